@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GEM objects as dma-bufs: made once per object, recognised when they come
+ * back, and let go with the object.
+ */
+#include "gem_prime_internal.h"
+
+static const struct dma_buf_ops drm_prime_dmabuf_ops = {
+	.attach = drm_gem_map_attach,
+	.detach = drm_gem_map_detach,
+	.cache_sgt_mapping = true,
+	.map_dma_buf = drm_gem_map_dma_buf,
+	.unmap_dma_buf = drm_gem_unmap_dma_buf,
+	.vmap = drm_gem_dmabuf_vmap,
+	.vunmap = drm_gem_dmabuf_vunmap,
+	.mmap = drm_gem_dmabuf_mmap,
+	.release = drm_gem_dmabuf_release,
+};
+
+/**
+ * drm_gem_dmabuf_export - dma_buf_export() for GEM objects
+ * @dev: device of the object
+ * @exp_info: with the &drm_gem_object in &dma_buf_export_info.priv
+ *
+ * Holds the object and the device until drm_gem_dmabuf_release(), and shares
+ * the device's address_space so that the driver can zap user mappings of the
+ * buffer with those of its own file. For drivers with a
+ * &drm_gem_object_funcs.export of their own.
+ *
+ * Context: may sleep; no lock needed.
+ *
+ * Return: as dma_buf_export().
+ */
+struct dma_buf *drm_gem_dmabuf_export(struct drm_device *dev,
+				      struct dma_buf_export_info *exp_info)
+{
+	struct drm_gem_object *obj = exp_info->priv;
+	struct dma_buf *dmabuf = dma_buf_export(exp_info);
+
+	if (!IS_ERR(dmabuf)) {
+		dmabuf->file->f_mapping = dev->anon_inode->i_mapping;
+		drm_gem_object_get(obj);
+		drm_dev_get(dev);
+	}
+
+	return dmabuf;
+}
+EXPORT_SYMBOL(drm_gem_dmabuf_export);
+
+/**
+ * drm_gem_dmabuf_release - &dma_buf_ops.release for GEM objects
+ * @dma_buf: buffer from drm_gem_dmabuf_export()
+ *
+ * Context: may sleep; no lock needed.
+ */
+void drm_gem_dmabuf_release(struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+	struct drm_device *dev = obj->dev;
+
+	/* The object first: freeing it may need the device. */
+	drm_gem_object_put(obj);
+	drm_dev_put(dev);
+}
+EXPORT_SYMBOL(drm_gem_dmabuf_release);
+
+/**
+ * drm_gem_prime_export - &drm_gem_object_funcs.export for most drivers
+ * @obj: object
+ * @flags: DRM_CLOEXEC, DRM_RDWR
+ *
+ * The buffer uses the object's reservation object and the operations of
+ * gem_prime_ops.c.
+ *
+ * Context: may sleep; no lock needed.
+ *
+ * Return: as dma_buf_export().
+ */
+struct dma_buf *drm_gem_prime_export(struct drm_gem_object *obj, int flags)
+{
+	struct drm_device *dev = obj->dev;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+
+	/* The callbacks end up in the driver, so that is what must stay. */
+	info.owner = dev->driver->fops->owner;
+	info.ops = &drm_prime_dmabuf_ops;
+	info.priv = obj;
+	info.resv = obj->resv;
+	info.size = obj->size;
+	info.flags = flags;
+
+	return drm_gem_dmabuf_export(dev, &info);
+}
+EXPORT_SYMBOL(drm_gem_prime_export);
+
+/* The object of @dev that @dmabuf was exported from by this layer, or NULL. */
+struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
+					       struct dma_buf *dmabuf)
+{
+	struct drm_gem_object *obj = dmabuf->priv;
+
+	if (dmabuf->ops != &drm_prime_dmabuf_ops || obj->dev != dev)
+		return NULL;
+
+	return obj;
+}
+
+static struct dma_buf *drm_prime_export_create(struct drm_gem_object *obj, u32 flags)
+{
+	/*
+	 * With the last handle the object's buffer was let go; a new one
+	 * would have nobody to let it go again.
+	 */
+	if (!obj->handle_count)
+		return ERR_PTR(-ENOENT);
+
+	if (obj->funcs && obj->funcs->export)
+		return obj->funcs->export(obj, flags);
+
+	return drm_gem_prime_export(obj, flags);
+}
+
+/*
+ * The object's buffer with a reference for the caller: the one it was imported
+ * from, the one it was exported as, or a new one, which @fresh tells.
+ */
+struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags,
+				     bool *fresh)
+{
+	struct drm_device *dev = obj->dev;
+	struct dma_buf *dmabuf;
+
+	*fresh = false;
+
+	mutex_lock(&dev->object_name_lock);
+	if (obj->import_attach) {
+		dmabuf = obj->import_attach->dmabuf;
+	} else if (obj->dma_buf) {
+		dmabuf = obj->dma_buf;
+	} else {
+		dmabuf = drm_prime_export_create(obj, flags);
+		if (IS_ERR(dmabuf))
+			goto out;
+		/* This reference goes with the last handle. */
+		obj->dma_buf = dmabuf;
+		*fresh = true;
+	}
+	get_dma_buf(dmabuf);
+out:
+	mutex_unlock(&dev->object_name_lock);
+	return dmabuf;
+}
+
+/*
+ * Makes an object forget a buffer that nobody but it and the caller has. Others
+ * can only get at the buffer through the object, under this lock, or through
+ * references of their own, which count.
+ */
+void drm_prime_export_drop(struct drm_gem_object *obj, struct dma_buf *dmabuf)
+{
+	struct drm_device *dev = obj->dev;
+	bool drop;
+
+	mutex_lock(&dev->object_name_lock);
+	drop = obj->dma_buf == dmabuf && file_count(dmabuf->file) == 2;
+	if (drop)
+		obj->dma_buf = NULL;
+	mutex_unlock(&dev->object_name_lock);
+
+	if (drop)
+		dma_buf_put(dmabuf);
+}

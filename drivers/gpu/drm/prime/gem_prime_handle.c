@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Handles to dma-bufs and back.
+ *
+ * Within one file a dma-buf has one answer: the handle it was first known by,
+ * as long as that handle is open. gem_prime_cache.c remembers it.
+ */
+#include "gem_prime_internal.h"
+
+/**
+ * DOC: gem prime
+ *
+ * PRIME moves GEM objects between devices. DRM_IOCTL_PRIME_HANDLE_TO_FD exports
+ * the object behind a handle as a dma-buf, DRM_IOCTL_PRIME_FD_TO_HANDLE gives a
+ * dma-buf a handle in another file, importing it when its object belongs to
+ * another device.
+ *
+ * An object is exported once: &drm_gem_object.dma_buf remembers the buffer
+ * while the object has handles. An imported object remembers its buffer in
+ * &drm_gem_object.import_attach, and exporting it again gives that same buffer
+ * back. So an object keeps its identity however often it goes round.
+ *
+ * References: the buffer holds its object and the DRM device; the file's table
+ * holds the buffer once per handle; the object holds the buffer while it has
+ * handles, a circle that drm_gem_object_handle_put_unlocked() breaks when the
+ * last of them is closed.
+ *
+ * Locks, outermost first: the file's &drm_prime_file_private.lock, which keeps
+ * a handle from being closed while it is given out, then
+ * &drm_device.object_name_lock, which protects &drm_gem_object.dma_buf and the
+ * count of handles, then what the driver's import and the dma-buf core take.
+ */
+
+/* Gives up a new export. */
+static void drm_prime_trace_undo_export(struct drm_prime_trace *trace,
+					struct dma_buf *dmabuf)
+{
+	if (!trace->obj)
+		return;
+
+	drm_prime_export_drop(trace->obj, dmabuf);
+	drm_gem_object_put(trace->obj);
+	trace->obj = NULL;
+}
+
+/*
+ * Exports and remembers, and notes in @trace what that changed. The reference
+ * to the buffer is the caller's.
+ */
+struct dma_buf *drm_prime_handle_export(struct drm_file *file_priv, u32 handle,
+					u32 flags, struct drm_prime_trace *trace)
+{
+	struct drm_prime_file_private *prime = &file_priv->prime;
+	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
+	bool fresh;
+	int ret;
+
+	memset(trace, 0, sizeof(*trace));
+
+	mutex_lock(&prime->lock);
+	obj = drm_gem_object_lookup(file_priv, handle);
+	if (!obj) {
+		mutex_unlock(&prime->lock);
+		return ERR_PTR(-ENOENT);
+	}
+	might_lock(&obj->dev->object_name_lock);
+
+	dmabuf = drm_prime_cache_find_dmabuf_locked(prime, handle);
+	if (dmabuf) {
+		get_dma_buf(dmabuf);
+		goto out;
+	}
+
+	dmabuf = drm_prime_export_get(obj, flags, &fresh);
+	if (IS_ERR(dmabuf))
+		goto out;
+	if (fresh) {
+		drm_gem_object_get(obj);
+		trace->obj = obj;
+	}
+
+	/*
+	 * The handle can't be closed behind our back before it is in the
+	 * table: closing it wants the prime lock first.
+	 */
+	ret = drm_prime_cache_add_locked(prime, dmabuf, handle, &trace->serial);
+	if (ret) {
+		drm_prime_trace_undo_export(trace, dmabuf);
+		dma_buf_put(dmabuf);
+		dmabuf = ERR_PTR(ret);
+	}
+
+out:
+	mutex_unlock(&prime->lock);
+	drm_gem_object_put(obj);
+	return dmabuf;
+}
+
+/* The export is wanted: forget how to undo it. */
+void drm_prime_handle_export_keep(struct drm_prime_trace *trace)
+{
+	if (trace->obj)
+		drm_gem_object_put(trace->obj);
+	memset(trace, 0, sizeof(*trace));
+}
+
+/*
+ * Nobody was told of the export: undo what it changed, unless others have come
+ * to use it meanwhile. Ends the caller's reference to the buffer.
+ */
+void drm_prime_handle_export_undo(struct drm_file *file_priv, u32 handle,
+				  struct drm_prime_trace *trace,
+				  struct dma_buf *dmabuf)
+{
+	struct drm_prime_file_private *prime = &file_priv->prime;
+
+	if (trace->serial) {
+		mutex_lock(&prime->lock);
+		drm_prime_cache_del_locked(prime, handle, trace->serial);
+		mutex_unlock(&prime->lock);
+	}
+	drm_prime_trace_undo_export(trace, dmabuf);
+	dma_buf_put(dmabuf);
+}
+
+/**
+ * drm_gem_prime_handle_to_dmabuf - export the object behind a handle
+ * @dev: device of @file_priv
+ * @file_priv: file that has the handle
+ * @handle: GEM handle
+ * @flags: DRM_CLOEXEC, DRM_RDWR; DRM_RDWR lets user space map the buffer for
+ *	writing
+ *
+ * Context: process context, may sleep; takes the file's prime lock and
+ * &drm_device.object_name_lock.
+ *
+ * Return: the buffer with a reference for dma_buf_put(), or ERR_PTR: -ENOENT
+ * when the file has no such handle; -ENOMEM; or the error of the driver's
+ * export.
+ */
+struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
+					       struct drm_file *file_priv,
+					       uint32_t handle, uint32_t flags)
+{
+	struct drm_prime_trace trace;
+	struct dma_buf *dmabuf;
+
+	dmabuf = drm_prime_handle_export(file_priv, handle, flags, &trace);
+	drm_prime_handle_export_keep(&trace);
+
+	return dmabuf;
+}
+EXPORT_SYMBOL(drm_gem_prime_handle_to_dmabuf);
+
+/**
+ * drm_gem_prime_handle_to_fd - export the object behind a handle as an fd
+ * @dev: device of @file_priv
+ * @file_priv: file that has the handle
+ * @handle: GEM handle
+ * @flags: DRM_CLOEXEC, DRM_RDWR
+ * @prime_fd: where to return the file descriptor; untouched on failure
+ *
+ * The descriptor is in user space's hands when this returns.
+ *
+ * Context: process context, may sleep; takes the file's prime lock and
+ * &drm_device.object_name_lock.
+ *
+ * Return: 0; -EMFILE when the table of file descriptors is full; or an error
+ * of drm_gem_prime_handle_to_dmabuf().
+ */
+int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_priv,
+			       uint32_t handle, uint32_t flags, int *prime_fd)
+{
+	struct dma_buf *dmabuf;
+	int fd;
+
+	/* Before the export, so that a full table leaves no trace of one. */
+	fd = get_unused_fd_flags(flags);
+	if (fd < 0)
+		return fd;
+
+	dmabuf = drm_gem_prime_handle_to_dmabuf(dev, file_priv, handle, flags);
+	if (!IS_ERR(dmabuf)) {
+		*prime_fd = fd;
+		fd_install(fd, dmabuf->file);
+	} else {
+		put_unused_fd(fd);
+	}
+
+	return PTR_ERR_OR_ZERO(dmabuf);
+}
+EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
+
+/*
+ * Gives a buffer that this file does not know a handle. Returns with the new
+ * handle open and in no table yet.
+ */
+static int drm_prime_handle_create_locked(struct drm_device *dev,
+					  struct drm_file *file_priv,
+					  struct dma_buf *dmabuf, u32 *handle)
+{
+	struct drm_gem_object *obj;
+	int ret;
+
+	lockdep_assert_held(&file_priv->prime.lock);
+
+	mutex_lock(&dev->object_name_lock);
+	if (dev->driver->gem_prime_import)
+		obj = dev->driver->gem_prime_import(dev, dmabuf);
+	else
+		obj = drm_gem_prime_import(dev, dmabuf);
+	if (IS_ERR(obj)) {
+		mutex_unlock(&dev->object_name_lock);
+		return PTR_ERR(obj);
+	}
+
+	if (!obj->dma_buf) {
+		get_dma_buf(dmabuf);
+		obj->dma_buf = dmabuf;
+	} else {
+		WARN_ON_ONCE(obj->dma_buf != dmabuf);
+	}
+
+	/* Takes over object_name_lock and drops it. */
+	ret = drm_gem_handle_create_tail(file_priv, obj, handle);
+	drm_gem_object_put(obj);
+
+	return ret;
+}
+
+/**
+ * drm_gem_prime_fd_to_handle - give a dma-buf a handle
+ * @dev: device of @file_priv
+ * @file_priv: file to give the handle in
+ * @prime_fd: file descriptor of the dma-buf
+ * @handle: where to return the GEM handle
+ *
+ * A buffer that @file_priv knows already has its first handle returned, with
+ * nothing to count: closing it once closes it.
+ *
+ * Context: process context, may sleep; takes the file's prime lock and
+ * &drm_device.object_name_lock.
+ *
+ * Return: 0; -EBADF when @prime_fd is not open; -EINVAL when it is no dma-buf,
+ * or is of another device and this driver can't import; -ENOMEM; -ENOSPC when
+ * there is no handle left; or an error of the driver's import, or of the
+ * exporter's attach and map.
+ */
+int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,
+			       int prime_fd, uint32_t *handle)
+{
+	struct drm_prime_file_private *prime = &file_priv->prime;
+	struct dma_buf *dmabuf;
+	u64 serial;
+	int ret = 0;
+
+	dmabuf = dma_buf_get(prime_fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	mutex_lock(&prime->lock);
+	if (drm_prime_cache_find_handle_locked(prime, dmabuf, handle))
+		goto out_unlock;
+
+	ret = drm_prime_handle_create_locked(dev, file_priv, dmabuf, handle);
+	if (ret)
+		goto out_unlock;
+
+	ret = drm_prime_cache_add_locked(prime, dmabuf, *handle, &serial);
+	mutex_unlock(&prime->lock);
+	/* Closing a handle takes the prime lock. */
+	if (ret)
+		drm_gem_handle_delete(file_priv, *handle);
+	dma_buf_put(dmabuf);
+	return ret;
+
+out_unlock:
+	mutex_unlock(&prime->lock);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+EXPORT_SYMBOL(drm_gem_prime_fd_to_handle);
