@@ -109,3 +109,6 @@ void drm_prime_gem_destroy(struct drm_gem_object *obj, struct sg_table *sg)
 	dma_buf_put(dmabuf);
 }
 EXPORT_SYMBOL(drm_prime_gem_destroy);
+
+/* For all of the GEM side: it becomes one module with the rest of DRM. */
+MODULE_IMPORT_NS(DMA_BUF);
