@@ -113,8 +113,8 @@ struct dma_buf_ops {
 
 	/**
 	 * @begin_cpu_access: make the memory coherent for the CPU, by user
-	 * mappings and vmap alike. The core has waited for the fences before.
-	 * Optional.
+	 * mappings and vmap alike. The core has waited for the fences before,
+	 * and waits for DMA_RESV_USAGE_KERNEL fences that this adds. Optional.
 	 *
 	 * Context: may sleep.
 	 *

@@ -12,7 +12,8 @@
  *
  * First waits for the fences that @dir has to wait for, then has the exporter
  * make the memory coherent: caches cleaned while a device still writes would
- * have to be cleaned again. On success the access ends with
+ * have to be cleaned again. A move of the storage that the exporter queued for
+ * that is waited for as well. On success the access ends with
  * dma_buf_end_cpu_access() of the same direction. After a failure, a signal
  * included, the exporter has begun nothing and no end is due.
  *
@@ -38,7 +39,17 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir
 	if (!dmabuf->ops->begin_cpu_access)
 		return 0;
 
-	return dmabuf->ops->begin_cpu_access(dmabuf, dir);
+	ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
+	if (ret)
+		return ret;
+
+	/*
+	 * The exporter may have moved the storage and left the copy running.
+	 * Not interruptible: the access has begun, and an end is due.
+	 */
+	dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, false,
+			      MAX_SCHEDULE_TIMEOUT);
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
 

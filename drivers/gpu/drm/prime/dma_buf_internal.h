@@ -36,14 +36,12 @@
  *	set @busy until the callback is on the fence, by the callback after
  * @poll: the buffer's wait queue; its lock protects @busy and, once @cb is on
  *	@fence, @fence
- * @events: what to wake pollers with; never changes
  * @busy: being armed, or armed
  */
 struct dma_buf_watch {
 	struct dma_fence_cb cb;
 	struct dma_fence *fence;
 	wait_queue_head_t *poll;
-	__poll_t events;
 	bool busy;
 };
 
@@ -52,6 +50,7 @@ struct dma_buf_watch {
  * @base: what exporters and importers see
  * @readable: waits for writers (EPOLLIN)
  * @writable: waits for everybody (EPOLLOUT)
+ * @owns_resv: @own_resv is there and in use; never changes
  * @own_resv: reservation object of an exporter that brought none; not even
  *	allocated when it did
  */
@@ -59,6 +58,7 @@ struct dma_buf_object {
 	struct dma_buf base;
 	struct dma_buf_watch readable;
 	struct dma_buf_watch writable;
+	bool owns_resv;
 	struct dma_resv own_resv;
 };
 

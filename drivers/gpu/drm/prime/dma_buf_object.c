@@ -82,11 +82,12 @@
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
  * held, all other operations without.
  *
- * Order, outermost first: mmap_lock, the list of all buffers (debugfs), the
+ * Order, outermost first: mmap_lock or the list of all buffers (debugfs), the
  * reservation object, memory reclaim. The buffer's name lock and the wait
  * queue's lock nest inside anything and nothing nests in them; the wait
  * queue's lock is also taken inside a fence's lock, from interrupts.
- * dma_buf_lockdep.c teaches lockdep this order at boot.
+ * dma_buf_lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
+ * mmap_lock.
  */
 
 /**
@@ -104,6 +105,7 @@
  * -EINVAL    not a dma-buf, unknown flags, a range outside the buffer, or an
  *            operation the exporter does not offer
  * -EMFILE    the table of file descriptors is full
+ * -ENFILE    the system has no file left
  * -ENODEV    the kernel was built without dma-buf
  * -ENOENT    the exporter's module is going away
  * -ENOMEM    no memory
@@ -136,7 +138,7 @@ static char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
 
 static void dma_buf_object_free(struct dma_buf_object *obj)
 {
-	if (obj->base.resv == &obj->own_resv)
+	if (obj->owns_resv)
 		dma_resv_fini(&obj->own_resv);
 	kfree(obj->base.name);
 	kfree(obj);
@@ -234,6 +236,7 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 	if (!dmabuf->resv) {
 		dma_resv_init(&obj->own_resv);
 		dmabuf->resv = &obj->own_resv;
+		obj->owns_resv = true;
 	}
 	spin_lock_init(&dmabuf->name_lock);
 	INIT_LIST_HEAD(&dmabuf->attachments);

@@ -21,7 +21,8 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	spin_lock_irqsave(&poll->lock, flags);
 	watch->fence = NULL;
 	watch->busy = false;
-	wake_up_locked_poll(poll, watch->events);
+	/* No key: io_uring and aio take one for the answer and never look again. */
+	wake_up_all_locked(poll);
 	spin_unlock_irqrestore(&poll->lock, flags);
 
 	/* The watch may be gone; the fence has whoever signals it. */
@@ -73,7 +74,7 @@ static bool dma_buf_watch_ready(struct dma_buf_watch *watch,
 	/* Who found the watch taken meanwhile counts on being woken. */
 	spin_lock_irq(&watch->poll->lock);
 	watch->busy = false;
-	wake_up_locked_poll(watch->poll, watch->events);
+	wake_up_all_locked(watch->poll);
 	spin_unlock_irq(&watch->poll->lock);
 	return true;
 }
@@ -124,9 +125,7 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
 	init_waitqueue_head(&obj->base.poll);
 
 	obj->readable.poll = &obj->base.poll;
-	obj->readable.events = EPOLLIN;
 	obj->writable.poll = &obj->base.poll;
-	obj->writable.events = EPOLLOUT;
 }
 
 void dma_buf_poll_fini(struct dma_buf_object *obj)

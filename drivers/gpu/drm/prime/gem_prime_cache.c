@@ -11,7 +11,6 @@
 /**
  * struct drm_prime_entry - one handle
  * @dmabuf: its buffer, with a reference
- * @serial: never used twice, unlike handles
  * @handle: GEM handle of the file
  * @by_dmabuf: in &drm_prime_file_private.dmabufs, equal buffers in the order
  *	they came
@@ -21,7 +20,6 @@
  */
 struct drm_prime_entry {
 	struct dma_buf *dmabuf;
-	u64 serial;
 	u32 handle;
 	struct rb_node by_dmabuf;
 	struct rb_node by_handle;
@@ -67,56 +65,32 @@ drm_prime_entry_find_locked(struct drm_prime_file_private *prime, u32 handle)
 	return node ? entry_by_handle(node) : NULL;
 }
 
-static void drm_prime_entry_unlink_locked(struct drm_prime_file_private *prime,
-					  struct drm_prime_entry *entry)
+/*
+ * An entry for drm_prime_cache_insert_locked(), or NULL without memory. Made
+ * beforehand so that nothing can fail once a handle or an fd is out.
+ */
+struct drm_prime_entry *drm_prime_entry_alloc(void)
+{
+	return kmalloc(sizeof(struct drm_prime_entry), GFP_KERNEL);
+}
+
+/* Enters an open handle, unless it is there; the table takes over @entry. */
+void drm_prime_cache_insert_locked(struct drm_prime_file_private *prime,
+				   struct drm_prime_entry *entry,
+				   struct dma_buf *dmabuf, u32 handle)
 {
 	lockdep_assert_held(&prime->lock);
 
-	rb_erase(&entry->by_dmabuf, &prime->dmabufs);
-	rb_erase(&entry->by_handle, &prime->handles);
-}
-
-static void drm_prime_entry_free(struct drm_prime_entry *entry)
-{
-	dma_buf_put(entry->dmabuf);
-	kfree(entry);
-}
-
-/* Enters an open handle that is not in the table; @serial names the entry. */
-int drm_prime_cache_add_locked(struct drm_prime_file_private *prime,
-			       struct dma_buf *dmabuf, u32 handle, u64 *serial)
-{
-	static atomic64_t last_serial = ATOMIC64_INIT(0);
-	struct drm_prime_entry *entry;
-
-	lockdep_assert_held(&prime->lock);
-
-	entry = kmalloc(sizeof(*entry), GFP_KERNEL);
-	if (!entry)
-		return -ENOMEM;
+	if (drm_prime_entry_find_locked(prime, handle)) {
+		kfree(entry);
+		return;
+	}
 
 	get_dma_buf(dmabuf);
 	entry->dmabuf = dmabuf;
 	entry->handle = handle;
-	entry->serial = atomic64_inc_return(&last_serial);
 	rb_add(&entry->by_dmabuf, &prime->dmabufs, drm_prime_entry_dmabuf_less);
 	rb_add(&entry->by_handle, &prime->handles, drm_prime_entry_handle_less);
-
-	*serial = entry->serial;
-	return 0;
-}
-
-/* Removes that very entry; one that took its handle since stays. */
-void drm_prime_cache_del_locked(struct drm_prime_file_private *prime,
-				u32 handle, u64 serial)
-{
-	struct drm_prime_entry *entry = drm_prime_entry_find_locked(prime, handle);
-
-	if (!entry || entry->serial != serial)
-		return;
-
-	drm_prime_entry_unlink_locked(prime, entry);
-	drm_prime_entry_free(entry);
 }
 
 /* The buffer is the table's; the caller takes a reference before it unlocks. */
@@ -152,12 +126,16 @@ void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime,
 
 	mutex_lock(&prime->lock);
 	entry = drm_prime_entry_find_locked(prime, handle);
-	if (entry)
-		drm_prime_entry_unlink_locked(prime, entry);
+	if (entry) {
+		rb_erase(&entry->by_dmabuf, &prime->dmabufs);
+		rb_erase(&entry->by_handle, &prime->handles);
+	}
 	mutex_unlock(&prime->lock);
 
-	if (entry)
-		drm_prime_entry_free(entry);
+	if (entry) {
+		dma_buf_put(entry->dmabuf);
+		kfree(entry);
+	}
 }
 
 void drm_prime_init_file_private(struct drm_prime_file_private *prime)

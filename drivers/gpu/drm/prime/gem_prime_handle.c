@@ -25,103 +25,103 @@
  * handles, a circle that drm_gem_object_handle_put_unlocked() breaks when the
  * last of them is closed.
  *
+ * The ioctl gives its file descriptor to user space only when the answer has
+ * arrived there. Until then neither the file nor the object knows of the
+ * export, and one that fails leaves nothing behind. A thread that reads the
+ * number out of memory it shares with the caller, before the ioctl returns,
+ * finds it closed for that long.
+ *
  * Locks, outermost first: the file's &drm_prime_file_private.lock, which keeps
  * a handle from being closed while it is given out, then
  * &drm_device.object_name_lock, which protects &drm_gem_object.dma_buf and the
  * count of handles, then what the driver's import and the dma-buf core take.
  */
 
-/* Gives up a new export. */
-static void drm_prime_trace_undo_export(struct drm_prime_trace *trace,
-					struct dma_buf *dmabuf)
-{
-	if (!trace->obj)
-		return;
-
-	drm_prime_export_drop(trace->obj, dmabuf);
-	drm_gem_object_put(trace->obj);
-	trace->obj = NULL;
-}
-
 /*
- * Exports and remembers, and notes in @trace what that changed. The reference
- * to the buffer is the caller's.
+ * Exports in two steps, so that one which fails late leaves no trace: begin
+ * does all that can fail, commit makes it known to the file and the object.
  */
-struct dma_buf *drm_prime_handle_export(struct drm_file *file_priv, u32 handle,
-					u32 flags, struct drm_prime_trace *trace)
+int drm_prime_handle_export_begin(struct drm_file *file_priv, u32 handle, u32 flags,
+				  struct drm_prime_export *export)
 {
 	struct drm_prime_file_private *prime = &file_priv->prime;
 	struct drm_gem_object *obj;
-	struct dma_buf *dmabuf;
-	bool fresh;
-	int ret;
+	int ret = -ENOMEM;
 
-	memset(trace, 0, sizeof(*trace));
+	memset(export, 0, sizeof(*export));
+
+	obj = drm_gem_object_lookup(file_priv, handle);
+	if (!obj)
+		return -ENOENT;
 
 	mutex_lock(&prime->lock);
-	obj = drm_gem_object_lookup(file_priv, handle);
-	if (!obj) {
-		mutex_unlock(&prime->lock);
-		return ERR_PTR(-ENOENT);
-	}
-	might_lock(&obj->dev->object_name_lock);
-
-	dmabuf = drm_prime_cache_find_dmabuf_locked(prime, handle);
-	if (dmabuf) {
-		get_dma_buf(dmabuf);
-		goto out;
-	}
-
-	dmabuf = drm_prime_export_get(obj, flags, &fresh);
-	if (IS_ERR(dmabuf))
-		goto out;
-	if (fresh) {
-		drm_gem_object_get(obj);
-		trace->obj = obj;
-	}
-
-	/*
-	 * The handle can't be closed behind our back before it is in the
-	 * table: closing it wants the prime lock first.
-	 */
-	ret = drm_prime_cache_add_locked(prime, dmabuf, handle, &trace->serial);
-	if (ret) {
-		drm_prime_trace_undo_export(trace, dmabuf);
-		dma_buf_put(dmabuf);
-		dmabuf = ERR_PTR(ret);
-	}
-
-out:
+	export->dmabuf = drm_prime_cache_find_dmabuf_locked(prime, handle);
+	if (export->dmabuf)
+		get_dma_buf(export->dmabuf);
 	mutex_unlock(&prime->lock);
-	drm_gem_object_put(obj);
-	return dmabuf;
-}
+	if (export->dmabuf) {
+		drm_gem_object_put(obj);
+		return 0;
+	}
 
-/* The export is wanted: forget how to undo it. */
-void drm_prime_handle_export_keep(struct drm_prime_trace *trace)
-{
-	if (trace->obj)
-		drm_gem_object_put(trace->obj);
-	memset(trace, 0, sizeof(*trace));
+	export->entry = drm_prime_entry_alloc();
+	if (!export->entry)
+		goto err_object;
+
+	export->obj = obj;
+	ret = drm_prime_export_begin(export, flags);
+	if (ret)
+		goto err_entry;
+
+	return 0;
+
+err_entry:
+	kfree(export->entry);
+err_object:
+	drm_gem_object_put(obj);
+	return ret;
 }
 
 /*
- * Nobody was told of the export: undo what it changed, unless others have come
- * to use it meanwhile. Ends the caller's reference to the buffer.
+ * The reference to the buffer remains the caller's. Closing the handle wants
+ * the prime lock after it took the handle away, so that a handle which is still
+ * ours here is not closed before its entry is in the table.
  */
-void drm_prime_handle_export_undo(struct drm_file *file_priv, u32 handle,
-				  struct drm_prime_trace *trace,
-				  struct dma_buf *dmabuf)
+void drm_prime_handle_export_commit(struct drm_file *file_priv, u32 handle,
+				    struct drm_prime_export *export)
 {
 	struct drm_prime_file_private *prime = &file_priv->prime;
+	struct drm_gem_object *obj = export->obj;
+	struct drm_gem_object *now;
 
-	if (trace->serial) {
-		mutex_lock(&prime->lock);
-		drm_prime_cache_del_locked(prime, handle, trace->serial);
-		mutex_unlock(&prime->lock);
+	if (!obj)
+		return;
+
+	mutex_lock(&prime->lock);
+	might_lock(&obj->dev->object_name_lock);
+	now = drm_gem_object_lookup(file_priv, handle);
+	if (now == obj)
+		drm_prime_cache_insert_locked(prime, export->entry,
+					      export->dmabuf, handle);
+	else
+		kfree(export->entry);
+	drm_prime_export_commit(export);
+	mutex_unlock(&prime->lock);
+
+	if (now)
+		drm_gem_object_put(now);
+	drm_gem_object_put(obj);
+}
+
+/* Ends the caller's reference to the buffer too. */
+void drm_prime_handle_export_abort(struct drm_prime_export *export)
+{
+	if (export->obj) {
+		drm_prime_export_abort(export);
+		drm_gem_object_put(export->obj);
+		kfree(export->entry);
 	}
-	drm_prime_trace_undo_export(trace, dmabuf);
-	dma_buf_put(dmabuf);
+	dma_buf_put(export->dmabuf);
 }
 
 /**
@@ -143,13 +143,15 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 					       struct drm_file *file_priv,
 					       uint32_t handle, uint32_t flags)
 {
-	struct drm_prime_trace trace;
-	struct dma_buf *dmabuf;
+	struct drm_prime_export export;
+	int ret;
 
-	dmabuf = drm_prime_handle_export(file_priv, handle, flags, &trace);
-	drm_prime_handle_export_keep(&trace);
+	ret = drm_prime_handle_export_begin(file_priv, handle, flags, &export);
+	if (ret)
+		return ERR_PTR(ret);
 
-	return dmabuf;
+	drm_prime_handle_export_commit(file_priv, handle, &export);
+	return export.dmabuf;
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_dmabuf);
 
@@ -251,8 +253,8 @@ int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_pri
 			       int prime_fd, uint32_t *handle)
 {
 	struct drm_prime_file_private *prime = &file_priv->prime;
+	struct drm_prime_entry *entry;
 	struct dma_buf *dmabuf;
-	u64 serial;
 	int ret = 0;
 
 	dmabuf = dma_buf_get(prime_fd);
@@ -261,21 +263,21 @@ int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_pri
 
 	mutex_lock(&prime->lock);
 	if (drm_prime_cache_find_handle_locked(prime, dmabuf, handle))
-		goto out_unlock;
+		goto out;
+
+	/* Before the handle is there for everybody to close and reuse. */
+	entry = drm_prime_entry_alloc();
+	if (!entry) {
+		ret = -ENOMEM;
+		goto out;
+	}
 
 	ret = drm_prime_handle_create_locked(dev, file_priv, dmabuf, handle);
 	if (ret)
-		goto out_unlock;
-
-	ret = drm_prime_cache_add_locked(prime, dmabuf, *handle, &serial);
-	mutex_unlock(&prime->lock);
-	/* Closing a handle takes the prime lock. */
-	if (ret)
-		drm_gem_handle_delete(file_priv, *handle);
-	dma_buf_put(dmabuf);
-	return ret;
-
-out_unlock:
+		kfree(entry);
+	else
+		drm_prime_cache_insert_locked(prime, entry, dmabuf, *handle);
+out:
 	mutex_unlock(&prime->lock);
 	dma_buf_put(dmabuf);
 	return ret;

@@ -25,29 +25,38 @@
 
 #include "../drm_internal.h"
 
+struct drm_prime_entry;
+
 /**
- * struct drm_prime_trace - what an export changed, so that it can be undone
- * @obj: object that had no dma-buf before, with a reference, or NULL
- * @serial: of the entry made in the file's table, or 0
+ * struct drm_prime_export - an export that nobody has been told of yet
+ * @dmabuf: the buffer, with the caller's reference
+ * @obj: object, with a reference; NULL when the file's table knew the buffer
+ * @entry: for the file's table, or NULL as @obj
+ * @pending: links new buffers that their object doesn't know yet, empty when
+ *	this one is none; protected by the list's lock
+ *
+ * Belongs to one thread, from drm_prime_handle_export_begin() to commit or
+ * abort.
  */
-struct drm_prime_trace {
+struct drm_prime_export {
+	struct dma_buf *dmabuf;
 	struct drm_gem_object *obj;
-	u64 serial;
+	struct drm_prime_entry *entry;
+	struct list_head pending;
 };
 
 /* gem_prime_handle.c */
-struct dma_buf *drm_prime_handle_export(struct drm_file *file_priv, u32 handle,
-					u32 flags, struct drm_prime_trace *trace);
-void drm_prime_handle_export_keep(struct drm_prime_trace *trace);
-void drm_prime_handle_export_undo(struct drm_file *file_priv, u32 handle,
-				  struct drm_prime_trace *trace,
-				  struct dma_buf *dmabuf);
+int drm_prime_handle_export_begin(struct drm_file *file_priv, u32 handle, u32 flags,
+				  struct drm_prime_export *export);
+void drm_prime_handle_export_commit(struct drm_file *file_priv, u32 handle,
+				    struct drm_prime_export *export);
+void drm_prime_handle_export_abort(struct drm_prime_export *export);
 
 /* gem_prime_cache.c: one file's table handle <-> dma-buf */
-int drm_prime_cache_add_locked(struct drm_prime_file_private *prime,
-			       struct dma_buf *dmabuf, u32 handle, u64 *serial);
-void drm_prime_cache_del_locked(struct drm_prime_file_private *prime,
-				u32 handle, u64 serial);
+struct drm_prime_entry *drm_prime_entry_alloc(void);
+void drm_prime_cache_insert_locked(struct drm_prime_file_private *prime,
+				   struct drm_prime_entry *entry,
+				   struct dma_buf *dmabuf, u32 handle);
 struct dma_buf *
 drm_prime_cache_find_dmabuf_locked(struct drm_prime_file_private *prime,
 				   u32 handle);
@@ -57,8 +66,8 @@ bool drm_prime_cache_find_handle_locked(struct drm_prime_file_private *prime,
 /* gem_prime_export.c */
 struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 					       struct dma_buf *dmabuf);
-struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags,
-				     bool *fresh);
-void drm_prime_export_drop(struct drm_gem_object *obj, struct dma_buf *dmabuf);
+int drm_prime_export_begin(struct drm_prime_export *export, u32 flags);
+void drm_prime_export_commit(struct drm_prime_export *export);
+void drm_prime_export_abort(struct drm_prime_export *export);
 
 #endif /* GEM_PRIME_INTERNAL_H */

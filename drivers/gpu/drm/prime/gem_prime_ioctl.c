@@ -19,9 +19,8 @@
  * struct drm_prime_publication - an fd on its way to user space
  * @work: runs on the way out of the system call
  * @file_priv: file of the handle
- * @trace: what to undo should the answer not arrive
- * @dmabuf: buffer, with the reference that becomes the fd's
- * @handle: what was exported
+ * @export: begun; its reference to the buffer becomes the fd's
+ * @handle: what is exported
  * @fd: reserved, not installed
  *
  * Owned by the thread that does the ioctl; needs no lock.
@@ -29,23 +28,21 @@
 struct drm_prime_publication {
 	struct callback_head work;
 	struct drm_file *file_priv;
-	struct drm_prime_trace trace;
-	struct dma_buf *dmabuf;
+	struct drm_prime_export export;
 	u32 handle;
 	int fd;
 };
 
 static void drm_prime_publication_install(struct drm_prime_publication *pub)
 {
-	drm_prime_handle_export_keep(&pub->trace);
-	fd_install(pub->fd, pub->dmabuf->file);
+	drm_prime_handle_export_commit(pub->file_priv, pub->handle, &pub->export);
+	fd_install(pub->fd, pub->export.dmabuf->file);
 }
 
 static void drm_prime_publication_cancel(struct drm_prime_publication *pub)
 {
 	put_unused_fd(pub->fd);
-	drm_prime_handle_export_undo(pub->file_priv, pub->handle, &pub->trace,
-				     pub->dmabuf);
+	drm_prime_handle_export_abort(&pub->export);
 }
 
 static void drm_prime_publication_work(struct callback_head *work)
@@ -105,12 +102,10 @@ static int drm_prime_handle_to_fd_deferred(struct drm_file *file_priv,
 		goto err_free;
 	}
 
-	pub->dmabuf = drm_prime_handle_export(file_priv, args->handle,
-					      args->flags, &pub->trace);
-	if (IS_ERR(pub->dmabuf)) {
-		ret = PTR_ERR(pub->dmabuf);
+	ret = drm_prime_handle_export_begin(file_priv, args->handle, args->flags,
+					    &pub->export);
+	if (ret)
 		goto err_fd;
-	}
 
 	args->fd = pub->fd;
 	return drm_prime_publication_submit(pub);
