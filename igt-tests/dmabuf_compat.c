@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: dmabuf compat
+ * Description: The ioctls as a 32-bit program calls them. The calls go through
+ *  the 32-bit entry of the kernel (int 0x80), which a 64-bit program may use,
+ *  so no 32-bit libc is needed; all data lies below 4 GiB.
+ */
+#include "lib/prime_test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+
+#define COMPAT_GETPID	20
+#define COMPAT_IOCTL	54
+
+static char *low;	/* a page below 4 GiB */
+
+static long compat_call(long nr, unsigned int a, unsigned int b, unsigned int c)
+{
+	long ret;
+
+	asm volatile("int $0x80"
+		     : "=a"(ret)
+		     : "a"(nr), "b"(a), "c"(b), "d"(c)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return (int)ret;
+}
+
+static int compat_ioctl(int fd, unsigned int request, uintptr_t arg)
+{
+	check(arg >> 32 == 0);
+	return compat_call(COMPAT_IOCTL, fd, request, arg);
+}
+
+static int low_ioctl(int fd, unsigned int request, void *data, size_t length)
+{
+	int ret;
+
+	memcpy(low, data, length);
+	ret = compat_ioctl(fd, request, (uintptr_t)low);
+	memcpy(data, low, length);
+	return ret;
+}
+
+static void setup(void)
+{
+	/* Without the 32-bit entry int 0x80 is a fault; ask for the entry first. */
+	if (access("/proc/sys/abi/vsyscall32", F_OK))
+		prime_skip("no 32-bit entry (CONFIG_IA32_EMULATION)");
+	low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	check(low != MAP_FAILED);
+	check_eq(compat_call(COMPAT_GETPID, 0, 0, 0), getpid());
+}
+
+/**
+ * SUBTEST: sync
+ * Description: SYNC works and refuses as in 64 bits.
+ */
+static void compat_sync(void)
+{
+	struct dma_buf_sync arg = { .flags = DMA_BUF_SYNC_RW };
+	int fd = any_dmabuf(1);
+
+	setup();
+	check_ok(low_ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg, sizeof(arg)));
+	arg.flags |= DMA_BUF_SYNC_END;
+	check_ok(low_ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg, sizeof(arg)));
+	arg.flags = 1ull << 40 | DMA_BUF_SYNC_RW;
+	check_error(low_ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg, sizeof(arg)),
+		    EINVAL);
+	check_error(compat_ioctl(fd, DMA_BUF_IOCTL_SYNC, 8), EFAULT);
+}
+
+/**
+ * SUBTEST: set-name
+ * Description: SET_NAME_A is what a 32-bit program is compiled to, SET_NAME_B
+ *  what a 64-bit one is; both name the buffer.
+ */
+static void compat_set_name(void)
+{
+	char name[64] = "thirty-two", value[64];
+	int fd = any_dmabuf(1);
+
+	setup();
+	check_ok(low_ioctl(fd, DMA_BUF_SET_NAME_A, name, sizeof(name)));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "thirty-two"));
+	strcpy(name, "sixty-four");
+	check_ok(low_ioctl(fd, DMA_BUF_SET_NAME_B, name, sizeof(name)));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "sixty-four"));
+	memset(name, 'x', sizeof(name));
+	check_error(low_ioctl(fd, DMA_BUF_SET_NAME_A, name, sizeof(name)),
+		    EINVAL);
+	check_error(compat_ioctl(fd, DMA_BUF_SET_NAME_A, 8), EFAULT);
+}
+
+/**
+ * SUBTEST: sync-files
+ * Description: Fences go into and out of the buffer as in 64 bits.
+ */
+static void compat_sync_files(void)
+{
+	struct dma_buf_export_sync_file out = { .flags = DMA_BUF_SYNC_READ };
+	struct dma_buf_import_sync_file in = { .flags = DMA_BUF_SYNC_WRITE };
+	int fd = any_dmabuf(1), timeline = sw_timeline();
+
+	setup();
+	in.fd = sw_fence(timeline, 1);
+	check_ok(low_ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in, sizeof(in)));
+	check_eq(poll_events(fd, POLLIN, 0), 0);
+	check_ok(low_ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &out,
+			   sizeof(out)));
+	check_eq(poll_events(out.fd, POLLIN, 0), 0);
+	sw_advance(timeline, 1);
+	check_eq(poll_events(out.fd, POLLIN, 1000), POLLIN);
+	out.flags = 0;
+	check_error(low_ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &out,
+			      sizeof(out)), EINVAL);
+	in.flags = 4;
+	check_error(low_ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in,
+			      sizeof(in)), EINVAL);
+}
+
+/**
+ * SUBTEST: unknown
+ * Description: An unknown ioctl is ENOTTY.
+ */
+static void compat_unknown(void)
+{
+	int fd = any_dmabuf(1);
+
+	setup();
+	check_error(compat_ioctl(fd, _IO(DMA_BUF_BASE, 77), 0), ENOTTY);
+	check_error(compat_ioctl(fd, _IO('z', 1), 0), ENOTTY);
+}
+
+/**
+ * SUBTEST: prime
+ * Description: HANDLE_TO_FD and FD_TO_HANDLE work, refuse and lose nothing, as
+ *  in 64 bits.
+ */
+static void compat_prime(void)
+{
+	int drm = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	struct drm_prime_handle arg = {
+		.handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR,
+	};
+
+	setup();
+	check_ok(low_ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg, sizeof(arg)));
+	check_eq(fcntl(arg.fd, F_GETFD), FD_CLOEXEC);
+	arg.handle = 0;
+	check_ok(low_ioctl(drm, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg, sizeof(arg)));
+	check_eq(arg.handle, handle);
+	arg.flags = 4;
+	check_error(low_ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg,
+			      sizeof(arg)), EINVAL);
+	check_error(compat_ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, 8), EFAULT);
+}
+
+/**
+ * SUBTEST: prime-readonly-argument
+ * Description: An export whose answer cannot be written leaves no fd.
+ */
+static void compat_prime_readonly_argument(void)
+{
+	int drm = open_device();
+	struct drm_prime_handle arg = { .flags = DRM_CLOEXEC };
+	unsigned int fds = count_fds();
+	int ret;
+
+	setup();
+	arg.handle = check_ok(gem_create(drm, 1));
+	memcpy(low, &arg, sizeof(arg));
+	check_ok(mprotect(low, 4096, PROT_READ));
+	ret = compat_ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, (uintptr_t)low);
+	check_error(ret, EFAULT);
+	check_eq(count_fds(), fds);
+	check_eq(settle_buffers(0), 0);
+}
+
+static const struct prime_subtest subtests[] = {
+	{ "sync", compat_sync },
+	{ "set_name", compat_set_name },
+	{ "sync_files", compat_sync_files },
+	{ "unknown", compat_unknown },
+	{ "prime", compat_prime },
+	{ "prime_readonly_argument", compat_prime_readonly_argument },
+};
+
+PRIME_MAIN(subtests)

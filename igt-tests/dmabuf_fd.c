@@ -1,0 +1,1019 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: dmabuf fd
+ * Description: The file behind a dma-buf fd: its flags and rights, what /proc
+ *  and debugfs tell of it, its size, mapping, ioctls, and its life over dup,
+ *  fork, exec and a socket.
+ */
+#include "lib/prime_test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/udmabuf.h>
+#include <linux/dma-heap.h>
+
+#define PAGE		4096ul
+#define DMABUF_MAGIC	0x444d4142
+#define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
+
+static void *map_shared(int fd, size_t length, int prot, off_t offset)
+{
+	return mmap(NULL, length, prot, MAP_SHARED, fd, offset);
+}
+
+static int map_errno(int fd, size_t length, int prot, off_t offset)
+{
+	void *map = map_shared(fd, length, prot, offset);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	munmap(map, length);
+	return 0;
+}
+
+/* --- flags and rights --- */
+
+/**
+ * SUBTEST: cloexec
+ * Description: DRM_CLOEXEC sets the flag on the fd, its absence does not.
+ */
+static void cloexec(void)
+{
+	int drm = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+
+	check_eq(fcntl(check_ok(gem_export(drm, handle, DRM_CLOEXEC)), F_GETFD),
+		 FD_CLOEXEC);
+	check_eq(fcntl(check_ok(gem_export(drm, handle, 0)), F_GETFD), 0);
+}
+
+/**
+ * SUBTEST: cloexec-over-exec
+ * Description: After exec the one fd is there and the other is not.
+ */
+static void cloexec_over_exec(void)
+{
+	int drm = open_device(), status;
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	int gone = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
+	int kept = check_ok(gem_export(drm, handle, 0));
+	char script[128];
+	pid_t pid;
+
+	snprintf(script, sizeof(script),
+		 "test -e /proc/self/fd/%d && ! test -e /proc/self/fd/%d",
+		 kept, gone);
+	pid = fork();
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", script, NULL);
+		_exit(1);
+	}
+	check_eq(waitpid(pid, &status, 0), pid);
+	check_eq(status, 0);
+}
+
+/**
+ * SUBTEST: access-mode
+ * Description: DRM_RDWR opens for reading and writing, its absence for reading.
+ */
+static void access_mode(void)
+{
+	int drm = open_device(), fd;
+
+	fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), DRM_RDWR));
+	check_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), 0));
+	check_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+}
+
+/**
+ * SUBTEST: access-mode-is-the-first-exports
+ * Description: Every fd of a buffer is one open file, so the rights of the
+ *  first export stand for all while it lives.
+ */
+static void access_mode_is_the_first_exports(void)
+{
+	int drm = open_device(), fd;
+	uint32_t handle = check_ok(gem_create(drm, 1));
+
+	check_ok(gem_export(drm, handle, 0));
+	fd = check_ok(gem_export(drm, handle, DRM_RDWR));
+	check_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	handle = check_ok(gem_create(drm, 1));
+	check_ok(gem_export(drm, handle, DRM_RDWR));
+	fd = check_ok(gem_export(drm, handle, 0));
+	check_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
+}
+
+/**
+ * SUBTEST: readonly-export-mmap
+ * Description: An fd exported without DRM_RDWR maps for reading only, and the
+ *  mapping cannot be made writable afterwards.
+ */
+static void readonly_export_mmap(void)
+{
+	int drm = open_device();
+	int fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), 0));
+	void *map;
+
+	check_error(map_errno(fd, PAGE, PROT_READ | PROT_WRITE, 0), EACCES);
+	check_error(map_errno(fd, PAGE, PROT_WRITE, 0), EACCES);
+	map = map_shared(fd, PAGE, PROT_READ, 0);
+	check(map != MAP_FAILED);
+	check_error(mprotect(map, PAGE, PROT_READ | PROT_WRITE) ? -errno : 0,
+		    EACCES);
+}
+
+/**
+ * SUBTEST: readonly-export-ioctls
+ * Description: The rights limit mappings only: SYNC, names and fences work on
+ *  a read-only fd.
+ */
+static void readonly_export_ioctls(void)
+{
+	int drm = open_device();
+	int fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), 0));
+
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	check_ok(dmabuf_set_name(fd, "x"));
+	check_ok(dmabuf_export_sync_file(fd, DMA_BUF_SYNC_WRITE));
+}
+
+/**
+ * SUBTEST: no-read-no-write
+ * Description: The file holds no stream: read and write are EINVAL, pread is
+ *  ESPIPE, the size cannot be changed.
+ */
+static void no_read_no_write(void)
+{
+	int fd = any_dmabuf(1), ends[2];
+	loff_t offset = 0;
+	char byte = 0;
+
+	check_ok(pipe(ends));
+	check_error(read(fd, &byte, 1) < 0 ? -errno : 0, EINVAL);
+	check_error(write(fd, &byte, 1) < 0 ? -errno : 0, EINVAL);
+	check_error(pread(fd, &byte, 1, 0) < 0 ? -errno : 0, ESPIPE);
+	check_error(ftruncate(fd, 0) ? -errno : 0, EINVAL);
+	check_error(ftruncate(fd, 2 * PAGE) ? -errno : 0, EINVAL);
+	check(splice(fd, &offset, ends[1], NULL, 1, 0) < 0);
+	check_error(fsync(fd) ? -errno : 0, EINVAL);
+	check_eq(lseek(fd, 0, SEEK_END), PAGE);
+}
+
+/**
+ * SUBTEST: no-reopen
+ * Description: The file cannot be opened again through /proc, which would be
+ *  a way around its rights.
+ */
+static void no_reopen(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", any_dmabuf(1));
+	check_error(open(path, O_RDWR) < 0 ? -errno : 0, ENXIO);
+	check_error(open(path, O_RDONLY) < 0 ? -errno : 0, ENXIO);
+}
+
+/* --- size and mapping --- */
+
+/**
+ * SUBTEST: seek
+ * Description: Seeking tells the size and nothing else: SEEK_SET and SEEK_END
+ *  with 0 work, every other whence or offset is EINVAL.
+ */
+static void seek(void)
+{
+	static const int whences[] = {
+		SEEK_CUR, SEEK_DATA, SEEK_HOLE, 99,
+	};
+	int fd = any_dmabuf(3);
+
+	check_eq(lseek(fd, 0, SEEK_END), 3 * PAGE);
+	check_eq(lseek(fd, 0, SEEK_SET), 0);
+	for (int i = 0; i < 4; i++)
+		check_error(lseek(fd, 0, whences[i]) < 0 ? -errno : 0, EINVAL);
+	for (int i = 0; i < 2; i++) {
+		int whence = i ? SEEK_END : SEEK_SET;
+
+		check_error(lseek(fd, 1, whence) < 0 ? -errno : 0, EINVAL);
+		check_error(lseek(fd, -1, whence) < 0 ? -errno : 0, EINVAL);
+		check_error(lseek(fd, PAGE, whence) < 0 ? -errno : 0, EINVAL);
+		check_error(lseek(fd, INT64_MAX, whence) < 0 ? -errno : 0,
+			    EINVAL);
+	}
+	check_eq(lseek(fd, 0, SEEK_END), 3 * PAGE);
+}
+
+/**
+ * SUBTEST: stat-size
+ * Description: fstat gives the size as well.
+ */
+static void stat_size(void)
+{
+	struct stat st;
+
+	check_ok(fstat(any_dmabuf(5), &st));
+	check_eq(st.st_size, 5 * PAGE);
+}
+
+/**
+ * SUBTEST: mmap-bounds
+ * Description: A mapping that lies inside the buffer works, one that reaches a
+ *  page beyond it, starts behind it or wraps around is refused.
+ */
+static void mmap_bounds(void)
+{
+	int fd = any_dmabuf(4);
+
+	check_ok(map_errno(fd, 4 * PAGE, PROT_READ, 0));
+	check_ok(map_errno(fd, 1, PROT_READ, 0));
+	check_error(map_errno(fd, 5 * PAGE, PROT_READ, 0), EINVAL);
+	check_error(map_errno(fd, 4 * PAGE + 1, PROT_READ, 0), EINVAL);
+	check_error(map_errno(fd, 4 * PAGE, PROT_READ, PAGE), EINVAL);
+	check_error(map_errno(fd, PAGE, PROT_READ, 4 * PAGE), EINVAL);
+	check_error(map_errno(fd, PAGE, PROT_READ, 1ull << 40), EINVAL);
+	check(map_errno(fd, 2 * PAGE, PROT_READ, -PAGE) < 0);
+	check_error(map_errno(fd, 0, PROT_READ, 0), EINVAL);
+}
+
+/* A mapping of the last pages shows the last pages. */
+static void last_pages(int fd)
+{
+	char *whole, *tail;
+
+	check_ok(map_errno(fd, PAGE, PROT_READ, 3 * PAGE));
+	whole = map_shared(fd, 4 * PAGE, PROT_READ | PROT_WRITE, 0);
+	tail = map_shared(fd, 2 * PAGE, PROT_READ | PROT_WRITE, 2 * PAGE);
+	check(whole != MAP_FAILED && tail != MAP_FAILED);
+	for (int i = 0; i < 4; i++)
+		whole[i * PAGE + 5] = 'a' + i;
+	check_eq(tail[5], 'c');
+	check_eq(tail[PAGE + 5], 'd');
+	tail[PAGE + 6] = 'z';
+	check_eq(whole[3 * PAGE + 6], 'z');
+}
+
+/**
+ * SUBTEST: mmap-offset-of-gem
+ * Description: A mapping of the last pages of a GEM buffer shows those.
+ */
+static void mmap_offset_of_gem(void)
+{
+	last_pages(any_dmabuf(4));
+}
+
+static int heap_dmabuf(size_t length)
+{
+	struct dma_heap_allocation_data arg = {
+		.len = length, .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int dev = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+
+	if (dev < 0)
+		prime_skip("/dev/dma_heap/system: %s", strerror(errno));
+	check_ok(xioctl(dev, DMA_HEAP_IOCTL_ALLOC, &arg));
+	return arg.fd;
+}
+
+/**
+ * SUBTEST: mmap-offset-of-heap
+ * Description: A mapping of the last pages of a heap's buffer shows those.
+ */
+static void mmap_offset_of_heap(void)
+{
+	last_pages(heap_dmabuf(4 * PAGE));
+}
+
+/**
+ * SUBTEST: mmap-outlives-fd
+ * Description: A mapping keeps the buffer when the fd, the handle and the
+ *  device file are closed.
+ */
+static void mmap_outlives_fd(void)
+{
+	int drm = open_device(), fd = make_dmabuf(drm, 2, NULL);
+	char *map = map_shared(fd, 2 * PAGE, PROT_READ | PROT_WRITE, 0);
+
+	check(map != MAP_FAILED);
+	map[PAGE] = 'm';
+	close(fd);
+	close(drm);
+	check_eq(count_buffers(), 1);
+	check_eq(map[PAGE], 'm');
+	map[0] = 'n';
+	munmap(map, 2 * PAGE);
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: mmap-of-import
+ * Description: The importer's own export maps the exporter's pages.
+ */
+static void mmap_of_import(void)
+{
+	int fd = any_dmabuf(2), other = open_other(), back;
+	char *one, *two;
+
+	back = check_ok(gem_export(other, check_ok(gem_import(other, fd)),
+				   DRM_RDWR | DRM_CLOEXEC));
+	one = map_shared(fd, 2 * PAGE, PROT_READ | PROT_WRITE, 0);
+	two = map_shared(back, 2 * PAGE, PROT_READ | PROT_WRITE, 0);
+	check(one != MAP_FAILED && two != MAP_FAILED);
+	one[PAGE + 1] = 'q';
+	check_eq(two[PAGE + 1], 'q');
+}
+
+/* --- what the kernel tells --- */
+
+/**
+ * SUBTEST: fdinfo
+ * Description: fdinfo tells the size in bytes, the reference count, the
+ *  exporter and, once there is one, the name.
+ */
+static void fdinfo_fields(void)
+{
+	int fd = any_dmabuf(7);
+	char value[128];
+
+	check(fdinfo(fd, "size", value, sizeof(value)));
+	check_eq(atol(value), 7 * PAGE);
+	check(fdinfo(fd, "count", value, sizeof(value)));
+	check(atol(value) >= 1);
+	check(fdinfo(fd, "exp_name", value, sizeof(value)));
+	check(!strcmp(value, "drm"));
+	check(!fdinfo(fd, "name", value, sizeof(value)));
+	check_ok(dmabuf_set_name(fd, "picture"));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "picture"));
+}
+
+/**
+ * SUBTEST: fdinfo-count
+ * Description: The count goes up with each further fd and down with its close.
+ */
+static void fdinfo_count(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 1, &handle), more[3];
+	char value[32];
+	long before;
+
+	check(fdinfo(fd, "count", value, sizeof(value)));
+	before = atol(value);
+	more[0] = dup(fd);
+	more[1] = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
+	more[2] = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+	check(fdinfo(fd, "count", value, sizeof(value)));
+	check_eq(atol(value), before + 3);
+	for (int i = 0; i < 3; i++)
+		close(more[i]);
+	check(fdinfo(fd, "count", value, sizeof(value)));
+	check_eq(atol(value), before);
+}
+
+/**
+ * SUBTEST: filesystem-magic
+ * Description: fstatfs says which filesystem it is, so a program can tell a
+ *  dma-buf from any other fd.
+ */
+static void filesystem_magic(void)
+{
+	struct statfs fs;
+
+	check_ok(fstatfs(any_dmabuf(1), &fs));
+	check_eq(fs.f_type, DMABUF_MAGIC);
+}
+
+/**
+ * SUBTEST: inode-unique
+ * Description: Each buffer has an inode number of its own, the same on every
+ *  fd and device, and kcmp's notion of one file agrees.
+ */
+static void inode_unique(void)
+{
+	enum { COUNT = 32 };
+	int drm = open_device(), other = open_other(), fd[COUNT];
+	uint32_t handle;
+
+	for (int i = 0; i < COUNT; i++) {
+		int again;
+
+		fd[i] = make_dmabuf(drm, 1, &handle);
+		for (int j = 0; j < i; j++)
+			check(inode_of(fd[j]) != inode_of(fd[i]));
+		again = check_ok(gem_export(other,
+				check_ok(gem_import(other, fd[i])), 0));
+		check_eq(inode_of(again), inode_of(fd[i]));
+		check_eq(syscall(SYS_kcmp, getpid(), getpid(), 0, fd[i], again),
+			 0);
+		close(again);
+	}
+}
+
+/**
+ * SUBTEST: proc-fd-link
+ * Description: The link in /proc/self/fd begins with /dmabuf: and ends in the
+ *  name.
+ */
+static void proc_fd_link(void)
+{
+	int fd = any_dmabuf(1);
+	char path[64], link[128] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	check(readlink(path, link, sizeof(link) - 1) > 0);
+	check(!strncmp(link, "/dmabuf:", 8));
+	check_ok(dmabuf_set_name(fd, "frame 3"));
+	memset(link, 0, sizeof(link));
+	check(readlink(path, link, sizeof(link) - 1) > 0);
+	check(!strcmp(link, "/dmabuf:frame 3"));
+}
+
+/**
+ * SUBTEST: maps
+ * Description: A mapping appears in /proc/self/maps under the buffer's name,
+ *  as named at the moment of reading, with the buffer's inode.
+ */
+static void maps(void)
+{
+	int fd = any_dmabuf(1);
+	char *text, inode[32];
+	void *map;
+
+	map = map_shared(fd, PAGE, PROT_READ, 0);
+	check(map != MAP_FAILED);
+	text = read_text("/proc/self/maps");
+	check(text && strstr(text, "/dmabuf:\n"));
+	free(text);
+	check_ok(dmabuf_set_name(fd, "shown"));
+	text = read_text("/proc/self/maps");
+	check(text && strstr(text, "/dmabuf:shown\n"));
+	snprintf(inode, sizeof(inode), " %llu ",
+		 (unsigned long long)inode_of(fd));
+	check(strstr(text, inode));
+	munmap(map, PAGE);
+	text = read_text("/proc/self/maps");
+	check(text && !strstr(text, "/dmabuf:"));
+}
+
+/* The block of bufinfo that holds the inode; "" where there is none. */
+static char *bufinfo_block(int fd)
+{
+	char *text = read_text(BUFINFO), *block, *end;
+	char inode[32];
+
+	if (!text)
+		prime_skip("%s: %s", BUFINFO, strerror(errno));
+	snprintf(inode, sizeof(inode), "\t%08llu\t",
+		 (unsigned long long)inode_of(fd));
+	block = strstr(text, inode);
+	if (!block)
+		return calloc(1, 1);
+	while (block > text && block[-1] != '\n')
+		block--;
+	end = strstr(block, "\n\n");
+	if (end)
+		*end = '\0';
+	return block;
+}
+
+/**
+ * SUBTEST: bufinfo
+ * Description: debugfs lists the buffer with its size, exporter and name, and
+ *  no longer when it is gone.
+ */
+static void bufinfo(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 3, &handle);
+	char *block;
+	long size;
+
+	check_ok(dmabuf_set_name(fd, "listed-here"));
+	block = bufinfo_block(fd);
+	size = strtol(block, NULL, 10);
+	check_eq(size, 3 * PAGE);
+	check(strstr(block, "\tdrm\t"));
+	check(strstr(block, "listed-here"));
+	check_eq(count_buffers(), 1);
+	check_ok(gem_close(drm, handle));
+	close(fd);
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: bufinfo-attachments
+ * Description: debugfs names the device that imported the buffer, and no
+ *  longer once that handle is closed.
+ */
+static void bufinfo_attachments(void)
+{
+	int fd = any_dmabuf(1), other = open_other();
+	const char *name = driver_name(other);
+	uint32_t handle;
+	char *list;
+
+	check(strstr(bufinfo_block(fd), "Total 0 devices attached"));
+	handle = check_ok(gem_import(other, fd));
+	list = strstr(bufinfo_block(fd), "Attached Devices:\n");
+	check(list);
+	check(strstr(list, name));
+	check(strstr(list, "Total 1 devices attached"));
+	check_ok(gem_close(other, handle));
+	check(strstr(bufinfo_block(fd), "Total 0 devices attached"));
+}
+
+/**
+ * SUBTEST: bufinfo-fences
+ * Description: debugfs tells of a fence that is pending on the buffer.
+ */
+static void bufinfo_fences(void)
+{
+	int fd = any_dmabuf(1), timeline = sw_timeline();
+
+	check(!strstr(bufinfo_block(fd), "sw_sync"));
+	check_ok(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE,
+					 sw_fence(timeline, 1)));
+	check(strstr(bufinfo_block(fd), "sw_sync"));
+	sw_advance(timeline, 1);
+}
+
+/**
+ * SUBTEST: bufinfo-total
+ * Description: The last line counts the buffers and adds up their sizes.
+ */
+static void bufinfo_total(void)
+{
+	int drm = open_device();
+	char *text;
+
+	make_dmabuf(drm, 1, NULL);
+	make_dmabuf(drm, 2, NULL);
+	text = read_text(BUFINFO);
+	if (!text)
+		prime_skip("%s: %s", BUFINFO, strerror(errno));
+	check(strstr(text, "\nTotal 2 objects, 12288 bytes\n"));
+}
+
+/**
+ * SUBTEST: sysfs-stats
+ * Description: Where DMABUF_SYSFS_STATS is configured, the buffer has a
+ *  directory with its exporter and size, and no longer when it is gone.
+ */
+static void sysfs_stats(void)
+{
+	char path[128], *text;
+	uint64_t inode;
+	int fd;
+
+	if (access("/sys/kernel/dmabuf/buffers", F_OK))
+		prime_skip("no /sys/kernel/dmabuf/buffers (CONFIG_DMABUF_SYSFS_STATS)");
+	fd = any_dmabuf(2);
+	inode = inode_of(fd);
+	snprintf(path, sizeof(path), "/sys/kernel/dmabuf/buffers/%llu/size",
+		 (unsigned long long)inode);
+	text = read_text(path);
+	check(text);
+	check_eq(atol(text), 2 * PAGE);
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/dmabuf/buffers/%llu/exporter_name",
+		 (unsigned long long)inode);
+	text = read_text(path);
+	check(text && !strncmp(text, "drm", 3));
+}
+
+/* --- names --- */
+
+/**
+ * SUBTEST: name-length
+ * Description: 31 characters fit, 32 do not and leave the old name; the empty
+ *  name is one.
+ */
+static void name_length(void)
+{
+	static const char fits[] = "0123456789abcdef0123456789abcde";
+	static const char over[] = "0123456789abcdef0123456789abcdef";
+	int fd = any_dmabuf(1);
+	char value[64], *longer;
+
+	_Static_assert(sizeof(fits) == DMA_BUF_NAME_LEN, "fits to the byte");
+	check_ok(dmabuf_set_name(fd, fits));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, fits));
+	check_error(dmabuf_set_name(fd, over), EINVAL);
+	longer = malloc(1 << 16);
+	memset(longer, 'x', 1 << 16);
+	longer[(1 << 16) - 1] = '\0';
+	check_error(dmabuf_set_name(fd, longer), EINVAL);
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, fits));
+	check_ok(dmabuf_set_name(fd, ""));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, ""));
+}
+
+/**
+ * SUBTEST: name-efault
+ * Description: A name that cannot be read is EFAULT and leaves the old one,
+ *  also when it begins readable and runs into the end of the mapping.
+ */
+static void name_efault(void)
+{
+	int fd = any_dmabuf(1);
+	char value[64], *edge;
+
+	check_ok(dmabuf_set_name(fd, "kept"));
+	check_error(dmabuf_set_name(fd, NULL), EFAULT);
+	check_error(dmabuf_set_name(fd, (char *)8), EFAULT);
+	check_error(dmabuf_set_name(fd, (char *)-4096), EFAULT);
+	edge = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(edge != MAP_FAILED);
+	memset(edge + PAGE - 4, 'e', 4);
+	munmap(edge + PAGE, PAGE);
+	check_error(dmabuf_set_name(fd, edge + PAGE - 4), EFAULT);
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "kept"));
+}
+
+/**
+ * SUBTEST: name-replaced
+ * Description: A later name replaces the first, through any fd, and two
+ *  buffers may share a name.
+ */
+static void name_replaced(void)
+{
+	int fd = any_dmabuf(1), twin = any_dmabuf(1);
+	char value[64];
+
+	check_ok(dmabuf_set_name(fd, "one"));
+	check_ok(dmabuf_set_name(dup(fd), "two"));
+	check_ok(dmabuf_set_name(twin, "two"));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "two"));
+	check(fdinfo(twin, "name", value, sizeof(value)));
+	check(!strcmp(value, "two"));
+}
+
+/**
+ * SUBTEST: name-while-imported
+ * Description: A name may be set and changed while a device is attached.
+ */
+static void name_while_imported(void)
+{
+	int fd = any_dmabuf(1), other = open_other();
+	char value[64];
+
+	check_ok(gem_import(other, fd));
+	check_ok(dmabuf_set_name(fd, "attached"));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "attached"));
+}
+
+/**
+ * SUBTEST: name-a-and-b
+ * Description: The two encodings of SET_NAME do the same.
+ */
+static void name_a_and_b(void)
+{
+	int fd = any_dmabuf(1);
+	char value[64];
+
+	check_ok(xioctl(fd, DMA_BUF_SET_NAME_A, "first"));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "first"));
+	check_ok(xioctl(fd, DMA_BUF_SET_NAME_B, "second"));
+	check(fdinfo(fd, "name", value, sizeof(value)));
+	check(!strcmp(value, "second"));
+}
+
+/* --- ioctls --- */
+
+/**
+ * SUBTEST: unknown-ioctl
+ * Description: Another number, type or size is ENOTTY.
+ */
+static void unknown_ioctl(void)
+{
+	int fd = any_dmabuf(1);
+	struct dma_buf_sync arg = { .flags = DMA_BUF_SYNC_RW };
+
+	check_error(xioctl(fd, _IO(DMA_BUF_BASE, 77), NULL), ENOTTY);
+	check_error(xioctl(fd, _IO('z', 0), NULL), ENOTTY);
+	check_error(xioctl(fd, _IOW(DMA_BUF_BASE, 0, uint32_t), &arg), ENOTTY);
+	check_error(xioctl(fd, _IOR(DMA_BUF_BASE, 0, struct dma_buf_sync), &arg),
+		    ENOTTY);
+	check_error(xioctl(fd, DRM_IOCTL_VERSION, &arg), ENOTTY);
+}
+
+/**
+ * SUBTEST: sync-bad-flags
+ * Description: Unknown bits are EINVAL, and so is a call without a direction.
+ */
+static void sync_bad_flags(void)
+{
+	int fd = any_dmabuf(1);
+
+	for (int bit = 3; bit < 64; bit++) {
+		check_error(dmabuf_sync(fd, 1ull << bit), EINVAL);
+		check_error(dmabuf_sync(fd, 1ull << bit | DMA_BUF_SYNC_RW),
+			    EINVAL);
+	}
+	check_error(dmabuf_sync(fd, DMA_BUF_SYNC_START), EINVAL);
+	check_error(dmabuf_sync(fd, DMA_BUF_SYNC_END), EINVAL);
+}
+
+/**
+ * SUBTEST: sync-efault
+ * Description: An argument that cannot be read is EFAULT.
+ */
+static void sync_efault(void)
+{
+	int fd = any_dmabuf(1);
+
+	check_error(xioctl(fd, DMA_BUF_IOCTL_SYNC, NULL), EFAULT);
+	check_error(xioctl(fd, DMA_BUF_IOCTL_SYNC, (void *)8), EFAULT);
+}
+
+/**
+ * SUBTEST: sync-directions
+ * Description: Begin and end work for each direction on an idle buffer, also
+ *  nested, and from a read-only argument.
+ */
+static void sync_directions(void)
+{
+	int fd = any_dmabuf(1);
+	struct dma_buf_sync arg = { .flags = DMA_BUF_SYNC_RW };
+	void *page;
+
+	for (uint64_t way = DMA_BUF_SYNC_READ; way <= DMA_BUF_SYNC_RW; way++) {
+		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | way));
+		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | way));
+		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | way));
+		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | way));
+	}
+	page = readonly_page(&arg, sizeof(arg));
+	check_ok(xioctl(fd, DMA_BUF_IOCTL_SYNC, page));
+}
+
+/* --- passing it on --- */
+
+static void send_fd(int socket, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", byte = 'f';
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	check_eq(sendmsg(socket, &msg, 0), 1);
+}
+
+static int receive_fd(int socket)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	check_eq(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC), 1);
+	check(CMSG_FIRSTHDR(&msg));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+static void await(pid_t pid)
+{
+	int status;
+
+	check_eq(waitpid(pid, &status, 0), pid);
+	check_eq(status, 0);
+}
+
+/**
+ * SUBTEST: scm-rights
+ * Description: An fd passed over a socket is the same buffer in the receiver,
+ *  which imports it and shows content back.
+ */
+static void scm_rights(void)
+{
+	int ends[2], fd;
+	char *map;
+	pid_t pid;
+
+	check_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	pid = fork();
+	if (!pid) {
+		int got, other = open_other(), back;
+
+		close(ends[0]);
+		got = receive_fd(ends[1]);
+		back = check_ok(gem_export(other,
+				check_ok(gem_import(other, got)), DRM_RDWR));
+		map = map_shared(back, PAGE, PROT_READ | PROT_WRITE, 0);
+		check(map != MAP_FAILED);
+		check_eq(map[9], 'p');
+		map[10] = 'c';
+		_exit(0);
+	}
+	fd = any_dmabuf(1);
+	map = map_shared(fd, PAGE, PROT_READ | PROT_WRITE, 0);
+	check(map != MAP_FAILED);
+	map[9] = 'p';
+	send_fd(ends[0], fd);
+	await(pid);
+	check_eq(map[10], 'c');
+}
+
+/**
+ * SUBTEST: scm-rights-in-flight
+ * Description: A buffer whose only reference is in an unread message lives,
+ *  and goes with the socket.
+ */
+static void scm_rights_in_flight(void)
+{
+	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL), ends[2];
+	uint64_t inode = inode_of(fd);
+
+	check_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	send_fd(ends[0], fd);
+	close(fd);
+	close(drm);
+	check_eq(settle_buffers(1), 1);
+	fd = receive_fd(ends[1]);
+	check_eq(inode_of(fd), inode);
+	send_fd(ends[0], fd);
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: fork
+ * Description: A child has the fd and the mapping; each side sees what the
+ *  other writes, and the parent's close does not end the child's use.
+ */
+static void fork_shares(void)
+{
+	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL), ends[2];
+	char *map = map_shared(fd, PAGE, PROT_READ | PROT_WRITE, 0), byte = 0;
+	pid_t pid;
+
+	check(map != MAP_FAILED);
+	check_ok(pipe(ends));
+	map[0] = 'a';
+	pid = fork();
+	if (!pid) {
+		check_eq(read(ends[0], &byte, 1), 1);
+		check_eq(lseek(fd, 0, SEEK_END), PAGE);
+		map[1] = 'b';
+		check(map_shared(fd, PAGE, PROT_READ, 0) != MAP_FAILED);
+		_exit(map[0] != 'd');
+	}
+	map[0] = 'd';
+	close(fd);
+	check_eq(write(ends[1], &byte, 1), 1);
+	await(pid);
+	check_eq(map[1], 'b');
+}
+
+/**
+ * SUBTEST: pidfd-getfd
+ * Description: A process that may take another's fd gets the same buffer.
+ */
+static void pidfd_getfd(void)
+{
+	int fd = any_dmabuf(1), ends[2], pidfd, got;
+	pid_t pid;
+	char byte;
+
+	check_ok(pipe(ends));
+	pid = fork();
+	if (!pid) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	check(pidfd >= 0);
+	got = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	check(got >= 0);
+	check_eq(inode_of(got), inode_of(fd));
+	close(ends[1]);
+	await(pid);
+	check_ok(gem_import(open_device(), got));
+}
+
+/* --- other exporters --- */
+
+/* Import into both devices and compare what the importer's export shows. */
+static void foreign_content(int fd, size_t size)
+{
+	uint32_t *map = map_shared(fd, size, PROT_READ | PROT_WRITE, 0);
+	int device[2] = { open_device(), open_other() };
+
+	check(map != MAP_FAILED);
+	for (size_t i = 0; i < size / 4; i++)
+		map[i] = i * 40503u + 1;
+	for (int d = 0; d < 2; d++) {
+		uint32_t handle = check_ok(gem_import(device[d], fd));
+		int back = check_ok(gem_export(device[d], handle, DRM_RDWR));
+		uint32_t *seen = map_shared(back, size, PROT_READ, 0);
+
+		check_eq(inode_of(back), inode_of(fd));
+		check(seen != MAP_FAILED);
+		for (size_t i = 0; i < size / 4; i++)
+			check_eq(seen[i], (uint32_t)(i * 40503u + 1));
+	}
+}
+
+/**
+ * SUBTEST: import-of-udmabuf
+ * Description: A buffer made of a memfd's pages imports like any other.
+ */
+static void import_of_udmabuf(void)
+{
+	struct udmabuf_create arg = { .size = 4 * PAGE };
+	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+
+	if (dev < 0)
+		prime_skip("/dev/udmabuf: %s", strerror(errno));
+	arg.memfd = memfd_create("u", MFD_ALLOW_SEALING);
+	check_ok(ftruncate(arg.memfd, arg.size));
+	check_ok(fcntl(arg.memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+	foreign_content(check_ok(xioctl(dev, UDMABUF_CREATE, &arg)), arg.size);
+}
+
+/**
+ * SUBTEST: import-of-system-heap
+ * Description: A buffer of the system heap imports like any other.
+ */
+static void import_of_system_heap(void)
+{
+	foreign_content(heap_dmabuf(4 * PAGE), 4 * PAGE);
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(cloexec),
+	SUBTEST(cloexec_over_exec),
+	SUBTEST(access_mode),
+	SUBTEST(access_mode_is_the_first_exports),
+	SUBTEST(readonly_export_mmap),
+	SUBTEST(readonly_export_ioctls),
+	SUBTEST(no_read_no_write),
+	SUBTEST(no_reopen),
+	SUBTEST(seek),
+	SUBTEST(stat_size),
+	SUBTEST(mmap_bounds),
+	SUBTEST(mmap_offset_of_gem),
+	SUBTEST(mmap_offset_of_heap),
+	SUBTEST(mmap_outlives_fd),
+	SUBTEST(mmap_of_import),
+	{ "fdinfo", fdinfo_fields },
+	SUBTEST(fdinfo_count),
+	SUBTEST(filesystem_magic),
+	SUBTEST(inode_unique),
+	SUBTEST(proc_fd_link),
+	SUBTEST(maps),
+	SUBTEST(bufinfo),
+	SUBTEST(bufinfo_attachments),
+	SUBTEST(bufinfo_fences),
+	SUBTEST(bufinfo_total),
+	SUBTEST(sysfs_stats),
+	SUBTEST(name_length),
+	SUBTEST(name_efault),
+	SUBTEST(name_replaced),
+	SUBTEST(name_while_imported),
+	SUBTEST(name_a_and_b),
+	SUBTEST(unknown_ioctl),
+	SUBTEST(sync_bad_flags),
+	SUBTEST(sync_efault),
+	SUBTEST(sync_directions),
+	SUBTEST(scm_rights),
+	SUBTEST(scm_rights_in_flight),
+	{ "fork", fork_shares },
+	SUBTEST(pidfd_getfd),
+	SUBTEST(import_of_udmabuf),
+	SUBTEST(import_of_system_heap),
+};
+
+PRIME_MAIN(subtests)

@@ -1,0 +1,1181 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: dmabuf fence
+ * Description: A dma-buf with fences: what poll and epoll wait for, what a
+ *  begin of CPU access waits for, and the way of fences into and out of sync
+ *  files.
+ */
+#include "lib/prime_test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <linux/sync_file.h>
+
+#define BOTH	(POLLIN | POLLOUT)
+
+/* A buffer and a timeline whose fences stand for readers or writers of it. */
+struct scene {
+	int fd;
+	int timeline;
+	uint32_t next;
+};
+
+static struct scene scene_open(void)
+{
+	return (struct scene){ .timeline = sw_timeline(), .fd = any_dmabuf(1) };
+}
+
+/* A pending fence: DMA_BUF_SYNC_READ for a reader, _WRITE for a writer. */
+static void scene_fence(struct scene *s, uint32_t way)
+{
+	int fence = sw_fence(s->timeline, ++s->next);
+
+	check_ok(dmabuf_import_sync_file(s->fd, way, fence));
+	close(fence);
+}
+
+static void scene_signal(struct scene *s)
+{
+	sw_advance(s->timeline, 1);
+}
+
+/* Signals the next fence of the scene after @ms. */
+struct later {
+	pthread_t thread;
+	struct scene *scene;
+	int ms;
+};
+
+static void *later_run(void *data)
+{
+	struct later *later = data;
+
+	usleep(later->ms * 1000);
+	scene_signal(later->scene);
+	return NULL;
+}
+
+static void later_start(struct later *later, struct scene *scene, int ms)
+{
+	later->scene = scene;
+	later->ms = ms;
+	check_eq(pthread_create(&later->thread, NULL, later_run, later), 0);
+}
+
+static void later_join(struct later *later)
+{
+	check_eq(pthread_join(later->thread, NULL), 0);
+}
+
+static int sync_file_pending(int sync_file)
+{
+	return poll_events(sync_file, POLLIN, 0) == 0;
+}
+
+/* --- poll --- */
+
+/**
+ * SUBTEST: poll-idle
+ * Description: A buffer that no device uses is ready for both at once, and
+ *  asking for nothing gives nothing.
+ */
+static void poll_idle(void)
+{
+	int fd = any_dmabuf(1);
+
+	check_eq(poll_events(fd, BOTH, 0), BOTH);
+	check_eq(poll_events(fd, POLLIN, -1), POLLIN);
+	check_eq(poll_events(fd, POLLOUT, -1), POLLOUT);
+	check_eq(poll_events(fd, 0, 0), 0);
+	check_eq(poll_events(fd, POLLPRI, 0), 0);
+}
+
+/**
+ * SUBTEST: poll-writer
+ * Description: A pending writer makes reading and writing wait.
+ */
+static void poll_writer(void)
+{
+	struct scene s = scene_open();
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_eq(poll_events(s.fd, POLLIN, 0), 0);
+	check_eq(poll_events(s.fd, POLLOUT, 0), 0);
+	check_eq(poll_events(s.fd, BOTH, 20), 0);
+	scene_signal(&s);
+	check_eq(poll_events(s.fd, BOTH, 1000), BOTH);
+}
+
+/**
+ * SUBTEST: poll-reader
+ * Description: A pending reader makes writing wait, and not reading.
+ */
+static void poll_reader(void)
+{
+	struct scene s = scene_open();
+
+	scene_fence(&s, DMA_BUF_SYNC_READ);
+	check_eq(poll_events(s.fd, POLLIN, 0), POLLIN);
+	check_eq(poll_events(s.fd, POLLOUT, 0), 0);
+	check_eq(poll_events(s.fd, BOTH, 0), POLLIN);
+	scene_signal(&s);
+	check_eq(poll_events(s.fd, BOTH, 0), BOTH);
+}
+
+/**
+ * SUBTEST: poll-reader-and-writer
+ * Description: Reading waits for the writer alone, writing for both, whichever
+ *  is done first.
+ */
+static void poll_reader_and_writer(void)
+{
+	struct scene a = scene_open(), b = { .timeline = sw_timeline(), .fd = a.fd };
+
+	scene_fence(&a, DMA_BUF_SYNC_READ);
+	scene_fence(&b, DMA_BUF_SYNC_WRITE);
+	check_eq(poll_events(a.fd, BOTH, 0), 0);
+	scene_signal(&b);
+	check_eq(poll_events(a.fd, BOTH, 100), POLLIN);
+	scene_signal(&a);
+	check_eq(poll_events(a.fd, POLLOUT, 1000), POLLOUT);
+
+	scene_fence(&a, DMA_BUF_SYNC_READ);
+	scene_fence(&b, DMA_BUF_SYNC_WRITE);
+	scene_signal(&a);
+	check_eq(poll_events(a.fd, BOTH, 20), 0);
+	scene_signal(&b);
+	check_eq(poll_events(a.fd, BOTH, 1000), BOTH);
+}
+
+/**
+ * SUBTEST: poll-wakes
+ * Description: A sleeping poll wakes when the fence signals, for reading, for
+ *  writing and for both.
+ */
+static void poll_wakes(void)
+{
+	static const int events[] = { POLLIN, POLLOUT, BOTH };
+
+	for (int i = 0; i < 3; i++) {
+		struct scene s = scene_open();
+		struct later later;
+		double start = now();
+
+		scene_fence(&s, DMA_BUF_SYNC_WRITE);
+		later_start(&later, &s, 100);
+		check(poll_events(s.fd, events[i], 10000) & events[i]);
+		check(now() - start >= 0.09);
+		check(now() - start < 5);
+		later_join(&later);
+		check_eq(poll_events(s.fd, BOTH, 1000), BOTH);
+	}
+}
+
+/**
+ * SUBTEST: poll-many-writers
+ * Description: Writers one after another on one buffer: ready only after the
+ *  last of them.
+ */
+static void poll_many_writers(void)
+{
+	struct scene s[4] = { scene_open() };
+
+	for (int i = 1; i < 4; i++)
+		s[i] = (struct scene){ .timeline = sw_timeline(), .fd = s[0].fd };
+	for (int i = 0; i < 4; i++)
+		scene_fence(&s[i], DMA_BUF_SYNC_WRITE);
+	for (int i = 3; i >= 0; i--) {
+		check_eq(poll_events(s[0].fd, POLLIN, 5), 0);
+		check_eq(poll_events(s[0].fd, POLLOUT, 5), 0);
+		scene_signal(&s[i]);
+	}
+	check_eq(poll_events(s[0].fd, BOTH, 1000), BOTH);
+}
+
+/**
+ * SUBTEST: poll-again
+ * Description: A poll that ran out of time leaves nothing that spoils the
+ *  next: ask a thousand times, signal, be ready; then the same again.
+ */
+static void poll_again(void)
+{
+	struct scene s = scene_open();
+
+	for (int round = 0; round < 3; round++) {
+		scene_fence(&s, DMA_BUF_SYNC_WRITE);
+		for (int i = 0; i < 1000; i++)
+			check_eq(poll_events(s.fd, i & 1 ? POLLIN : POLLOUT, 0),
+				 0);
+		scene_signal(&s);
+		check_eq(poll_events(s.fd, BOTH, 1000), BOTH);
+	}
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* A signal every @ms, so that one comes after the call has gone to sleep. */
+static void alarm_every(int ms)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval timer = {
+		.it_value.tv_usec = ms * 1000,
+		.it_interval.tv_usec = ms * 1000,
+	};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/**
+ * SUBTEST: poll-interrupted
+ * Description: A signal ends a sleeping poll with EINTR, and the buffer polls
+ *  as before.
+ */
+static void poll_interrupted(void)
+{
+	struct scene s = scene_open();
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	alarm_every(50);
+	check_error(poll_events(s.fd, POLLIN, 10000), EINTR);
+	alarm_every(0);
+	check_eq(poll_events(s.fd, POLLIN, 0), 0);
+	scene_signal(&s);
+	check_eq(poll_events(s.fd, POLLIN, 1000), POLLIN);
+}
+
+struct poller {
+	pthread_t thread;
+	int fd, events, found;
+};
+
+static void *poller_run(void *data)
+{
+	struct poller *poller = data;
+
+	poller->found = poll_events(poller->fd, poller->events, 10000);
+	return NULL;
+}
+
+/**
+ * SUBTEST: two-pollers
+ * Description: Two threads wait for the two events; both are woken.
+ */
+static void two_pollers(void)
+{
+	for (int round = 0; round < 5; round++) {
+		struct scene s = scene_open();
+		struct poller poller[2] = {
+			{ .fd = s.fd, .events = POLLIN },
+			{ .fd = dup(s.fd), .events = POLLOUT },
+		};
+		double start = now();
+
+		scene_fence(&s, DMA_BUF_SYNC_WRITE);
+		for (int i = 0; i < 2; i++)
+			pthread_create(&poller[i].thread, NULL, poller_run,
+				       &poller[i]);
+		usleep(20000);
+		scene_signal(&s);
+		for (int i = 0; i < 2; i++) {
+			pthread_join(poller[i].thread, NULL);
+			check_eq(poller[i].found, poller[i].events);
+		}
+		check(now() - start < 5);
+	}
+}
+
+/**
+ * SUBTEST: eight-pollers-one-event
+ * Description: Eight threads wait for the same event; none is forgotten.
+ */
+static void eight_pollers_one_event(void)
+{
+	for (int events = POLLIN; events <= POLLOUT; events += POLLOUT - POLLIN) {
+		struct scene s = scene_open();
+		struct poller poller[8];
+		double start = now();
+
+		scene_fence(&s, DMA_BUF_SYNC_WRITE);
+		for (int i = 0; i < 8; i++) {
+			poller[i] = (struct poller){ .fd = s.fd, .events = events };
+			pthread_create(&poller[i].thread, NULL, poller_run,
+				       &poller[i]);
+		}
+		usleep(50000);
+		scene_signal(&s);
+		for (int i = 0; i < 8; i++) {
+			pthread_join(poller[i].thread, NULL);
+			check_eq(poller[i].found, events);
+		}
+		check(now() - start < 5);
+	}
+}
+
+/**
+ * SUBTEST: close-while-polled
+ * Description: The fd, the last one, is closed while a thread sleeps in poll:
+ *  the sleeper still wakes by the fence, to find its fd gone, and the buffer
+ *  goes.
+ */
+static void close_while_polled(void)
+{
+	struct scene s = scene_open();
+	int drm = open_device();
+	struct poller poller = { .events = BOTH };
+	double start = now();
+
+	close(s.fd);
+	s.fd = poller.fd = make_dmabuf(drm, 1, NULL);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	pthread_create(&poller.thread, NULL, poller_run, &poller);
+	usleep(50000);
+	close(s.fd);
+	close(drm);
+	scene_signal(&s);
+	pthread_join(poller.thread, NULL);
+	check(now() - start < 5);
+	check_eq(poller.found, POLLNVAL);
+}
+
+/**
+ * SUBTEST: close-after-poll
+ * Description: A poll ran out of time and everything is closed while the
+ *  fence is still pending: the fence signals afterwards and finds nobody.
+ */
+static void close_after_poll(void)
+{
+	int timeline = sw_timeline();
+
+	for (int i = 0; i < 20; i++) {
+		int drm = open_device();
+		struct scene s = {
+			.fd = make_dmabuf(drm, 1, NULL),
+			.timeline = timeline,
+			.next = i,
+		};
+
+		scene_fence(&s, DMA_BUF_SYNC_WRITE);
+		check_eq(poll_events(s.fd, POLLIN, 0), 0);
+		check_eq(poll_events(s.fd, POLLOUT, 0), 0);
+		close(s.fd);
+		close(drm);
+		sw_advance(timeline, 1);
+	}
+	check_eq(settle_buffers(0), 0);
+}
+
+/* --- epoll --- */
+
+static int epoll_with(int fd, uint32_t events)
+{
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = { .events = events };
+
+	check(ep >= 0);
+	check_ok(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) ? -errno : 0);
+	return ep;
+}
+
+static int epoll_get(int ep, int ms)
+{
+	struct epoll_event event = { };
+	int ret = epoll_wait(ep, &event, 1, ms);
+
+	check_ok(ret < 0 ? -errno : ret);
+	return ret ? (int)event.events : 0;
+}
+
+/**
+ * SUBTEST: epoll-level
+ * Description: In level mode each wait tells the state of the moment.
+ */
+static void epoll_level(void)
+{
+	struct scene s = scene_open();
+	int ep = epoll_with(s.fd, EPOLLIN | EPOLLOUT);
+
+	check_eq(epoll_get(ep, 0), EPOLLIN | EPOLLOUT);
+	scene_fence(&s, DMA_BUF_SYNC_READ);
+	check_eq(epoll_get(ep, 0), EPOLLIN);
+	scene_signal(&s);
+	check(epoll_get(ep, 1000) & EPOLLIN);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_eq(epoll_get(ep, 0), 0);
+	scene_signal(&s);
+	check(epoll_get(ep, 1000) & (EPOLLIN | EPOLLOUT));
+}
+
+/**
+ * SUBTEST: epoll-wakes
+ * Description: A sleeping epoll_wait wakes when the writer is done.
+ */
+static void epoll_wakes(void)
+{
+	struct scene s = scene_open();
+	struct later later;
+	double start;
+	int ep;
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	ep = epoll_with(s.fd, EPOLLIN);
+	check_eq(epoll_get(ep, 0), 0);
+	start = now();
+	later_start(&later, &s, 100);
+	check_eq(epoll_get(ep, 10000), EPOLLIN);
+	check(now() - start < 5);
+	later_join(&later);
+}
+
+/**
+ * SUBTEST: epoll-edge
+ * Description: In edge mode the end of a writer is an event.
+ */
+static void epoll_edge(void)
+{
+	struct scene s = scene_open();
+	int ep;
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	ep = epoll_with(s.fd, EPOLLIN | EPOLLET);
+	check_eq(epoll_get(ep, 0), 0);
+	scene_signal(&s);
+	check_eq(epoll_get(ep, 1000), EPOLLIN);
+}
+
+/**
+ * SUBTEST: epoll-edge-once
+ * Description: In edge mode an idle buffer whose event is taken gives no
+ *  further one: asking for the state is not a change of it. A program that
+ *  waits in a loop would spin otherwise.
+ */
+static void epoll_edge_once(void)
+{
+	int ep = epoll_with(any_dmabuf(1), EPOLLIN | EPOLLET);
+
+	check_eq(epoll_get(ep, 0), EPOLLIN);
+	for (int i = 0; i < 3; i++)
+		check_eq(epoll_get(ep, 0), 0);
+}
+
+/**
+ * SUBTEST: epoll-close-pending
+ * Description: The buffer's last fd is closed while an epoll instance waits
+ *  for its fence; later the fence signals, then the instance is closed.
+ */
+static void epoll_close_pending(void)
+{
+	int timeline = sw_timeline();
+
+	for (int i = 0; i < 20; i++) {
+		int drm = open_device(), ep;
+		struct scene s = {
+			.fd = make_dmabuf(drm, 1, NULL),
+			.timeline = timeline,
+			.next = i,
+		};
+
+		scene_fence(&s, DMA_BUF_SYNC_WRITE);
+		ep = epoll_with(s.fd, EPOLLIN | EPOLLOUT);
+		check_eq(epoll_get(ep, 0), 0);
+		close(s.fd);
+		close(drm);
+		sw_advance(timeline, 1);
+		check_eq(epoll_get(ep, i & 1), 0);
+		close(ep);
+	}
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: epoll-two-instances
+ * Description: Two instances watch one buffer for different events; each gets
+ *  its own.
+ */
+static void epoll_two_instances(void)
+{
+	struct scene s = scene_open();
+	int in, out;
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	in = epoll_with(s.fd, EPOLLIN);
+	out = epoll_with(s.fd, EPOLLOUT);
+	check_eq(epoll_get(in, 0), 0);
+	check_eq(epoll_get(out, 0), 0);
+	scene_signal(&s);
+	check_eq(epoll_get(in, 1000), EPOLLIN);
+	check_eq(epoll_get(out, 1000), EPOLLOUT);
+}
+
+/* --- fences of a driver --- */
+
+/* The buffer in vgem: its own handle or, of another driver, an import. */
+static uint32_t in_vgem(int *vgem, int fd)
+{
+	*vgem = open_driver("vgem");
+	return check_ok(gem_import(*vgem, fd));
+}
+
+/**
+ * SUBTEST: vgem-writer
+ * Description: A fence that a driver puts on the buffer as a writer holds back
+ *  poll on the exported fd, both ways.
+ */
+static void vgem_writer(void)
+{
+	int fd = any_dmabuf(1), vgem;
+	uint32_t handle = in_vgem(&vgem, fd), fence;
+
+	fence = vgem_fence(vgem, handle, true);
+	check_eq(poll_events(fd, POLLIN, 0), 0);
+	check_eq(poll_events(fd, POLLOUT, 0), 0);
+	check_ok(vgem_fence_signal(vgem, fence));
+	check_eq(poll_events(fd, BOTH, 1000), BOTH);
+}
+
+/**
+ * SUBTEST: vgem-reader
+ * Description: A driver's reader holds back POLLOUT alone.
+ */
+static void vgem_reader(void)
+{
+	int fd = any_dmabuf(1), vgem;
+	uint32_t handle = in_vgem(&vgem, fd), fence;
+
+	fence = vgem_fence(vgem, handle, false);
+	check_eq(poll_events(fd, BOTH, 0), POLLIN);
+	check_eq(poll_events(fd, POLLOUT, 0), 0);
+	check_ok(vgem_fence_signal(vgem, fence));
+	check_eq(poll_events(fd, BOTH, 1000), BOTH);
+}
+
+/**
+ * SUBTEST: vgem-conflict
+ * Description: A fence that came through IMPORT_SYNC_FILE is one that a driver
+ *  respects: vgem refuses a conflicting one with EBUSY.
+ */
+static void vgem_conflict(void)
+{
+	struct scene s = scene_open();
+	int vgem;
+	uint32_t handle = in_vgem(&vgem, s.fd);
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_error(vgem_fence_attach(vgem, handle, 0), EBUSY);
+	check_error(vgem_fence_attach(vgem, handle, 1), EBUSY);
+	scene_signal(&s);
+	check_ok(vgem_fence_signal(vgem, vgem_fence(vgem, handle, true)));
+}
+
+/**
+ * SUBTEST: vgem-before-export
+ * Description: A fence put on before the first export counts after it.
+ */
+static void vgem_before_export(void)
+{
+	int vgem = open_driver("vgem"), fd;
+	uint32_t handle = check_ok(gem_create(vgem, 1));
+	uint32_t fence = vgem_fence(vgem, handle, true);
+
+	fd = check_ok(gem_export(vgem, handle, DRM_CLOEXEC));
+	check_eq(poll_events(fd, POLLIN, 0), 0);
+	check_ok(vgem_fence_signal(vgem, fence));
+	check_eq(poll_events(fd, POLLIN, 1000), POLLIN);
+}
+
+/**
+ * SUBTEST: vgem-through-importer
+ * Description: The fence holds back poll on the fd that another device, which
+ *  imported the buffer, exported again.
+ */
+static void vgem_through_importer(void)
+{
+	int vgem = open_driver("vgem"), other = open_driver("vkms"), fd, back;
+	uint32_t handle, fence;
+
+	fd = make_dmabuf(vgem, 1, &handle);
+	back = check_ok(gem_export(other, check_ok(gem_import(other, fd)), 0));
+	fence = vgem_fence(vgem, handle, true);
+	check_eq(poll_events(back, POLLIN, 0), 0);
+	check_ok(vgem_fence_signal(vgem, fence));
+	check_eq(poll_events(back, POLLIN, 1000), POLLIN);
+}
+
+/**
+ * SUBTEST: vgem-file-closed
+ * Description: Closing the device file signals its fences and so wakes a poll.
+ */
+static void vgem_file_closed(void)
+{
+	int fd = any_dmabuf(1), vgem;
+	uint32_t handle = in_vgem(&vgem, fd);
+
+	vgem_fence(vgem, handle, true);
+	check_eq(poll_events(fd, POLLIN, 0), 0);
+	close(vgem);
+	check_eq(poll_events(fd, BOTH, 1000), BOTH);
+}
+
+/* --- CPU access --- */
+
+/**
+ * SUBTEST: sync-waits-for-writer
+ * Description: A begin of reading waits until the writer is done.
+ */
+static void sync_waits_for_writer(void)
+{
+	for (uint64_t way = DMA_BUF_SYNC_READ; way <= DMA_BUF_SYNC_RW; way++) {
+		struct scene s = scene_open();
+		struct later later;
+		double start = now();
+
+		scene_fence(&s, DMA_BUF_SYNC_WRITE);
+		later_start(&later, &s, 100);
+		check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_START | way));
+		check(now() - start >= 0.09);
+		check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_END | way));
+		later_join(&later);
+	}
+}
+
+/**
+ * SUBTEST: sync-read-ignores-reader
+ * Description: A begin of reading does not wait for other readers; a begin of
+ *  writing does.
+ */
+static void sync_read_ignores_reader(void)
+{
+	struct scene s = scene_open();
+	struct later later;
+	double start;
+
+	scene_fence(&s, DMA_BUF_SYNC_READ);
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	check_eq(poll_events(s.fd, POLLOUT, 0), 0);
+	start = now();
+	later_start(&later, &s, 100);
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	check(now() - start >= 0.09);
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
+	later_join(&later);
+}
+
+/**
+ * SUBTEST: sync-end-does-not-wait
+ * Description: An end returns at once with a fence pending.
+ */
+static void sync_end_does_not_wait(void)
+{
+	struct scene s = scene_open();
+
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	check_eq(poll_events(s.fd, POLLIN, 0), 0);
+	scene_signal(&s);
+}
+
+/**
+ * SUBTEST: sync-interrupted
+ * Description: A signal ends a waiting begin with EINTR; afterwards begin and
+ *  end work as if it had not been tried.
+ */
+static void sync_interrupted(void)
+{
+	struct scene s = scene_open();
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	alarm_every(50);
+	for (int i = 0; i < 3; i++)
+		check_error(dmabuf_sync(s.fd, DMA_BUF_SYNC_START |
+					DMA_BUF_SYNC_RW), EINTR);
+	alarm_every(0);
+	scene_signal(&s);
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+}
+
+/**
+ * SUBTEST: sync-killed
+ * Description: A process killed while it waits in begin dies at once.
+ */
+static void sync_killed(void)
+{
+	struct scene s = scene_open();
+	double start = now();
+	int status;
+	pid_t pid;
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	pid = fork();
+	if (!pid) {
+		dmabuf_sync(s.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
+		_exit(1);
+	}
+	usleep(50000);
+	kill(pid, SIGKILL);
+	check_eq(waitpid(pid, &status, 0), pid);
+	check(WIFSIGNALED(status));
+	check(now() - start < 5);
+	scene_signal(&s);
+}
+
+/* --- EXPORT_SYNC_FILE --- */
+
+/**
+ * SUBTEST: export-sync-bad-flags
+ * Description: No direction and unknown bits are EINVAL.
+ */
+static void export_sync_bad_flags(void)
+{
+	int fd = any_dmabuf(1);
+	unsigned int fds = count_fds();
+
+	check_error(dmabuf_export_sync_file(fd, 0), EINVAL);
+	for (int bit = 2; bit < 32; bit++) {
+		check_error(dmabuf_export_sync_file(fd, 1u << bit), EINVAL);
+		check_error(dmabuf_export_sync_file(fd, 1u << bit |
+						    DMA_BUF_SYNC_RW), EINVAL);
+	}
+	check_eq(count_fds(), fds);
+}
+
+/**
+ * SUBTEST: export-sync-efault
+ * Description: An argument that cannot be read, or not be answered in, is
+ *  EFAULT and leaves no fd.
+ */
+static void export_sync_efault(void)
+{
+	struct dma_buf_export_sync_file arg = {
+		.flags = DMA_BUF_SYNC_RW, .fd = -1,
+	};
+	void *page = readonly_page(&arg, sizeof(arg));
+	int fd = any_dmabuf(1);
+	unsigned int fds = count_fds();
+	char before[32], after[32];
+
+	check(fdinfo(fd, "count", before, sizeof(before)));
+	check_error(xioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, NULL), EFAULT);
+	for (int i = 0; i < 8; i++)
+		check_error(xioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, page),
+			    EFAULT);
+	check_eq(count_fds(), fds);
+	check(fdinfo(fd, "count", after, sizeof(after)));
+	check_eq(atol(after), atol(before));
+}
+
+/**
+ * SUBTEST: export-sync-emfile
+ * Description: A full fd table is EMFILE.
+ */
+static void export_sync_emfile(void)
+{
+	int fd = any_dmabuf(1), ret;
+	unsigned int fds = count_fds();
+	unsigned long limit = forbid_fds();
+
+	ret = dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW);
+	allow_fds(limit);
+	check_error(ret, EMFILE);
+	check_eq(count_fds(), fds);
+	check_ok(dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW));
+}
+
+/**
+ * SUBTEST: export-sync-cloexec
+ * Description: The new fd is close-on-exec: the ioctl has no flag to ask.
+ */
+static void export_sync_cloexec(void)
+{
+	int sync_file = check_ok(dmabuf_export_sync_file(any_dmabuf(1),
+							 DMA_BUF_SYNC_RW));
+
+	check_eq(fcntl(sync_file, F_GETFD), FD_CLOEXEC);
+}
+
+/**
+ * SUBTEST: export-sync-idle
+ * Description: Of an idle buffer the sync file is signalled.
+ */
+static void export_sync_idle(void)
+{
+	int fd = any_dmabuf(1);
+
+	for (uint32_t way = DMA_BUF_SYNC_READ; way <= DMA_BUF_SYNC_RW; way++)
+		check(!sync_file_pending(check_ok(
+				dmabuf_export_sync_file(fd, way))));
+}
+
+/**
+ * SUBTEST: export-sync-writer
+ * Description: A writer is in the sync file for readers and for writers.
+ */
+static void export_sync_writer(void)
+{
+	struct scene s = scene_open();
+	int out[3];
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	for (int i = 0; i < 3; i++) {
+		out[i] = check_ok(dmabuf_export_sync_file(s.fd, i + 1));
+		check(sync_file_pending(out[i]));
+	}
+	scene_signal(&s);
+	for (int i = 0; i < 3; i++)
+		check_eq(poll_events(out[i], POLLIN, 1000), POLLIN);
+}
+
+/**
+ * SUBTEST: export-sync-reader
+ * Description: A reader is in the sync file for writers only: who wants to
+ *  read need not wait for it.
+ */
+static void export_sync_reader(void)
+{
+	struct scene s = scene_open();
+	int reading, writing;
+
+	scene_fence(&s, DMA_BUF_SYNC_READ);
+	reading = check_ok(dmabuf_export_sync_file(s.fd, DMA_BUF_SYNC_READ));
+	writing = check_ok(dmabuf_export_sync_file(s.fd, DMA_BUF_SYNC_WRITE));
+	check(!sync_file_pending(reading));
+	check(sync_file_pending(writing));
+	scene_signal(&s);
+	check_eq(poll_events(writing, POLLIN, 1000), POLLIN);
+}
+
+/**
+ * SUBTEST: export-sync-merges
+ * Description: Several fences come out as one sync file, which signals when
+ *  the last of them has.
+ */
+static void export_sync_merges(void)
+{
+	struct scene s[4] = { scene_open() };
+	struct sync_file_info info = { };
+	int out;
+
+	for (int i = 1; i < 4; i++)
+		s[i] = (struct scene){ .timeline = sw_timeline(), .fd = s[0].fd };
+	for (int i = 0; i < 4; i++)
+		scene_fence(&s[i], i & 1 ? DMA_BUF_SYNC_WRITE :
+			    DMA_BUF_SYNC_READ);
+	out = check_ok(dmabuf_export_sync_file(s[0].fd, DMA_BUF_SYNC_RW));
+	check_ok(xioctl(out, SYNC_IOC_FILE_INFO, &info));
+	check_eq(info.num_fences, 4);
+	check_eq(info.status, 0);
+	for (int i = 0; i < 4; i++) {
+		check_eq(poll_events(out, POLLIN, 5), 0);
+		scene_signal(&s[i]);
+	}
+	check_eq(poll_events(out, POLLIN, 1000), POLLIN);
+}
+
+/**
+ * SUBTEST: export-sync-is-a-snapshot
+ * Description: A fence added afterwards is not in a sync file made before.
+ */
+static void export_sync_is_a_snapshot(void)
+{
+	struct scene a = scene_open(), b = { .timeline = sw_timeline(), .fd = a.fd };
+	int before, between;
+
+	before = check_ok(dmabuf_export_sync_file(a.fd, DMA_BUF_SYNC_RW));
+	scene_fence(&a, DMA_BUF_SYNC_WRITE);
+	between = check_ok(dmabuf_export_sync_file(a.fd, DMA_BUF_SYNC_RW));
+	scene_fence(&b, DMA_BUF_SYNC_WRITE);
+	check(!sync_file_pending(before));
+	check(sync_file_pending(between));
+	scene_signal(&a);
+	check_eq(poll_events(between, POLLIN, 1000), POLLIN);
+	check_eq(poll_events(a.fd, POLLIN, 0), 0);
+	scene_signal(&b);
+}
+
+/**
+ * SUBTEST: export-sync-of-driver-fence
+ * Description: A driver's fence comes out as well.
+ */
+static void export_sync_of_driver_fence(void)
+{
+	int fd = any_dmabuf(1), vgem, out;
+	uint32_t handle = in_vgem(&vgem, fd), fence;
+
+	fence = vgem_fence(vgem, handle, true);
+	out = check_ok(dmabuf_export_sync_file(fd, DMA_BUF_SYNC_READ));
+	check(sync_file_pending(out));
+	check_ok(vgem_fence_signal(vgem, fence));
+	check_eq(poll_events(out, POLLIN, 1000), POLLIN);
+}
+
+/**
+ * SUBTEST: sync-file-outlives-buffer
+ * Description: The sync file works on when the buffer is gone.
+ */
+static void sync_file_outlives_buffer(void)
+{
+	struct scene s = { .timeline = sw_timeline() };
+	int drm = open_device(), out;
+
+	s.fd = make_dmabuf(drm, 1, NULL);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	out = check_ok(dmabuf_export_sync_file(s.fd, DMA_BUF_SYNC_RW));
+	close(s.fd);
+	close(drm);
+	check_eq(settle_buffers(0), 0);
+	check(sync_file_pending(out));
+	scene_signal(&s);
+	check_eq(poll_events(out, POLLIN, 1000), POLLIN);
+}
+
+/* --- IMPORT_SYNC_FILE --- */
+
+/**
+ * SUBTEST: import-sync-bad-flags
+ * Description: No direction and unknown bits are EINVAL and add no fence.
+ */
+static void import_sync_bad_flags(void)
+{
+	int fd = any_dmabuf(1), timeline = sw_timeline();
+	int fence = sw_fence(timeline, 1);
+
+	check_error(dmabuf_import_sync_file(fd, 0, fence), EINVAL);
+	for (int bit = 2; bit < 32; bit++) {
+		check_error(dmabuf_import_sync_file(fd, 1u << bit, fence),
+			    EINVAL);
+		check_error(dmabuf_import_sync_file(fd, 1u << bit |
+						    DMA_BUF_SYNC_RW, fence),
+			    EINVAL);
+	}
+	check_eq(poll_events(fd, BOTH, 0), BOTH);
+}
+
+/**
+ * SUBTEST: import-sync-bad-fd
+ * Description: An fd that holds no fence is EINVAL: none at all, a file of
+ *  another kind, the dma-buf itself, a timeline.
+ */
+static void import_sync_bad_fd(void)
+{
+	int fd = any_dmabuf(1), timeline = sw_timeline();
+	int memfd = memfd_create("x", 0);
+
+	check_error(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_RW, -1), EINVAL);
+	check_error(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_RW, 1 << 20),
+		    EINVAL);
+	check_error(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_RW, memfd), EINVAL);
+	check_error(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_RW, fd), EINVAL);
+	check_error(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_RW, timeline),
+		    EINVAL);
+	check_eq(poll_events(fd, BOTH, 0), BOTH);
+}
+
+/**
+ * SUBTEST: import-sync-efault
+ * Description: An argument that cannot be read is EFAULT; one that cannot be
+ *  written is fine, as nothing is answered.
+ */
+static void import_sync_efault(void)
+{
+	struct scene s = scene_open();
+	struct dma_buf_import_sync_file arg = { .flags = DMA_BUF_SYNC_WRITE };
+	void *page;
+
+	check_error(xioctl(s.fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, NULL), EFAULT);
+	arg.fd = sw_fence(s.timeline, 1);
+	page = readonly_page(&arg, sizeof(arg));
+	check_ok(xioctl(s.fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, page));
+	check_eq(poll_events(s.fd, POLLIN, 0), 0);
+	scene_signal(&s);
+}
+
+/**
+ * SUBTEST: import-sync-signalled
+ * Description: A fence that has signalled leaves the buffer idle.
+ */
+static void import_sync_signalled(void)
+{
+	int fd = any_dmabuf(1), timeline = sw_timeline();
+	int fence = sw_fence(timeline, 1);
+
+	sw_advance(timeline, 1);
+	check_ok(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence));
+	check_eq(poll_events(fd, BOTH, 0), BOTH);
+}
+
+/**
+ * SUBTEST: import-sync-closed-at-once
+ * Description: The buffer holds the fence itself: the sync file may be closed
+ *  right after.
+ */
+static void import_sync_closed_at_once(void)
+{
+	struct scene s = scene_open();
+
+	for (int i = 0; i < 50; i++) {
+		scene_fence(&s, i & 1 ? DMA_BUF_SYNC_READ : DMA_BUF_SYNC_WRITE);
+		check_eq(poll_events(s.fd, POLLOUT, 0), 0);
+		scene_signal(&s);
+		check_eq(poll_events(s.fd, BOTH, 1000), BOTH);
+	}
+}
+
+/**
+ * SUBTEST: import-sync-merged
+ * Description: A sync file of several fences holds the buffer back until all
+ *  of them have signalled.
+ */
+static void import_sync_merged(void)
+{
+	struct scene s = scene_open();
+	int timeline = sw_timeline();
+	struct sync_merge_data merge = { .name = "both" };
+
+	merge.fd2 = sw_fence(timeline, 1);
+	check_ok(xioctl(sw_fence(s.timeline, 1), SYNC_IOC_MERGE, &merge));
+	check_ok(dmabuf_import_sync_file(s.fd, DMA_BUF_SYNC_WRITE, merge.fence));
+	check_eq(poll_events(s.fd, POLLIN, 0), 0);
+	sw_advance(timeline, 1);
+	check_eq(poll_events(s.fd, POLLIN, 5), 0);
+	scene_signal(&s);
+	check_eq(poll_events(s.fd, BOTH, 1000), BOTH);
+}
+
+/**
+ * SUBTEST: import-sync-keeps-others
+ * Description: A further fence replaces none that is pending: a writer's fence
+ *  does not drop the readers before it.
+ */
+static void import_sync_keeps_others(void)
+{
+	struct scene a = scene_open(), b = { .timeline = sw_timeline(), .fd = a.fd };
+
+	scene_fence(&a, DMA_BUF_SYNC_READ);
+	scene_fence(&b, DMA_BUF_SYNC_WRITE);
+	scene_signal(&b);
+	check_eq(poll_events(a.fd, POLLIN, 1000), POLLIN);
+	check_eq(poll_events(a.fd, POLLOUT, 20), 0);
+	scene_signal(&a);
+	check_eq(poll_events(a.fd, POLLOUT, 1000), POLLOUT);
+}
+
+/**
+ * SUBTEST: import-sync-later-point
+ * Description: Of one timeline the later point counts: the buffer is idle when
+ *  that has signalled, and not before.
+ */
+static void import_sync_later_point(void)
+{
+	struct scene s = scene_open();
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	scene_signal(&s);
+	check_eq(poll_events(s.fd, POLLIN, 20), 0);
+	scene_signal(&s);
+	check_eq(poll_events(s.fd, POLLIN, 1000), POLLIN);
+}
+
+/**
+ * SUBTEST: import-sync-from-other-buffer
+ * Description: What one buffer gives out another takes in: the second waits
+ *  for the first one's writer.
+ */
+static void import_sync_from_other_buffer(void)
+{
+	struct scene s = scene_open();
+	int second = any_dmabuf(1), out;
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	out = check_ok(dmabuf_export_sync_file(s.fd, DMA_BUF_SYNC_RW));
+	check_ok(dmabuf_import_sync_file(second, DMA_BUF_SYNC_WRITE, out));
+	check_eq(poll_events(second, POLLIN, 0), 0);
+	scene_signal(&s);
+	check_eq(poll_events(second, BOTH, 1000), BOTH);
+}
+
+/**
+ * SUBTEST: fence-outlives-buffer
+ * Description: The buffer goes while its fence is pending; the fence signals
+ *  afterwards.
+ */
+static void fence_outlives_buffer(void)
+{
+	struct scene s = { .timeline = sw_timeline() };
+	int drm = open_device();
+
+	s.fd = make_dmabuf(drm, 1, NULL);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	scene_fence(&s, DMA_BUF_SYNC_READ);
+	close(s.fd);
+	close(drm);
+	check_eq(settle_buffers(0), 0);
+	scene_signal(&s);
+	scene_signal(&s);
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(poll_idle),
+	SUBTEST(poll_writer),
+	SUBTEST(poll_reader),
+	SUBTEST(poll_reader_and_writer),
+	SUBTEST(poll_wakes),
+	SUBTEST(poll_many_writers),
+	SUBTEST(poll_again),
+	SUBTEST(poll_interrupted),
+	SUBTEST(two_pollers),
+	SUBTEST(eight_pollers_one_event),
+	SUBTEST(close_while_polled),
+	SUBTEST(close_after_poll),
+	SUBTEST(epoll_level),
+	SUBTEST(epoll_wakes),
+	SUBTEST(epoll_edge),
+	SUBTEST(epoll_edge_once),
+	SUBTEST(epoll_close_pending),
+	SUBTEST(epoll_two_instances),
+	SUBTEST(vgem_writer),
+	SUBTEST(vgem_reader),
+	SUBTEST(vgem_conflict),
+	SUBTEST(vgem_before_export),
+	SUBTEST(vgem_through_importer),
+	SUBTEST(vgem_file_closed),
+	SUBTEST(sync_waits_for_writer),
+	SUBTEST(sync_read_ignores_reader),
+	SUBTEST(sync_end_does_not_wait),
+	SUBTEST(sync_interrupted),
+	SUBTEST(sync_killed),
+	SUBTEST(export_sync_bad_flags),
+	SUBTEST(export_sync_efault),
+	SUBTEST(export_sync_emfile),
+	SUBTEST(export_sync_cloexec),
+	SUBTEST(export_sync_idle),
+	SUBTEST(export_sync_writer),
+	SUBTEST(export_sync_reader),
+	SUBTEST(export_sync_merges),
+	SUBTEST(export_sync_is_a_snapshot),
+	SUBTEST(export_sync_of_driver_fence),
+	SUBTEST(sync_file_outlives_buffer),
+	SUBTEST(import_sync_bad_flags),
+	SUBTEST(import_sync_bad_fd),
+	SUBTEST(import_sync_efault),
+	SUBTEST(import_sync_signalled),
+	SUBTEST(import_sync_closed_at_once),
+	SUBTEST(import_sync_merged),
+	SUBTEST(import_sync_keeps_others),
+	SUBTEST(import_sync_later_point),
+	SUBTEST(import_sync_from_other_buffer),
+	SUBTEST(fence_outlives_buffer),
+};
+
+PRIME_MAIN(subtests)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What every program here shares: IGT's command line and output, checks that
+ * end a subtest, and short names for the ioctls under test.
+ *
+ * A program is a table of subtests and PRIME_MAIN(table). Each subtest runs in
+ * a process of its own, so a crash or a hang takes nothing else with it. When
+ * that process is gone, the kernel must be untainted by it, lockdep must still
+ * be on, and no dma-buf may be left: these three are asked after each subtest.
+ */
+#ifndef PRIME_TEST_H
+#define PRIME_TEST_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <linux/dma-buf.h>
+#include <libdrm/drm.h>
+
+/* IGT's exit codes. */
+enum prime_exit {
+	PRIME_EXIT_SUCCESS = 0,
+	PRIME_EXIT_SKIP = 77,
+	PRIME_EXIT_INVALID = 79,
+	PRIME_EXIT_FAILURE = 98,
+	PRIME_EXIT_ABORT = 112,
+};
+
+struct prime_subtest {
+	const char *function;	/* listed with '-' in place of '_' */
+	void (*run)(void);
+};
+
+#define SUBTEST(function) { #function, function }
+#define PRIME_MAIN(table)						\
+	int main(int argc, char **argv)					\
+	{								\
+		return prime_main(argc, argv, table,			\
+				  sizeof(table) / sizeof((table)[0]));	\
+	}
+
+int prime_main(int argc, char **argv, const struct prime_subtest *tests,
+	       size_t count);
+
+void prime_fail(const char *file, int line, const char *format, ...)
+	__attribute__((noreturn, format(printf, 3, 4)));
+void prime_skip(const char *format, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
+
+/* True when the condition holds; otherwise the subtest ends as a failure. */
+#define check(condition)						\
+	do {								\
+		if (!(condition))					\
+			prime_fail(__FILE__, __LINE__, "%s", #condition); \
+	} while (0)
+
+#define check_eq(value, wanted)						\
+	do {								\
+		long long v_ = (long long)(value);			\
+		long long w_ = (long long)(wanted);			\
+									\
+		if (v_ != w_)						\
+			prime_fail(__FILE__, __LINE__,			\
+				   "%s is %lld, not %s = %lld",		\
+				   #value, v_, #wanted, w_);		\
+	} while (0)
+
+/* For the functions below that give 0 or more, or a negative errno. */
+#define check_error(value, wanted)					\
+	do {								\
+		long long e_ = (long long)(value);			\
+									\
+		if (e_ != -(wanted))					\
+			prime_fail(__FILE__, __LINE__,			\
+				   "%s gives %lld (%s), not -%s",	\
+				   #value, e_,				\
+				   e_ < 0 ? strerror(-e_) : "no error",	\
+				   #wanted);				\
+	} while (0)
+
+#define check_ok(value)							\
+	({								\
+		long long r_ = (long long)(value);			\
+									\
+		if (r_ < 0)						\
+			prime_fail(__FILE__, __LINE__,			\
+				   "%s gives %lld (%s)", #value, r_,	\
+				   strerror(-r_));			\
+		r_;							\
+	})
+
+/* --- devices --- */
+
+/*
+ * The device under test: --device PATH, or the driver that IGT_FORCE_DRIVER
+ * names, or vgem. The other device is vkms, or vgem where vkms is under test.
+ */
+int open_device(void);
+int open_other(void);
+int open_driver(const char *driver);
+const char *driver_name(int drm);
+
+/* --- GEM and PRIME; a negative errno on failure --- */
+
+int xioctl(int fd, unsigned long request, void *arg);
+int64_t gem_create(int drm, unsigned int pages);
+int gem_close(int drm, uint32_t handle);
+int64_t gem_flink(int drm, uint32_t handle);
+int64_t gem_open(int drm, uint32_t name);
+int gem_export(int drm, uint32_t handle, uint32_t flags);
+int64_t gem_import(int drm, int dmabuf);
+/* A buffer of the device and its fd, writable and close-on-exec. */
+int make_dmabuf(int drm, unsigned int pages, uint32_t *handle);
+/* The same from a device under test opened here and never closed. */
+int any_dmabuf(unsigned int pages);
+
+/* --- the dma-buf file; a negative errno on failure --- */
+
+int dmabuf_sync(int dmabuf, uint64_t flags);
+int dmabuf_set_name(int dmabuf, const char *name);
+int dmabuf_export_sync_file(int dmabuf, uint32_t flags);
+int dmabuf_import_sync_file(int dmabuf, uint32_t flags, int fence);
+/* poll() for @events, waiting @ms: the events found, 0 for none. */
+int poll_events(int fd, int events, int ms);
+uint64_t inode_of(int fd);
+
+/* --- fences --- */
+
+int sw_timeline(void);
+int sw_fence(int timeline, uint32_t value);
+void sw_advance(int timeline, uint32_t by);
+/* A vgem fence on the buffer; @write: for a writer. Gives its number. */
+uint32_t vgem_fence(int vgem, uint32_t handle, bool write);
+int vgem_fence_attach(int vgem, uint32_t handle, uint32_t flags);
+int vgem_fence_signal(int vgem, uint32_t fence);
+
+/* --- what the kernel counts --- */
+
+unsigned int count_fds(void);
+/* Buffers in debugfs dma_buf/bufinfo, -1 where there is no such file. */
+int count_buffers(void);
+/* The same, waiting a moment for @wanted: a last close may be deferred. */
+int settle_buffers(int wanted);
+/* The text of a file, to be freed; NULL where it cannot be read. */
+char *read_text(const char *path);
+/* The value of "key:" in /proc/self/fdinfo/FD; false when not there. */
+bool fdinfo(int fd, const char *key, char *value, size_t length);
+long meminfo_kb(const char *key);
+double now(void);
+/* Seconds that a race lasts: PRIME_RACE_SECONDS, or 2. */
+double race_seconds(void);
+
+/* A page with @length bytes of @data, then made read-only. */
+void *readonly_page(const void *data, size_t length);
+void writable_page(void *page);
+/* Lets no further fd be opened; gives what to hand to allow_fds(). */
+unsigned long forbid_fds(void);
+void allow_fds(unsigned long limit);
+
+#endif

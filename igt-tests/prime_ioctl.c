@@ -1,0 +1,743 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: prime ioctl
+ * Description: HANDLE_TO_FD and FD_TO_HANDLE refuse what is wrong with the
+ *  right errno, lose nothing when they fail, and keep a buffer's identity over
+ *  files and devices.
+ */
+#include "lib/prime_test.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/**
+ * SUBTEST: export-unknown-flags
+ * Description: Each bit that has no meaning yet is refused, or it could never
+ *  be given one.
+ */
+static void export_unknown_flags(void)
+{
+	int drm = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+
+	for (int bit = 0; bit < 32; bit++) {
+		uint32_t flag = 1u << bit;
+
+		if (flag & (DRM_CLOEXEC | DRM_RDWR))
+			continue;
+		check_error(gem_export(drm, handle, flag), EINVAL);
+		check_error(gem_export(drm, handle, flag | DRM_CLOEXEC), EINVAL);
+	}
+	check_eq(count_buffers(), 0);
+}
+
+/**
+ * SUBTEST: export-known-flags
+ * Description: The four combinations of the two flags there are all work.
+ */
+static void export_known_flags(void)
+{
+	static const uint32_t flags[] = {
+		0, DRM_CLOEXEC, DRM_RDWR, DRM_CLOEXEC | DRM_RDWR,
+	};
+	int drm = open_device();
+
+	for (int i = 0; i < 4; i++) {
+		uint32_t handle = check_ok(gem_create(drm, 1));
+
+		close(check_ok(gem_export(drm, handle, flags[i])));
+	}
+}
+
+/**
+ * SUBTEST: export-bad-handle
+ * Description: Zero, a handle never given out, a closed one and the largest
+ *  number name no buffer.
+ */
+static void export_bad_handle(void)
+{
+	int drm = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+
+	check_error(gem_export(drm, 0, 0), ENOENT);
+	check_error(gem_export(drm, handle + 1, 0), ENOENT);
+	check_error(gem_export(drm, UINT32_MAX, 0), ENOENT);
+	check_ok(gem_close(drm, handle));
+	check_error(gem_export(drm, handle, 0), ENOENT);
+}
+
+/**
+ * SUBTEST: export-foreign-handle
+ * Description: A handle belongs to the file it was made in; the same number
+ *  names nothing in another file of the same device.
+ */
+static void export_foreign_handle(void)
+{
+	int drm = open_device(), other = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+
+	check_error(gem_export(other, handle, 0), ENOENT);
+}
+
+/**
+ * SUBTEST: export-closed-handle-of-live-buffer
+ * Description: The closed handle is gone although the dma-buf lives on.
+ */
+static void export_closed_handle_of_live_buffer(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 1, &handle);
+
+	check_ok(gem_close(drm, handle));
+	check_error(gem_export(drm, handle, 0), ENOENT);
+	check_ok(gem_import(drm, fd));
+}
+
+/**
+ * SUBTEST: import-bad-fd
+ * Description: A number that is no open file is EBADF.
+ */
+static void import_bad_fd(void)
+{
+	int drm = open_device(), fd = any_dmabuf(1);
+
+	check_error(gem_import(drm, -1), EBADF);
+	check_error(gem_import(drm, 1 << 20), EBADF);
+	close(fd);
+	check_error(gem_import(drm, fd), EBADF);
+}
+
+/**
+ * SUBTEST: import-other-file
+ * Description: An open file of any other kind is EINVAL: a device, a pipe, a
+ *  memfd, a directory, a sync file, the DRM file itself.
+ */
+static void import_other_file(void)
+{
+	int drm = open_device(), dmabuf = any_dmabuf(1), ends[2];
+
+	check_ok(pipe(ends));
+	check_error(gem_import(drm, ends[0]), EINVAL);
+	check_error(gem_import(drm, ends[1]), EINVAL);
+	check_error(gem_import(drm, open("/dev/null", O_RDWR)), EINVAL);
+	check_error(gem_import(drm, open("/", O_RDONLY)), EINVAL);
+	check_error(gem_import(drm, memfd_create("x", 0)), EINVAL);
+	check_error(gem_import(drm, drm), EINVAL);
+	check_error(gem_import(drm, check_ok(dmabuf_export_sync_file(dmabuf,
+						DMA_BUF_SYNC_RW))), EINVAL);
+}
+
+/**
+ * SUBTEST: import-o-path
+ * Description: An O_PATH descriptor of a file grants no use of it.
+ */
+static void import_o_path(void)
+{
+	int drm = open_device(), fd = any_dmabuf(1);
+	char path[64];
+	int opath;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	opath = open(path, O_PATH | O_CLOEXEC);
+	check(opath >= 0);
+	check_error(gem_import(drm, opath), EBADF);
+}
+
+/**
+ * SUBTEST: import-unable-driver
+ * Description: A driver that cannot import says so and leaves the buffer
+ *  unattached; virtio-gpu without blob resources is one.
+ */
+static void import_unable_driver(void)
+{
+	int virtio = open_driver("virtio_gpu"), fd = any_dmabuf(1);
+	char before[32], after[32];
+
+	check(fdinfo(fd, "count", before, sizeof(before)));
+	check_error(gem_import(virtio, fd), ENODEV);
+	check(fdinfo(fd, "count", after, sizeof(after)));
+	check_eq(atol(after), atol(before));
+}
+
+/**
+ * SUBTEST: import-too-few-rights
+ * Description: A dma-buf exported without DRM_RDWR may still be imported: the
+ *  flag limits the mapping of the fd, not the devices.
+ */
+static void import_too_few_rights(void)
+{
+	int drm = open_device(), other = open_other();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	int fd = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
+
+	check_ok(gem_import(other, fd));
+}
+
+/* --- arguments that the kernel cannot read or write --- */
+
+/**
+ * SUBTEST: export-unreadable-argument
+ * Description: An argument at an address that is not mapped is EFAULT and has
+ *  no effect.
+ */
+static void export_unreadable_argument(void)
+{
+	int drm = open_device();
+	unsigned int fds;
+
+	check_ok(gem_create(drm, 1));
+	fds = count_fds();
+	check_error(xioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, (void *)8), EFAULT);
+	check_error(xioctl(drm, DRM_IOCTL_PRIME_FD_TO_HANDLE, (void *)8), EFAULT);
+	check_eq(count_fds(), fds);
+	check_eq(count_buffers(), 0);
+}
+
+/* A new buffer whose export fails because the answer cannot be written. */
+static uint32_t export_readonly(int drm, void **page)
+{
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	struct drm_prime_handle arg = {
+		.handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR, .fd = -1,
+	};
+
+	*page = readonly_page(&arg, sizeof(arg));
+	check_error(xioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, *page), EFAULT);
+	return handle;
+}
+
+/**
+ * SUBTEST: export-efault-leaves-no-fd
+ * Description: When the fd cannot be told to the caller, the caller has none:
+ *  an fd that nobody knows is never closed.
+ */
+static void export_efault_leaves_no_fd(void)
+{
+	int drm = open_device();
+	unsigned int fds = count_fds();
+	void *page;
+
+	export_readonly(drm, &page);
+	check_eq(count_fds(), fds);
+}
+
+/**
+ * SUBTEST: export-efault-leaves-no-buffer
+ * Description: The failed export leaves as many dma-bufs as there were.
+ */
+static void export_efault_leaves_no_buffer(void)
+{
+	int drm = open_device();
+	void *page;
+
+	export_readonly(drm, &page);
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: export-efault-close-leaves-nothing
+ * Description: With the handle closed after the failure, nothing is left.
+ */
+static void export_efault_close_leaves_nothing(void)
+{
+	int drm = open_device();
+	void *page;
+
+	for (int i = 0; i < 16; i++)
+		check_ok(gem_close(drm, export_readonly(drm, &page)));
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: export-efault-keeps-references
+ * Description: For a buffer that is exported already, a failed export leaves
+ *  its fds and its reference count as they were.
+ */
+static void export_efault_keeps_references(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 1, &handle);
+	struct drm_prime_handle arg = { .handle = handle, .flags = DRM_CLOEXEC };
+	void *page = readonly_page(&arg, sizeof(arg));
+	unsigned int fds = count_fds();
+	char before[32], after[32];
+
+	check(fdinfo(fd, "count", before, sizeof(before)));
+	for (int i = 0; i < 8; i++)
+		check_error(xioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, page),
+			    EFAULT);
+	check_eq(count_fds(), fds);
+	check(fdinfo(fd, "count", after, sizeof(after)));
+	check_eq(atol(after), atol(before));
+}
+
+/**
+ * SUBTEST: export-efault-then-retry
+ * Description: A failed export is no obstacle to the next one, and the buffer
+ *  still answers with its handle.
+ */
+static void export_efault_then_retry(void)
+{
+	int drm = open_device();
+	struct drm_prime_handle *arg;
+	void *page;
+	uint32_t handle = export_readonly(drm, &page);
+
+	writable_page(page);
+	arg = page;
+	check_ok(xioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, arg));
+	check(arg->fd >= 0);
+	check_eq(gem_import(drm, arg->fd), handle);
+}
+
+/**
+ * SUBTEST: import-efault
+ * Description: When the handle cannot be told, the call is EFAULT; what it
+ *  made goes with the file at the latest, and the next import works.
+ */
+static void import_efault(void)
+{
+	int drm = open_device(), fd = any_dmabuf(1);
+	struct drm_prime_handle arg = { .fd = fd };
+	void *page = readonly_page(&arg, sizeof(arg));
+
+	check_error(xioctl(drm, DRM_IOCTL_PRIME_FD_TO_HANDLE, page), EFAULT);
+	check_ok(gem_import(drm, fd));
+	close(drm);
+	check_eq(settle_buffers(1), 1);
+}
+
+/* --- no fd left --- */
+
+/**
+ * SUBTEST: export-emfile
+ * Description: A full fd table is EMFILE.
+ */
+static void export_emfile(void)
+{
+	int drm = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	unsigned int fds = count_fds();
+	unsigned long limit = forbid_fds();
+	int ret = gem_export(drm, handle, DRM_CLOEXEC);
+
+	allow_fds(limit);
+	check_error(ret, EMFILE);
+	check_eq(count_fds(), fds);
+}
+
+/**
+ * SUBTEST: export-emfile-leaves-no-buffer
+ * Description: A first export that finds no fd leaves no dma-buf.
+ */
+static void export_emfile_leaves_no_buffer(void)
+{
+	int drm = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	unsigned long limit = forbid_fds();
+	int ret = gem_export(drm, handle, DRM_CLOEXEC);
+
+	allow_fds(limit);
+	check_error(ret, EMFILE);
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: export-emfile-close-leaves-nothing
+ * Description: With the handle closed after the failure, nothing is left.
+ */
+static void export_emfile_close_leaves_nothing(void)
+{
+	int drm = open_device();
+
+	for (int i = 0; i < 16; i++) {
+		uint32_t handle = check_ok(gem_create(drm, 1));
+		unsigned long limit = forbid_fds();
+		int ret = gem_export(drm, handle, DRM_CLOEXEC);
+
+		allow_fds(limit);
+		check_error(ret, EMFILE);
+		check_ok(gem_close(drm, handle));
+	}
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: export-emfile-keeps-references
+ * Description: For a buffer exported already, the failure costs no reference
+ *  and leaks none.
+ */
+static void export_emfile_keeps_references(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 1, &handle), ret = 0;
+	char before[32], after[32];
+	unsigned long limit;
+
+	check(fdinfo(fd, "count", before, sizeof(before)));
+	limit = forbid_fds();
+	for (int i = 0; i < 8; i++)
+		ret = gem_export(drm, handle, DRM_CLOEXEC);
+	allow_fds(limit);
+	check_error(ret, EMFILE);
+	check(fdinfo(fd, "count", after, sizeof(after)));
+	check_eq(atol(after), atol(before));
+	check_eq(gem_import(drm, fd), handle);
+}
+
+/**
+ * SUBTEST: export-emfile-then-retry
+ * Description: Once there is room again the same handle exports.
+ */
+static void export_emfile_then_retry(void)
+{
+	int drm = open_device();
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	unsigned long limit = forbid_fds();
+	int ret = gem_export(drm, handle, DRM_CLOEXEC);
+
+	allow_fds(limit);
+	check_error(ret, EMFILE);
+	check_eq(gem_import(drm, check_ok(gem_export(drm, handle, DRM_RDWR))),
+		 handle);
+}
+
+/**
+ * SUBTEST: import-needs-no-fd
+ * Description: An import opens no file, so a full table is no obstacle.
+ */
+static void import_needs_no_fd(void)
+{
+	int drm = open_device(), other = open_other();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 1, &handle);
+	unsigned long limit = forbid_fds();
+	int64_t mine = gem_import(drm, fd), theirs = gem_import(other, fd);
+
+	allow_fds(limit);
+	check_eq(mine, handle);
+	check_ok(theirs);
+}
+
+/* --- identity --- */
+
+/**
+ * SUBTEST: self-import
+ * Description: In the file it came from, a buffer has the handle it had.
+ */
+static void self_import(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 1, &handle);
+
+	for (int i = 0; i < 4; i++)
+		check_eq(gem_import(drm, fd), handle);
+}
+
+/**
+ * SUBTEST: double-import
+ * Description: Importing twice gives one handle, closed by one close.
+ */
+static void double_import(void)
+{
+	int other = open_other(), fd = any_dmabuf(1);
+	uint32_t handle = check_ok(gem_import(other, fd));
+
+	check_eq(gem_import(other, fd), handle);
+	check_eq(gem_import(other, dup(fd)), handle);
+	check_ok(gem_close(other, handle));
+	check_error(gem_close(other, handle), EINVAL);
+	check_error(gem_export(other, handle, 0), ENOENT);
+}
+
+/**
+ * SUBTEST: export-twice
+ * Description: Exporting twice gives two fds of one dma-buf.
+ */
+static void export_twice(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int first = make_dmabuf(drm, 1, &handle);
+	int second = check_ok(gem_export(drm, handle, DRM_CLOEXEC | DRM_RDWR));
+
+	check(first != second);
+	check_eq(inode_of(first), inode_of(second));
+	check_eq(count_buffers(), 1);
+}
+
+/**
+ * SUBTEST: there-and-back
+ * Description: From one device to another and back gives the first handle,
+ *  and the export of the importer is the exporter's own dma-buf.
+ */
+static void there_and_back(void)
+{
+	int drm = open_device(), other = open_other();
+	uint32_t handle, theirs;
+	int fd = make_dmabuf(drm, 1, &handle), back;
+
+	theirs = check_ok(gem_import(other, fd));
+	back = check_ok(gem_export(other, theirs, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(inode_of(back), inode_of(fd));
+	check_eq(count_buffers(), 1);
+	check_eq(gem_import(drm, back), handle);
+	check_eq(gem_import(other, back), theirs);
+}
+
+/**
+ * SUBTEST: there-and-back-without-the-fds
+ * Description: The same when the first fd is closed before the way back, so
+ *  that only the importer holds the dma-buf.
+ */
+static void there_and_back_without_the_fds(void)
+{
+	int drm = open_device(), other = open_other();
+	uint32_t handle, theirs;
+	int fd = make_dmabuf(drm, 1, &handle);
+
+	theirs = check_ok(gem_import(other, fd));
+	close(fd);
+	fd = check_ok(gem_export(other, theirs, DRM_CLOEXEC));
+	check_eq(gem_import(drm, fd), handle);
+}
+
+/**
+ * SUBTEST: importer-outlives-exporter
+ * Description: The importer keeps the content when the exporter has closed
+ *  handle, fd and file; the way back then gives a new handle to the same
+ *  dma-buf.
+ */
+static void importer_outlives_exporter(void)
+{
+	int drm = open_device(), other = open_other();
+	uint32_t handle, theirs;
+	int fd = make_dmabuf(drm, 1, &handle);
+	uint64_t inode = inode_of(fd);
+	uint32_t *map;
+
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(map != MAP_FAILED);
+	map[7] = 0x12345678;
+	munmap(map, 4096);
+
+	theirs = check_ok(gem_import(other, fd));
+	check_ok(gem_close(drm, handle));
+	close(fd);
+	close(drm);
+	check_eq(settle_buffers(1), 1);
+
+	fd = check_ok(gem_export(other, theirs, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(inode_of(fd), inode);
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	check(map != MAP_FAILED);
+	check_eq(map[7], 0x12345678);
+	drm = open_device();
+	check_ok(gem_import(drm, fd));
+}
+
+/**
+ * SUBTEST: second-file-of-the-device
+ * Description: Another file of the same device gets a handle of its own to
+ *  the same object: the way back from it is the first handle.
+ */
+static void second_file_of_the_device(void)
+{
+	int drm = open_device(), second = open_device(), fd, back;
+	uint32_t handle, theirs;
+
+	check_ok(gem_create(second, 1));	/* so that numbers differ */
+	fd = make_dmabuf(drm, 1, &handle);
+	theirs = check_ok(gem_import(second, fd));
+	back = check_ok(gem_export(second, theirs, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(inode_of(back), inode_of(fd));
+	check_eq(gem_import(drm, back), handle);
+	check_eq(count_buffers(), 1);
+}
+
+/**
+ * SUBTEST: reimport-after-close
+ * Description: Closing the imported handle forgets it; the buffer can be
+ *  imported again, many times, and nothing piles up.
+ */
+static void reimport_after_close(void)
+{
+	int other = open_other(), fd = any_dmabuf(1);
+	char before[32], after[32];
+
+	check(fdinfo(fd, "count", before, sizeof(before)));
+	for (int i = 0; i < 50; i++) {
+		uint32_t handle = check_ok(gem_import(other, fd));
+
+		check_eq(gem_import(other, fd), handle);
+		check_ok(gem_close(other, handle));
+	}
+	check(fdinfo(fd, "count", after, sizeof(after)));
+	check_eq(atol(after), atol(before));
+}
+
+/**
+ * SUBTEST: handle-number-reused
+ * Description: When a handle's number is given to a new buffer, neither the
+ *  old dma-buf nor the new answers with the other's handle.
+ */
+static void handle_number_reused(void)
+{
+	int drm = open_device();
+	uint32_t handle, again, old;
+	int fd = make_dmabuf(drm, 1, &handle), newer;
+
+	check_ok(gem_close(drm, handle));
+	again = check_ok(gem_create(drm, 1));
+	check_eq(again, handle);
+	old = check_ok(gem_import(drm, fd));
+	check(old != again);
+	newer = check_ok(gem_export(drm, again, DRM_CLOEXEC));
+	check(inode_of(newer) != inode_of(fd));
+	check_eq(gem_import(drm, newer), again);
+	check_eq(gem_import(drm, fd), old);
+}
+
+/**
+ * SUBTEST: many-buffers
+ * Description: Among 300 buffers of one file each keeps its own handle, on
+ *  export, on import, and while every third is closed.
+ */
+static void many_buffers(void)
+{
+	enum { COUNT = 300 };
+	static uint32_t handle[COUNT];
+	static int fd[COUNT];
+	int drm = open_device();
+
+	for (int i = 0; i < COUNT; i++)
+		fd[i] = make_dmabuf(drm, 1, &handle[i]);
+	for (int i = COUNT - 1; i >= 0; i--)
+		check_eq(gem_import(drm, fd[i]), handle[i]);
+	for (int i = 0; i < COUNT; i += 3)
+		check_ok(gem_close(drm, handle[i]));
+	for (int i = 0; i < COUNT; i++)
+		if (i % 3)
+			check_eq(gem_import(drm, fd[i]), handle[i]);
+	for (int i = 0; i < COUNT; i += 3)
+		check_ok(gem_import(drm, fd[i]));
+}
+
+/**
+ * SUBTEST: content-over-devices
+ * Description: What is written through the exporter is read through the
+ *  importer's own export, page by page.
+ */
+static void content_over_devices(void)
+{
+	enum { PAGES = 16, SIZE = PAGES * 4096 };
+	int drm = open_device(), other = open_other(), back;
+	int fd = make_dmabuf(drm, PAGES, NULL);
+	uint32_t *map, *seen;
+
+	back = check_ok(gem_export(other, check_ok(gem_import(other, fd)),
+				   DRM_CLOEXEC | DRM_RDWR));
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	seen = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, back, 0);
+	check(map != MAP_FAILED && seen != MAP_FAILED);
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	for (unsigned int i = 0; i < SIZE / 4; i++)
+		map[i] = i * 2654435761u;
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
+	check_ok(dmabuf_sync(back, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	for (unsigned int i = 0; i < SIZE / 4; i++)
+		check_eq(seen[i], i * 2654435761u);
+	check_ok(dmabuf_sync(back, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+}
+
+/**
+ * SUBTEST: file-close-drops-all
+ * Description: Closing a DRM file with imports and exports in it, no handle
+ *  closed by hand, leaves only what fds still hold.
+ */
+static void file_close_drops_all(void)
+{
+	int drm = open_device(), other = open_other(), kept = -1;
+
+	for (int i = 0; i < 20; i++) {
+		int fd = make_dmabuf(drm, 1, NULL);
+
+		check_ok(gem_import(other, fd));
+		if (i == 13)
+			kept = fd;
+		else
+			close(fd);
+	}
+	check_eq(count_buffers(), 20);
+	close(other);
+	close(drm);
+	check_eq(settle_buffers(1), 1);
+	close(kept);
+	check_eq(settle_buffers(0), 0);
+}
+
+/**
+ * SUBTEST: handle-close-keeps-fd
+ * Description: The fd keeps the buffer when its handle is closed, and the
+ *  handle keeps it when the fd is closed.
+ */
+static void handle_close_keeps_fd(void)
+{
+	int drm = open_device();
+	uint32_t handle;
+	int fd = make_dmabuf(drm, 1, &handle);
+
+	close(fd);
+	fd = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
+	check_ok(gem_close(drm, handle));
+	check_eq(count_buffers(), 1);
+	check_ok(gem_import(drm, fd));
+	close(fd);
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(export_unknown_flags),
+	SUBTEST(export_known_flags),
+	SUBTEST(export_bad_handle),
+	SUBTEST(export_foreign_handle),
+	SUBTEST(export_closed_handle_of_live_buffer),
+	SUBTEST(import_bad_fd),
+	SUBTEST(import_other_file),
+	SUBTEST(import_o_path),
+	SUBTEST(import_unable_driver),
+	SUBTEST(import_too_few_rights),
+	SUBTEST(export_unreadable_argument),
+	SUBTEST(export_efault_leaves_no_fd),
+	SUBTEST(export_efault_leaves_no_buffer),
+	SUBTEST(export_efault_close_leaves_nothing),
+	SUBTEST(export_efault_keeps_references),
+	SUBTEST(export_efault_then_retry),
+	SUBTEST(import_efault),
+	SUBTEST(export_emfile),
+	SUBTEST(export_emfile_leaves_no_buffer),
+	SUBTEST(export_emfile_close_leaves_nothing),
+	SUBTEST(export_emfile_keeps_references),
+	SUBTEST(export_emfile_then_retry),
+	SUBTEST(import_needs_no_fd),
+	SUBTEST(self_import),
+	SUBTEST(double_import),
+	SUBTEST(export_twice),
+	SUBTEST(there_and_back),
+	SUBTEST(there_and_back_without_the_fds),
+	SUBTEST(importer_outlives_exporter),
+	SUBTEST(second_file_of_the_device),
+	SUBTEST(reimport_after_close),
+	SUBTEST(handle_number_reused),
+	SUBTEST(many_buffers),
+	SUBTEST(content_over_devices),
+	SUBTEST(file_close_drops_all),
+	SUBTEST(handle_close_keeps_fd),
+};
+
+PRIME_MAIN(subtests)

@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: prime race
+ * Description: Several threads do to one buffer what a program must not do at
+ *  once and a hostile one will. Each race lasts PRIME_RACE_SECONDS (2). Calls
+ *  may be refused with the errno of what was lost, and with no other; at the
+ *  end nothing hangs, the kernel log has no splat, and every buffer, page and
+ *  reference is back.
+ */
+#include "lib/prime_test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+enum { THREADS = 8 };
+
+typedef void (*racer)(unsigned int turn);
+
+static atomic_bool over;
+static atomic_ulong turns;
+
+static void *race_thread(void *data)
+{
+	racer run = (racer)data;
+	unsigned long turn = 0;
+
+	while (!atomic_load(&over))
+		run(turn++);
+	atomic_fetch_add(&turns, turn);
+	return NULL;
+}
+
+/* Runs the racers, each in @copies threads, for the time of a race. */
+static void race(const racer *racers, int count, int copies)
+{
+	pthread_t thread[THREADS * 2];
+	int n = 0;
+
+	atomic_store(&over, false);
+	for (int i = 0; i < count; i++)
+		for (int j = 0; j < copies; j++)
+			check_eq(pthread_create(&thread[n++], NULL, race_thread,
+						(void *)racers[i]), 0);
+	usleep(race_seconds() * 1e6);
+	atomic_store(&over, true);
+	while (n)
+		check_eq(pthread_join(thread[--n], NULL), 0);
+	printf("%lu turns\n", atomic_load(&turns));
+	check(atomic_load(&turns) > 0);
+}
+
+#define RACE(copies, ...)						\
+	race((const racer[]){ __VA_ARGS__ },				\
+	     sizeof((const racer[]){ __VA_ARGS__ }) / sizeof(racer), copies)
+
+/* 0 or more, or one of the errnos that a lost race explains. */
+static int64_t lost(int64_t result, int errno1, int errno2)
+{
+	if (result < 0 && result != -errno1 && result != -errno2)
+		prime_fail(__FILE__, __LINE__,
+			   "%lld (%s), not success, %s or %s",
+			   (long long)result, strerror(-result),
+			   strerror(errno1), strerror(errno2));
+	return result;
+}
+
+/* What all races share: two devices, a buffer, a timeline. */
+static int drm, other, fd, timeline;
+static uint32_t handle;
+static atomic_int slot;	/* an fd that one thread replaces under the others */
+
+static void setup(void)
+{
+	drm = open_device();
+	other = open_other();
+	timeline = sw_timeline();
+	fd = make_dmabuf(drm, 1, &handle);
+}
+
+/* Close all there is and look at what stays. */
+static void teardown(void)
+{
+	close(fd);
+	close(drm);
+	close(other);
+	close(timeline);
+	check_eq(settle_buffers(0), 0);
+}
+
+static void do_export_sync(unsigned int turn)
+{
+	close(check_ok(dmabuf_export_sync_file(fd, 1 + turn % 3)));
+}
+
+static atomic_uint points;
+
+static int new_fence(void)
+{
+	return sw_fence(timeline, atomic_fetch_add(&points, 1) + 1);
+}
+
+/*
+ * sw_sync may take a reference to a fence that is being freed when a timeline
+ * is advanced meanwhile. Holding each fence until it has signalled keeps that
+ * defect of the debugging aid out of races about something else.
+ */
+static void drop_fence(int fence)
+{
+	while (!poll_events(fence, POLLIN, 0))
+		sw_advance(timeline, 1);
+	close(fence);
+}
+
+static void do_import_sync(unsigned int turn)
+{
+	int fence = new_fence();
+
+	check_ok(dmabuf_import_sync_file(fd, 1 + turn % 3, fence));
+	sw_advance(timeline, 1 + turn % 2);
+	drop_fence(fence);
+}
+
+static void do_set_name(unsigned int turn)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "name-%u", turn);
+	check_ok(dmabuf_set_name(fd, name));
+}
+
+static void do_poll(unsigned int turn)
+{
+	check_ok(poll_events(fd, turn & 1 ? POLLIN : POLLIN | POLLOUT,
+			     turn % 3));
+}
+
+static void do_sync(unsigned int turn)
+{
+	uint64_t way = 1 + turn % 3;
+
+	sw_advance(timeline, 1);
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | way));
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | way));
+}
+
+static void do_read_proc(unsigned int turn)
+{
+	char value[128];
+
+	if (turn & 1)
+		check(fdinfo(fd, "size", value, sizeof(value)));
+	else
+		free(read_text("/proc/self/maps"));
+}
+
+static void do_bufinfo(unsigned int turn)
+{
+	(void)turn;
+	free(read_text("/sys/kernel/debug/dma_buf/bufinfo"));
+	free(read_text("/sys/kernel/debug/sync/info"));
+}
+
+static void do_map(unsigned int turn)
+{
+	volatile char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				  MAP_SHARED, fd, 0);
+
+	check(map != MAP_FAILED);
+	map[turn % 4096] = turn;
+	munmap((void *)map, 4096);
+}
+
+/* Whoever waits for a fence at the end is let go. */
+static void release_fences(void)
+{
+	sw_advance(timeline, 1 << 30);
+	check_eq(poll_events(fd, POLLIN | POLLOUT, 5000), POLLIN | POLLOUT);
+}
+
+/**
+ * SUBTEST: file-operations
+ * Description: Names, fences in and out, poll, CPU access, /proc, debugfs and
+ *  mappings at once on one buffer: no two of them lock in opposite order.
+ */
+static void file_operations(void)
+{
+	setup();
+	RACE(1, do_export_sync, do_import_sync, do_set_name, do_poll, do_sync,
+	     do_read_proc, do_bufinfo, do_map);
+	release_fences();
+	teardown();
+}
+
+/**
+ * SUBTEST: name-against-readers
+ * Description: A name replaced over and over is never read half or freed.
+ */
+static void do_read_name(unsigned int turn)
+{
+	char value[128] = "", *text;
+	unsigned int number;
+
+	if (turn & 1) {
+		if (fdinfo(fd, "name", value, sizeof(value)))
+			check_eq(sscanf(value, "name-%u", &number), 1);
+		return;
+	}
+	snprintf(value, sizeof(value), "/proc/self/fd/%d", fd);
+	text = calloc(1, 128);
+	check(readlink(value, text, 127) > 0);
+	check(!strncmp(text, "/dmabuf:", 8));
+	free(text);
+}
+
+static void name_against_readers(void)
+{
+	setup();
+	check_ok(dmabuf_set_name(fd, "name-0"));
+	RACE(2, do_set_name, do_read_name, do_bufinfo);
+	teardown();
+}
+
+/* A new buffer in the slot, the old one closed under whoever uses it. */
+static void do_replace_slot(unsigned int turn)
+{
+	uint32_t made = check_ok(gem_create(drm, 1));
+	int new = check_ok(gem_export(drm, made, DRM_CLOEXEC | DRM_RDWR));
+	int old = atomic_exchange(&slot, new);
+
+	if (turn & 1)
+		sched_yield();
+	close(old);
+	check_ok(gem_close(drm, made));
+}
+
+/*
+ * The fd number may be anything by the time of the call, so no errno is
+ * wrong here: that the kernel survives is what is asked.
+ */
+static void do_use_slot(unsigned int turn)
+{
+	int use = atomic_load(&slot);
+
+	switch (turn % 7) {
+	case 0:
+		dmabuf_set_name(use, "slot");
+		break;
+	case 1:
+		poll_events(use, POLLIN | POLLOUT, 0);
+		break;
+	case 2:
+		dmabuf_sync(use, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
+		dmabuf_sync(use, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
+		break;
+	case 3: {
+		int out = dmabuf_export_sync_file(use, DMA_BUF_SYNC_RW);
+
+		if (out >= 0)
+			close(out);
+		break;
+	}
+	case 4: {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", use);
+		free(read_text(path));
+		break;
+	}
+	case 5: {
+		void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, use, 0);
+
+		if (map != MAP_FAILED)
+			munmap(map, 4096);
+		break;
+	}
+	case 6: {
+		int64_t got = gem_import(other, use);
+
+		if (got > 0)
+			gem_close(other, got);
+		break;
+	}
+	}
+}
+
+/**
+ * SUBTEST: close-against-use
+ * Description: The fd is closed and replaced while others call through it.
+ */
+static void close_against_use(void)
+{
+	setup();
+	atomic_store(&slot, dup(fd));
+	RACE(1, do_replace_slot, do_use_slot, do_use_slot, do_use_slot,
+	     do_bufinfo);
+	close(atomic_load(&slot));
+	teardown();
+}
+
+/**
+ * SUBTEST: poll-signal-close
+ * Description: Buffers with a pending fence are polled, signalled and closed
+ *  in changing order, so that the end of the fence meets the end of the file.
+ */
+static void do_poll_signal_close(unsigned int turn)
+{
+	int mine = open_device(), line = sw_timeline();
+	int buf = make_dmabuf(mine, 1, NULL), fence = sw_fence(line, 1), ep = -1;
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT };
+
+	check_ok(dmabuf_import_sync_file(buf, 1 + turn % 3, fence));
+	if (turn & 4) {
+		ep = epoll_create1(EPOLL_CLOEXEC);
+		check(ep >= 0);
+		check_ok(epoll_ctl(ep, EPOLL_CTL_ADD, buf, &event));
+	}
+	poll_events(buf, POLLOUT, 0);
+	poll_events(buf, POLLIN, 0);
+	close(fence);
+	close(mine);
+	if (turn & 1) {
+		sw_advance(line, 1);
+		close(buf);
+	} else {
+		close(buf);
+		sw_advance(line, 1);
+	}
+	close(line);
+	if (ep >= 0)
+		close(ep);
+}
+
+static void poll_signal_close(void)
+{
+	setup();
+	RACE(4, do_poll_signal_close);
+	teardown();
+}
+
+/**
+ * SUBTEST: poll-against-signal
+ * Description: Sleeping polls meet signals from another processor at all
+ *  moments; none sleeps past the end of its fence.
+ */
+static void do_fence_and_poll(unsigned int turn)
+{
+	int fence = new_fence();
+	double start = now();
+
+	check_ok(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence));
+	check(poll_events(fd, turn & 1 ? POLLIN : POLLOUT, 5000) > 0 ||
+	      atomic_load(&over));
+	check(now() - start < 4.5 || atomic_load(&over));
+	drop_fence(fence);
+}
+
+static void do_advance(unsigned int turn)
+{
+	if (turn % 3)
+		usleep(turn % 50);
+	sw_advance(timeline, 1);
+}
+
+static void poll_against_signal(void)
+{
+	setup();
+	RACE(2, do_fence_and_poll, do_advance);
+	release_fences();
+	teardown();
+}
+
+/* --- handles --- */
+
+static void do_import_close(unsigned int turn)
+{
+	int64_t got = lost(gem_import(drm, fd), ENOENT, ENOENT);
+
+	(void)turn;
+	if (got > 0)
+		lost(gem_close(drm, got), EINVAL, EINVAL);
+}
+
+/**
+ * SUBTEST: import-against-close
+ * Description: Threads import one fd into one file and close the handle they
+ *  get, which may be another thread's too.
+ */
+static void import_against_close(void)
+{
+	setup();
+	RACE(4, do_import_close);
+	check_ok(gem_import(drm, fd));
+	teardown();
+}
+
+static void do_import_close_other(unsigned int turn)
+{
+	int64_t got = lost(gem_import(other, fd), ENOENT, ENOENT);
+
+	(void)turn;
+	if (got > 0)
+		lost(gem_close(other, got), EINVAL, EINVAL);
+}
+
+/**
+ * SUBTEST: import-against-close-over-devices
+ * Description: The same with importer and exporter both at it, and with the
+ *  lists of attachments read meanwhile.
+ */
+static void import_against_close_over_devices(void)
+{
+	setup();
+	RACE(2, do_import_close, do_import_close_other, do_bufinfo);
+	check_ok(gem_import(other, fd));
+	teardown();
+}
+
+static void do_export_close(unsigned int turn)
+{
+	uint32_t h = 1 + turn % 4;
+	int out = lost(gem_export(drm, h, DRM_CLOEXEC), ENOENT, ENOENT);
+
+	if (out >= 0) {
+		lost(gem_import(drm, out), ENOENT, ENOENT);
+		close(out);
+	}
+}
+
+static void do_create_close(unsigned int turn)
+{
+	check_ok(gem_create(drm, 1));
+	lost(gem_close(drm, 1 + turn % 4), EINVAL, EINVAL);
+	lost(gem_close(drm, 1 + (turn + 1) % 4), EINVAL, EINVAL);
+}
+
+/**
+ * SUBTEST: export-against-close
+ * Description: Handles are exported while another thread closes them and
+ *  their numbers go to new buffers.
+ */
+static void export_against_close(void)
+{
+	setup();
+	RACE(2, do_export_close, do_create_close);
+	teardown();
+}
+
+static atomic_uint flink_name;
+
+static void do_flink_open(unsigned int turn)
+{
+	int64_t got = lost(gem_open(drm, atomic_load(&flink_name)), ENOENT,
+			   ENOENT);
+	int out;
+
+	(void)turn;
+	if (got <= 0)
+		return;
+	out = lost(gem_export(drm, got, DRM_CLOEXEC), ENOENT, ENOENT);
+	if (out >= 0) {
+		int64_t again = lost(gem_import(drm, out), ENOENT, ENOENT);
+
+		if (again > 0)
+			lost(gem_close(drm, again), EINVAL, EINVAL);
+		close(out);
+	}
+	lost(gem_close(drm, got), EINVAL, EINVAL);
+}
+
+static void do_flink_renew(unsigned int turn)
+{
+	uint32_t made = check_ok(gem_create(drm, 1));
+	int64_t name = lost(gem_flink(drm, made), ENOENT, ENOENT);
+
+	if (name > 0)
+		atomic_store(&flink_name, name);
+	if (turn & 1)
+		sched_yield();
+	lost(gem_close(drm, made), EINVAL, EINVAL);
+}
+
+/**
+ * SUBTEST: flink-against-close
+ * Description: A name is opened, exported and imported while the last handle
+ *  behind it is closed.
+ */
+static void flink_against_close(void)
+{
+	setup();
+	RACE(2, do_flink_open, do_flink_renew);
+	teardown();
+}
+
+static void do_open_import_close_file(unsigned int turn)
+{
+	int file = turn & 1 ? open_device() : open_other();
+	uint32_t got = check_ok(gem_import(file, fd));
+
+	if (turn & 2)
+		close(check_ok(gem_export(file, got, DRM_CLOEXEC)));
+	close(file);
+}
+
+/**
+ * SUBTEST: import-against-file-close
+ * Description: Device files are opened, given the buffer and closed with the
+ *  handle still in them.
+ */
+static void import_against_file_close(void)
+{
+	setup();
+	RACE(2, do_open_import_close_file, do_import_close_other, do_bufinfo);
+	teardown();
+}
+
+/* A picture's way through a compositor, whole, in each turn. */
+static void do_whole_life(unsigned int turn)
+{
+	uint32_t made = check_ok(gem_create(drm, 4));
+	int out = check_ok(gem_export(drm, made, DRM_CLOEXEC | DRM_RDWR));
+	int64_t theirs = check_ok(gem_import(other, out));
+	char *map = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED, out,
+			 0);
+
+	check(map != MAP_FAILED);
+	map[turn % 16384] = 1;
+	if (turn & 1)
+		close(out);
+	check_ok(gem_close(turn & 2 ? drm : other, turn & 2 ? made : theirs));
+	check_ok(gem_close(turn & 2 ? other : drm, turn & 2 ? theirs : made));
+	munmap(map, 16384);
+	if (!(turn & 1))
+		close(out);
+}
+
+/**
+ * SUBTEST: no-page-is-lost
+ * Description: Hundreds of buffers written to, exported, imported and closed
+ *  in changing order: afterwards the kernel has its pages back.
+ */
+static void no_page_is_lost(void)
+{
+	double end = now() + 5;
+	long before, after;
+
+	setup();
+	before = meminfo_kb("Shmem:");
+	RACE(4, do_whole_life);
+	/* 16 KiB a turn, hundreds of turns: what is lost adds up to more. */
+	while ((after = meminfo_kb("Shmem:")) > before + 512 && now() < end)
+		usleep(50000);
+	printf("Shmem %ld kB before, %ld kB after\n", before, after);
+	check(after <= before + 512);
+	teardown();
+}
+
+/**
+ * SUBTEST: references-come-back
+ * Description: After imports, exports and closes from all threads the buffer's
+ *  count is what it was.
+ */
+static void do_export_again(unsigned int turn)
+{
+	(void)turn;
+	close(check_ok(gem_export(drm, handle, DRM_CLOEXEC)));
+}
+
+static void references_come_back(void)
+{
+	char before[32], after[32];
+
+	setup();
+	check(fdinfo(fd, "count", before, sizeof(before)));
+	RACE(2, do_export_again, do_import_close_other, do_poll);
+	check(fdinfo(fd, "count", after, sizeof(after)));
+	check_eq(atol(after), atol(before));
+	check_eq(gem_import(drm, fd), handle);
+	teardown();
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(file_operations),
+	SUBTEST(name_against_readers),
+	SUBTEST(close_against_use),
+	SUBTEST(poll_signal_close),
+	SUBTEST(poll_against_signal),
+	SUBTEST(import_against_close),
+	SUBTEST(import_against_close_over_devices),
+	SUBTEST(export_against_close),
+	SUBTEST(flink_against_close),
+	SUBTEST(import_against_file_close),
+	SUBTEST(no_page_is_lost),
+	SUBTEST(references_come_back),
+};
+
+PRIME_MAIN(subtests)
