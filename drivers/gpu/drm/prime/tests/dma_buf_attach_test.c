@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Attaching and detaching: static and dynamic exporters and importers crossed,
+ * each way to fail, move notification.
+ */
+#include "mock_exporter.h"
+#include "mock_importer.h"
+
+struct attach_case {
+	const char *name;
+	bool exporter_dynamic;
+	bool importer_dynamic;
+};
+
+static const struct attach_case attach_cases[] = {
+	{ "static_exporter_static_importer", false, false },
+	{ "static_exporter_dynamic_importer", false, true },
+	{ "dynamic_exporter_static_importer", true, false },
+	{ "dynamic_exporter_dynamic_importer", true, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(attach, attach_cases, name);
+
+struct attach_fixture {
+	struct mock_exporter *exp;
+	struct mock_importer *imp;
+	struct dma_buf *dmabuf;
+	bool mixed;
+};
+
+static struct attach_fixture *attach_setup(struct kunit *test, bool exporter_dynamic,
+					   bool importer_dynamic)
+{
+	struct attach_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	fix->exp = mock_exporter_create(test, exporter_dynamic);
+	fix->imp = mock_importer_create(test, importer_dynamic);
+	fix->dmabuf = mock_exporter_export(fix->exp);
+	fix->mixed = exporter_dynamic != importer_dynamic;
+	return fix;
+}
+
+static struct attach_fixture *attach_setup_param(struct kunit *test)
+{
+	const struct attach_case *param = test->param_value;
+
+	return attach_setup(test, param->exporter_dynamic, param->importer_dynamic);
+}
+
+static struct dma_buf_attachment *attach_ok(struct kunit *test, struct attach_fixture *fix)
+{
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(attach), "attach: %ld", PTR_ERR(attach));
+	return attach;
+}
+
+/* Attach that fails with @err leaves nothing behind and reached @detached detaches. */
+static void attach_fails(struct kunit *test, struct attach_fixture *fix, int err, int detached)
+{
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(attach), (long)err);
+	if (!IS_ERR(attach))
+		dma_buf_detach(fix->dmabuf, attach);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_DETACH, detached);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+	mock_exporter_expect_balanced(fix->exp);
+}
+
+static void attach_fields(struct kunit *test)
+{
+	const struct attach_case *param = test->param_value;
+	struct attach_fixture *fix = attach_setup_param(test);
+	struct dma_buf_attachment *attach = attach_ok(test, fix);
+
+	KUNIT_EXPECT_PTR_EQ(test, attach->dmabuf, fix->dmabuf);
+	KUNIT_EXPECT_PTR_EQ(test, attach->dev, fix->imp->dev);
+	KUNIT_EXPECT_PTR_EQ(test, attach->importer_ops,
+			    param->importer_dynamic ?
+			    (const struct dma_buf_attach_ops *)&fix->imp->ops : NULL);
+	KUNIT_EXPECT_PTR_EQ(test, attach->importer_priv,
+			    param->importer_dynamic ? (void *)fix->imp : NULL);
+	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&fix->dmabuf->attachments));
+	KUNIT_EXPECT_EQ(test, dma_buf_is_dynamic(fix->dmabuf), param->exporter_dynamic);
+	KUNIT_EXPECT_EQ(test, dma_buf_attachment_is_dynamic(attach), param->importer_dynamic);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 1);
+	KUNIT_EXPECT_FALSE(test, fix->exp->op[MOCK_ATTACH].resv_locked);
+
+	dma_buf_detach(fix->dmabuf, attach);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_DETACH, 1);
+	KUNIT_EXPECT_FALSE(test, fix->exp->op[MOCK_DETACH].resv_locked);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+	mock_exporter_expect_balanced(fix->exp);
+}
+
+/* Where one side cannot follow a move, the buffer is mapped for good at attach. */
+static void attach_maps_when_mixed(struct kunit *test)
+{
+	const struct attach_case *param = test->param_value;
+	struct attach_fixture *fix = attach_setup_param(test);
+	struct dma_buf_attachment *attach = attach_ok(test, fix);
+	struct sg_table *sgt;
+	bool pinned = fix->mixed && param->exporter_dynamic;
+	int i;
+
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, fix->mixed ? 1 : 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, pinned ? 1 : 0);
+	if (fix->mixed) {
+		KUNIT_EXPECT_NOT_NULL(test, attach->sgt);
+		KUNIT_EXPECT_EQ(test, attach->dir, DMA_BIDIRECTIONAL);
+		KUNIT_EXPECT_TRUE(test, fix->exp->op[MOCK_MAP].resv_locked);
+		for (i = 0; i < 3; i++) {
+			sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+			KUNIT_EXPECT_PTR_EQ(test, sgt, attach->sgt);
+			dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+		}
+		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
+		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, 0);
+		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, 0);
+	} else {
+		KUNIT_EXPECT_NULL(test, attach->sgt);
+	}
+	if (pinned)
+		KUNIT_EXPECT_TRUE(test, fix->exp->op[MOCK_PIN].resv_locked);
+
+	dma_buf_detach(fix->dmabuf, attach);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, fix->mixed ? 1 : 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, pinned ? 1 : 0);
+	mock_exporter_expect_balanced(fix->exp);
+}
+
+static void attach_op_fails(struct kunit *test)
+{
+	struct attach_fixture *fix = attach_setup_param(test);
+
+	/* Storage that is placed where the device cannot reach it: EBUSY. */
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -EBUSY);
+	attach_fails(test, fix, -EBUSY, 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 0);
+
+	dma_buf_detach(fix->dmabuf, attach_ok(test, fix));
+}
+
+static void attach_optional_ops(struct kunit *test)
+{
+	struct attach_fixture *fix = attach_setup_param(test);
+	struct dma_buf_attachment *attach;
+
+	fix->exp->ops.attach = NULL;
+	fix->exp->ops.detach = NULL;
+	attach = attach_ok(test, fix);
+	dma_buf_detach(fix->dmabuf, attach);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+}
+
+static void attach_pin_fails(struct kunit *test)
+{
+	struct attach_fixture *fix = attach_setup(test, true, false);
+
+	mock_exporter_fail(fix->exp, MOCK_PIN, 1, -ENOSPC);
+	attach_fails(test, fix, -ENOSPC, 1);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, 0);
+}
+
+static void attach_map_fails(struct kunit *test)
+{
+	const struct attach_case *param = test->param_value;
+	struct attach_fixture *fix = attach_setup_param(test);
+
+	if (!fix->mixed) {
+		/* No mapping is made at attach, so none can fail there. */
+		mock_exporter_fail(fix->exp, MOCK_MAP, MOCK_FAIL_ALWAYS, -EIO);
+		dma_buf_detach(fix->dmabuf, attach_ok(test, fix));
+		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 0);
+		return;
+	}
+	mock_exporter_fail(fix->exp, MOCK_MAP, 1, -EIO);
+	attach_fails(test, fix, -EIO, 1);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, param->exporter_dynamic ? 1 : 0);
+
+	fix->exp->map_null = true;
+	attach_fails(test, fix, -ENOMEM, 2);
+	fix->exp->map_null = false;
+	dma_buf_detach(fix->dmabuf, attach_ok(test, fix));
+}
+
+static void attach_of_nothing(struct kunit *test)
+{
+	struct attach_fixture *fix;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	fix = attach_setup(test, false, false);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_attach(NULL, fix->imp->dev)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_attach(fix->dmabuf, NULL)), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 0);
+}
+
+static void attach_without_move_notify(struct kunit *test)
+{
+	struct attach_fixture *fix;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	fix = attach_setup(test, true, true);
+	fix->imp->ops.move_notify = NULL;
+	attach_fails(test, fix, -EINVAL, 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 0);
+}
+
+static void attach_peer2peer(struct kunit *test)
+{
+	struct attach_fixture *fix = attach_setup(test, true, true);
+	struct dma_buf_attachment *attach;
+
+	fix->imp->ops.allow_peer2peer = true;
+	attach = attach_ok(test, fix);
+	KUNIT_EXPECT_TRUE(test, attach->peer2peer);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void detach_of_nothing(struct kunit *test)
+{
+	struct attach_fixture *fix;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	fix = attach_setup(test, false, false);
+	dma_buf_detach(fix->dmabuf, NULL);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_DETACH, 0);
+}
+
+/* An attachment holds no reference on the buffer, but the list knows them all. */
+static void attach_many(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, true);
+	struct dma_buf *dmabuf = mock_exporter_export(exp);
+	struct dma_buf_attachment *attach[4];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(attach); i++) {
+		attach[i] = mock_importer_attach(mock_importer_create(test, i & 1), dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
+	}
+	KUNIT_EXPECT_EQ(test, list_count_nodes(&dmabuf->attachments), ARRAY_SIZE(attach));
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
+	for (i = 0; i < ARRAY_SIZE(attach); i++)
+		dma_buf_detach(dmabuf, attach[i ^ 2]);
+	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
+}
+
+static void move_notify_reaches_dynamic(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, true);
+	struct dma_buf *dmabuf = mock_exporter_export(exp);
+	struct dma_buf_attachment *attach[4];
+	struct mock_importer *imp[4];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(imp); i++) {
+		imp[i] = mock_importer_create(test, i & 1);
+		attach[i] = mock_importer_attach(imp[i], dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
+	}
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_move_notify(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+
+	for (i = 0; i < ARRAY_SIZE(imp); i++) {
+		KUNIT_EXPECT_EQ(test, mock_calls(&imp[i]->move_notify), i & 1);
+		if (i & 1) {
+			KUNIT_EXPECT_PTR_EQ(test, imp[i]->notified, attach[i]);
+			KUNIT_EXPECT_TRUE(test, imp[i]->move_notify.resv_locked);
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(imp); i++)
+		dma_buf_detach(dmabuf, attach[i]);
+
+	/* After detach nobody hears of a move. */
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_move_notify(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, mock_calls(&imp[1]->move_notify), 1);
+}
+
+static struct kunit_case dma_buf_attach_cases[] = {
+	KUNIT_CASE_PARAM(attach_fields, attach_gen_params),
+	KUNIT_CASE_PARAM(attach_maps_when_mixed, attach_gen_params),
+	KUNIT_CASE_PARAM(attach_op_fails, attach_gen_params),
+	KUNIT_CASE_PARAM(attach_optional_ops, attach_gen_params),
+	KUNIT_CASE_PARAM(attach_map_fails, attach_gen_params),
+	KUNIT_CASE(attach_pin_fails),
+	KUNIT_CASE(attach_of_nothing),
+	KUNIT_CASE(attach_without_move_notify),
+	KUNIT_CASE(attach_peer2peer),
+	KUNIT_CASE(attach_many),
+	KUNIT_CASE(detach_of_nothing),
+	KUNIT_CASE(move_notify_reaches_dynamic),
+	{}
+};
+
+static struct kunit_suite dma_buf_attach_suite = {
+	.name = "dma_buf_attach",
+	.test_cases = dma_buf_attach_cases,
+};
+
+kunit_test_suite(dma_buf_attach_suite);

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Importing another device's buffer: attachment, mapping, identity, failure.
+ */
+#include <linux/fdtable.h>
+
+#include "mock_drm.h"
+#include "mock_exporter.h"
+
+struct import_fixture {
+	struct mock_drm *exporter;
+	struct mock_drm *importer;
+	struct file *exporter_file;
+	struct file *importer_file;
+	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
+	int fd;
+};
+
+static void close_fd_of(void *data)
+{
+	struct import_fixture *fix = data;
+
+	close_fd(fix->fd);
+	flush_delayed_fput();
+}
+
+static int import_init(struct kunit *test)
+{
+	struct import_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	u32 handle;
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	fix->exporter = mock_drm_create(test);
+	fix->importer = mock_drm_create(test);
+	fix->exporter_file = mock_drm_open(fix->exporter);
+	fix->importer_file = mock_drm_open(fix->importer);
+	handle = mock_drm_object_handle(fix->exporter, fix->exporter_file, &fix->obj);
+	KUNIT_ASSERT_EQ(test, drm_gem_prime_handle_to_fd(fix->exporter->drm,
+							 mock_drm_priv(fix->exporter_file),
+							 handle, DRM_CLOEXEC | DRM_RDWR,
+							 &fix->fd), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, close_fd_of, fix), 0);
+	fix->dmabuf = fix->obj->dma_buf;
+	test->priv = fix;
+	return 0;
+}
+
+static int import_fd(struct import_fixture *fix, int fd, u32 *handle)
+{
+	return drm_gem_prime_fd_to_handle(fix->importer->drm, mock_drm_priv(fix->importer_file),
+					  fd, handle);
+}
+
+static struct drm_gem_object *imported(struct kunit *test, u32 *handle)
+{
+	struct import_fixture *fix = test->priv;
+	struct drm_gem_object *obj;
+
+	KUNIT_ASSERT_EQ(test, import_fd(fix, fix->fd, handle), 0);
+	obj = drm_gem_object_lookup(mock_drm_priv(fix->importer_file), *handle);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	drm_gem_object_put(obj);
+	return obj;
+}
+
+static int import_close(struct import_fixture *fix, u32 handle)
+{
+	return drm_gem_handle_delete(mock_drm_priv(fix->importer_file), handle);
+}
+
+static void import_attaches(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct drm_gem_object *obj;
+	u32 handle = 0;
+	long count = file_count(fix->dmabuf->file);
+
+	obj = imported(test, &handle);
+	KUNIT_EXPECT_PTR_NE(test, obj, fix->obj);
+	KUNIT_EXPECT_PTR_EQ(test, obj->dev, fix->importer->drm);
+	KUNIT_ASSERT_NOT_NULL(test, obj->import_attach);
+	KUNIT_EXPECT_TRUE(test, drm_gem_is_imported(obj));
+	KUNIT_EXPECT_PTR_EQ(test, obj->import_attach->dmabuf, fix->dmabuf);
+	KUNIT_EXPECT_PTR_EQ(test, obj->import_attach->dev, fix->importer->drm->dev);
+	KUNIT_EXPECT_PTR_EQ(test, obj->resv, fix->dmabuf->resv);
+	KUNIT_EXPECT_PTR_EQ(test, obj->dma_buf, fix->dmabuf);
+	KUNIT_EXPECT_EQ(test, obj->size, MOCK_GEM_SIZE);
+	KUNIT_EXPECT_EQ(test, mock_gem_refs(obj), 1u);
+	KUNIT_EXPECT_GT(test, (long)file_count(fix->dmabuf->file), count);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&fix->dmabuf->attachments));
+	MOCK_DRM_EXPECT_CALLS(test, fix->exporter, MOCK_GEM_PIN, 1);
+	MOCK_DRM_EXPECT_CALLS(test, fix->exporter, MOCK_GEM_GET_SG_TABLE, 1);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 1);
+
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->importer, MOCK_GEM_FREE)));
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(file_count(fix->dmabuf->file) == count));
+	MOCK_DRM_EXPECT_CALLS(test, fix->exporter, MOCK_GEM_UNPIN, 1);
+}
+
+static void import_twice(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct drm_gem_object *one, *two;
+	u32 first = 0, second = 0;
+
+	one = imported(test, &first);
+	two = imported(test, &second);
+	KUNIT_EXPECT_EQ(test, first, second);
+	KUNIT_EXPECT_PTR_EQ(test, one, two);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 1);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&fix->dmabuf->attachments));
+
+	/* After the handle is closed, the buffer is imported anew. */
+	KUNIT_EXPECT_EQ(test, import_close(fix, first), 0);
+	imported(test, &first);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 2);
+}
+
+/* What was imported is exported as the buffer it came from. */
+static void re_export(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct dma_buf *dmabuf;
+	u32 handle = 0, back = 0;
+	int fd;
+
+	imported(test, &handle);
+	KUNIT_ASSERT_EQ(test, drm_gem_prime_handle_to_fd(fix->importer->drm,
+							 mock_drm_priv(fix->importer_file),
+							 handle, DRM_CLOEXEC, &fd), 0);
+	dmabuf = dma_buf_get(fd);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	KUNIT_EXPECT_PTR_EQ(test, dmabuf, fix->dmabuf);
+	dma_buf_put(dmabuf);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_EXPORT, 0);
+
+	/* In the exporter it is the first object again. */
+	KUNIT_EXPECT_EQ(test, drm_gem_prime_fd_to_handle(fix->exporter->drm,
+							 mock_drm_priv(fix->exporter_file), fd,
+							 &back), 0);
+	KUNIT_EXPECT_EQ(test, fix->obj->handle_count, 1u);
+	prime_test_close_fd(test, fd);
+}
+
+/* The import lives on when everything of the exporter's is closed. */
+static void exporter_closes_first(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	u32 handle = 0;
+
+	imported(test, &handle);
+	kunit_release_action(test, close_fd_of, fix);
+	mock_drm_close(fix->exporter, fix->exporter_file);
+	MOCK_DRM_EXPECT_CALLS(test, fix->exporter, MOCK_GEM_FREE, 0);
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->exporter, MOCK_GEM_FREE)));
+}
+
+/* Import that fails leaves no handle, no attachment and no reference. */
+static void import_fails(struct kunit *test, int err)
+{
+	struct import_fixture *fix = test->priv;
+	long count = file_count(fix->dmabuf->file);
+	u32 handle = 0;
+
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), err);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(file_count(fix->dmabuf->file) == count));
+	KUNIT_EXPECT_TRUE(test, idr_is_empty(&mock_drm_priv(fix->importer_file)->object_idr));
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+}
+
+static void import_without_driver_function(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+
+	fix->importer->driver.gem_prime_import_sg_table = NULL;
+	import_fails(test, -EINVAL);
+	MOCK_DRM_EXPECT_CALLS(test, fix->exporter, MOCK_GEM_PIN, 0);
+}
+
+static void import_driver_fails(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+
+	mock_drm_fail(fix->importer, MOCK_GEM_IMPORT, 1, -ENODEV);
+	import_fails(test, -ENODEV);
+	MOCK_DRM_EXPECT_CALLS(test, fix->exporter, MOCK_GEM_UNPIN, 1);
+}
+
+static void import_attach_fails(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+
+	mock_drm_fail(fix->exporter, MOCK_GEM_PIN, 1, -EBUSY);
+	import_fails(test, -EBUSY);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 0);
+}
+
+static void import_map_fails(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+
+	mock_drm_fail(fix->exporter, MOCK_GEM_GET_SG_TABLE, 1, -ENOMEM);
+	import_fails(test, -ENOMEM);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 0);
+}
+
+/* The object's open refuses the file. */
+static void import_open_fails(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+
+	mock_drm_fail(fix->importer, MOCK_GEM_OPEN, 1, -EACCES);
+	import_fails(test, -EACCES);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_FREE, 1);
+}
+
+static struct drm_gem_object *own_import(struct drm_device *dev, struct dma_buf *dma_buf)
+{
+	return ERR_PTR(-EXDEV);
+}
+
+static void import_driver_hook(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+
+	fix->importer->driver.gem_prime_import = own_import;
+	import_fails(test, -EXDEV);
+}
+
+/* A buffer that no GEM driver exported. */
+static void import_foreign_exporter(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct dma_buf *dmabuf = mock_exporter_export(exp);
+	u32 handle = 0;
+	int fd;
+
+	get_dma_buf(dmabuf);
+	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fd, &handle), 0);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_ATTACH, 1);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_MAP, 1);
+	KUNIT_EXPECT_EQ(test, exp->dir, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_UNMAP, 1);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_DETACH, 1);
+	prime_test_close_fd(test, fd);
+}
+
+/* A dynamic exporter is pinned for an importer that is not. */
+static void import_dynamic_exporter(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct mock_exporter *exp = mock_exporter_create(test, true);
+	struct dma_buf *dmabuf = mock_exporter_export(exp);
+	struct drm_gem_object *obj;
+
+	obj = drm_gem_prime_import(fix->importer->drm, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(obj));
+	MOCK_EXPECT_CALLS(test, exp, MOCK_PIN, 1);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_MAP, 1);
+	drm_gem_object_put(obj);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_UNPIN, 1);
+}
+
+/* The device that attaches may be another than the DRM device's parent. */
+static void import_other_device(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct device *dev = prime_test_device(test);
+	struct drm_gem_object *obj;
+
+	obj = drm_gem_prime_import_dev(fix->importer->drm, fix->dmabuf, dev);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(obj));
+	KUNIT_EXPECT_PTR_EQ(test, obj->import_attach->dev, dev);
+	KUNIT_EXPECT_PTR_EQ(test, obj->dev, fix->importer->drm);
+	drm_gem_object_put(obj);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+}
+
+/* A device's own buffer is no import but another reference. */
+static void import_own_buffer(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	unsigned int refs = mock_gem_refs(fix->obj);
+	long count = file_count(fix->dmabuf->file);
+	struct drm_gem_object *obj;
+
+	obj = drm_gem_prime_import(fix->exporter->drm, fix->dmabuf);
+	KUNIT_EXPECT_PTR_EQ(test, obj, fix->obj);
+	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), refs + 1);
+	KUNIT_EXPECT_EQ(test, (long)file_count(fix->dmabuf->file), count);
+	drm_gem_object_put(obj);
+}
+
+/* Destroy unmaps what is given, detaches and drops the buffer. */
+static void destroy(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	long count = file_count(fix->dmabuf->file);
+	struct dma_buf_attachment *attach;
+	struct drm_gem_object obj = {};
+	struct sg_table *sgt;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		get_dma_buf(fix->dmabuf);
+		attach = dma_buf_attach(fix->dmabuf, fix->importer->dev);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+		sgt = i ? dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL) : NULL;
+		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+		obj.import_attach = attach;
+		drm_prime_gem_destroy(&obj, sgt);
+		KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+		KUNIT_EXPECT_EQ(test, (long)file_count(fix->dmabuf->file), count);
+	}
+}
+
+static struct kunit_case gem_prime_import_cases[] = {
+	KUNIT_CASE(import_attaches),
+	KUNIT_CASE(import_twice),
+	KUNIT_CASE(re_export),
+	KUNIT_CASE(exporter_closes_first),
+	KUNIT_CASE(import_without_driver_function),
+	KUNIT_CASE(import_driver_fails),
+	KUNIT_CASE(import_attach_fails),
+	KUNIT_CASE(import_map_fails),
+	KUNIT_CASE(import_open_fails),
+	KUNIT_CASE(import_driver_hook),
+	KUNIT_CASE(import_foreign_exporter),
+	KUNIT_CASE(import_dynamic_exporter),
+	KUNIT_CASE(import_other_device),
+	KUNIT_CASE(import_own_buffer),
+	KUNIT_CASE(destroy),
+	{}
+};
+
+static struct kunit_suite gem_prime_import_suite = {
+	.name = "gem_prime_import",
+	.init = import_init,
+	.test_cases = gem_prime_import_cases,
+};
+
+kunit_test_suite(gem_prime_import_suite);

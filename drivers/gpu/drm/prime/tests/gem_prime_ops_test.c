@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The dma_buf_ops of GEM objects, called as the core calls them.
+ */
+#include <linux/iosys-map.h>
+
+#include "mock_drm.h"
+#include "mock_importer.h"
+
+struct ops_fixture {
+	struct mock_drm *mock;
+	struct file *file;
+	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
+	struct mock_importer *imp;
+};
+
+static void put_dma_buf(void *dmabuf)
+{
+	dma_buf_put(dmabuf);
+}
+
+static int ops_init(struct kunit *test)
+{
+	struct ops_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	u32 handle;
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	fix->mock = mock_drm_create(test);
+	fix->imp = mock_importer_create(test, false);
+	fix->file = mock_drm_open(fix->mock);
+	handle = mock_drm_object_handle(fix->mock, fix->file, &fix->obj);
+	fix->dmabuf = drm_gem_prime_handle_to_dmabuf(fix->mock->drm, mock_drm_priv(fix->file),
+						     handle, DRM_CLOEXEC | DRM_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(fix->dmabuf));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_dma_buf, fix->dmabuf), 0);
+	test->priv = fix;
+	return 0;
+}
+
+/* Attaching pins the object, detaching lets go. */
+static void attach_pins(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 1);
+	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_PIN].resv_locked);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_GET_SG_TABLE, 0);
+	dma_buf_detach(fix->dmabuf, attach);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 1);
+	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_UNPIN].resv_locked);
+}
+
+static void attach_pin_fails(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+
+	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 1, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -ENOSPC);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+}
+
+static void attach_without_pin(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach;
+
+	fix->mock->funcs.pin = NULL;
+	fix->mock->funcs.unpin = NULL;
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void attach_without_sg_table(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+
+	fix->mock->funcs.get_sg_table = NULL;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -ENOSYS);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 0);
+}
+
+static void map_and_unmap(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	struct sg_table *sgt, *again;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_EQ(test, drm_prime_get_contiguous_size(sgt), MOCK_GEM_SIZE);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(sgt->sgl),
+			(dma_addr_t)page_to_phys(to_mock_gem(fix->obj)->pages));
+	/* The core caches what a GEM object maps. */
+	again = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_PTR_EQ(test, again, sgt);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_GET_SG_TABLE, 1);
+	dma_buf_unmap_attachment_unlocked(attach, again, DMA_BIDIRECTIONAL);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void map_fails(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	mock_drm_fail(fix->mock, MOCK_GEM_GET_SG_TABLE, 1, -EIO);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE)),
+			-EIO);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+/* A device that reaches too little memory for a mapping. */
+static void map_unreachable(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	u64 mask = *fix->imp->dev->dma_mask;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	*fix->imp->dev->dma_mask = 0;
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	*fix->imp->dev->dma_mask = mask;
+	KUNIT_EXPECT_TRUE(test, IS_ERR(sgt));
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void map_no_direction(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	sgt = drm_gem_map_dma_buf(attach, DMA_NONE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(sgt), -EINVAL);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void map_without_sg_table(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	fix->mock->funcs.get_sg_table = NULL;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(drm_gem_map_dma_buf(attach, DMA_TO_DEVICE)), -ENOSYS);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+/* A mapping that was never made has nothing to undo. */
+static void unmap_nothing(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	drm_gem_unmap_dma_buf(attach, NULL, DMA_TO_DEVICE);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void vmap(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct iosys_map map;
+
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), 0);
+	KUNIT_EXPECT_PTR_EQ(test, map.vaddr, page_address(to_mock_gem(fix->obj)->pages));
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_VMAP, 1);
+	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_VMAP].resv_locked);
+	dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_VUNMAP, 1);
+}
+
+static void vmap_fails(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct iosys_map map;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	mock_drm_fail(fix->mock, MOCK_GEM_VMAP, 1, -EIO);
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), -EIO);
+	fix->mock->funcs.vmap = NULL;
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), -EOPNOTSUPP);
+}
+
+/* The object's own mmap gets the area, which then holds the object. */
+static void mmap_object(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct vm_area_struct *vma = prime_test_vma(test, fix->file, 1, 0);
+	unsigned int refs = mock_gem_refs(fix->obj);
+
+	KUNIT_ASSERT_EQ(test, drm_gem_create_mmap_offset(fix->obj), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_prime_mmap(fix->obj, vma), 0);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_MMAP, 1);
+	KUNIT_EXPECT_PTR_EQ(test, vma->vm_private_data, (void *)fix->obj);
+	KUNIT_EXPECT_PTR_EQ(test, vma->vm_ops, fix->mock->funcs.vm_ops);
+	KUNIT_EXPECT_EQ(test, vma->vm_pgoff, drm_vma_node_start(&fix->obj->vma_node));
+	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), refs + 1);
+	drm_gem_vm_close(vma);
+	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), refs);
+}
+
+static void mmap_object_fails(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct vm_area_struct *vma = prime_test_vma(test, fix->file, 1, 0);
+	unsigned int refs = mock_gem_refs(fix->obj);
+
+	mock_drm_fail(fix->mock, MOCK_GEM_MMAP, 1, -ENXIO);
+	KUNIT_EXPECT_EQ(test, drm_gem_prime_mmap(fix->obj, vma), -ENXIO);
+	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), refs);
+}
+
+static struct drm_gem_object *driver_mmap_object;
+static bool driver_mmap_allowed;
+
+static int driver_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct drm_file *priv = file->private_data;
+
+	driver_mmap_allowed = drm_vma_node_is_allowed(&driver_mmap_object->vma_node, priv);
+	return vma->vm_pgoff == drm_vma_node_start(&driver_mmap_object->vma_node) ? 0 : -ERANGE;
+}
+
+static const struct file_operations driver_mmap_fops = {
+	.owner = THIS_MODULE,
+	.mmap = driver_mmap,
+};
+
+/* Without one the driver's file operation does it, and is allowed to. */
+static void mmap_driver(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct vm_area_struct *vma = prime_test_vma(test, fix->file, 1, 0);
+
+	fix->mock->funcs.mmap = NULL;
+	fix->mock->driver.fops = &driver_mmap_fops;
+	KUNIT_ASSERT_EQ(test, drm_gem_create_mmap_offset(fix->obj), 0);
+	driver_mmap_object = fix->obj;
+	driver_mmap_allowed = false;
+	KUNIT_EXPECT_EQ(test, drm_gem_prime_mmap(fix->obj, vma), 0);
+	KUNIT_EXPECT_TRUE(test, driver_mmap_allowed);
+}
+
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+/* A driver that maps in no way says so; stock would jump to address 0. */
+static void mmap_not_offered(struct kunit *test)
+{
+	static const struct file_operations fops = { .owner = THIS_MODULE };
+	struct ops_fixture *fix = test->priv;
+	struct vm_area_struct *vma = prime_test_vma(test, fix->file, 1, 0);
+
+	fix->mock->funcs.mmap = NULL;
+	fix->mock->driver.fops = &fops;
+	KUNIT_EXPECT_EQ(test, drm_gem_prime_mmap(fix->obj, vma), -ENODEV);
+}
+#endif
+
+static void mmap_dmabuf(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct vm_area_struct *vma = prime_test_vma(test, fix->file, 1, 0);
+
+	KUNIT_ASSERT_EQ(test, drm_gem_create_mmap_offset(fix->obj), 0);
+	KUNIT_ASSERT_EQ(test, dma_buf_mmap(fix->dmabuf, vma, 0), 0);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_MMAP, 1);
+	drm_gem_vm_close(vma);
+}
+
+static struct kunit_case gem_prime_ops_cases[] = {
+	KUNIT_CASE(attach_pins),
+	KUNIT_CASE(attach_pin_fails),
+	KUNIT_CASE(attach_without_pin),
+	KUNIT_CASE(attach_without_sg_table),
+	KUNIT_CASE(map_and_unmap),
+	KUNIT_CASE(map_fails),
+	KUNIT_CASE(map_unreachable),
+	KUNIT_CASE(map_no_direction),
+	KUNIT_CASE(map_without_sg_table),
+	KUNIT_CASE(unmap_nothing),
+	KUNIT_CASE(vmap),
+	KUNIT_CASE(vmap_fails),
+	KUNIT_CASE(mmap_object),
+	KUNIT_CASE(mmap_object_fails),
+	KUNIT_CASE(mmap_driver),
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+	KUNIT_CASE(mmap_not_offered),
+#endif
+	KUNIT_CASE(mmap_dmabuf),
+	{}
+};
+
+static struct kunit_suite gem_prime_ops_suite = {
+	.name = "gem_prime_ops",
+	.init = ops_init,
+	.test_cases = gem_prime_ops_cases,
+};
+
+kunit_test_suite(gem_prime_ops_suite);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites of this directory share: the switch for tests that make the
+ * kernel warn, waiting, user memory and throw-away virtual memory areas.
+ */
+#ifndef PRIME_TEST_H
+#define PRIME_TEST_H
+
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/mm_types.h>
+
+#include <kunit/test.h>
+
+extern bool prime_test_warn;
+
+/*
+ * Bad arguments by design reach a WARN_ON(). A kernel that panics on warnings
+ * runs with warn=0 and reports these tests as skipped.
+ */
+#define PRIME_TEST_NEEDS_WARN(test)						\
+	do {									\
+		if (!prime_test_warn)						\
+			kunit_skip(test, "warn=0: the kernel warns by design");	\
+	} while (0)
+
+/*
+ * A kernel thread that drops the last reference of a file leaves the release
+ * to a work item, so whatever a release changes has to be waited for.
+ */
+#define prime_test_wait(cond)							\
+({										\
+	unsigned long __end = jiffies + 5 * HZ;					\
+	bool __ok;								\
+										\
+	for (;;) {								\
+		flush_delayed_fput();						\
+		__ok = !!(cond);						\
+		if (__ok || time_after(jiffies, __end))				\
+			break;							\
+		msleep(20);							\
+	}									\
+	__ok;									\
+})
+
+int prime_test_next_fd(void);
+void prime_test_close_fd(struct kunit *test, int fd);
+void prime_test_set_nofile(unsigned long limit);
+void __user *prime_test_user_page(struct kunit *test, unsigned long prot);
+unsigned long prime_test_user_read_only(struct kunit *test, const void *data, size_t size);
+struct vm_area_struct *prime_test_vma(struct kunit *test, struct file *file,
+				      unsigned long pages, unsigned long pgoff);
+struct file *prime_test_file(struct kunit *test);
+struct device *prime_test_device(struct kunit *test);
+void prime_test_signal_self(void);
+void prime_test_signal_clear(void);
+
+#endif /* PRIME_TEST_H */
