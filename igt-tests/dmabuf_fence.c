@@ -13,8 +13,10 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <linux/aio_abi.h>
 #include <linux/sync_file.h>
 
 #define BOTH	(POLLIN | POLLOUT)
@@ -494,6 +496,48 @@ static void epoll_close_pending(void)
 		close(ep);
 	}
 	check_eq(settle_buffers(0), 0);
+}
+
+/* One poll by aio: the events it completes with, 0 when it did not in @ms. */
+static int aio_events(aio_context_t aio, int ms)
+{
+	struct timespec limit = { ms / 1000, ms % 1000 * 1000000L };
+	struct io_event event;
+	long got = syscall(SYS_io_getevents, aio, 1, 1, &event, &limit);
+
+	check(got >= 0);
+	return got ? event.res : 0;
+}
+
+/**
+ * SUBTEST: aio-poll-waits-for-all
+ * Description: A poll by aio, which takes the wake-up for its answer and does
+ *  not look again, completes when the last of two writers is done and not
+ *  when the first one is.
+ */
+static void aio_poll_waits_for_all(void)
+{
+	for (int first = 0; first < 2; first++) {
+		int timelines[2] = { sw_timeline(), sw_timeline() };
+		int fd = any_dmabuf(1);
+		struct iocb cb = {
+			.aio_lio_opcode = IOCB_CMD_POLL,
+			.aio_fildes = fd,
+			.aio_buf = POLLIN,
+		}, *list = &cb;
+		aio_context_t aio = 0;
+
+		for (int i = 0; i < 2; i++)
+			check_ok(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE,
+							 sw_fence(timelines[i], 1)));
+		check_eq(syscall(SYS_io_setup, 1, &aio), 0);
+		check_eq(syscall(SYS_io_submit, aio, 1, &list), 1);
+		sw_advance(timelines[first], 1);
+		check_eq(aio_events(aio, 200), 0);
+		sw_advance(timelines[!first], 1);
+		check_eq(aio_events(aio, 2000), POLLIN);
+		check_eq(syscall(SYS_io_destroy, aio), 0);
+	}
 }
 
 /**
@@ -1143,6 +1187,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(epoll_edge),
 	SUBTEST(epoll_edge_once),
 	SUBTEST(epoll_close_pending),
+	SUBTEST(aio_poll_waits_for_all),
 	SUBTEST(epoll_two_instances),
 	SUBTEST(vgem_writer),
 	SUBTEST(vgem_reader),

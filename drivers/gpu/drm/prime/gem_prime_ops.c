@@ -144,6 +144,9 @@ static int drm_prime_mmap_as_client(struct drm_gem_object *obj,
 	struct file *file;
 	int ret = -ENOMEM;
 
+	if (!fops || !fops->mmap)
+		return -ENODEV;
+
 	client = kzalloc(sizeof(*client), GFP_KERNEL);
 	file = kzalloc(sizeof(*file), GFP_KERNEL);
 	if (!client || !file)
@@ -173,7 +176,8 @@ out:
  *
  * Context: mmap_lock held for writing.
  *
- * Return: 0; -ENOMEM; or the error of the driver's mmap.
+ * Return: 0; -ENODEV when the driver has no mmap at all; -ENOMEM; or the error
+ * of the driver's mmap.
  */
 int drm_gem_prime_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
