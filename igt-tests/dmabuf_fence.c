@@ -398,6 +398,25 @@ static int epoll_get(int ep, int ms)
 }
 
 /**
+ * SUBTEST: close-after-poll-frees
+ * Description: A poll ran out of time and everything is closed: the buffer
+ *  goes although the fence it was polled for is still pending.
+ */
+static void close_after_poll_frees(void)
+{
+	struct scene s = { .timeline = sw_timeline() };
+	int drm = open_device();
+
+	s.fd = make_dmabuf(drm, 1, NULL);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_eq(poll_events(s.fd, POLLIN, 0), 0);
+	close(s.fd);
+	close(drm);
+	check_eq(settle_buffers(0), 0);
+	scene_signal(&s);
+}
+
+/**
  * SUBTEST: epoll-level
  * Description: In level mode each wait tells the state of the moment.
  */
@@ -1182,6 +1201,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(eight_pollers_one_event),
 	SUBTEST(close_while_polled),
 	SUBTEST(close_after_poll),
+	SUBTEST(close_after_poll_frees),
 	SUBTEST(epoll_level),
 	SUBTEST(epoll_wakes),
 	SUBTEST(epoll_edge),

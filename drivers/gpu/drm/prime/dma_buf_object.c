@@ -97,22 +97,22 @@
  * attachment and no pin is left behind. Errors of an exporter's operation
  * reach the caller as they are. The core's own:
  *
- * ========== ===============================================================
- * -EBADF     the number is no open file descriptor
- * -EBUSY     the attachment is mapped in another direction; from an exporter:
- *            the storage is already placed where this device can't reach it
- * -EFAULT    the argument's memory is not accessible
- * -EINVAL    not a dma-buf, unknown flags, a range outside the buffer, or an
- *            operation the exporter does not offer
- * -EMFILE    the table of file descriptors is full
- * -ENFILE    the system has no file left
- * -ENODEV    the kernel was built without dma-buf
- * -ENOENT    the exporter's module is going away
- * -ENOMEM    no memory
- * -ENOTTY    no such ioctl
- * -EOVERFLOW offset and length of a mapping wrap around
- * -ERESTARTSYS  a signal came while waiting for fences
- * ========== ===============================================================
+ * ============ =============================================================
+ * -EBADF       the number is no open file descriptor
+ * -EBUSY       the attachment is mapped in another direction; from an exporter:
+ *              the storage is already placed where this device can't reach it
+ * -EFAULT      the argument's memory is not accessible
+ * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
+ *              operation the exporter does not offer
+ * -EMFILE      the table of file descriptors is full
+ * -ENFILE      the system has no file left
+ * -ENODEV      the kernel was built without dma-buf
+ * -ENOENT      the exporter's module is going away
+ * -ENOMEM      no memory
+ * -ENOTTY      no such ioctl
+ * -EOVERFLOW   offset and length of a mapping wrap around
+ * -ERESTARTSYS a signal came while waiting for fences
+ * ============ =============================================================
  *
  * Arguments that no correct driver passes also leave one warning in the log.
  */

@@ -241,6 +241,40 @@ static void vmap_of_nothing(struct kunit *test)
 	dma_buf_vunmap_unlocked(NULL, &map);
 }
 
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+/* A driver's mistakes with vunmap are warned of and ignored; stock has BUG_ON. */
+static void vunmap_unbalanced(struct kunit *test)
+{
+	struct cpu_fixture *fix = test->priv;
+	struct iosys_map map = IOSYS_MAP_INIT_VADDR(fix);
+
+	PRIME_TEST_NEEDS_WARN(test);
+	dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_VUNMAP, 0);
+	KUNIT_EXPECT_EQ(test, fix->dmabuf->vmapping_counter, 0);
+}
+
+static void vunmap_of_another(struct kunit *test)
+{
+	struct cpu_fixture *fix = test->priv;
+	struct iosys_map map, wrong = IOSYS_MAP_INIT_VADDR(fix);
+
+	PRIME_TEST_NEEDS_WARN(test);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), 0);
+	dma_buf_vunmap_unlocked(fix->dmabuf, &wrong);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_VUNMAP, 0);
+	KUNIT_EXPECT_EQ(test, fix->dmabuf->vmapping_counter, 1);
+	dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_VUNMAP, 1);
+}
+
+static void end_of_nothing(struct kunit *test)
+{
+	PRIME_TEST_NEEDS_WARN(test);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(NULL, DMA_FROM_DEVICE), -EINVAL);
+}
+#endif
+
 #define CPU_PAGES	(MOCK_EXPORTER_SIZE >> PAGE_SHIFT)
 
 static void mmap_moves_file_and_offset(struct kunit *test)
@@ -322,6 +356,11 @@ static struct kunit_case dma_buf_cpu_cases[] = {
 	KUNIT_CASE(vmap_without_op),
 	KUNIT_CASE(vmap_without_vunmap),
 	KUNIT_CASE(vmap_of_nothing),
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+	KUNIT_CASE(vunmap_unbalanced),
+	KUNIT_CASE(vunmap_of_another),
+	KUNIT_CASE(end_of_nothing),
+#endif
 	KUNIT_CASE(mmap_moves_file_and_offset),
 	KUNIT_CASE(mmap_op_fails),
 	KUNIT_CASE(mmap_refused),
