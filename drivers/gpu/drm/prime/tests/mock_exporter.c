@@ -62,7 +62,7 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach, enum dma_dat
 	if (ret)
 		goto err_free;
 	sg_set_page(sgt->sgl, exp->pages, PAGE_SIZE << exp->order, 0);
-	ret = dma_map_sgtable(attach->dev, sgt, dir, 0);
+	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		goto err_table;
 	return sgt;
@@ -78,7 +78,7 @@ static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		       enum dma_data_direction dir)
 {
 	run(attach->dmabuf, MOCK_UNMAP);
-	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
 	kfree(sgt);
 }
