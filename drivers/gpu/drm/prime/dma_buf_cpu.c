@@ -60,7 +60,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
  *
  * Context: may sleep; reservation object not held, an exporter may take it.
  *
- * Return: 0, or the error of the exporter's end_cpu_access.
+ * Return: 0; -EINVAL without a buffer; or the error of the exporter's
+ * end_cpu_access.
  */
 int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {

@@ -164,8 +164,11 @@ int drm_prime_export_begin(struct drm_prime_export *export, u32 flags)
 	INIT_LIST_HEAD(&export->pending);
 
 	mutex_lock(&dev->object_name_lock);
-	/* A second export wants it, so it is no longer the first one's to drop. */
-	if (!obj->dma_buf && !obj->import_attach)
+	/*
+	 * A second export wants it, so it is no longer the first one's to drop.
+	 * Not without handles: nobody would let go of it again.
+	 */
+	if (obj->handle_count && !obj->dma_buf && !obj->import_attach)
 		obj->dma_buf = drm_prime_pending_take(obj);
 
 	dmabuf = obj->import_attach ? obj->import_attach->dmabuf : obj->dma_buf;

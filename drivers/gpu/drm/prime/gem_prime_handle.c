@@ -27,9 +27,10 @@
  *
  * The ioctl gives its file descriptor to user space only when the answer has
  * arrived there. Until then neither the file nor the object knows of the
- * export, and one that fails leaves nothing behind. A thread that reads the
- * number out of memory it shares with the caller, before the ioctl returns,
- * finds it closed for that long.
+ * export, and one that fails leaves nothing behind, unless a second export of
+ * the object asked for the buffer meanwhile: then the object keeps it. A thread
+ * that reads the number out of memory it shares with the caller, before the
+ * ioctl returns, finds it closed for that long.
  *
  * Locks, outermost first: the file's &drm_prime_file_private.lock, which keeps
  * a handle from being closed while it is given out, then

@@ -50,7 +50,10 @@ static void drm_prime_publication_work(struct callback_head *work)
 	struct drm_prime_publication *pub = container_of(work, typeof(*pub), work);
 	struct file *filp = pub->file_priv->filp;
 
-	if (syscall_get_error(current, current_pt_regs()))
+	/* After an oops the table of fds is gone before this runs. */
+	if (!current->files)
+		drm_prime_handle_export_abort(&pub->export);
+	else if (syscall_get_error(current, current_pt_regs()))
 		drm_prime_publication_cancel(pub);
 	else
 		drm_prime_publication_install(pub);

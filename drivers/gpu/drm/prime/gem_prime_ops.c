@@ -65,6 +65,8 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 	struct sg_table *sgt;
 	int ret;
 
+	dma_resv_assert_held(attach->dmabuf->resv);
+
 	if (WARN_ON_ONCE(!obj->funcs->get_sg_table))
 		return ERR_PTR(-ENOSYS);
 	if (WARN_ON_ONCE(dir == DMA_NONE))
@@ -95,6 +97,8 @@ EXPORT_SYMBOL(drm_gem_map_dma_buf);
 void drm_gem_unmap_dma_buf(struct dma_buf_attachment *attach,
 			   struct sg_table *sgt, enum dma_data_direction dir)
 {
+	dma_resv_assert_held(attach->dmabuf->resv);
+
 	if (sgt) {
 		dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 		sg_free_table(sgt);
