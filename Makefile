@@ -7,13 +7,14 @@ help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
-	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi and igt; make ARCH=arm64 is make arm64."
+	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu and igt; make ARCH=arm64 is make arm64."
 
 demo: ## the main job: two processes share pictures on our kernel; out/demo/ gets what was shown
 check: ## every test, on the stock kernel and on ours
 check-debug: ## the same tests on a kernel with lockdep, KASAN and the like
 kunit: ## KUnit tests of the layer
 uapi: ## our own tests of ioctls and files, from user space
+edu: ## the sample driver prime_edu, moving bytes by DMA in four machines
 igt: ## unmodified IGT tests, with expectations
 abi: ## every export of stock is on ours, with the same CRC, namespace and licence
 layers: ## the call graph of the layer is the one that the design allows
@@ -29,7 +30,7 @@ kernel: ## graft a private copy of the source, build the stock kernel and ours
 kernel-debug: ## build the debug kernel
 arm64: ## cross-compile ours for arm64 (compile and link)
 
-phases := demo check check-debug kunit uapi igt abi layers style originality graft-check docs shell bootstrap source root kernel \
+phases := demo check check-debug kunit uapi edu igt abi layers style originality graft-check docs shell bootstrap source root kernel \
 	kernel-debug arm64
 $(phases):
 	@KERNELS="$(KERNELS)" KERNEL="$(KERNEL)" scripts/phases $@
@@ -38,6 +39,9 @@ graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of your
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
 	@scripts/graft $(if $(UNDO),--undo) $(if $(FORCE),--force) "$(KERNEL)"
 
+modules: ## KDIR=kernel build [OUT=dir]: the sample driver as a module for a kernel of yours, with the layer or without
+	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
+
 clean: ## remove what was built (build/, out/), keep the cache
 	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
 	rm -rf build out
@@ -45,4 +49,4 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help graft clean distclean $(phases)
+.PHONY: help graft modules clean distclean $(phases)

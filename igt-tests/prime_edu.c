@@ -1,0 +1,891 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: prime edu
+ * Description: Bytes moved by a real DMA engine, that of QEMU's edu device under
+ *  the driver prime_edu, between buffers of several exporters. Run it plain, with
+ *  an IOMMU and with swiotlb=force: the bytes arrive whole in each, or the import
+ *  is refused where memory lies beyond the engine's 28 bits; they are never stale.
+ */
+#include "lib/prime_test.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <linux/dma-heap.h>
+#include <linux/sync_file.h>
+#include <linux/udmabuf.h>
+#include <drm/prime_edu.h>
+
+#define PAGE		4096u
+#define ENGINE_BITS	28
+#define COPY_MS		20000	/* far more than any copy here takes */
+
+/* A buffer of any exporter, with the engine's handle of it. */
+struct buffer {
+	int fd;
+	uint32_t handle;
+	size_t size;
+	uint8_t *map;
+	bool no_sync;	/* see udmabuf_buffer() */
+};
+
+static int edu_open(void)
+{
+	return open_driver("prime_edu");
+}
+
+static int edu_copy(int edu, uint32_t src, uint64_t src_offset, uint32_t dst,
+		    uint64_t dst_offset, uint64_t size)
+{
+	struct drm_prime_edu_copy arg = {
+		.src_handle = src, .src_offset = src_offset,
+		.dst_handle = dst, .dst_offset = dst_offset, .size = size,
+	};
+
+	return xioctl(edu, DRM_IOCTL_PRIME_EDU_COPY, &arg);
+}
+
+/* --- what the machine can do --- */
+
+static bool found(const char *pattern)
+{
+	glob_t paths;
+	bool any = glob(pattern, 0, NULL, &paths) == 0;
+
+	globfree(&paths);
+	return any;
+}
+
+static bool bounce_forced(void)
+{
+	char *text = read_text("/proc/cmdline");
+	bool forced = text && strstr(text, "swiotlb=force");
+
+	free(text);
+	return forced;
+}
+
+static bool memory_above_engine(void)
+{
+	char *text = read_text("/proc/iomem"), *line, *rest = text;
+	bool above = false;
+
+	check(text);
+	while ((line = strsep(&rest, "\n"))) {
+		unsigned long long end;
+
+		if (strstr(line, "System RAM") &&
+		    sscanf(line, "%*x-%llx", &end) == 1)
+			above |= end >> ENGINE_BITS;
+	}
+	free(text);
+	return above;
+}
+
+static bool translated(void)
+{
+	return found("/sys/bus/pci/drivers/prime_edu/0*/iommu_group");
+}
+
+/*
+ * Must memory of any address be importable? Not asked of the driver. A bounce
+ * buffer is no help where memory lies out of reach: so may it.
+ */
+static bool reaches_memory(void)
+{
+	return translated() || !memory_above_engine();
+}
+
+/* --- exporters --- */
+
+static int heap_dmabuf(size_t size)
+{
+	struct dma_heap_allocation_data arg = {
+		.len = size, .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int dev = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+
+	if (dev < 0)
+		prime_skip("/dev/dma_heap/system: %s", strerror(errno));
+	check_ok(xioctl(dev, DMA_HEAP_IOCTL_ALLOC, &arg));
+	close(dev);
+	return arg.fd;
+}
+
+/* The pages of a memfd in reverse: no two are neighbours for the engine. */
+static int udmabuf_dmabuf(size_t size)
+{
+	unsigned int pages = size / PAGE;
+	struct udmabuf_create_list *list;
+	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	int memfd, fd;
+
+	if (dev < 0)
+		prime_skip("/dev/udmabuf: %s", strerror(errno));
+	memfd = memfd_create("edu", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	check_ok(memfd);
+	check_ok(ftruncate(memfd, size));
+	check_ok(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+	list = calloc(1, sizeof(*list) + pages * sizeof(list->list[0]));
+	check(list);
+	list->flags = UDMABUF_FLAGS_CLOEXEC;
+	list->count = pages;
+	for (unsigned int i = 0; i < pages; i++) {
+		list->list[i].memfd = memfd;
+		list->list[i].offset = (uint64_t)(pages - 1 - i) * PAGE;
+		list->list[i].size = PAGE;
+	}
+	fd = check_ok(xioctl(dev, UDMABUF_CREATE_LIST, list));
+	free(list);
+	close(memfd);
+	close(dev);
+	return fd;
+}
+
+static int vgem_dmabuf(size_t size)
+{
+	return make_dmabuf(open_driver("vgem"), size / PAGE, NULL);
+}
+
+static struct buffer buffer_map(int fd, uint32_t handle, size_t size)
+{
+	struct buffer b = { .fd = fd, .handle = handle, .size = size };
+
+	b.map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(b.map != MAP_FAILED);
+	return b;
+}
+
+static struct buffer edu_buffer(int edu, size_t size)
+{
+	uint32_t handle;
+	int fd = make_dmabuf(edu, size / PAGE, &handle);
+
+	return buffer_map(fd, handle, size);
+}
+
+/* Imported, or the import is refused as it must be and there is no more to do. */
+static struct buffer foreign_buffer(int edu, int fd, size_t size)
+{
+	if (!reaches_memory()) {
+		check_error(gem_import(edu, fd), EIO);
+		prime_skip("the import is refused (EIO), as it must be: memory above %d bits and no IOMMU",
+			   ENGINE_BITS);
+	}
+	return buffer_map(fd, check_ok(gem_import(edu, fd)), size);
+}
+
+/*
+ * udmabuf maps its pages for its own device too, when the processor first begins
+ * an access. With swiotlb=force that makes a bounce buffer which the engine knows
+ * nothing of, and each further begin copies it over the memory. So the bytes are
+ * looked at without SYNC there; udmabuf-cpu-access is how it ought to work.
+ */
+static struct buffer udmabuf_buffer(int edu, size_t size)
+{
+	struct buffer b = foreign_buffer(edu, udmabuf_dmabuf(size), size);
+
+	b.no_sync = bounce_forced();
+	return b;
+}
+
+/* --- content --- */
+
+static uint8_t byte_at(uint32_t seed, size_t i)
+{
+	uint32_t x = (i + 1) * 2654435761u ^ seed * 40503u;
+
+	return x >> 24 ^ x >> 11;
+}
+
+/*
+ * Both ways whatever is done: udmabuf keeps the direction of the first access,
+ * and DMA_API_DEBUG takes another one for a mistake.
+ */
+static void cpu_access(struct buffer *b, uint64_t end)
+{
+	if (!b->no_sync)
+		check_ok(dmabuf_sync(b->fd, DMA_BUF_SYNC_RW | end));
+}
+
+static void fill(struct buffer *b, uint32_t seed)
+{
+	cpu_access(b, DMA_BUF_SYNC_START);
+	for (size_t i = 0; i < b->size; i++)
+		b->map[i] = byte_at(seed, i);
+	cpu_access(b, DMA_BUF_SYNC_END);
+}
+
+/* @b holds, from @at on, @size bytes of what seed gives from @from on. */
+static void check_range(struct buffer *b, size_t at, size_t size,
+			uint32_t seed, size_t from)
+{
+	size_t i;
+
+	cpu_access(b, DMA_BUF_SYNC_START);
+	for (i = 0; i < size; i++)
+		if (b->map[at + i] != byte_at(seed, from + i))
+			prime_fail(__FILE__, __LINE__,
+				   "byte %zu is %#x, not %#x", at + i,
+				   b->map[at + i], byte_at(seed, from + i));
+	cpu_access(b, DMA_BUF_SYNC_END);
+}
+
+/* 1, or the negative errno that the writer of the buffer has ended with. */
+static int writer_status(struct buffer *b, int ms)
+{
+	struct sync_file_info info = {};
+	int file = check_ok(dmabuf_export_sync_file(b->fd, DMA_BUF_SYNC_READ));
+
+	check_eq(poll_events(file, POLLIN, ms), POLLIN);
+	check_ok(xioctl(file, SYNC_IOC_FILE_INFO, &info));
+	close(file);
+	return info.status;
+}
+
+static void copy_all(int edu, struct buffer *src, struct buffer *dst)
+{
+	check_ok(edu_copy(edu, src->handle, 0, dst->handle, 0, dst->size));
+	check_eq(writer_status(dst, COPY_MS), 1);
+}
+
+/* Three rounds with other bytes: what was true once must not be seen again. */
+static void check_rounds(int edu, struct buffer *src, struct buffer *dst)
+{
+	for (uint32_t round = 1; round <= 3; round++) {
+		fill(src, round);
+		fill(dst, round + 100);
+		copy_all(edu, src, dst);
+		check_range(dst, 0, dst->size, round, 0);
+		check_range(src, 0, src->size, round, 0);
+	}
+}
+
+static void check_both_ways(int edu, struct buffer foreign)
+{
+	struct buffer own = edu_buffer(edu, foreign.size);
+
+	check_rounds(edu, &foreign, &own);
+	check_rounds(edu, &own, &foreign);
+}
+
+/**
+ * SUBTEST: version
+ * Description: The interface of the driver has a version, and it is the one of
+ *  the header that this program is built with.
+ */
+static void version(void)
+{
+	struct drm_version arg = {};
+
+	check_ok(xioctl(edu_open(), DRM_IOCTL_VERSION, &arg));
+	check_eq(arg.version_major, PRIME_EDU_MAJOR);
+	check(arg.version_minor >= PRIME_EDU_MINOR);
+}
+
+/**
+ * SUBTEST: own-buffers
+ * Description: Bytes written into one buffer of the driver arrive in another,
+ *  whole, each time.
+ */
+static void own_buffers(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, 2 * PAGE);
+	struct buffer b = edu_buffer(edu, 2 * PAGE);
+
+	check_rounds(edu, &a, &b);
+}
+
+/**
+ * SUBTEST: own-buffer-is-zeroed
+ * Description: A new buffer shows nothing of what its memory held before.
+ */
+static void own_buffer_is_zeroed(void)
+{
+	int edu = edu_open();
+
+	for (int round = 0; round < 8; round++) {
+		struct buffer b = edu_buffer(edu, 4 * PAGE);
+
+		for (size_t i = 0; i < b.size; i++)
+			check_eq(b.map[i], 0);
+		fill(&b, 5);
+		check_ok(munmap(b.map, b.size));
+		close(b.fd);
+		check_ok(gem_close(edu, b.handle));
+	}
+}
+
+/**
+ * SUBTEST: vgem
+ * Description: Bytes arrive whole from an imported buffer of vgem and in it.
+ */
+static void vgem(void)
+{
+	const size_t size = 2 * PAGE;
+	int edu = edu_open();
+
+	check_both_ways(edu, foreign_buffer(edu, vgem_dmabuf(size), size));
+}
+
+/**
+ * SUBTEST: udmabuf
+ * Description: Bytes arrive whole from an imported udmabuf and in it, with every
+ *  page somewhere else.
+ */
+static void udmabuf(void)
+{
+	int edu = edu_open();
+
+	check_both_ways(edu, udmabuf_buffer(edu, 3 * PAGE));
+}
+
+/**
+ * SUBTEST: udmabuf-cpu-access
+ * Description: The same with begin and end of CPU access around each look at the
+ *  bytes, as the interface wants it.
+ */
+static void udmabuf_cpu_access(void)
+{
+	int edu = edu_open();
+	struct buffer b = udmabuf_buffer(edu, PAGE);
+
+	b.no_sync = false;
+	check_both_ways(edu, b);
+}
+
+/**
+ * SUBTEST: system-heap
+ * Description: Bytes arrive whole from an imported buffer of the system heap and
+ *  in it.
+ */
+static void system_heap(void)
+{
+	const size_t size = 2 * PAGE;
+	int edu = edu_open();
+
+	check_both_ways(edu, foreign_buffer(edu, heap_dmabuf(size), size));
+}
+
+/**
+ * SUBTEST: foreign-to-foreign
+ * Description: The engine moves bytes from one exporter's buffer to another's.
+ */
+static void foreign_to_foreign(void)
+{
+	int edu = edu_open();
+	struct buffer a, b;
+
+	a = udmabuf_buffer(edu, 2 * PAGE);
+	b = foreign_buffer(edu, vgem_dmabuf(2 * PAGE), 2 * PAGE);
+	check_rounds(edu, &a, &b);
+}
+
+/**
+ * SUBTEST: large-segment
+ * Description: A buffer of 1 MiB in few pieces: its last page arrives, or, since
+ *  no bounce buffer is that large, the import is refused and nothing remains.
+ */
+static void large_segment(void)
+{
+	const size_t size = 1 << 20;
+	int edu = edu_open(), fd = heap_dmabuf(size);
+	struct buffer own = edu_buffer(edu, PAGE), big;
+
+	if (bounce_forced()) {
+		int64_t handle = gem_import(edu, fd);
+
+		if (handle < 0) {
+			check_error(handle, EIO);
+			close(fd);
+			check_eq(settle_buffers(1), 1);
+			return;
+		}
+		gem_close(edu, handle);
+	}
+	big = foreign_buffer(edu, fd, size);
+	fill(&big, 1);
+	check_ok(edu_copy(edu, big.handle, size - PAGE, own.handle, 0, PAGE));
+	check_eq(writer_status(&own, COPY_MS), 1);
+	check_range(&own, 0, PAGE, 1, size - PAGE);
+}
+
+/**
+ * SUBTEST: import-beyond-mask
+ * Description: Where memory lies out of reach and there is no IOMMU, no buffer of
+ *  another exporter is imported, whichever it is; the kernel does not warn.
+ */
+static void import_beyond_mask(void)
+{
+	int edu = edu_open();
+
+	if (reaches_memory())
+		prime_skip("all memory is in the engine's reach here");
+	check_error(gem_import(edu, vgem_dmabuf(PAGE)), EIO);
+	check_error(gem_import(edu, udmabuf_dmabuf(PAGE)), EIO);
+	check_error(gem_import(edu, heap_dmabuf(PAGE)), EIO);
+}
+
+/**
+ * SUBTEST: own-buffer-elsewhere
+ * Description: A buffer of the driver is imported by another device, comes back
+ *  to a second file of the driver as the same memory, and the engine uses it.
+ */
+static void own_buffer_elsewhere(void)
+{
+	int edu = edu_open(), again = edu_open(), vgem = open_driver("vgem");
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+	uint32_t in_vgem = check_ok(gem_import(vgem, a.fd));
+	int back = check_ok(gem_export(vgem, in_vgem, DRM_CLOEXEC | DRM_RDWR));
+	uint32_t src, dst;
+
+	check_eq(inode_of(back), inode_of(a.fd));
+	src = check_ok(gem_import(again, back));
+	dst = check_ok(gem_import(again, b.fd));
+	fill(&a, 1);
+	check_ok(edu_copy(again, src, 0, dst, 0, PAGE));
+	check_eq(writer_status(&b, COPY_MS), 1);
+	check_range(&b, 0, PAGE, 1, 0);
+}
+
+/*
+ * No piece may start at the last byte of a page: QEMU's virtio-iommu looks that
+ * up in the mapping behind it.
+ */
+static void check_part(int edu, struct buffer *src, struct buffer *dst,
+		       size_t from, size_t to, size_t size)
+{
+	fill(src, 1);
+	fill(dst, 2);
+	check_ok(edu_copy(edu, src->handle, from, dst->handle, to, size));
+	check_eq(writer_status(dst, COPY_MS), 1);
+	check_range(dst, 0, to, 2, 0);
+	check_range(dst, to, size, 1, from);
+	check_range(dst, to + size, dst->size - to - size, 2, to + size);
+}
+
+/**
+ * SUBTEST: parts
+ * Description: A part of a buffer arrives at any byte, over the ends of pages and
+ *  of segments, and the bytes beside it stay.
+ */
+static void parts(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, 2 * PAGE);
+	struct buffer b = edu_buffer(edu, 3 * PAGE);
+
+	check_part(edu, &a, &b, 1, 3, 1);
+	check_part(edu, &a, &b, 17, PAGE - 5, 4000);
+	check_part(edu, &a, &b, PAGE - 2, 2 * PAGE - 2, 4);
+	check_part(edu, &a, &b, 0, PAGE + 2, 2 * PAGE - 2);
+}
+
+/**
+ * SUBTEST: parts-of-udmabuf
+ * Description: The same between imported buffers with each page somewhere else.
+ */
+static void parts_of_udmabuf(void)
+{
+	int edu = edu_open();
+	struct buffer a, b;
+
+	a = udmabuf_buffer(edu, 2 * PAGE);
+	b = udmabuf_buffer(edu, 3 * PAGE);
+	check_part(edu, &a, &b, 17, PAGE - 5, 4000);
+	check_part(edu, &a, &b, PAGE - 2, 2 * PAGE - 2, 4);
+	check_part(edu, &a, &b, 0, PAGE + 2, 2 * PAGE - 2);
+}
+
+/**
+ * SUBTEST: beside-the-engine
+ * Description: What the processor writes beside the range of a running copy is
+ *  still there when the copy has ended.
+ */
+static void beside_the_engine(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, PAGE), b;
+
+	b = foreign_buffer(edu, vgem_dmabuf(2 * PAGE), 2 * PAGE);
+	fill(&a, 1);
+	fill(&b, 2);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	check_eq(poll_events(b.fd, POLLIN, 0), 0);
+	for (size_t i = PAGE; i < 2 * PAGE; i++)
+		b.map[i] = byte_at(3, i);
+	check_eq(writer_status(&b, COPY_MS), 1);
+	check_range(&b, 0, PAGE, 1, 0);
+	check_range(&b, PAGE, PAGE, 3, PAGE);
+}
+
+/**
+ * SUBTEST: within-one-buffer
+ * Description: A copy from one part of a buffer to another, next to it.
+ */
+static void within_one_buffer(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, 2 * PAGE);
+
+	fill(&a, 1);
+	check_ok(edu_copy(edu, a.handle, 0, a.handle, PAGE, PAGE));
+	check_eq(writer_status(&a, COPY_MS), 1);
+	check_range(&a, 0, PAGE, 1, 0);
+	check_range(&a, PAGE, PAGE, 1, 0);
+	check_ok(edu_copy(edu, a.handle, 1, a.handle, 0, 1));
+	check_eq(writer_status(&a, COPY_MS), 1);
+	check_range(&a, 0, 1, 1, 1);
+}
+
+/**
+ * SUBTEST: wrong-handles
+ * Description: A handle that is none is ENOENT, on either side.
+ */
+static void wrong_handles(void)
+{
+	int edu = edu_open();
+	uint32_t handle = check_ok(gem_create(edu, 1));
+	uint32_t closed = check_ok(gem_create(edu, 1));
+
+	check_ok(gem_close(edu, closed));
+	check_error(edu_copy(edu, 0, 0, handle, 0, 1), ENOENT);
+	check_error(edu_copy(edu, handle, 0, 0, 0, 1), ENOENT);
+	check_error(edu_copy(edu, closed, 0, handle, 0, 1), ENOENT);
+	check_error(edu_copy(edu, handle, 0, closed, 0, 1), ENOENT);
+	check_error(edu_copy(edu, UINT32_MAX, 0, UINT32_MAX, 0, 1), ENOENT);
+}
+
+/**
+ * SUBTEST: wrong-ranges
+ * Description: A range that is empty, leaves its buffer, wraps around 64 bits or
+ *  overlaps the other is EINVAL, and no fence is left.
+ */
+static void wrong_ranges(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, 2 * PAGE);
+	struct buffer b = edu_buffer(edu, PAGE);
+	const uint64_t max = UINT64_MAX;
+	const struct {
+		uint64_t from, to, size;
+	} wrong[] = {
+		{ 0, 0, 0 }, { 0, 0, PAGE + 1 }, { 0, 1, PAGE },
+		{ 2 * PAGE, 0, 1 }, { 2 * PAGE - 1, 0, 2 }, { 0, PAGE, 1 },
+		{ max, 0, 1 }, { 0, max, 1 }, { max, 0, 2 }, { 0, max, 2 },
+		{ 0, 0, max }, { 1, 0, max }, { 0, 1, max }, { 1, 1, max },
+		{ max - PAGE + 1, 0, PAGE }, { 0, max - PAGE + 1, PAGE },
+		{ 1ull << 32, 0, 1 }, { 0, 1ull << 32, 1 },
+		{ 0, 0, 1ull << 32 }, { 0, 0, (1ull << 32) + 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		check_error(edu_copy(edu, a.handle, wrong[i].from, b.handle,
+				     wrong[i].to, wrong[i].size), EINVAL);
+	check_error(edu_copy(edu, a.handle, 0, a.handle, 0, 1), EINVAL);
+	check_error(edu_copy(edu, a.handle, 0, a.handle, PAGE - 1, PAGE),
+		    EINVAL);
+	check_error(edu_copy(edu, a.handle, 1, a.handle, 0, 2), EINVAL);
+	check_eq(poll_events(a.fd, POLLIN | POLLOUT, 0), POLLIN | POLLOUT);
+	check_eq(poll_events(b.fd, POLLIN | POLLOUT, 0), POLLIN | POLLOUT);
+}
+
+/**
+ * SUBTEST: wrong-bits
+ * Description: Every flag and every bit of padding is EINVAL, a pointer to
+ *  nowhere EFAULT, a command of the driver that there isn't EINVAL.
+ */
+static void wrong_bits(void)
+{
+	int edu = edu_open();
+	struct drm_prime_edu_copy good = {
+		.src_handle = check_ok(gem_create(edu, 1)),
+		.dst_handle = check_ok(gem_create(edu, 1)),
+		.size = 1,
+	};
+
+	for (int bit = 0; bit < 32; bit++) {
+		struct drm_prime_edu_copy arg = good;
+
+		arg.flags = 1u << bit;
+		check_error(xioctl(edu, DRM_IOCTL_PRIME_EDU_COPY, &arg), EINVAL);
+		arg = good;
+		arg.pad = 1u << bit;
+		check_error(xioctl(edu, DRM_IOCTL_PRIME_EDU_COPY, &arg), EINVAL);
+	}
+	check_error(xioctl(edu, DRM_IOCTL_PRIME_EDU_COPY, (void *)8), EFAULT);
+	check_error(xioctl(edu, DRM_IO(DRM_COMMAND_BASE + 1), NULL), EINVAL);
+	check_ok(xioctl(edu, DRM_IOCTL_PRIME_EDU_COPY, &good));
+}
+
+/**
+ * SUBTEST: create-too-large
+ * Description: A buffer larger than memory is ENOMEM, one with flags EINVAL; the
+ *  kernel does not warn.
+ */
+static void create_too_large(void)
+{
+	struct drm_mode_create_dumb arg = {
+		.width = 16384, .height = 32768, .bpp = 32,
+	};
+	int edu = edu_open();
+
+	check_error(xioctl(edu, DRM_IOCTL_MODE_CREATE_DUMB, &arg), ENOMEM);
+	arg = (struct drm_mode_create_dumb){
+		.width = 32, .height = 32, .bpp = 32, .flags = 1,
+	};
+	check_error(xioctl(edu, DRM_IOCTL_MODE_CREATE_DUMB, &arg), EINVAL);
+}
+
+/* --- fences --- */
+
+static void add_fence(struct buffer *b, int timeline, uint32_t flags)
+{
+	int fence = sw_fence(timeline, 1);
+
+	check_ok(dmabuf_import_sync_file(b->fd, flags, fence));
+	close(fence);
+}
+
+/**
+ * SUBTEST: leaves-fences
+ * Description: While a copy is queued the destination has a writer and the source
+ *  a reader; afterwards neither has.
+ */
+static void leaves_fences(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	check_eq(poll_events(a.fd, POLLIN | POLLOUT, 0), POLLIN);
+	check_eq(poll_events(b.fd, POLLIN | POLLOUT, 0), 0);
+	check_eq(poll_events(b.fd, POLLOUT, COPY_MS), POLLOUT);
+	check_eq(poll_events(a.fd, POLLIN | POLLOUT, 0), POLLIN | POLLOUT);
+	check_eq(poll_events(b.fd, POLLIN | POLLOUT, 0), POLLIN | POLLOUT);
+}
+
+/*
+ * A fence on one of the buffers holds the copy back: bytes written into the
+ * source as long as it is pending are those that arrive.
+ */
+static void check_held_back(struct buffer *fenced, uint32_t flags, int edu,
+			    struct buffer *a, struct buffer *b)
+{
+	int timeline = sw_timeline();
+
+	fill(a, 1);
+	fill(b, 2);
+	add_fence(fenced, timeline, flags);
+	check_ok(edu_copy(edu, a->handle, 0, b->handle, 0, PAGE));
+	check_eq(poll_events(b->fd, POLLIN, 1000), 0);
+	/* No SYNC here: that would wait for the fence. */
+	for (size_t i = 0; i < PAGE; i++) {
+		check_eq(b->map[i], byte_at(2, i));
+		a->map[i] = byte_at(3, i);
+	}
+	sw_advance(timeline, 1);
+	check_eq(writer_status(b, COPY_MS), 1);
+	check_range(b, 0, PAGE, 3, 0);
+}
+
+/**
+ * SUBTEST: waits-for-writer-of-source
+ * Description: A copy starts only when the writer of its source is done.
+ */
+static void waits_for_writer_of_source(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+
+	check_held_back(&a, DMA_BUF_SYNC_WRITE, edu, &a, &b);
+}
+
+/**
+ * SUBTEST: waits-for-users-of-destination
+ * Description: A copy starts only when readers and writers of its destination
+ *  are done.
+ */
+static void waits_for_users_of_destination(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+
+	check_held_back(&b, DMA_BUF_SYNC_READ, edu, &a, &b);
+	check_held_back(&b, DMA_BUF_SYNC_WRITE, edu, &a, &b);
+}
+
+/**
+ * SUBTEST: waits-for-exporters-fence
+ * Description: The fence that the exporter, vgem, has put on its buffer is one
+ *  that the copy waits for.
+ */
+static void waits_for_exporters_fence(void)
+{
+	int edu = edu_open(), vgem = open_driver("vgem");
+	struct buffer own = edu_buffer(edu, PAGE), foreign;
+	uint32_t handle, fence;
+	int fd = make_dmabuf(vgem, 1, &handle);
+
+	foreign = foreign_buffer(edu, fd, PAGE);
+	fill(&foreign, 1);
+	fence = vgem_fence(vgem, handle, true);
+	check_ok(edu_copy(edu, foreign.handle, 0, own.handle, 0, PAGE));
+	check_eq(poll_events(own.fd, POLLIN, 1000), 0);
+	for (size_t i = 0; i < PAGE; i++)
+		foreign.map[i] = byte_at(2, i);
+	check_ok(vgem_fence_signal(vgem, fence));
+	check_eq(writer_status(&own, COPY_MS), 1);
+	check_range(&own, 0, PAGE, 2, 0);
+}
+
+/**
+ * SUBTEST: reader-of-source-is-no-hindrance
+ * Description: Two readers go together: a copy does not wait for a reader of its
+ *  source.
+ */
+static void reader_of_source_is_no_hindrance(void)
+{
+	int edu = edu_open(), timeline = sw_timeline();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+
+	fill(&a, 1);
+	add_fence(&a, timeline, DMA_BUF_SYNC_READ);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	check_eq(writer_status(&b, COPY_MS), 1);
+	check_range(&b, 0, PAGE, 1, 0);
+}
+
+/**
+ * SUBTEST: fence-that-never-signals
+ * Description: A copy does not wait forever, and does not go ahead either: its
+ *  fence ends with ETIMEDOUT and the destination is as it was.
+ */
+static void fence_that_never_signals(void)
+{
+	int edu = edu_open(), timeline = sw_timeline();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+
+	fill(&a, 1);
+	fill(&b, 2);
+	add_fence(&a, timeline, DMA_BUF_SYNC_WRITE);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	check_error(writer_status(&b, COPY_MS), ETIMEDOUT);
+	check_range(&b, 0, PAGE, 2, 0);
+	sw_advance(timeline, 1);
+}
+
+/**
+ * SUBTEST: chain
+ * Description: A copy from what an earlier one writes gets what that one wrote.
+ */
+static void chain(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+	struct buffer c = edu_buffer(edu, PAGE);
+
+	fill(&a, 1);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	check_ok(edu_copy(edu, b.handle, 0, c.handle, 0, PAGE));
+	check_eq(writer_status(&c, COPY_MS), 1);
+	check_range(&c, 0, PAGE, 1, 0);
+}
+
+/**
+ * SUBTEST: closed-while-queued
+ * Description: A copy goes on when its handles and its file are closed; who holds
+ *  the dma-buf gets the bytes.
+ */
+static void closed_while_queued(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+
+	fill(&a, 1);
+	fill(&b, 2);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	check_ok(gem_close(edu, a.handle));
+	check_ok(gem_close(edu, b.handle));
+	close(edu);
+	close(a.fd);
+	check_ok(munmap(a.map, PAGE));
+	check_eq(writer_status(&b, COPY_MS), 1);
+	check_range(&b, 0, PAGE, 1, 0);
+}
+
+/**
+ * SUBTEST: killed-while-queued
+ * Description: A program that ends with copies queued leaves nothing behind.
+ */
+static void killed_while_queued(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+
+	for (int i = 0; i < 3; i++)
+		check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	/* The end of the subtest is the end of the program. */
+}
+
+/**
+ * SUBTEST: render-node
+ * Description: A copy is allowed on the render node.
+ */
+static void render_node(void)
+{
+	int edu = edu_open(), render = -1;
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+	char path[32];
+
+	for (int i = 128; i < 192 && render < 0; i++) {
+		snprintf(path, sizeof(path), "/dev/dri/renderD%d", i);
+		render = open(path, O_RDWR | O_CLOEXEC);
+		if (render >= 0 && strcmp(driver_name(render), "prime_edu")) {
+			close(render);
+			render = -1;
+		}
+	}
+	check(render >= 0);
+	fill(&a, 1);
+	check_ok(edu_copy(render, check_ok(gem_import(render, a.fd)), 0,
+			  check_ok(gem_import(render, b.fd)), 0, PAGE));
+	check_eq(writer_status(&b, COPY_MS), 1);
+	check_range(&b, 0, PAGE, 1, 0);
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(version),
+	SUBTEST(own_buffers),
+	SUBTEST(own_buffer_is_zeroed),
+	SUBTEST(vgem),
+	SUBTEST(udmabuf),
+	SUBTEST(udmabuf_cpu_access),
+	SUBTEST(system_heap),
+	SUBTEST(foreign_to_foreign),
+	SUBTEST(large_segment),
+	SUBTEST(import_beyond_mask),
+	SUBTEST(own_buffer_elsewhere),
+	SUBTEST(parts),
+	SUBTEST(parts_of_udmabuf),
+	SUBTEST(beside_the_engine),
+	SUBTEST(within_one_buffer),
+	SUBTEST(wrong_handles),
+	SUBTEST(wrong_ranges),
+	SUBTEST(wrong_bits),
+	SUBTEST(create_too_large),
+	SUBTEST(leaves_fences),
+	SUBTEST(waits_for_writer_of_source),
+	SUBTEST(waits_for_users_of_destination),
+	SUBTEST(waits_for_exporters_fence),
+	SUBTEST(reader_of_source_is_no_hindrance),
+	SUBTEST(fence_that_never_signals),
+	SUBTEST(chain),
+	SUBTEST(closed_while_queued),
+	SUBTEST(killed_while_queued),
+	SUBTEST(render_node),
+};
+
+PRIME_MAIN(subtests)
