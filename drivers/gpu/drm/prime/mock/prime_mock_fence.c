@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fences of prime_mock: put on a buffer, signalled on command, after a time, or
+ * at the latest when the DRM file is closed.
+ */
+#include <linux/dma-fence.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/sync_file.h>
+#include <linux/workqueue.h>
+
+#include "prime_mock.h"
+
+/* Held by its number, and by its work until that has run or is cancelled. */
+struct mock_fence {
+	struct dma_fence base;		/* first: the last put frees it */
+	spinlock_t lock;		/* of base */
+	struct delayed_work work;
+	struct mock_device *mock;	/* held until it signals */
+	unsigned long ended;		/* bit 0: somebody signals it, or has */
+	int error;			/* negative, when its time has come */
+};
+
+static struct workqueue_struct *mock_fence_queue;
+
+static const char *mock_fence_name(struct dma_fence *fence)
+{
+	return "prime_mock";
+}
+
+static void mock_fence_release(struct dma_fence *base)
+{
+	dma_fence_free(base);
+	/* Others call the two functions above as long as the fence lives. */
+	module_put(THIS_MODULE);
+}
+
+static const struct dma_fence_ops mock_fence_ops = {
+	.get_driver_name = mock_fence_name,
+	.get_timeline_name = mock_fence_name,
+	.release = mock_fence_release,
+};
+
+/* True if it was still to be signalled. */
+static bool mock_fence_end(struct mock_fence *fence, int error)
+{
+	struct mock_device *mock = fence->mock;
+	bool cookie;
+
+	if (test_and_set_bit(0, &fence->ended))
+		return false;
+	cookie = dma_fence_begin_signalling();
+	if (error)
+		dma_fence_set_error(&fence->base, error);
+	dma_fence_signal(&fence->base);
+	dma_fence_end_signalling(cookie);
+	atomic64_dec(&mock->fences);
+	drm_dev_put(&mock->drm);
+	return true;
+}
+
+static void mock_fence_time_over(struct work_struct *work)
+{
+	struct mock_fence *fence =
+		container_of(work, struct mock_fence, work.work);
+
+	mock_fence_end(fence, fence->error);
+	dma_fence_put(&fence->base);
+}
+
+/* Also gives up the reference of its number. */
+static bool mock_fence_end_now(struct mock_fence *fence, int error)
+{
+	bool ended = mock_fence_end(fence, error);
+
+	if (cancel_delayed_work_sync(&fence->work))
+		dma_fence_put(&fence->base);
+	dma_fence_put(&fence->base);
+	return ended;
+}
+
+void mock_fences_close(struct mock_file *file)
+{
+	struct mock_fence *fence;
+	unsigned long id;
+
+	xa_for_each(&file->fences, id, fence)
+		if (mock_fence_end_now(fence, -ECANCELED))
+			atomic64_inc(&file->mock->undone);
+	xa_destroy(&file->fences);
+}
+
+/* --- making one --- */
+static struct mock_fence *
+mock_fence_create(struct mock_device *mock, const struct drm_prime_mock_fence *args)
+{
+	struct mock_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL_ACCOUNT);
+
+	if (!fence)
+		return NULL;
+	__module_get(THIS_MODULE);
+	fence->mock = mock;
+	fence->error = args->delay_ms ? -(int)args->error : -ETIMEDOUT;
+	spin_lock_init(&fence->lock);
+	INIT_DELAYED_WORK(&fence->work, mock_fence_time_over);
+	dma_fence_init(&fence->base, &mock_fence_ops, &fence->lock,
+		       dma_fence_context_alloc(1), 1);
+	return fence;
+}
+
+/* Nothing fails after the fence has been shown: it will signal. */
+static int mock_fence_add(struct mock_fence *fence, struct dma_resv *resv,
+			  const struct drm_prime_mock_fence *args)
+{
+	u32 ms = args->delay_ms ?: PRIME_MOCK_FENCE_MAX_MS;
+	int ret = dma_resv_lock_interruptible(resv, NULL);
+
+	if (ret)
+		return ret;
+	ret = dma_resv_reserve_fences(resv, 1);
+	if (!ret) {
+		drm_dev_get(&fence->mock->drm);
+		atomic64_inc(&fence->mock->fences);
+		dma_resv_add_fence(resv, &fence->base,
+				   (enum dma_resv_usage)args->usage);
+		dma_fence_get(&fence->base);	/* the work's */
+		queue_delayed_work(mock_fence_queue, &fence->work,
+				   msecs_to_jiffies(ms));
+	}
+	dma_resv_unlock(resv);
+	return ret;
+}
+
+/* The sync_file gets its number at the end, when nothing can fail any more. */
+static int mock_fence_put_on(struct mock_file *file, struct dma_resv *resv,
+			     struct drm_prime_mock_fence *args)
+{
+	struct sync_file *sync_file = NULL;
+	struct mock_fence *fence;
+	int ret, fd = -1;
+
+	fence = mock_fence_create(file->mock, args);
+	if (!fence)
+		return -ENOMEM;
+	if (args->flags & PRIME_MOCK_SYNC_FILE) {
+		sync_file = sync_file_create(&fence->base);
+		if (!sync_file) {
+			ret = -ENOMEM;
+			goto put_fence;
+		}
+		fd = get_unused_fd_flags(O_CLOEXEC);
+		if (fd < 0) {
+			ret = fd;
+			goto put_file;
+		}
+	}
+	ret = xa_alloc(&file->fences, &args->id, NULL,
+		       XA_LIMIT(1, PRIME_MOCK_MAX_IDS), GFP_KERNEL_ACCOUNT);
+	if (ret) {
+		ret = ret == -EBUSY ? -ENOSPC : ret;
+		goto put_fd;
+	}
+	ret = mock_fence_add(fence, resv, args);
+	if (ret)
+		goto release_id;
+	xa_store(&file->fences, args->id, fence, 0);
+	if (sync_file)
+		fd_install(fd, sync_file->file);
+	args->sync_file = fd;
+	return 0;
+
+release_id:
+	xa_erase(&file->fences, args->id);
+put_fd:
+	if (sync_file)
+		put_unused_fd(fd);
+put_file:
+	if (sync_file)
+		fput(sync_file->file);
+put_fence:
+	dma_fence_put(&fence->base);
+	return ret;
+}
+
+int mock_ioctl_fence(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+	struct drm_prime_mock_fence *args = data;
+	struct mock_object *obj;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (args->flags & ~(PRIME_MOCK_SYNC_FILE | PRIME_MOCK_BY_HANDLE) ||
+	    args->pad || args->usage > PRIME_MOCK_USAGE_BOOKKEEP ||
+	    args->delay_ms > PRIME_MOCK_FENCE_MAX_MS || args->error > MAX_ERRNO ||
+	    (args->error && !args->delay_ms))
+		return -EINVAL;
+	if (args->flags & PRIME_MOCK_BY_HANDLE) {
+		obj = mock_object_lookup(drm_file, args->fd);
+		if (!obj)
+			return -ENOENT;
+		ret = mock_fence_put_on(file, obj->base.resv, args);
+		drm_gem_object_put(&obj->base);
+		return ret;
+	}
+	dmabuf = dma_buf_get(args->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	ret = mock_fence_put_on(file, dmabuf->resv, args);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+int mock_ioctl_signal(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+	struct drm_prime_mock_signal *args = data;
+	struct mock_fence *fence;
+
+	if (args->flags || args->pad || args->error > MAX_ERRNO)
+		return -EINVAL;
+	/* A number without a fence yet stays reserved. */
+	xa_lock(&file->fences);
+	fence = xa_load(&file->fences, args->id);
+	if (fence)
+		__xa_erase(&file->fences, args->id);
+	xa_unlock(&file->fences);
+	if (!fence)
+		return -ENOENT;
+	return mock_fence_end_now(fence, -(int)args->error) ? 0 : -ETIME;
+}
+
+int mock_fences_init(void)
+{
+	mock_fence_queue = alloc_workqueue("prime_mock", 0, 0);
+	return mock_fence_queue ? 0 : -ENOMEM;
+}
+
+/* No fence is left, or the module would be held. */
+void mock_fences_exit(void)
+{
+	destroy_workqueue(mock_fence_queue);
+	/* Whoever put the last one may still be leaving mock_fence_release(). */
+	synchronize_rcu_tasks();
+}

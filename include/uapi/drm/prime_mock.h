@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * prime_mock: an exporter and importer of dma-bufs that do what a test tells
+ * them. For test machines: its ioctls show DMA addresses and can make others
+ * wait, so all of them want CAP_SYS_ADMIN, else EACCES. Dumb buffers and PRIME
+ * are for everybody, as with any driver.
+ *
+ * The version of this interface is the driver's, as DRM_IOCTL_VERSION tells it:
+ * a new major number breaks programs, a new minor one gives meaning to a bit
+ * that was refused.
+ *
+ * All ioctls: EINVAL an unknown flag or value, or a pad that is not 0; ENODEV the
+ * device has been unplugged; ENOENT no such handle or id; EINTR a signal came
+ * while waiting for a lock or a fence; ENOMEM. Further ones are told at each.
+ */
+#ifndef _UAPI_PRIME_MOCK_H
+#define _UAPI_PRIME_MOCK_H
+
+#ifdef __KERNEL__
+#include <drm/drm.h>
+#else
+#include "drm.h"
+#endif
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+#define PRIME_MOCK_MAJOR	1
+#define PRIME_MOCK_MINOR	0
+
+/* Limits, in bytes, in pieces, in time. */
+#define PRIME_MOCK_MAX_SIZE	(256u << 20)	/* of an object */
+#define PRIME_MOCK_MAX_RUN	(4u << 20)	/* of a contiguous one */
+#define PRIME_MOCK_HUGE_SIZE	(2u << 20)	/* of each piece of a huge one */
+#define PRIME_MOCK_MAX_IDS	1024		/* imports per file, fences per file */
+#define PRIME_MOCK_MAX_NESTED	1024		/* pins, vmaps, begins of an import */
+#define PRIME_MOCK_KEPT_STATS	256		/* freed objects still remembered */
+#define PRIME_MOCK_MAX_SLEEP_US	10000000u
+#define PRIME_MOCK_FENCE_MAX_MS	10000u
+
+/* Where an ioctl takes a @handle or an @id: which of the two it is. */
+#define PRIME_MOCK_BY_HANDLE	(1u << 31)
+
+/* --- objects --- */
+
+/**
+ * enum prime_mock_backing - how the pages of an object lie
+ * @PRIME_MOCK_SCATTERED: single pages, no two of which are neighbours in order
+ * @PRIME_MOCK_CONTIGUOUS: one run; not more than PRIME_MOCK_MAX_RUN
+ * @PRIME_MOCK_HUGE: aligned runs of PRIME_MOCK_HUGE_SIZE, of which the size must
+ *	be a multiple
+ */
+enum prime_mock_backing {
+	PRIME_MOCK_SCATTERED = 0,
+	PRIME_MOCK_CONTIGUOUS = 1,
+	PRIME_MOCK_HUGE = 2,
+};
+
+/*
+ * Flags of an object: what its exporter is like. DEFAULT, DYNAMIC, MINIMAL and
+ * CACHED exclude each other; without any of them it is a static exporter with
+ * every operation but pin and unpin.
+ */
+/* Exported by drm_gem_prime_export(), not by operations of this driver. */
+#define PRIME_MOCK_DEFAULT		(1u << 0)
+/* With pin and unpin: importers follow moves. */
+#define PRIME_MOCK_DYNAMIC		(1u << 1)
+/* Only the operations that are mandatory: map, unmap, release. */
+#define PRIME_MOCK_MINIMAL		(1u << 2)
+/* cache_sgt_mapping: the first mapping of an attachment is kept. */
+#define PRIME_MOCK_CACHED		(1u << 3)
+/* Lists disregard the importer's segment size and boundary, and join all. */
+#define PRIME_MOCK_IGNORE_LIMITS	(1u << 4)
+
+/**
+ * struct drm_prime_mock_create - make an object
+ * @size: bytes, not 0; rounded up to pages
+ * @backing: enum prime_mock_backing
+ * @dma_bits: all pages below this number of address bits, 24 to 64; 0 is 64
+ * @flags: PRIME_MOCK_DEFAULT to PRIME_MOCK_IGNORE_LIMITS
+ * @handle: out, its handle
+ * @id: out, its number on this device, which is never used again for another
+ * @pad: must be 0
+ * @offset: out, for mmap of the DRM file
+ *
+ * The object is zeroed, and charged to the caller's memory cgroup. A dumb buffer
+ * is a scattered, static object.
+ *
+ * Errors: E2BIG more than the limits above; ENOMEM also where no such pages are.
+ */
+struct drm_prime_mock_create {
+	__u64 size;
+	__u32 backing;
+	__u32 dma_bits;
+	__u32 flags;
+	__u32 handle;
+	__u32 id;
+	__u32 pad;
+	__u64 offset;
+};
+
+/**
+ * struct drm_prime_mock_move - move an object's storage to other pages
+ * @handle: an object of this device, not imported nor PRIME_MOCK_DEFAULT, else
+ *	EINVAL
+ * @backing: enum prime_mock_backing
+ * @dma_bits: as at creation
+ * @flags: must be 0
+ *
+ * Waits for all fences of the buffer, tells the importers
+ * (dma_buf_move_notify()), copies the bytes, and takes the processes' mappings
+ * away, which fault the new pages in. Who goes on with an old mapping for DMA
+ * reads PRIME_MOCK_POISON; those pages are freed with that mapping.
+ *
+ * Errors: EBUSY pinned, or mapped in the kernel (vmap), or mapped by an importer
+ * of a static exporter; without DMABUF_MOVE_NOTIFY the core pins what a dynamic
+ * importer maps. ETIMEDOUT a fence did not signal in PRIME_MOCK_FENCE_MAX_MS + 1 s.
+ */
+struct drm_prime_mock_move {
+	__u32 handle;
+	__u32 backing;
+	__u32 dma_bits;
+	__u32 flags;
+};
+
+#define PRIME_MOCK_POISON	0xdb
+
+/* --- scripts and counters --- */
+
+/**
+ * enum prime_mock_op - an operation that can be told to fail or to sleep
+ * @PRIME_MOCK_ATTACH: dma_buf_ops, of an object
+ * @PRIME_MOCK_DETACH: same; can't fail
+ * @PRIME_MOCK_PIN: same, also drm_gem_object_funcs.pin with PRIME_MOCK_DEFAULT
+ * @PRIME_MOCK_UNPIN: same; can't fail
+ * @PRIME_MOCK_MAP: same, also .get_sg_table with PRIME_MOCK_DEFAULT
+ * @PRIME_MOCK_UNMAP: same; can't fail. Not seen with PRIME_MOCK_DEFAULT, nor are
+ *	attach, detach, release, begin and end
+ * @PRIME_MOCK_MMAP: of the dma-buf; of the DRM file too
+ * @PRIME_MOCK_VMAP: the kernel maps it
+ * @PRIME_MOCK_VUNMAP: can't fail
+ * @PRIME_MOCK_BEGIN: begin_cpu_access
+ * @PRIME_MOCK_END: end_cpu_access
+ * @PRIME_MOCK_RELEASE: the dma-buf is released; can't fail
+ * @PRIME_MOCK_EXPORT: drm_gem_object_funcs.export
+ * @PRIME_MOCK_IMPORT: of the device: drm_driver.gem_prime_import
+ * @PRIME_MOCK_IMPORT_SG: of the device: .gem_prime_import_sg_table, or the same
+ *	step of a dynamic import
+ * @PRIME_MOCK_NOTIFY: of the device as an importer: move_notify; can't fail
+ * @PRIME_MOCK_OPS: their number
+ */
+enum prime_mock_op {
+	PRIME_MOCK_ATTACH = 0,
+	PRIME_MOCK_DETACH = 1,
+	PRIME_MOCK_PIN = 2,
+	PRIME_MOCK_UNPIN = 3,
+	PRIME_MOCK_MAP = 4,
+	PRIME_MOCK_UNMAP = 5,
+	PRIME_MOCK_MMAP = 6,
+	PRIME_MOCK_VMAP = 7,
+	PRIME_MOCK_VUNMAP = 8,
+	PRIME_MOCK_BEGIN = 9,
+	PRIME_MOCK_END = 10,
+	PRIME_MOCK_RELEASE = 11,
+	PRIME_MOCK_EXPORT = 12,
+	PRIME_MOCK_IMPORT = 13,
+	PRIME_MOCK_IMPORT_SG = 14,
+	PRIME_MOCK_NOTIFY = 15,
+	PRIME_MOCK_OPS = 16,
+};
+
+/* A signal ends the sleep, and the operation with EINTR if it can fail. */
+#define PRIME_MOCK_INTERRUPTIBLE	(1u << 0)
+#define PRIME_MOCK_FOREVER		0xffffffffu
+
+/**
+ * struct drm_prime_mock_script - what an operation does from now on
+ * @id: the object's number, or with PRIME_MOCK_BY_HANDLE its handle; 0 for the
+ *	device, which has PRIME_MOCK_IMPORT to PRIME_MOCK_NOTIFY
+ * @op: enum prime_mock_op
+ * @flags: PRIME_MOCK_INTERRUPTIBLE, PRIME_MOCK_BY_HANDLE
+ * @fail_at: the call that fails, 1 being the next; 0 none
+ * @fail_count: how many calls fail from that one on; PRIME_MOCK_FOREVER; 0 only
+ *	when @fail_at is 0
+ * @error: their errno, 1 to 4095; 0 only when @fail_at is 0
+ * @sleep_us: each call sleeps that long before it fails or does its work, up to
+ *	PRIME_MOCK_MAX_SLEEP_US
+ * @pad: must be 0
+ *
+ * Replaces what the operation was told before. An object keeps its script when
+ * its handle is closed, as long as it lives; @id still names it then.
+ */
+struct drm_prime_mock_script {
+	__u32 id;
+	__u32 op;
+	__u32 flags;
+	__u32 fail_at;
+	__u32 fail_count;
+	__u32 error;
+	__u32 sleep_us;
+	__u32 pad;
+};
+
+/* What has been opened and not been closed again, in @balance. */
+enum prime_mock_pair {
+	PRIME_MOCK_ATTACHED = 0,
+	PRIME_MOCK_PINNED = 1,
+	PRIME_MOCK_MAPPED = 2,
+	PRIME_MOCK_VMAPPED = 3,
+	PRIME_MOCK_BEGUN = 4,
+	PRIME_MOCK_EXPORTED = 5,	/* dma-bufs: export against release */
+	PRIME_MOCK_PAIRS = 6,
+};
+
+/**
+ * struct drm_prime_mock_stats - what has happened to an object or a device
+ * @id: the object's number, or with PRIME_MOCK_BY_HANDLE its handle; 0 for the
+ *	device and all its objects. Out: the number
+ * @flags: PRIME_MOCK_BY_HANDLE
+ * @calls: out, calls of each operation, those that failed included
+ * @failures: out, calls that failed, because they were told to or otherwise
+ * @balance: out, by enum prime_mock_pair; not kept with PRIME_MOCK_DEFAULT but
+ *	for pins and vmaps
+ * @objects: out, objects that live; imported ones too
+ * @imports: out, imports that live, by id or as objects (device)
+ * @fences: out, fences that have not signalled (device)
+ * @undone: out, what closed files had left: detach, unpin, unmap, vunmap and end
+ *	of imports, fences signalled (device)
+ * @moves: out, times that storage moved
+ *
+ * An object is remembered after it is freed, until PRIME_MOCK_KEPT_STATS others
+ * have been freed on its device (then ENOENT); the device's sums include it for
+ * ever. They are not reset: take the difference.
+ */
+struct drm_prime_mock_stats {
+	__u32 id;
+	__u32 flags;
+	__u64 calls[16];
+	__u64 failures[16];
+	__s64 balance[6];
+	__u64 objects;
+	__u64 imports;
+	__u64 fences;
+	__u64 undone;
+	__u64 moves;
+};
+
+/* --- the device as an importer --- */
+
+/* drm_gem_prime_import attaches dynamically. */
+#define PRIME_MOCK_GEM_DYNAMIC		(1u << 0)
+/* The same, with allow_peer2peer; wants PRIME_MOCK_GEM_DYNAMIC. */
+#define PRIME_MOCK_GEM_PEER2PEER	(1u << 1)
+/* Lists outside the limits are taken all the same. */
+#define PRIME_MOCK_UNCHECKED		(1u << 2)
+
+/**
+ * struct drm_prime_mock_limits - what the device can address
+ * @dma_bits: of its DMA mask, 1 to 64
+ * @flags: PRIME_MOCK_GEM_DYNAMIC to PRIME_MOCK_UNCHECKED
+ * @max_segment_size: bytes, not 0
+ * @max_segments: number of segments of a list; 0 for any number
+ * @segment_boundary: a segment must not cross a multiple of this plus 1; so 2^n - 1,
+ *	not below 4095
+ *
+ * For the device and all its files, until they are set again. At first: 64, no
+ * flags, 0xffffffff, 0, ~0. What is mapped stays. When a list is mapped, by id or
+ * for a handle, it must be within these; else the mapping is undone and the
+ * import fails:
+ * EIO an address beyond the mask; EFBIG a segment too long; EXDEV a segment crosses
+ * the boundary; E2BIG too many segments; EINVAL a list shorter than the buffer.
+ *
+ * An exporter that hands memory beyond the mask to the DMA API gets a warning of
+ * the kernel with its errno, once; exporters of this driver give EIO before that.
+ *
+ * Errors: EIO the mask is too small for this machine.
+ */
+struct drm_prime_mock_limits {
+	__u32 dma_bits;
+	__u32 flags;
+	__u32 max_segment_size;
+	__u32 max_segments;
+	__u64 segment_boundary;
+};
+
+/* Flags of an import. */
+#define PRIME_MOCK_IMPORT_DYNAMIC	(1u << 0)
+/* allow_peer2peer; wants PRIME_MOCK_IMPORT_DYNAMIC. */
+#define PRIME_MOCK_IMPORT_PEER2PEER	(1u << 1)
+
+/**
+ * struct drm_prime_mock_import - attach the device to a dma-buf, without GEM
+ * @fd: the dma-buf
+ * @flags: PRIME_MOCK_IMPORT_DYNAMIC, PRIME_MOCK_IMPORT_PEER2PEER
+ * @id: out, the import's number in this file
+ * @pad: must be 0
+ *
+ * The import holds the dma-buf. When the DRM file is closed, what is left of it
+ * is undone in the right order.
+ *
+ * Errors: those of dma_buf_get() and of the attachment, unchanged; ENOSPC
+ * PRIME_MOCK_MAX_IDS are attached.
+ */
+struct drm_prime_mock_import {
+	__s32 fd;
+	__u32 flags;
+	__u32 id;
+	__u32 pad;
+};
+
+/* As in the kernel. */
+#define PRIME_MOCK_BIDIRECTIONAL	0
+#define PRIME_MOCK_TO_DEVICE		1
+#define PRIME_MOCK_FROM_DEVICE		2
+
+/**
+ * struct drm_prime_mock_step - one step of an import
+ * @id: from struct drm_prime_mock_import
+ * @op: PRIME_MOCK_DETACH to PRIME_MOCK_END, but for PRIME_MOCK_MMAP
+ * @direction: of PRIME_MOCK_MAP, PRIME_MOCK_BEGIN and PRIME_MOCK_END; else 0
+ * @flags: must be 0
+ *
+ * The core's errno is given unchanged. Steps that it would only warn of, or crash
+ * at, are refused here:
+ * EBUSY: a map when mapped; a detach of what is mapped, pinned, vmapped or begun.
+ * EINVAL: an unmap, unpin or vunmap of what is not; a pin of an import that is not
+ * dynamic. ENOSPC: more than PRIME_MOCK_MAX_NESTED pins, vmaps or begins.
+ * An end without a begin is passed on.
+ */
+struct drm_prime_mock_step {
+	__u32 id;
+	__u32 op;
+	__u32 direction;
+	__u32 flags;
+};
+
+/* State of an import, or of an imported object. */
+#define PRIME_MOCK_IS_DYNAMIC	(1u << 0)
+#define PRIME_MOCK_IS_PEER2PEER	(1u << 1)
+#define PRIME_MOCK_IS_MAPPED	(1u << 2)
+/* The buffer has moved since it was mapped: unmap and map it. */
+#define PRIME_MOCK_IS_STALE	(1u << 3)
+
+/**
+ * struct drm_prime_mock_segment - one segment as the device sees it
+ * @address: DMA address
+ * @length: bytes
+ */
+struct drm_prime_mock_segment {
+	__u64 address;
+	__u64 length;
+};
+
+/**
+ * struct drm_prime_mock_query - state and scatter list of an import
+ * @id: an import, or with PRIME_MOCK_BY_HANDLE the handle of an imported object
+ * @flags: PRIME_MOCK_BY_HANDLE
+ * @state: out, PRIME_MOCK_IS_DYNAMIC and so on
+ * @notified: out, times that it was told of a move
+ * @pins: out
+ * @vmaps: out
+ * @begins: out
+ * @count: in, segments that @segments has room for; out, segments that there are,
+ *	0 when it is not mapped
+ * @segments: address of an array of struct drm_prime_mock_segment; not looked at
+ *	when @count is 0
+ * @size: out, the dma-buf's
+ * @first_bytes: out, the first 8 bytes that the kernel sees through its vmap, 0
+ *	without one or where they are not memory
+ *
+ * Errors: EFAULT @segments; EINVAL the object is not imported.
+ */
+struct drm_prime_mock_query {
+	__u32 id;
+	__u32 flags;
+	__u32 state;
+	__u32 notified;
+	__u32 pins;
+	__u32 vmaps;
+	__u32 begins;
+	__u32 count;
+	__u64 segments;
+	__u64 size;
+	__u64 first_bytes;
+};
+
+#define PRIME_MOCK_WRITE	(1u << 0)
+
+/**
+ * struct drm_prime_mock_access - read or write the buffer as the device would
+ * @id: an import, or with PRIME_MOCK_BY_HANDLE the handle of an imported object
+ * @flags: PRIME_MOCK_WRITE, PRIME_MOCK_BY_HANDLE
+ * @offset: first byte
+ * @size: how many, not 0
+ * @data: address of the bytes, in the program
+ *
+ * By the DMA addresses of the mapped list, through an IOMMU or a bounce buffer if
+ * there is one. Waits for kernel fences first, and for no other. An imported
+ * object of a dynamic import is mapped again if it is stale; an import is not.
+ *
+ * Errors: EINVAL the range leaves the buffer, or nothing is mapped, or the object
+ * is not imported; ESTALE it has moved since it was mapped; EACCES against the
+ * direction of the mapping; ENXIO no memory at that address; ETIMEDOUT
+ * a kernel fence did not signal in PRIME_MOCK_FENCE_MAX_MS + 1 s; EFAULT @data.
+ * After an error any number of bytes may have been copied.
+ */
+struct drm_prime_mock_access {
+	__u32 id;
+	__u32 flags;
+	__u64 offset;
+	__u64 size;
+	__u64 data;
+};
+
+/* --- fences --- */
+
+/* Usage of a fence, from the strongest, as in the kernel. */
+#define PRIME_MOCK_USAGE_KERNEL		0
+#define PRIME_MOCK_USAGE_WRITE		1
+#define PRIME_MOCK_USAGE_READ		2
+#define PRIME_MOCK_USAGE_BOOKKEEP	3
+
+/* Give a sync_file of the fence, close-on-exec. */
+#define PRIME_MOCK_SYNC_FILE	(1u << 0)
+
+/**
+ * struct drm_prime_mock_fence - put a fence on a buffer
+ * @fd: a dma-buf, or with PRIME_MOCK_BY_HANDLE a handle
+ * @flags: PRIME_MOCK_SYNC_FILE, PRIME_MOCK_BY_HANDLE
+ * @usage: PRIME_MOCK_USAGE_KERNEL and so on
+ * @delay_ms: the fence signals by itself after that time, up to
+ *	PRIME_MOCK_FENCE_MAX_MS; 0 for PRIME_MOCK_FENCE_MAX_MS, and then with
+ *	ETIMEDOUT
+ * @error: errno, 0 to 4095, with which it signals after @delay_ms; only with one
+ * @id: out, its number in this file
+ * @sync_file: out, or -1
+ * @pad: must be 0
+ *
+ * A fence always signals: on command, after its time, or when the DRM file is
+ * closed, with ECANCELED. It holds the module until nobody holds it.
+ *
+ * Errors: those of dma_buf_get(); EMFILE; ENOSPC PRIME_MOCK_MAX_IDS fences.
+ */
+struct drm_prime_mock_fence {
+	__s32 fd;
+	__u32 flags;
+	__u32 usage;
+	__u32 delay_ms;
+	__u32 error;
+	__u32 id;
+	__s32 sync_file;
+	__u32 pad;
+};
+
+/**
+ * struct drm_prime_mock_signal - signal a fence, and forget its number
+ * @id: from struct drm_prime_mock_fence
+ * @error: errno, 0 to 4095, with which it signals
+ * @flags: must be 0
+ * @pad: must be 0
+ *
+ * Errors: ETIME it had signalled already; its number is forgotten all the same.
+ */
+struct drm_prime_mock_signal {
+	__u32 id;
+	__u32 error;
+	__u32 flags;
+	__u32 pad;
+};
+
+/**
+ * struct drm_prime_mock_unplug - take the device away, as if pulled out
+ * @flags: must be 0
+ * @pad: must be 0
+ *
+ * The driver is unbound; all ioctls of all files give ENODEV afterwards. Memory
+ * stays: dma-bufs, mappings, imports. To plug it in again write the name of the
+ * platform device, prime_mock.N, to /sys/bus/platform/drivers/prime_mock/bind.
+ */
+struct drm_prime_mock_unplug {
+	__u32 flags;
+	__u32 pad;
+};
+
+#define DRM_PRIME_MOCK_CREATE	0x00
+#define DRM_PRIME_MOCK_MOVE	0x01
+#define DRM_PRIME_MOCK_SCRIPT	0x02
+#define DRM_PRIME_MOCK_STATS	0x03
+#define DRM_PRIME_MOCK_LIMITS	0x04
+#define DRM_PRIME_MOCK_IMPORT	0x05
+#define DRM_PRIME_MOCK_STEP	0x06
+#define DRM_PRIME_MOCK_QUERY	0x07
+#define DRM_PRIME_MOCK_ACCESS	0x08
+#define DRM_PRIME_MOCK_FENCE	0x09
+#define DRM_PRIME_MOCK_SIGNAL	0x0a
+#define DRM_PRIME_MOCK_UNPLUG	0x0b
+
+#define DRM_IOCTL_PRIME_MOCK_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_PRIME_MOCK_CREATE, struct drm_prime_mock_create)
+#define DRM_IOCTL_PRIME_MOCK_MOVE \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_PRIME_MOCK_MOVE, struct drm_prime_mock_move)
+#define DRM_IOCTL_PRIME_MOCK_SCRIPT \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_PRIME_MOCK_SCRIPT, struct drm_prime_mock_script)
+#define DRM_IOCTL_PRIME_MOCK_STATS \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_PRIME_MOCK_STATS, struct drm_prime_mock_stats)
+#define DRM_IOCTL_PRIME_MOCK_LIMITS \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_PRIME_MOCK_LIMITS, struct drm_prime_mock_limits)
+#define DRM_IOCTL_PRIME_MOCK_IMPORT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_PRIME_MOCK_IMPORT, struct drm_prime_mock_import)
+#define DRM_IOCTL_PRIME_MOCK_STEP \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_PRIME_MOCK_STEP, struct drm_prime_mock_step)
+#define DRM_IOCTL_PRIME_MOCK_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_PRIME_MOCK_QUERY, struct drm_prime_mock_query)
+#define DRM_IOCTL_PRIME_MOCK_ACCESS \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_PRIME_MOCK_ACCESS, struct drm_prime_mock_access)
+#define DRM_IOCTL_PRIME_MOCK_FENCE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_PRIME_MOCK_FENCE, struct drm_prime_mock_fence)
+#define DRM_IOCTL_PRIME_MOCK_SIGNAL \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_PRIME_MOCK_SIGNAL, struct drm_prime_mock_signal)
+#define DRM_IOCTL_PRIME_MOCK_UNPLUG \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_PRIME_MOCK_UNPLUG, struct drm_prime_mock_unplug)
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif
