@@ -219,6 +219,82 @@ static void poll_again(void)
 	}
 }
 
+/**
+ * SUBTEST: poll-no-events
+ * Description: Asked for no event, poll never has one, pending fence or not,
+ *  sleeps its time, and leaves nothing behind that keeps the buffer.
+ */
+static void poll_no_events(void)
+{
+	struct scene s = { .timeline = sw_timeline() };
+	int drm = open_device();
+	double start;
+
+	s.fd = make_dmabuf(drm, 1, NULL);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_eq(poll_events(s.fd, 0, 0), 0);
+	start = now();
+	check_eq(poll_events(s.fd, 0, 50), 0);
+	check(now() - start >= 0.045);
+	scene_signal(&s);
+	check_eq(poll_events(s.fd, 0, 0), 0);
+	check_eq(poll_events(s.fd, BOTH, 1000), BOTH);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_eq(poll_events(s.fd, 0, 0), 0);
+	close(s.fd);
+	close(drm);
+	check_eq(settle_buffers(0), 0);
+	scene_signal(&s);
+}
+
+/**
+ * SUBTEST: poll-unknown-events
+ * Description: Events that a buffer never has are never found, alone or beside
+ *  the two that it has, idle or busy.
+ */
+static void poll_unknown_events(void)
+{
+	struct scene s = scene_open();
+
+	for (int bit = 0; bit < 15; bit++) {
+		int event = 1 << bit;
+
+		if (event & (BOTH | POLLRDNORM | POLLWRNORM))
+			continue;
+		check_eq(poll_events(s.fd, event, 0), 0);
+		check_eq(poll_events(s.fd, event | POLLIN, 0), POLLIN);
+		check_eq(poll_events(s.fd, event | BOTH, 0), BOTH);
+	}
+	scene_fence(&s, DMA_BUF_SYNC_READ);
+	for (int bit = 0; bit < 15; bit++) {
+		int event = 1 << bit;
+
+		if (event & (BOTH | POLLRDNORM | POLLWRNORM))
+			continue;
+		check_eq(poll_events(s.fd, event, 0), 0);
+		check_eq(poll_events(s.fd, event | BOTH, 0), POLLIN);
+	}
+	scene_signal(&s);
+}
+
+/**
+ * SUBTEST: poll-failed-fence
+ * Description: A fence that ends in an error, as its timeline is closed, ends
+ *  the wait like any other: the two events, and no POLLERR.
+ */
+static void poll_failed_fence(void)
+{
+	struct scene s = scene_open();
+	int fence = sw_fence(s.timeline, 1);
+
+	check_ok(dmabuf_import_sync_file(s.fd, DMA_BUF_SYNC_WRITE, fence));
+	check_eq(poll_events(s.fd, BOTH, 0), 0);
+	close(s.timeline);
+	check_eq(poll_events(s.fd, BOTH, 1000), BOTH);
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	check_ok(dmabuf_sync(s.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+}
+
 static void on_alarm(int signal)
 {
 	(void)signal;
@@ -517,6 +593,32 @@ static void epoll_close_pending(void)
 	check_eq(settle_buffers(0), 0);
 }
 
+/**
+ * SUBTEST: epoll-no-events
+ * Description: Watched for no event a buffer is never reported, idle, busy or
+ *  when its fence signals; the same watch, changed to an event, is.
+ */
+static void epoll_no_events(void)
+{
+	struct scene s = scene_open();
+	int ep = epoll_with(s.fd, 0);
+	struct epoll_event event = { .events = EPOLLIN };
+
+	check_eq(epoll_get(ep, 0), 0);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_eq(epoll_get(ep, 0), 0);
+	scene_signal(&s);
+	check_eq(epoll_get(ep, 20), 0);
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	check_ok(epoll_ctl(ep, EPOLL_CTL_MOD, s.fd, &event) ? -errno : 0);
+	check_eq(epoll_get(ep, 0), 0);
+	scene_signal(&s);
+	check_eq(epoll_get(ep, 1000), EPOLLIN);
+	event.events = 0;
+	check_ok(epoll_ctl(ep, EPOLL_CTL_MOD, s.fd, &event) ? -errno : 0);
+	check_eq(epoll_get(ep, 0), 0);
+}
+
 /* One poll by aio: the events it completes with, 0 when it did not in @ms. */
 static int aio_events(aio_context_t aio, int ms)
 {
@@ -585,7 +687,7 @@ static void epoll_two_instances(void)
 static uint32_t in_vgem(int *vgem, int fd)
 {
 	*vgem = open_driver("vgem");
-	return check_ok(gem_import(*vgem, fd));
+	return import_foreign(*vgem, fd);
 }
 
 /**
@@ -1196,6 +1298,9 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(poll_wakes),
 	SUBTEST(poll_many_writers),
 	SUBTEST(poll_again),
+	SUBTEST(poll_no_events),
+	SUBTEST(poll_unknown_events),
+	SUBTEST(poll_failed_fence),
 	SUBTEST(poll_interrupted),
 	SUBTEST(two_pollers),
 	SUBTEST(eight_pollers_one_event),
@@ -1208,6 +1313,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(epoll_edge_once),
 	SUBTEST(epoll_close_pending),
 	SUBTEST(aio_poll_waits_for_all),
+	SUBTEST(epoll_no_events),
 	SUBTEST(epoll_two_instances),
 	SUBTEST(vgem_writer),
 	SUBTEST(vgem_reader),

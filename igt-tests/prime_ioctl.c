@@ -153,7 +153,8 @@ static void import_o_path(void)
  */
 static void import_unable_driver(void)
 {
-	int virtio = open_driver("virtio_gpu"), fd = any_dmabuf(1);
+	int virtio = open_driver("virtio_gpu"), vgem = open_driver("vgem");
+	int fd = make_dmabuf(vgem, 1, NULL);
 	char before[32], after[32];
 
 	check(fdinfo(fd, "count", before, sizeof(before)));
@@ -522,6 +523,7 @@ static void importer_outlives_exporter(void)
 	uint64_t inode = inode_of(fd);
 	uint32_t *map;
 
+	need_mmap(fd);
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	check(map != MAP_FAILED);
 	map[7] = 0x12345678;
@@ -559,6 +561,229 @@ static void second_file_of_the_device(void)
 	check_eq(inode_of(back), inode_of(fd));
 	check_eq(gem_import(drm, back), handle);
 	check_eq(count_buffers(), 1);
+}
+
+static int open_card(int number)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/dri/card%d", number);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static dev_t device_of(int drm)
+{
+	struct stat st;
+
+	check_ok(fstat(drm, &st) ? -errno : 0);
+	return st.st_rdev;
+}
+
+/* Does @exporter have two importers, and is @tested one of the three? */
+static bool three_from(int exporter, dev_t tested, int drm[3])
+{
+	bool has_tested = device_of(exporter) == tested;
+	int64_t made = gem_create(exporter, 1);
+	int fd = made < 0 ? -1 : gem_export(exporter, made, DRM_CLOEXEC);
+	int count = 1;
+
+	drm[0] = exporter;
+	for (int i = 0; fd >= 0 && i < 64 && count < 3; i++) {
+		int card = open_card(i);
+		int64_t got;
+
+		if (card < 0)
+			continue;
+		got = device_of(card) == device_of(exporter) ? -1 :
+		      gem_import(card, fd);
+		if (got < 0) {
+			close(card);
+			continue;
+		}
+		gem_close(card, got);
+		has_tested |= device_of(card) == tested;
+		drm[count++] = card;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (made > 0)
+		gem_close(exporter, made);
+	if (count == 3 && has_tested)
+		return true;
+	while (--count > 0)
+		close(drm[count]);
+	return false;
+}
+
+/* The device under test and two more, the first of them the exporter. */
+static void open_three(int drm[3])
+{
+	int exporter = open_device();
+	dev_t tested = device_of(exporter);
+
+	for (int i = 0; i <= 64; i++) {
+		if (exporter >= 0 && three_from(exporter, tested, drm))
+			return;
+		if (exporter >= 0)
+			close(exporter);
+		exporter = open_card(i);
+	}
+	prime_skip("no three devices, the one under test among them, of which one exports to the others");
+}
+
+/**
+ * SUBTEST: three-devices
+ * Description: From A to B, from B to C, from C home: one dma-buf with one
+ *  inode on every leg, two attachments, one handle in each file that a second
+ *  pass round the circle gives again, and the first handle at home. It goes
+ *  when the last of the three has closed it, in any order.
+ */
+static void three_devices(void)
+{
+	for (int last = 0; last < 3; last++) {
+		uint32_t handle[3];
+		int drm[3], fd[3];
+
+		open_three(drm);
+		fd[0] = make_dmabuf(drm[0], 1, &handle[0]);
+		for (int i = 1; i < 3; i++) {
+			handle[i] = check_ok(gem_import(drm[i], fd[i - 1]));
+			fd[i] = check_ok(gem_export(drm[i], handle[i],
+						    DRM_CLOEXEC));
+			check_eq(inode_of(fd[i]), inode_of(fd[0]));
+		}
+		check_eq(gem_import(drm[0], fd[2]), handle[0]);
+		for (int i = 0; i < 9; i++)
+			check_eq(gem_import(drm[i % 3], fd[i / 3]),
+				 handle[i % 3]);
+		check_eq(count_buffers(), 1);
+		for (int i = 0; i < 3; i++)
+			close(fd[i]);
+		for (int i = 1; i < 3; i++)
+			close(drm[(last + i) % 3]);
+		check_eq(settle_buffers(1), 1);
+		fd[0] = check_ok(gem_export(drm[last], handle[last],
+					    DRM_CLOEXEC));
+		check_eq(gem_import(drm[last], fd[0]), handle[last]);
+		check_ok(gem_close(drm[last], handle[last]));
+		close(fd[0]);
+		check_eq(settle_buffers(0), 0);
+		close(drm[last]);
+	}
+}
+
+static void await_success(pid_t pid)
+{
+	int status;
+
+	check_eq(waitpid(pid, &status, 0), pid);
+	check(WIFEXITED(status));
+	check_eq(WEXITSTATUS(status), 0);
+}
+
+/**
+ * SUBTEST: identity-over-processes
+ * Description: A child that has the parent's device files by fork gets the
+ *  parent's handles; with files of its own it gets handles of its own to the
+ *  same dma-buf, and none of the parent's is lost when it goes.
+ */
+static void identity_over_processes(void)
+{
+	int drm = open_device(), other = open_other();
+	uint32_t handle, theirs;
+	int fd = make_dmabuf(drm, 1, &handle);
+	uint64_t inode = inode_of(fd);
+	char before[32], after[32];
+
+	theirs = check_ok(gem_import(other, fd));
+	check(fdinfo(fd, "count", before, sizeof(before)));
+	for (int shared = 0; shared < 2; shared++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			int a = shared ? drm : open_device();
+			int b = shared ? other : open_other();
+			uint32_t ours = check_ok(gem_import(b, fd));
+			int back = check_ok(gem_export(b, ours, DRM_CLOEXEC));
+
+			check_eq(inode_of(back), inode);
+			check_eq(gem_import(b, back), ours);
+			check_ok(gem_import(a, back));
+			if (shared) {
+				check_eq(ours, theirs);
+				check_eq(gem_import(a, back), handle);
+			}
+			_exit(0);
+		}
+		check(pid > 0);
+		await_success(pid);
+		check_eq(gem_import(drm, fd), handle);
+		check_eq(gem_import(other, fd), theirs);
+		check(fdinfo(fd, "count", after, sizeof(after)));
+		check_eq(atol(after), atol(before));
+		check_eq(count_buffers(), 1);
+	}
+}
+
+/**
+ * SUBTEST: identity-over-files
+ * Description: Eight files of the importer: each has one handle of its own,
+ *  however often and by whichever file's export it is asked; closing one
+ *  file's handle changes no other's.
+ */
+static void identity_over_files(void)
+{
+	enum { FILES = 8 };
+	int drm = open_device(), file[FILES], back[FILES];
+	uint32_t handle, theirs[FILES];
+	int fd = make_dmabuf(drm, 1, &handle);
+
+	for (int i = 0; i < FILES; i++) {
+		file[i] = open_other();
+		theirs[i] = check_ok(gem_import(file[i], fd));
+		back[i] = check_ok(gem_export(file[i], theirs[i], DRM_CLOEXEC));
+		check_eq(inode_of(back[i]), inode_of(fd));
+	}
+	for (int gone = 0; gone < FILES; gone++) {
+		for (int i = gone; i < FILES; i++)
+			for (int j = 0; j < FILES; j++)
+				check_eq(gem_import(file[i], back[j]),
+					 theirs[i]);
+		check_eq(gem_import(drm, back[gone]), handle);
+		check_ok(gem_close(file[gone], theirs[gone]));
+	}
+	check_eq(count_buffers(), 1);
+}
+
+/**
+ * SUBTEST: render-node
+ * Description: The device's render node imports what its card exports and
+ *  exports it again: one dma-buf, one handle, and the card's own handle on
+ *  the way back. A handle of the card names nothing there.
+ */
+static void render_node(void)
+{
+	int card = open_device(), render = open_render_node(card), fd, back;
+	uint32_t handle, theirs;
+
+	check_ok(gem_create(card, 1));	/* so that numbers differ */
+	fd = make_dmabuf(card, 1, &handle);
+	check_error(gem_export(render, handle, 0), ENOENT);
+	theirs = check_ok(gem_import(render, fd));
+	check_eq(gem_import(render, fd), theirs);
+	back = check_ok(gem_export(render, theirs, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(fcntl(back, F_GETFD), FD_CLOEXEC);
+	check_eq(inode_of(back), inode_of(fd));
+	check_eq(gem_import(card, back), handle);
+	check_error(gem_export(render, theirs, 4), EINVAL);
+	check_ok(gem_close(card, handle));
+	close(fd);
+	close(card);
+	check_eq(gem_import(render, back), theirs);
+	check_eq(count_buffers(), 1);
+	check_ok(gem_close(render, theirs));
+	close(back);
+	check_eq(settle_buffers(0), 0);
 }
 
 /**
@@ -641,6 +866,7 @@ static void content_over_devices(void)
 	int fd = make_dmabuf(drm, PAGES, NULL);
 	uint32_t *map, *seen;
 
+	need_mmap(fd);
 	back = check_ok(gem_export(other, check_ok(gem_import(other, fd)),
 				   DRM_CLOEXEC | DRM_RDWR));
 	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -732,6 +958,10 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(there_and_back_without_the_fds),
 	SUBTEST(importer_outlives_exporter),
 	SUBTEST(second_file_of_the_device),
+	SUBTEST(three_devices),
+	SUBTEST(identity_over_processes),
+	SUBTEST(identity_over_files),
+	SUBTEST(render_node),
 	SUBTEST(reimport_after_close),
 	SUBTEST(handle_number_reused),
 	SUBTEST(many_buffers),

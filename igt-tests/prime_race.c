@@ -77,9 +77,17 @@ static atomic_int slot;	/* an fd that one thread replaces under the others */
 static void setup(void)
 {
 	drm = open_device();
-	other = open_other();
+	other = try_other();
 	timeline = sw_timeline();
 	fd = make_dmabuf(drm, 1, &handle);
+}
+
+/* For races that are nothing without a second device. */
+static void setup_two_devices(void)
+{
+	setup();
+	if (other < 0)
+		other = open_other();
 }
 
 /* Close all there is and look at what stays. */
@@ -87,7 +95,8 @@ static void teardown(void)
 {
 	close(fd);
 	close(drm);
-	close(other);
+	if (other >= 0)
+		close(other);
 	close(timeline);
 	check_eq(settle_buffers(0), 0);
 }
@@ -190,6 +199,7 @@ static void release_fences(void)
 static void file_operations(void)
 {
 	setup();
+	need_mmap(fd);
 	RACE(1, do_export_sync, do_import_sync, do_set_name, do_poll, do_sync,
 	     do_read_proc, do_bufinfo, do_map);
 	release_fences();
@@ -414,7 +424,7 @@ static void do_import_close_other(unsigned int turn)
  */
 static void import_against_close_over_devices(void)
 {
-	setup();
+	setup_two_devices();
 	RACE(2, do_import_close, do_import_close_other, do_bufinfo);
 	check_ok(gem_import(other, fd));
 	teardown();
@@ -561,7 +571,7 @@ static void do_open_import_close_file(unsigned int turn)
  */
 static void import_against_file_close(void)
 {
-	setup();
+	setup_two_devices();
 	RACE(2, do_open_import_close_file, do_import_close_other, do_bufinfo);
 	teardown();
 }
@@ -596,7 +606,8 @@ static void no_page_is_lost(void)
 	double end = now() + 5;
 	long before, after;
 
-	setup();
+	setup_two_devices();
+	need_mmap(fd);
 	before = meminfo_kb("Shmem:");
 	RACE(4, do_whole_life);
 	/* 16 KiB a turn, hundreds of turns: what is lost adds up to more. */
@@ -622,11 +633,114 @@ static void references_come_back(void)
 {
 	char before[32], after[32];
 
-	setup();
+	setup_two_devices();
 	check(fdinfo(fd, "count", before, sizeof(before)));
 	RACE(2, do_export_again, do_import_close_other, do_poll);
 	check(fdinfo(fd, "count", after, sizeof(after)));
 	check_eq(atol(after), atol(before));
+	check_eq(gem_import(drm, fd), handle);
+	teardown();
+}
+
+static int second_fd;
+
+/* Which of the two buffers an fd is of; neither is a failure. */
+static void check_known(int dmabuf)
+{
+	uint64_t inode = inode_of(dmabuf);
+
+	check(inode == inode_of(fd) || inode == inode_of(second_fd));
+}
+
+static void do_import_one_of_two(unsigned int turn)
+{
+	int64_t got = lost(gem_import(other, turn & 1 ? fd : second_fd),
+			   ENOENT, ENOENT);
+
+	if (got > 0 && turn % 3)
+		lost(gem_close(other, got), EINVAL, EINVAL);
+}
+
+static void do_export_by_number(unsigned int turn)
+{
+	uint32_t number = 1 + turn % 3;
+	int out = lost(gem_export(other, number, DRM_CLOEXEC), ENOENT, ENOENT);
+
+	if (out < 0)
+		return;
+	check_known(out);
+	/* Home again it is one of the exporter's two, never a third object. */
+	lost(gem_import(drm, out), ENOENT, ENOENT);
+	close(out);
+	if (turn % 5 == 0)
+		lost(gem_close(other, number), EINVAL, EINVAL);
+}
+
+/**
+ * SUBTEST: handle-reuse-over-devices
+ * Description: In the importer's file two buffers take each other's handle
+ *  numbers by turns while the numbers are exported again: what comes out is
+ *  always one of the two, and at the end each answers with its first handle.
+ */
+static void handle_reuse_over_devices(void)
+{
+	uint32_t second;
+
+	setup_two_devices();
+	second_fd = make_dmabuf(drm, 1, &second);
+	RACE(2, do_import_one_of_two, do_export_by_number, do_bufinfo);
+	check_eq(gem_import(drm, fd), handle);
+	check_eq(gem_import(drm, second_fd), second);
+	check(check_ok(gem_import(other, fd)) !=
+	      check_ok(gem_import(other, second_fd)));
+	close(second_fd);
+	teardown();
+}
+
+static atomic_uint current_name;
+
+static void do_name_again(unsigned int turn)
+{
+	uint32_t made = check_ok(gem_create(drm, 1 + turn % 2));
+	int64_t name = check_ok(gem_flink(drm, made));
+
+	check_eq(gem_flink(drm, made), name);
+	atomic_store(&current_name, name);
+	sched_yield();
+	check_ok(gem_close(drm, made));
+}
+
+/* In a file of its own no other thread closes its handles. */
+static void do_open_by_name(unsigned int turn)
+{
+	int file = open_device();
+	int64_t got = lost(gem_open(file, atomic_load(&current_name)), ENOENT,
+			   ENOENT);
+
+	if (got > 0) {
+		int out = check_ok(gem_export(file, got, DRM_CLOEXEC));
+
+		check_eq(gem_import(file, out), got);
+		if (turn & 1)
+			check_ok(gem_close(file, got));
+		close(out);
+	}
+	close(file);
+}
+
+/**
+ * SUBTEST: flink-reuse
+ * Description: Names are given, opened in other files and taken back, so that
+ *  one number stands for buffer after buffer: an opened name is a whole
+ *  buffer that exports and answers with its own handle, or ENOENT.
+ */
+static void flink_reuse(void)
+{
+	setup();
+	/* One thread names: a handle of its own is never closed by another. */
+	atomic_store(&current_name, check_ok(gem_flink(drm, handle)));
+	RACE(1, do_name_again, do_open_by_name, do_open_by_name,
+	     do_open_by_name);
 	check_eq(gem_import(drm, fd), handle);
 	teardown();
 }
@@ -645,6 +759,8 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(import_against_file_close),
 	SUBTEST(no_page_is_lost),
 	SUBTEST(references_come_back),
+	SUBTEST(handle_reuse_over_devices),
+	SUBTEST(flink_reuse),
 };
 
 PRIME_MAIN(subtests)

@@ -22,21 +22,25 @@ parse_kernels()
 	[ ${#kernels[@]} -gt 0 ] || { usage >&2; exit 2; }
 }
 
-# run_suite SUITE TEST-ROOT-IN-THE-GUEST GROUP...: all kernels, then the table
+# run_suite SUITE TEST-ROOT-IN-THE-GUEST: all kernels, then the table. suite_groups KERNEL, of the caller, says which
+# programs run there: DRIVER:PROGRAM,PROGRAM… …
 run_suite()
 {
-	local suite=$1 root=$2 kernel label out start status=0 expected tsvs=()
-	shift 2
+	local suite=$1 root=$2 kernel label out start status=0 expected tsvs=() env=()
 	for kernel in "${kernels[@]}"; do
 		label=$kernel${modules:+-$modules}
 		out=$top/build/out/$suite-$label
 		rm -rf "$out"
 		mkdir -p "$out"
 		case $kernel in stock) expected=stock ;; *) expected=ours ;; esac
+		# KCSAN samples: it needs time.
+		case $kernel in kcsan) env=(--env PRIME_RACE_SECONDS=8) ;; *) env=() ;; esac
+		[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=/repo/build/mock/$kernel/prime_mock.ko")
 		echo "$suite on $label: running (results in build/out/$suite-$label)"
 		start=$SECONDS
-		"$top/vm/run" "$kernel" ${modules:+--modules "$modules"} --out "$out" --timeout 900 \
-			--device virtio-gpu-pci -- /repo/scripts/igt-guest "$root" "$@" ||
+		# shellcheck disable=SC2046 # a list
+		"$top/vm/run" "$kernel" ${modules:+--modules "$modules"} --out "$out" --timeout 900 "${env[@]}" \
+			--device virtio-gpu-pci -- /repo/scripts/igt-guest "$root" $(suite_groups "$kernel") ||
 			{ echo "$suite on $label: the guest ended with status $?"; status=1; }
 		"$top/scripts/igt-results" judge "$suite" "$label" "$expected" "$out" \
 			"$top/build/results/$suite-$label.tsv" || status=1

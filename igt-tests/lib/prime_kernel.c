@@ -4,10 +4,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* From <drm/vgem_drm.h> and the sw_sync driver: no package carries them. */
 struct vgem_fence_attach_arg {
@@ -53,44 +56,209 @@ const char *driver_name(int drm)
 	return xioctl(drm, DRM_IOCTL_VERSION, &version) ? "" : name;
 }
 
-int open_driver(const char *driver)
+/* The first card that @wanted accepts; its path stays in @path. */
+static int find_card(char *path, size_t size,
+		     bool (*wanted)(int drm, const void *data), const void *data)
 {
-	char path[32];
-
 	for (int i = 0; i < 64; i++) {
 		int fd;
 
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		snprintf(path, size, "/dev/dri/card%d", i);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (!strcmp(driver_name(fd), driver))
+		if (wanted(fd, data))
 			return fd;
 		close(fd);
 	}
-	prime_skip("no device of driver %s", driver);
+	return -1;
+}
+
+static bool has_name(int drm, const void *name)
+{
+	return !strcmp(driver_name(drm), name);
+}
+
+int open_driver(const char *driver)
+{
+	char path[32];
+	int fd = find_card(path, sizeof(path), has_name, driver);
+
+	if (fd < 0)
+		prime_skip("no device of driver %s", driver);
+	return fd;
+}
+
+/*
+ * A render node makes no dumb buffers. The card node of the same device does,
+ * and what is under test here is the same behind both.
+ */
+static void card_of_render_node(char *path, size_t size)
+{
+	char pattern[128];
+	struct stat st;
+	glob_t found;
+
+	if (stat(path, &st) || !S_ISCHR(st.st_mode) || minor(st.st_rdev) < 128)
+		return;
+	snprintf(pattern, sizeof(pattern), "/sys/dev/char/%u:%u/device/drm/card*",
+		 major(st.st_rdev), minor(st.st_rdev));
+	if (glob(pattern, 0, NULL, &found) == 0)
+		snprintf(path, size, "/dev/dri/%s",
+			 strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+}
+
+/* What all tests need of the device; what else one needs it asks for itself. */
+static void need_buffers(int drm)
+{
+	struct drm_mode_create_dumb arg = {
+		.width = 1024, .height = 1, .bpp = 32,
+	};
+	int ret = xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg);
+	const char *driver = driver_name(drm);
+	int fd;
+
+	if (!*driver)
+		prime_skip("the device is no DRM device");
+	if (ret)
+		prime_skip("%s makes no dumb buffers: %s", driver,
+			   strerror(-ret));
+	if (arg.size != 4096)
+		prime_skip("a dumb buffer of one page of %s has %llu bytes",
+			   driver, (unsigned long long)arg.size);
+	fd = gem_export(drm, arg.handle, DRM_CLOEXEC);
+	if (fd == -ENOSYS || fd == -EOPNOTSUPP)
+		prime_skip("%s exports no buffers: %s", driver, strerror(-fd));
+	if (fd >= 0)
+		close(fd);
+	gem_close(drm, arg.handle);
 }
 
 int open_device(void)
 {
+	static char path[256];
 	const char *driver = getenv("IGT_FORCE_DRIVER");
+	bool first = !*path;
 	int fd;
 
-	if (!prime_device_path)
-		return open_driver(driver && *driver ? driver : "vgem");
-	fd = open(prime_device_path, O_RDWR | O_CLOEXEC);
+	if (!driver || !*driver)
+		driver = "vgem";
+	if (first && prime_device_path) {
+		snprintf(path, sizeof(path), "%s", prime_device_path);
+		card_of_render_node(path, sizeof(path));
+	} else if (first) {
+		fd = find_card(path, sizeof(path), has_name, driver);
+		if (fd < 0)
+			prime_skip("no device of driver %s", driver);
+		close(fd);
+	}
+	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		prime_skip("%s: %s", prime_device_path, strerror(errno));
+		prime_skip("%s: %s", path, strerror(errno));
+	if (first)
+		need_buffers(fd);
+	return fd;
+}
+
+/* "Such a buffer can't be imported", as against "this import went wrong". */
+static bool refuses(int64_t imported)
+{
+	return imported == -ENODEV || imported == -ENOSYS ||
+	       imported == -EOPNOTSUPP || imported == -EINVAL;
+}
+
+struct other {
+	const char *driver;	/* NULL: any */
+	dev_t tested;
+	int dmabuf;
+	char refusals[256];
+} other;
+
+static bool can_be_other(int drm, const void *data)
+{
+	size_t used = strlen(other.refusals);
+	struct stat st;
+	int64_t handle;
+
+	(void)data;
+	if (fstat(drm, &st) || st.st_rdev == other.tested)
+		return false;
+	if (other.driver && strcmp(driver_name(drm), other.driver))
+		return false;
+	handle = gem_import(drm, other.dmabuf);
+	if (handle > 0)
+		gem_close(drm, handle);
+	else if (other.driver || !strstr(other.refusals, driver_name(drm)))
+		snprintf(other.refusals + used, sizeof(other.refusals) - used,
+			 "%s%s: %s", used ? ", " : "", driver_name(drm),
+			 strerror(-handle));
+	return !refuses(handle);
+}
+
+/* The other device is looked for once in a subtest. */
+int try_other(void)
+{
+	static const char *const drivers[] = { "vkms", "vgem", NULL };
+	static char path[32];
+	int drm, fd = -1;
+	struct stat st;
+
+	if (!*path) {
+		drm = open_device();
+		check_ok(fstat(drm, &st) ? -errno : 0);
+		other.tested = st.st_rdev;
+		other.dmabuf = make_dmabuf(drm, 1, NULL);
+		*other.refusals = '\0';
+		for (int i = 0; i < 3 && fd < 0; i++) {
+			other.driver = drivers[i];
+			fd = find_card(path, sizeof(path), can_be_other, NULL);
+		}
+		close(other.dmabuf);
+		close(drm);
+		if (fd < 0) {
+			*path = '\0';
+			return -1;
+		}
+		close(fd);
+	}
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	check_ok(fd < 0 ? -errno : 0);
 	return fd;
 }
 
 int open_other(void)
 {
-	int drm = open_device();
-	bool vkms = !strcmp(driver_name(drm), "vkms");
+	int fd = try_other();
 
-	close(drm);
-	return open_driver(vkms ? "vgem" : "vkms");
+	if (fd < 0)
+		prime_skip("no other device imports from %s (%s)",
+			   driver_name(open_device()), *other.refusals ?
+			   other.refusals : "there is none; load vgem");
+	return fd;
+}
+
+int open_render_node(int drm)
+{
+	char pattern[128], path[64] = "";
+	struct stat st;
+	glob_t found;
+	int fd;
+
+	check_ok(fstat(drm, &st) ? -errno : 0);
+	snprintf(pattern, sizeof(pattern),
+		 "/sys/dev/char/%u:%u/device/drm/renderD*",
+		 major(st.st_rdev), minor(st.st_rdev));
+	if (glob(pattern, 0, NULL, &found) == 0)
+		snprintf(path, sizeof(path), "/dev/dri/%s",
+			 strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+	if (!*path)
+		prime_skip("%s has no render node", driver_name(drm));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		prime_skip("%s: %s", path, strerror(errno));
+	return fd;
 }
 
 /* --- GEM and PRIME --- */
@@ -146,6 +314,19 @@ int64_t gem_import(int drm, int dmabuf)
 	return ret < 0 ? ret : (int64_t)arg.handle;
 }
 
+uint32_t import_foreign(int drm, int dmabuf)
+{
+	int64_t handle = gem_import(drm, dmabuf);
+	char exporter[64] = "?";
+
+	if (refuses(handle)) {
+		fdinfo(dmabuf, "exp_name", exporter, sizeof(exporter));
+		prime_skip("%s imports no buffer of %s: %s", driver_name(drm),
+			   exporter, strerror(-handle));
+	}
+	return check_ok(handle);
+}
+
 int make_dmabuf(int drm, unsigned int pages, uint32_t *handle)
 {
 	int64_t made = check_ok(gem_create(drm, pages));
@@ -158,6 +339,22 @@ int make_dmabuf(int drm, unsigned int pages, uint32_t *handle)
 int any_dmabuf(unsigned int pages)
 {
 	return make_dmabuf(open_device(), pages, NULL);
+}
+
+void need_mmap(int dmabuf)
+{
+	void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, dmabuf, 0);
+	char exporter[64] = "?";
+
+	if (map != MAP_FAILED) {
+		munmap(map, 4096);
+	} else if (errno == ENODEV || errno == ENOSYS || errno == EOPNOTSUPP) {
+		int why = errno;
+
+		fdinfo(dmabuf, "exp_name", exporter, sizeof(exporter));
+		prime_skip("buffers of %s can't be mapped: %s", exporter,
+			   strerror(why));
+	}
 }
 
 /* --- the dma-buf file --- */
@@ -207,13 +404,100 @@ uint64_t inode_of(int fd)
 
 /* --- fences --- */
 
+/*
+ * Distributions build no sw_sync. There a timeline is a file of vgem, and a
+ * fence one of vgem's, on a buffer that is made for nothing else; it signals
+ * by itself after ten seconds, and with the close of the file as in sw_sync.
+ */
+enum { TIMELINES = 1024, PENDING = 256 };
+
+struct vgem_timeline {
+	uint32_t now;
+	struct {
+		uint32_t point, fence;	/* fence 0: unused */
+	} pending[PENDING];
+};
+
+/* By the number of the file. */
+static struct vgem_timeline *vgem_timelines[TIMELINES];
+static pthread_mutex_t vgem_timelines_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct vgem_timeline *vgem_timeline(int timeline)
+{
+	return timeline < TIMELINES ? vgem_timelines[timeline] : NULL;
+}
+
+static int vgem_timeline_open(int why)
+{
+	char path[32];
+	int fd = find_card(path, sizeof(path), has_name, "vgem");
+
+	if (fd < 0)
+		prime_skip("no fences: debugfs sync/sw_sync: %s (CONFIG_SW_SYNC), and no vgem",
+			   strerror(why));
+	check(fd < TIMELINES);
+	pthread_mutex_lock(&vgem_timelines_lock);
+	free(vgem_timelines[fd]);
+	vgem_timelines[fd] = calloc(1, sizeof(*vgem_timelines[fd]));
+	check(vgem_timelines[fd]);
+	pthread_mutex_unlock(&vgem_timelines_lock);
+	return fd;
+}
+
+static int vgem_timeline_fence(int vgem, uint32_t point)
+{
+	uint32_t handle = check_ok(gem_create(vgem, 1));
+	uint32_t fence = vgem_fence(vgem, handle, true);
+	int dmabuf = check_ok(gem_export(vgem, handle, DRM_CLOEXEC));
+	int file = check_ok(dmabuf_export_sync_file(dmabuf, DMA_BUF_SYNC_RW));
+	struct vgem_timeline *line;
+	bool kept = false;
+
+	close(dmabuf);
+	check_ok(gem_close(vgem, handle));
+	pthread_mutex_lock(&vgem_timelines_lock);
+	line = vgem_timeline(vgem);
+	if ((int32_t)(point - line->now) <= 0) {
+		vgem_fence_signal(vgem, fence);
+		kept = true;
+	}
+	for (int i = 0; i < PENDING && !kept; i++) {
+		if (line->pending[i].fence)
+			continue;
+		line->pending[i].point = point;
+		line->pending[i].fence = fence;
+		kept = true;
+	}
+	pthread_mutex_unlock(&vgem_timelines_lock);
+	check(kept);
+	return file;
+}
+
+static void vgem_timeline_advance(int vgem, uint32_t by)
+{
+	struct vgem_timeline *line;
+
+	pthread_mutex_lock(&vgem_timelines_lock);
+	line = vgem_timeline(vgem);
+	line->now += by;
+	for (int i = 0; i < PENDING; i++) {
+		uint32_t *fence = &line->pending[i].fence;
+
+		if (!*fence || (int32_t)(line->pending[i].point - line->now) > 0)
+			continue;
+		/* A fence that has expired or that a child signalled is done. */
+		vgem_fence_signal(vgem, *fence);
+		*fence = 0;
+	}
+	pthread_mutex_unlock(&vgem_timelines_lock);
+}
+
 int sw_timeline(void)
 {
 	int fd = open("/sys/kernel/debug/sync/sw_sync", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		prime_skip("debugfs sync/sw_sync: %s (CONFIG_SW_SYNC)",
-			   strerror(errno));
+		return vgem_timeline_open(errno);
 	return fd;
 }
 
@@ -221,13 +505,18 @@ int sw_fence(int timeline, uint32_t value)
 {
 	struct sw_sync_create_arg arg = { .value = value, .name = "test" };
 
+	if (vgem_timeline(timeline))
+		return vgem_timeline_fence(timeline, value);
 	check_ok(xioctl(timeline, SW_SYNC_CREATE, &arg));
 	return arg.fence;
 }
 
 void sw_advance(int timeline, uint32_t by)
 {
-	check_ok(xioctl(timeline, SW_SYNC_INC, &by));
+	if (vgem_timeline(timeline))
+		vgem_timeline_advance(timeline, by);
+	else
+		check_ok(xioctl(timeline, SW_SYNC_INC, &by));
 }
 
 int vgem_fence_attach(int vgem, uint32_t handle, uint32_t flags)
@@ -286,7 +575,9 @@ char *read_text(const char *path)
 	return text;
 }
 
-int count_buffers(void)
+int buffers_before;
+
+int all_buffers(void)
 {
 	char *text = read_text("/sys/kernel/debug/dma_buf/bufinfo");
 	char *total, *next = text;
@@ -299,6 +590,15 @@ int count_buffers(void)
 		count = atoi(total + strlen("\nTotal "));
 	free(text);
 	return count;
+}
+
+int count_buffers(void)
+{
+	int count = all_buffers();
+
+	if (count < 0)
+		prime_skip("debugfs dma_buf/bufinfo can't be read (root, debugfs)");
+	return count - buffers_before;
 }
 
 int settle_buffers(int wanted)

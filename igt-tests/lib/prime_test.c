@@ -13,7 +13,7 @@
 
 #define SUBTEST_SECONDS	50	/* less than the runner's own limit */
 
-const char *prime_device_path;	/* --device */
+const char *prime_device_path;	/* --device or PRIME_DEVICE */
 
 double now(void)
 {
@@ -129,7 +129,7 @@ static int wait_for(pid_t pid, bool *late)
 
 static int run_subtest(const struct prime_subtest *test, const char *name)
 {
-	int buffers = count_buffers(), lockdep = lockdep_on();
+	int lockdep = lockdep_on();
 	long taint = taint_mask();
 	int verdict = PRIME_EXIT_FAILURE, status;
 	double start = now();
@@ -137,6 +137,7 @@ static int run_subtest(const struct prime_subtest *test, const char *name)
 	bool late;
 	pid_t pid;
 
+	buffers_before = all_buffers();
 	say("Starting subtest: %s\n", name);
 	fflush(NULL);
 
@@ -172,12 +173,13 @@ static int run_subtest(const struct prime_subtest *test, const char *name)
 		verdict = WEXITSTATUS(status);
 	}
 
-	if (verdict == PRIME_EXIT_SUCCESS || verdict == PRIME_EXIT_SKIP) {
-		int left = settle_buffers(buffers);
+	if ((verdict == PRIME_EXIT_SUCCESS || verdict == PRIME_EXIT_SKIP) &&
+	    buffers_before >= 0) {
+		int left = settle_buffers(0);
 
-		if (left != buffers) {
+		if (left) {
 			say("%d buffers before, %d after the last close.\n",
-			    buffers, left);
+			    buffers_before, buffers_before + left);
 			verdict = PRIME_EXIT_FAILURE;
 		}
 	}
@@ -204,8 +206,9 @@ static void usage(FILE *stream, const char *program)
 		"usage: %s [--list-subtests] [--run-subtest NAMES] [--device PATH]\n"
 		"  --list-subtests      one name a line\n"
 		"  --run-subtest NAMES  names or patterns, with commas between\n"
-		"  --device PATH        a DRM node; else the driver IGT_FORCE_DRIVER\n"
-		"                       names, else vgem\n", program);
+		"  --device PATH        a DRM node (of a render node the card beside it);\n"
+		"                       else PRIME_DEVICE, else a card of the driver that\n"
+		"                       IGT_FORCE_DRIVER names, else of vgem\n", program);
 }
 
 int prime_main(int argc, char **argv, const struct prime_subtest *tests,
@@ -224,6 +227,7 @@ int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 	bool list = false;
 	char name[128];
 
+	prime_device_path = getenv("PRIME_DEVICE");
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'l':

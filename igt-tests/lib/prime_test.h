@@ -97,11 +97,20 @@ void prime_skip(const char *format, ...)
 /* --- devices --- */
 
 /*
- * The device under test: --device PATH, or the driver that IGT_FORCE_DRIVER
- * names, or vgem. The other device is vkms, or vgem where vkms is under test.
+ * The device under test: --device PATH, or PRIME_DEVICE, or the driver that
+ * IGT_FORCE_DRIVER names, or vgem. Of a render node the card of the same device is opened, as
+ * only that makes dumb buffers. A device that can't make or export any is a skip.
  */
 int open_device(void);
+/*
+ * A device that imports from the one under test: vkms, else vgem, else any.
+ * Where none does it is a skip, with what each of them answered.
+ */
 int open_other(void);
+/* The same, but -1 where there is none. */
+int try_other(void);
+/* The render node of the same device, or a skip. */
+int open_render_node(int drm);
 int open_driver(const char *driver);
 const char *driver_name(int drm);
 
@@ -114,6 +123,10 @@ int64_t gem_flink(int drm, uint32_t handle);
 int64_t gem_open(int drm, uint32_t name);
 int gem_export(int drm, uint32_t handle, uint32_t flags);
 int64_t gem_import(int drm, int dmabuf);
+/* An import that is a skip where the driver can't take such a buffer. */
+uint32_t import_foreign(int drm, int dmabuf);
+/* A skip where the exporter has no mmap at all. */
+void need_mmap(int dmabuf);
 /* A buffer of the device and its fd, writable and close-on-exec. */
 int make_dmabuf(int drm, unsigned int pages, uint32_t *handle);
 /* The same from a device under test opened here and never closed. */
@@ -131,6 +144,7 @@ uint64_t inode_of(int fd);
 
 /* --- fences --- */
 
+/* Fences that signal by hand: of sw_sync, else of vgem, else a skip. */
 int sw_timeline(void);
 int sw_fence(int timeline, uint32_t value);
 void sw_advance(int timeline, uint32_t by);
@@ -143,6 +157,10 @@ int vgem_fence_signal(int vgem, uint32_t fence);
 
 unsigned int count_fds(void);
 /* Buffers in debugfs dma_buf/bufinfo, -1 where there is no such file. */
+int all_buffers(void);
+/* How many there were when the subtest began: a desktop has some. */
+extern int buffers_before;
+/* Those of the subtest alone; a skip where they can't be counted. */
 int count_buffers(void);
 /* The same, waiting a moment for @wanted: a last close may be deferred. */
 int settle_buffers(int wanted);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A buffer of prime_mock with its number, by which its scripts and counters are
+ * found, and what must be left of it when everybody has let go.
+ */
+#ifndef MOCK_BUFFER_LIB_H
+#define MOCK_BUFFER_LIB_H
+
+#include "lib/prime_test.h"
+#include "lib/prime_mock.h"
+
+#define PAGE	4096u
+
+struct mock_buffer {
+	int mock;		/* file of its device */
+	uint32_t handle;	/* 0 once closed */
+	uint32_t id;
+	int fd;			/* -1 once closed */
+	size_t size;
+};
+
+/* The kinds of exporter that the mock can be. */
+struct mock_kind {
+	const char *name;
+	uint32_t flags;
+	bool dynamic;		/* has pin and unpin */
+	bool cached;		/* the core keeps its mappings */
+	bool can_mmap;
+	bool counts_attach;	/* attach and detach are seen by the mock */
+};
+
+#define MOCK_KINDS	5
+extern const struct mock_kind mock_kinds[MOCK_KINDS];
+
+/* The number of a mock that is not the device of @drm, and a file of it. */
+unsigned int mock_index_beside(int drm);
+int mock_beside(int drm);
+/* A fresh buffer, exported. */
+struct mock_buffer mock_buffer(int mock, uint32_t flags, unsigned int pages);
+struct mock_buffer mock_buffer_as(int mock, uint32_t flags, uint32_t backing,
+				  unsigned int pages);
+void mock_buffer_close_handle(struct mock_buffer *b);
+void mock_buffer_close_fd(struct mock_buffer *b);
+/* Both, and it must be gone. */
+void mock_buffer_end(struct mock_buffer *b);
+
+/* Calls of @op so far. */
+unsigned int mock_count(const struct mock_buffer *b, uint32_t op);
+/* What is open of it, by enum prime_mock_pair. */
+int mock_balance(const struct mock_buffer *b, uint32_t pair);
+/* Waits until @op has been called @calls times, some seconds at most. */
+void mock_wait_calls(const struct mock_buffer *b, uint32_t op,
+		     unsigned int calls);
+/* No importer is left: each op is balanced. Waits a moment for it. */
+void mock_settled(const struct mock_buffer *b);
+/* It is freed, and was released once. Waits a moment for it. */
+void mock_gone(const struct mock_buffer *b);
+
+/* Does the kernel let dynamic importers follow moves (CONFIG_DMABUF_MOVE_NOTIFY)? */
+bool kernel_moves(void);
+/* A signal every @ms with a handler that does nothing; 0 stops it. */
+void alarm_every(int ms);
+
+#endif

@@ -1,0 +1,986 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: prime cve
+ * Description: One regression for each published vulnerability of buffer
+ *  sharing whose path exists in this kernel. A description says what went
+ *  wrong and how the subtest notices; besides, every subtest fails when the
+ *  kernel is tainted (a warning, an oops, a report of KASAN) or a buffer is
+ *  left. Some of them were in drivers that need hardware or a hypervisor which
+ *  a virtual machine for tests has not. Of these the same mistake is looked
+ *  for in the code that every driver shares: CVE-2025-38595 (Xen's grant
+ *  tables) and CVE-2025-38722 (habanalabs) in the exporters here,
+ *  CVE-2025-37765 (nouveau) and CVE-2024-46709 (vmwgfx) in the importers here.
+ *  CVE-2021-47200 lies in an exporter's mmap helper for TTM, which bochs uses:
+ *  its subtest runs on every DRM device there is. CVE-2025-38674 came with
+ *  Linux 6.15 and is kept out of this one. CVE-2022-48730 is a speculation that
+ *  leaves no trace: its subtest holds the architectural bound only.
+ *  CVE-2022-50819 needs an allocation that fails: it is sync of prime_enomem.
+ */
+#include "lib/prime_memory.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <libdrm/drm_fourcc.h>
+
+#define MIB	(1024 * 1024ull)
+
+/* --- udmabuf --- */
+
+/* A memfd whose page N starts with the number N; it can't shrink. */
+static int sealed_memfd(unsigned int pages)
+{
+	int fd = memfd_sealed(pages * PAGE, F_SEAL_SHRINK);
+
+	for (unsigned int i = 0; i < pages; i++)
+		check_eq(pwrite(fd, &i, sizeof(i), i * PAGE), sizeof(i));
+	return fd;
+}
+
+/* Pages that somebody has pinned keep a memfd from being sealed like this. */
+static int seal_writes(int memfd)
+{
+	return fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE) ? -errno : 0;
+}
+
+/* By a device that is open already: for when no other fd can be had. */
+static int create_on(int device, int memfd, uint64_t size)
+{
+	struct udmabuf_create arg = {
+		.memfd = memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .size = size,
+	};
+
+	return xioctl(device, UDMABUF_CREATE, &arg);
+}
+
+/* The start of one memfd, @count times over. */
+static int create_repeated(int memfd, uint64_t size, unsigned int count)
+{
+	struct udmabuf_create_item *items = calloc(count + 1, sizeof(*items));
+	int ret;
+
+	for (unsigned int i = 0; i < count; i++)
+		items[i] = (struct udmabuf_create_item){
+			.memfd = memfd, .size = size,
+		};
+	ret = udmabuf_create_list(items, count, UDMABUF_FLAGS_CLOEXEC);
+	free(items);
+	return ret;
+}
+
+static int numbered_udmabuf(unsigned int pages)
+{
+	int memfd = sealed_memfd(pages);
+	int fd = check_ok(udmabuf_create(memfd, 0, pages * PAGE,
+					 UDMABUF_FLAGS_CLOEXEC));
+
+	close(memfd);
+	return fd;
+}
+
+/* Sets a limit of the udmabuf driver; gives the one before. */
+static int udmabuf_limit(const char *name, int value)
+{
+	char path[96], *text;
+	FILE *file;
+	int old;
+
+	snprintf(path, sizeof(path), "/sys/module/udmabuf/parameters/%s", name);
+	text = read_text(path);
+	file = fopen(path, "w");
+	if (!text || !file)
+		prime_skip("%s cannot be written: %s", path, strerror(errno));
+	old = atoi(text);
+	fprintf(file, "%d", value);
+	fclose(file);
+	free(text);
+	return old;
+}
+
+/* --- beyond the end of a buffer --- */
+
+static sigjmp_buf fault;
+
+static void on_fault(int signal)
+{
+	siglongjmp(fault, signal);
+}
+
+/* The signal that reading at @address brings, 0 for none. */
+static int touch(volatile char *address)
+{
+	struct sigaction action = { .sa_handler = on_fault };
+	int got;
+
+	sigaction(SIGBUS, &action, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+	got = sigsetjmp(fault, 1);
+	if (!got)
+		(void)*address;
+	return got;
+}
+
+/*
+ * No mapping reaches past the last page: not by its length, not by its offset,
+ * not by being grown, not by having its pages shuffled. Where a mapping can be
+ * grown, its new pages must not be there.
+ */
+static void check_the_end(int fd, off_t pages)
+{
+	for (off_t first = 0; first < pages; first++) {
+		size_t length = (pages - first) * PAGE;
+		char *map = mmap(NULL, length, PROT_READ | PROT_WRITE,
+				 MAP_SHARED, fd, first * PAGE), *more;
+
+		check(map != MAP_FAILED);
+		more = mremap(map, length, length + PAGE, MREMAP_MAYMOVE);
+		if (more != MAP_FAILED) {
+			check_eq(touch(more + length), SIGBUS);
+			map = more;
+		} else {
+			check_eq(errno, EFAULT);
+		}
+		check_eq(touch(map + length - 1), 0);
+		/* What is refused here has lost its old page, too. */
+		check(remap_file_pages(map, PAGE, 0, pages, 0));
+		munmap(map, length + (more == MAP_FAILED ? 0 : PAGE));
+	}
+	check(mmap(NULL, (pages + 1) * PAGE, PROT_READ, MAP_SHARED, fd, 0) ==
+	      MAP_FAILED);
+	check(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, pages * PAGE) ==
+	      MAP_FAILED);
+	check(mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd,
+		   -(off_t)PAGE) == MAP_FAILED);
+}
+
+/**
+ * SUBTEST: cve-2023-2008-udmabuf-fault-past-the-end
+ * Description: CVE-2023-2008: the fault handler of udmabuf took the page
+ *  offset as an index without a look at the number of pages, so a mapping that
+ *  was grown showed memory of the kernel. Noticed: a mapping that can be grown
+ *  and has something there (no SIGBUS), or a report of KASAN.
+ */
+static void cve_2023_2008_udmabuf_fault_past_the_end(void)
+{
+	int fd = numbered_udmabuf(4);
+	unsigned int *map;
+
+	check_the_end(fd, 4);
+	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 3 * PAGE);
+	check(map != MAP_FAILED);
+	check_eq(*map, 3);
+}
+
+/**
+ * SUBTEST: cve-2021-47649-udmabuf-of-no-page
+ * Description: CVE-2021-47649: a udmabuf of size 0 was made, with an array at
+ *  the pointer that kmalloc() gives for no byte; the first access through it
+ *  crashed. Noticed: an answer other than EINVAL, or a crash by the CPU access.
+ */
+static void cve_2021_47649_udmabuf_of_no_page(void)
+{
+	int memfd = sealed_memfd(2), fd;
+	const struct udmabuf_create_item items[] = {
+		{ .memfd = memfd, .size = PAGE },
+		{ .memfd = memfd, .offset = PAGE },
+		{ .memfd = memfd, .size = PAGE },
+	};
+
+	check_error(udmabuf_create(memfd, 0, 0, 0), EINVAL);
+	check_error(udmabuf_create(memfd, PAGE, 0, 0), EINVAL);
+	check_error(create_repeated(memfd, PAGE, 0), EINVAL);
+	check_error(create_repeated(memfd, 0, 1), EINVAL);
+	check_error(create_repeated(memfd, 0, 1000), EINVAL);
+
+	/* One empty part among others: refused, or a buffer of the others. */
+	fd = udmabuf_create_list(items, 3, 0);
+	if (fd >= 0) {
+		check_eq(lseek(fd, 0, SEEK_END), 2 * PAGE);
+		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+		close(fd);
+	} else {
+		check_error(fd, EINVAL);
+	}
+	check_ok(seal_writes(memfd));
+}
+
+/**
+ * SUBTEST: cve-2022-49983-udmabuf-without-dma-mask
+ * Description: CVE-2022-49983: the device that udmabuf maps for had no DMA
+ *  mask, so the first CPU access warned and was refused. Noticed: an errno, or
+ *  the taint of the warning. One buffer for each direction, since a buffer
+ *  stays mapped in the direction of its first access.
+ */
+static void cve_2022_49983_udmabuf_without_dma_mask(void)
+{
+	for (uint64_t way = DMA_BUF_SYNC_READ; way <= DMA_BUF_SYNC_RW; way++) {
+		int fd = numbered_udmabuf(3);
+		unsigned int *map = map_dmabuf(fd, 3 * PAGE);
+
+		for (unsigned int turn = 0; turn < 3; turn++) {
+			check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | way));
+			check_eq(map[2 * PAGE / sizeof(*map)], 2 + turn);
+			map[2 * PAGE / sizeof(*map)]++;
+			check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | way));
+		}
+		unmap(map, 3 * PAGE);
+		close(fd);
+	}
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/*
+ * A memfd of one piece whose pages can be had again and again in one udmabuf:
+ * a huge page if the machine gives one, which is quicker, else small ones.
+ */
+#define PIECE	(2 * MIB)
+
+static int one_piece(void)
+{
+	int fd = memfd_create("cve", MFD_ALLOW_SEALING | MFD_CLOEXEC |
+				     MFD_HUGETLB);
+
+	if (fd >= 0 && !ftruncate(fd, PIECE) && !fallocate(fd, 0, 0, PIECE)) {
+		check_ok(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) ? -errno : 0);
+		return fd;
+	}
+	close(fd);
+	return sealed_memfd(PIECE / PAGE);
+}
+
+static int huge_pages(int count)
+{
+	const char *path = "/proc/sys/vm/nr_hugepages";
+	char *text = read_text(path), number[16];
+	int old = text ? atoi(text) : 0;
+
+	free(text);
+	snprintf(number, sizeof(number), "%d", count);
+	if (text)
+		write_text(path, number);
+	return old;
+}
+
+/* A udmabuf of @count pieces while the driver allows @limit MiB. */
+static int udmabuf_with_limit(int limit, unsigned int count)
+{
+	int old_huge = huge_pages(1), memfd = one_piece();
+	int old_limit = udmabuf_limit("size_limit_mb", limit);
+	int old_count = udmabuf_limit("list_limit", count);
+	int fd = create_repeated(memfd, PIECE, count);
+
+	udmabuf_limit("size_limit_mb", old_limit);
+	udmabuf_limit("list_limit", old_count);
+	close(memfd);
+	huge_pages(old_huge);
+	return fd;
+}
+
+/**
+ * SUBTEST: cve-2024-56544-udmabuf-of-two-gigabytes
+ * Description: CVE-2024-56544: the array of a udmabuf's pages had to lie in one
+ *  piece of memory, so a buffer of more than 2 GiB, which the limit may be
+ *  raised to, warned and was refused. Here it is one huge page many times over.
+ *  Noticed: ENOMEM, the taint of the warning, or a last page that is not there.
+ */
+static void cve_2024_56544_udmabuf_of_two_gigabytes(void)
+{
+	unsigned int count = 2 * 1024 / 2 + 4;
+	uint64_t size = count * PIECE;
+	int fd = check_ok(udmabuf_with_limit(4096, count));
+	volatile char *first, *last;
+
+	check_eq(lseek(fd, 0, SEEK_END), size);
+	first = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		     PIECE - PAGE);
+	last = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    size - PAGE);
+	check(first != MAP_FAILED);
+	check(last != MAP_FAILED);
+	first[1] = 42;
+	check_eq(last[1], 42);
+	check(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, size) == MAP_FAILED);
+}
+
+/**
+ * SUBTEST: cve-2024-56712-udmabuf-without-fd
+ * Description: CVE-2024-56712: when there was no fd left for a new udmabuf, its
+ *  pages were let go but its dma-buf stayed for ever, with a pointer to them.
+ *  Noticed: a count of buffers that grows, or a page that stays pinned, which
+ *  keeps the memfd from being sealed.
+ */
+static void cve_2024_56712_udmabuf_without_fd(void)
+{
+	int device = udmabuf_open(), memfd = sealed_memfd(4), fd;
+	int before = count_buffers();
+	unsigned long limit;
+
+	/* What reads the count needs an fd, so it is asked afterwards. */
+	limit = forbid_fds();
+	for (int i = 0; i < 200; i++)
+		check_error(create_on(device, memfd, 4 * PAGE), EMFILE);
+	allow_fds(limit);
+	check_eq(settle_buffers(before), before);
+
+	fd = check_ok(create_on(device, memfd, 4 * PAGE));
+	check_error(seal_writes(memfd), EBUSY);
+	close(fd);
+	check_eq(settle_buffers(before), before);
+	check_ok(seal_writes(memfd));
+}
+
+/**
+ * SUBTEST: cve-2025-37803-udmabuf-limit-overflows
+ * Description: CVE-2025-37803: the limit in MiB was turned into bytes in 32
+ *  bits. One of 4096 refused every buffer, one of 2048 none at all. Noticed: a
+ *  page that is refused, or a buffer above the limit that is made.
+ */
+static void cve_2025_37803_udmabuf_limit_overflows(void)
+{
+	static const int limits[] = { 1, 2047, 2048, 4095, 4096, 8192 };
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (limits[i] > 1)
+			close(check_ok(udmabuf_with_limit(limits[i], 1)));
+	check_error(udmabuf_with_limit(1, 1), EINVAL);
+	check_error(udmabuf_with_limit(2047, 1024), EINVAL);
+	check_error(udmabuf_with_limit(2048, 1025), EINVAL);
+	close(check_ok(udmabuf_with_limit(2048, 1024)));
+}
+
+/* --- heaps --- */
+
+/**
+ * SUBTEST: cve-2024-46852-cma-heap-fault-past-the-end
+ * Description: CVE-2024-46852: the fault handler of the contiguous heap let the
+ *  first page past the end through, when a mapping had been grown. Noticed: a
+ *  mapping that can be grown and has something there (no SIGBUS), or KASAN.
+ */
+static void cve_2024_46852_cma_heap_fault_past_the_end(void)
+{
+	check_the_end(make_memory(MEMORY_CMA_HEAP, 3 * PAGE), 3);
+}
+
+/**
+ * SUBTEST: cve-2024-46852-other-exporters-past-the-end
+ * Description: The same of the system heap, which maps at once, and of the
+ *  device under test and the other one.
+ */
+static void cve_2024_46852_other_exporters_past_the_end(void)
+{
+	check_the_end(make_dmabuf(open_device(), 4, NULL), 4);
+	check_the_end(make_dmabuf(open_other(), 4, NULL), 4);
+	check_the_end(make_memory(MEMORY_SYSTEM_HEAP, 5 * PAGE), 5);
+}
+
+/**
+ * SUBTEST: cve-2022-48730-heap-ioctl-number
+ * Description: CVE-2022-48730: the number of a heap's ioctl was an index that
+ *  the processor might use before its bound is checked. A speculation can't be
+ *  seen from here; the bound itself can. Noticed: a number without an ioctl
+ *  that is not refused, or one that leaves an fd.
+ */
+static void cve_2022_48730_heap_ioctl_number(void)
+{
+	static const unsigned int dirs[] = {
+		_IOC_NONE, _IOC_READ, _IOC_WRITE, _IOC_READ | _IOC_WRITE,
+	};
+	int heap = heap_open("system"), ret;
+	unsigned int fds;
+	char arg[16384];
+
+	if (heap < 0)
+		prime_skip("no system heap: CONFIG_DMABUF_HEAPS_SYSTEM");
+	fds = count_fds();
+	for (unsigned int nr = 1; nr < 256; nr++) {
+		for (unsigned int dir = 0; dir < 4; dir++) {
+			for (unsigned int size = 0; size < 16384;
+			     size = size * 4 + 24) {
+				memset(arg, 0, sizeof(arg));
+				arg[1] = 0x10;
+				ret = xioctl(heap, _IOC(dirs[dir], 'H', nr,
+							size), arg);
+				if (ret != -EINVAL && ret != -ENOTTY)
+					prime_fail(__FILE__, __LINE__,
+						   "ioctl %u gives %d", nr, ret);
+			}
+		}
+	}
+	check_eq(count_fds(), fds);
+	close(check_ok(heap_alloc(heap, PAGE, O_RDWR | O_CLOEXEC, 0)));
+}
+
+/* --- threads --- */
+
+static atomic_bool over;
+
+static pthread_t start(void *(*run)(void *), void *data)
+{
+	pthread_t thread;
+
+	atomic_store(&over, false);
+	check_eq(pthread_create(&thread, NULL, run, data), 0);
+	return thread;
+}
+
+static void stop(pthread_t thread)
+{
+	atomic_store(&over, true);
+	check_eq(pthread_join(thread, NULL), 0);
+}
+
+static double half_a_race(void)
+{
+	return now() + race_seconds() / 2;
+}
+
+static void *wait_on_epoll(void *data)
+{
+	struct epoll_event event;
+	int ep = *(int *)data;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
+	while (!atomic_load(&over)) {
+		epoll_wait(ep, &event, 1, 0);
+		free(read_text(path));
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: cve-2024-38580-epoll-meets-the-last-close
+ * Description: CVE-2024-38580: epoll asked a file whose last reference was
+ *  gone, and the poll of a dma-buf took one of the dead file for the time of
+ *  its fence. One thread waits on an epoll whose buffers, each with a pending
+ *  fence, are closed by another. Noticed: KASAN, a warning of the file's count,
+ *  or a buffer left.
+ */
+static void cve_2024_38580_epoll_meets_the_last_close(void)
+{
+	int drm = open_device(), timeline = sw_timeline();
+	int ep = epoll_create1(EPOLL_CLOEXEC), before = count_buffers();
+	pthread_t waiters[2];
+	double end;
+	uint32_t turn = 0;
+
+	check(ep >= 0);
+	for (int i = 0; i < 2; i++)
+		waiters[i] = start(wait_on_epoll, &ep);
+	for (end = half_a_race(); now() < end; turn++) {
+		struct epoll_event event = { .events = EPOLLIN | EPOLLOUT };
+		int fence = sw_fence(timeline, turn + 1);
+		uint32_t handle;
+		int fd = make_dmabuf(drm, 1, &handle);
+
+		check_ok(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence));
+		check_ok(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) ? -errno : 0);
+		check_ok(gem_close(drm, handle));
+		if (turn & 1)
+			sw_advance(timeline, 1);
+		event.events |= EPOLLET;
+		if (turn & 2)
+			epoll_ctl(ep, EPOLL_CTL_MOD, fd, &event);
+		close(fd);
+		if (!(turn & 1))
+			sw_advance(timeline, 1);
+		/* sw_sync must not see a fence go while it is signalled. */
+		check_eq(poll_events(fence, 1, 5000), 1);
+		close(fence);
+	}
+	for (int i = 0; i < 2; i++)
+		stop(waiters[i]);
+	printf("%u buffers\n", turn);
+	check(turn > 0);
+	check_eq(settle_buffers(before), before);
+}
+
+/* --- the number of an fd that is being made --- */
+
+static int guess;	/* the lowest free fd: the next one to be given out */
+
+static void *close_the_guess(void *data)
+{
+	(void)data;
+	while (!atomic_load(&over))
+		close(guess);
+	return NULL;
+}
+
+/* Makes fds in turn while another thread closes each as soon as it is there. */
+static void race_for_the_fd(int (*make)(void *), void *data)
+{
+	unsigned int turns = 0, lost = 0;
+	pthread_t closer;
+	double end;
+
+	guess = check_ok(make(data));
+	close(guess);
+	closer = start(close_the_guess, NULL);
+	for (end = half_a_race(); now() < end; turns++) {
+		int fd = make(data);
+
+		check_eq(fd, guess);
+		lost += fcntl(fd, F_GETFD) < 0;
+		close(fd);
+	}
+	stop(closer);
+	printf("%u turns, the fd was gone in %u\n", turns, lost);
+	check(turns > 0);
+}
+
+static int make_by_export(void *data)
+{
+	int drm = *(int *)data;
+	uint32_t handle = check_ok(gem_create(drm, 1));
+	int fd = gem_export(drm, handle, DRM_CLOEXEC);
+
+	check_ok(gem_close(drm, handle));
+	return fd;
+}
+
+static int make_by_heap(void *data)
+{
+	return heap_alloc(*(int *)data, PAGE, O_RDWR | O_CLOEXEC, 0);
+}
+
+struct from_memfd {
+	int device, memfd;
+};
+
+static int make_by_udmabuf(void *data)
+{
+	struct from_memfd *from = data;
+
+	return create_on(from->device, from->memfd, PAGE);
+}
+
+static int make_sync_file(void *data)
+{
+	return dmabuf_export_sync_file(*(int *)data, DMA_BUF_SYNC_RW);
+}
+
+/**
+ * SUBTEST: cve-2025-38722-fd-closed-while-exported
+ * Description: CVE-2025-38722, in habanalabs, which needs its hardware: an
+ *  export went on with the buffer after its fd was to be had, when another
+ *  thread may have closed it. Here HANDLE_TO_FD and EXPORT_SYNC_FILE meet a
+ *  thread that closes the next fd as soon as it is there. Noticed: KASAN, a
+ *  crash, or a buffer left.
+ */
+static void cve_2025_38722_fd_closed_while_exported(void)
+{
+	int drm = open_device(), before = count_buffers(), fd;
+
+	race_for_the_fd(make_by_export, &drm);
+	check_eq(settle_buffers(before), before);
+	fd = make_dmabuf(drm, 1, NULL);
+	race_for_the_fd(make_sync_file, &fd);
+}
+
+/**
+ * SUBTEST: cve-2025-38595-fd-closed-while-made
+ * Description: CVE-2025-38595, in Xen's grant tables, which need Xen: the same
+ *  mistake where a buffer is made from pages. Here udmabuf and the system heap
+ *  meet such a thread. Noticed: KASAN, a crash, a buffer left, or a page that
+ *  stays pinned.
+ */
+static void cve_2025_38595_fd_closed_while_made(void)
+{
+	struct from_memfd from = { udmabuf_open(), sealed_memfd(1) };
+	int heap = heap_open("system"), before = count_buffers();
+
+	race_for_the_fd(make_by_udmabuf, &from);
+	check_eq(settle_buffers(before), before);
+	check_ok(seal_writes(from.memfd));
+	if (heap >= 0)
+		race_for_the_fd(make_by_heap, &heap);
+	check_eq(settle_buffers(before), before);
+}
+
+/* --- DRM --- */
+
+/* An object that only its dma-buf holds is mapped, and outlives even that. */
+static void map_the_last_reference(int drm)
+{
+	uint32_t handle = check_ok(gem_create(drm, 4));
+	int fd = check_ok(gem_export(drm, handle, DRM_CLOEXEC | DRM_RDWR));
+	volatile char *map[3];
+
+	check_ok(gem_close(drm, handle));
+	for (int i = 0; i < 3; i++) {
+		map[i] = map_dmabuf(fd, 4 * PAGE);
+		map[i][i * PAGE] = i + 1;
+		if (i == 1) {
+			munmap((void *)map[0], 4 * PAGE);
+			map[0] = NULL;
+		}
+	}
+	close(fd);
+	check_eq(map[1][2 * PAGE], 3);
+	munmap((void *)map[1], 4 * PAGE);
+	check_eq(map[2][PAGE], 2);
+	check_eq(map[2][0], 1);
+	munmap((void *)map[2], 4 * PAGE);
+}
+
+/**
+ * SUBTEST: cve-2021-47200-mmap-of-the-last-reference
+ * Description: CVE-2021-47200: mapping a dma-buf took the reference to the GEM
+ *  object after the driver's mmap (TTM's helper) had dropped one, so an object
+ *  held by its dma-buf alone was freed in between. On every DRM device; a bochs
+ *  display has that helper. Noticed: KASAN, a warning of the count, or content
+ *  that is lost.
+ */
+static void cve_2021_47200_mmap_of_the_last_reference(void)
+{
+	int before = count_buffers(), tried = 0;
+	char path[32];
+
+	for (int i = 0; i < 16; i++) {
+		uint32_t handle;
+		int drm, fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		drm = open(path, O_RDWR | O_CLOEXEC);
+		if (drm < 0)
+			continue;
+		handle = gem_create(drm, 1);
+		fd = (int)handle < 0 ? -1 : gem_export(drm, handle, DRM_RDWR);
+		if (fd >= 0) {
+			printf("%s\n", driver_name(drm));
+			close(fd);
+			gem_close(drm, handle);
+			for (int j = 0; j < 20; j++)
+				map_the_last_reference(drm);
+			tried++;
+		}
+		close(drm);
+	}
+	if (!tried)
+		prime_skip("no DRM device makes dumb buffers");
+	check_eq(settle_buffers(before), before);
+}
+
+/* --- a virtual display --- */
+
+enum { ROWS = 480 };	/* of 4096 bytes each, of which 2560 are shown */
+
+struct display {
+	int drm;
+	uint32_t crtc, connector;
+	struct drm_mode_modeinfo mode;
+};
+
+static struct display open_display(void)
+{
+	struct display d = { .drm = open_driver("vkms") };
+	struct drm_mode_modeinfo modes[128];
+	struct drm_mode_card_res res = { };
+	struct drm_mode_get_connector conn = { };
+
+	res.count_crtcs = res.count_connectors = 1;
+	res.crtc_id_ptr = (uintptr_t)&d.crtc;
+	res.connector_id_ptr = (uintptr_t)&d.connector;
+	if (xioctl(d.drm, DRM_IOCTL_MODE_GETRESOURCES, &res) || !d.crtc ||
+	    !d.connector)
+		prime_skip("vkms here has not one display");
+
+	conn.connector_id = d.connector;
+	check_ok(xioctl(d.drm, DRM_IOCTL_MODE_GETCONNECTOR, &conn));
+	if (conn.count_modes > 128)
+		conn.count_modes = 128;
+	conn.modes_ptr = (uintptr_t)modes;
+	conn.count_props = conn.count_encoders = 0;
+	check_ok(xioctl(d.drm, DRM_IOCTL_MODE_GETCONNECTOR, &conn));
+	for (unsigned int i = 0; i < conn.count_modes; i++)
+		if (modes[i].hdisplay == 640 && modes[i].vdisplay == ROWS)
+			d.mode = modes[i];
+	check_eq(d.mode.hdisplay, 640);
+	return d;
+}
+
+static uint32_t framebuffer(struct display *d, uint32_t handle)
+{
+	struct drm_mode_fb_cmd2 arg = {
+		.width = 640, .height = ROWS, .pixel_format = DRM_FORMAT_XRGB8888,
+		.handles = { handle }, .pitches = { PAGE },
+	};
+
+	check_ok(xioctl(d->drm, DRM_IOCTL_MODE_ADDFB2, &arg));
+	return arg.fb_id;
+}
+
+static void remove_framebuffer(struct display *d, uint32_t fb)
+{
+	check_ok(xioctl(d->drm, DRM_IOCTL_MODE_RMFB, &fb));
+}
+
+/* The picture in @fb is shown; 0 turns the display off. */
+static void show(struct display *d, uint32_t fb)
+{
+	struct drm_mode_crtc arg = {
+		.crtc_id = d->crtc, .fb_id = fb, .mode = d->mode,
+		.mode_valid = fb != 0, .count_connectors = fb != 0,
+		.set_connectors_ptr = (uintptr_t)&d->connector,
+	};
+
+	check_ok(xioctl(d->drm, DRM_IOCTL_MODE_SETCRTC, &arg));
+}
+
+/* The checksum of what is shown, from debugfs. */
+static unsigned long shown(struct display *d)
+{
+	char path[96], line[64];
+	unsigned long sum = 0;
+	struct stat st;
+	ssize_t got;
+	int fd;
+
+	check_ok(fstat(d->drm, &st) ? -errno : 0);
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/debug/dri/%u/crtc-0/crc/control", minor(st.st_rdev));
+	if (!write_text(path, "auto"))
+		prime_skip("%s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/debug/dri/%u/crtc-0/crc/data", minor(st.st_rdev));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	check(fd >= 0);
+	for (int frame = 0; frame < 2; frame++) {
+		got = read(fd, line, sizeof(line) - 1);
+		check(got > 0);
+		line[got] = '\0';
+		check_eq(sscanf(line, "%*s %lx", &sum), 1);
+	}
+	close(fd);
+	return sum;
+}
+
+static void paint(int fd, uint32_t colour)
+{
+	uint32_t *map = map_dmabuf(fd, ROWS * PAGE);
+
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	for (size_t i = 0; i < ROWS * PAGE / sizeof(*map); i++)
+		map[i] = colour + i * 0x010101;
+	check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
+	unmap(map, ROWS * PAGE);
+}
+
+/* What the display's own buffer looks like when painted so. */
+static unsigned long shown_locally(struct display *d, uint32_t colour)
+{
+	uint32_t handle, fb;
+	int fd = make_dmabuf(d->drm, ROWS, &handle);
+	unsigned long sum;
+
+	paint(fd, colour);
+	fb = framebuffer(d, handle);
+	show(d, fb);
+	sum = shown(d);
+	show(d, 0);
+	remove_framebuffer(d, fb);
+	gem_close(d->drm, handle);
+	close(fd);
+	return sum;
+}
+
+/**
+ * SUBTEST: cve-2025-38449-framebuffer-outlives-its-handle
+ * Description: CVE-2025-38449: a framebuffer held the GEM object but not its
+ *  handle, so closing the handle took the dma-buf away under an object that is
+ *  about to be shown, and the display's mapping of it went through a pointer to
+ *  nothing. The handle, the fd and the exporter are closed, then the
+ *  framebuffer is shown, hidden and shown again. Noticed: a crash or warning,
+ *  a picture that is not the one painted, or another dma-buf than before.
+ */
+static void cve_2025_38449_framebuffer_outlives_its_handle(void)
+{
+	struct display d = open_display();
+	int before = count_buffers();
+	unsigned long wanted = shown_locally(&d, 0x123456), other;
+	int exporter = open_driver("vgem");
+	int fd = make_dmabuf(exporter, ROWS, NULL), again;
+	uint32_t handle = check_ok(gem_import(d.drm, fd));
+	uint32_t fb = framebuffer(&d, handle);
+	struct drm_mode_fb_cmd2 info = { .fb_id = fb };
+	uint64_t inode = inode_of(fd);
+
+	paint(fd, 0x123456);
+	check_ok(gem_close(d.drm, handle));
+	close(fd);
+	close(exporter);
+	for (int i = 0; i < 3; i++) {
+		show(&d, fb);
+		check_eq(shown(&d), wanted);
+		other = shown_locally(&d, 0x654321);
+		check(other != wanted);
+		show(&d, 0);
+	}
+
+	check_ok(xioctl(d.drm, DRM_IOCTL_MODE_GETFB2, &info));
+	again = check_ok(gem_export(d.drm, info.handles[0], DRM_CLOEXEC));
+	check_eq(inode_of(again), inode);
+	check_eq(gem_import(d.drm, again), info.handles[0]);
+	close(again);
+	check_ok(gem_close(d.drm, info.handles[0]));
+	remove_framebuffer(&d, fb);
+	check_eq(settle_buffers(before), before);
+}
+
+/**
+ * SUBTEST: cve-2025-38674-import-outlives-its-handle
+ * Description: CVE-2025-38674, of Linux 6.15: freeing an imported object went
+ *  by the object's own dma-buf pointer, which is gone with the last handle, and
+ *  not by its attachment. Imported objects are let outlive their handle in a
+ *  framebuffer, get a new handle, are exported again, and are freed in each
+ *  order. Noticed: a crash, an attachment or a buffer left.
+ */
+static void cve_2025_38674_import_outlives_its_handle(void)
+{
+	struct display d = open_display();
+	int before = count_buffers();
+
+	for (int order = 0; order < 8; order++) {
+		int exporter = open_driver("vgem");
+		int fd = make_dmabuf(exporter, ROWS, NULL), again;
+		uint32_t handle = check_ok(gem_import(d.drm, fd));
+		uint32_t fb = framebuffer(&d, handle);
+		uint64_t inode = inode_of(fd);
+		struct drm_mode_fb_cmd2 info = { .fb_id = fb };
+
+		check_ok(gem_close(d.drm, handle));
+		if (order & 1)
+			close(exporter);
+		check_ok(xioctl(d.drm, DRM_IOCTL_MODE_GETFB2, &info));
+		if (order & 2)
+			remove_framebuffer(&d, fb);
+		again = check_ok(gem_export(d.drm, info.handles[0],
+					    DRM_CLOEXEC));
+		check_eq(inode_of(again), inode);
+		if (order & 4)
+			close(fd);
+		check_ok(gem_close(d.drm, info.handles[0]));
+		handle = check_ok(gem_import(d.drm, again));
+		if (!(order & 2))
+			remove_framebuffer(&d, fb);
+		if (!(order & 4))
+			close(fd);
+		close(again);
+		check_ok(gem_close(d.drm, handle));
+		if (!(order & 1))
+			close(exporter);
+		check_eq(settle_buffers(before), before);
+	}
+}
+
+/**
+ * SUBTEST: cve-2025-37765-importer-dies-last
+ * Description: CVE-2025-37765, in nouveau, which needs its hardware: an
+ *  importer put the dma-buf first and then looked at the fences of the
+ *  reservation object, which had gone with it. Here the importer's object is
+ *  the last to hold the buffer and goes with fences pending, signalled and
+ *  none. Noticed: KASAN, or a buffer left.
+ */
+static void cve_2025_37765_importer_dies_last(void)
+{
+	int timeline = sw_timeline(), before = count_buffers();
+
+	for (int turn = 0; turn < 30; turn++) {
+		int exporter = open_device(), importer = open_other();
+		int fd = make_dmabuf(exporter, 1 + turn % 3, NULL);
+		int fence = sw_fence(timeline, turn + 1);
+		uint32_t handle = check_ok(gem_import(importer, fd));
+
+		if (turn % 3)
+			check_ok(dmabuf_import_sync_file(fd, 1 + turn % 2,
+							 fence));
+		if (turn % 3 == 2)
+			sw_advance(timeline, 1);
+		close(fd);
+		close(exporter);
+		if (turn & 4)
+			close(check_ok(gem_export(importer, handle, 0)));
+		if (turn & 1)
+			check_ok(gem_close(importer, handle));
+		close(importer);
+		if (turn % 3 != 2)
+			sw_advance(timeline, 1);
+		check_eq(poll_events(fence, 1, 5000), 1);
+		close(fence);
+	}
+	check_eq(settle_buffers(before), before);
+}
+
+/**
+ * SUBTEST: cve-2024-46709-importer-reads-foreign-pages
+ * Description: CVE-2024-46709, in vmwgfx, which needs its hypervisor: an
+ *  importer read the pages of a foreign buffer by itself, which not every
+ *  exporter allows, and not by the buffer's own vmap. Here the virtual display
+ *  shows buffers of another DRM device, of udmabuf and of the heaps, painted
+ *  like its own. Noticed: a crash, or a picture that is not the one painted.
+ */
+static void cve_2024_46709_importer_reads_foreign_pages(void)
+{
+	struct display d = open_display();
+	unsigned long wanted = shown_locally(&d, 0x224466);
+	const int fds[] = {
+		make_dmabuf(open_driver("vgem"), ROWS, NULL),
+		make_memory(MEMORY_UDMABUF, ROWS * PAGE),
+		make_memory(MEMORY_SYSTEM_HEAP, ROWS * PAGE),
+		make_memory(MEMORY_CMA_HEAP, ROWS * PAGE),
+	};
+
+	for (int i = 0; i < 4; i++) {
+		uint32_t handle = check_ok(gem_import(d.drm, fds[i]));
+		uint32_t fb = framebuffer(&d, handle);
+
+		paint(fds[i], 0x113355);
+		show(&d, fb);
+		check(shown(&d) != wanted);
+		paint(fds[i], 0x224466);
+		show(&d, fb);
+		check_eq(shown(&d), wanted);
+		show(&d, 0);
+		remove_framebuffer(&d, fb);
+		check_ok(gem_close(d.drm, handle));
+	}
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(cve_2023_2008_udmabuf_fault_past_the_end),
+	SUBTEST(cve_2021_47649_udmabuf_of_no_page),
+	SUBTEST(cve_2022_49983_udmabuf_without_dma_mask),
+	SUBTEST(cve_2024_56544_udmabuf_of_two_gigabytes),
+	SUBTEST(cve_2024_56712_udmabuf_without_fd),
+	SUBTEST(cve_2025_37803_udmabuf_limit_overflows),
+	SUBTEST(cve_2024_46852_cma_heap_fault_past_the_end),
+	SUBTEST(cve_2024_46852_other_exporters_past_the_end),
+	SUBTEST(cve_2022_48730_heap_ioctl_number),
+	SUBTEST(cve_2024_38580_epoll_meets_the_last_close),
+	SUBTEST(cve_2025_38722_fd_closed_while_exported),
+	SUBTEST(cve_2025_38595_fd_closed_while_made),
+	SUBTEST(cve_2021_47200_mmap_of_the_last_reference),
+	SUBTEST(cve_2025_38449_framebuffer_outlives_its_handle),
+	SUBTEST(cve_2025_38674_import_outlives_its_handle),
+	SUBTEST(cve_2025_37765_importer_dies_last),
+	SUBTEST(cve_2024_46709_importer_reads_foreign_pages),
+};
+
+PRIME_MAIN(subtests)

@@ -1,0 +1,1032 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: prime importer
+ * Description: The device under test imports buffers of an exporter that fails,
+ *  sleeps, moves and disappears at every point where it can. Whatever it does,
+ *  its errno arrives, and when the importer has let go nothing is attached,
+ *  pinned or mapped, and the buffer goes.
+ */
+#include "lib/mock_buffer.h"
+#include "lib/prime_memory.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+static void say_kind(const struct mock_kind *kind)
+{
+	printf("exporter: %s\n", kind->name);
+}
+
+/* The ops that importing from an exporter of a kind goes through. */
+static bool passes(const struct mock_kind *kind, uint32_t op)
+{
+	switch (op) {
+	case PRIME_MOCK_ATTACH:
+		return kind->counts_attach;
+	case PRIME_MOCK_PIN:
+		return kind->dynamic || kind->flags == PRIME_MOCK_DEFAULT;
+	default:
+		return true;
+	}
+}
+
+static const uint32_t import_ops[] = {
+	PRIME_MOCK_ATTACH, PRIME_MOCK_PIN, PRIME_MOCK_MAP,
+};
+
+/* --- an import that goes well --- */
+
+/**
+ * SUBTEST: import-each-kind
+ * Description: Buffers of each kind of exporter and each layout of pages are
+ *  imported, and gone after the last close.
+ */
+static void import_each_kind(void)
+{
+	static const unsigned int pages[] = { 5, 16, 1024 };
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		say_kind(&mock_kinds[i]);
+		for (int backing = 0; backing < 3; backing++) {
+			struct mock_buffer b =
+				mock_buffer_as(mock, mock_kinds[i].flags,
+					       backing, pages[backing]);
+			uint32_t handle = import_foreign(drm, b.fd);
+
+			check_ok(gem_close(drm, handle));
+			mock_buffer_end(&b);
+		}
+	}
+}
+
+/**
+ * SUBTEST: calls-of-one-import
+ * Description: One import and one close call the exporter once each way: it is
+ *  attached once, not mapped twice, and all of it is undone. A second import
+ *  into the same file costs the exporter nothing.
+ */
+static void calls_of_one_import(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		const struct mock_kind *kind = &mock_kinds[i];
+		struct mock_buffer b = mock_buffer(mock, kind->flags, 3);
+		uint32_t handle = import_foreign(drm, b.fd);
+		struct drm_prime_mock_stats before, stats;
+
+		say_kind(kind);
+		check_ok(mock_stats(mock, b.id, &before));
+		check_eq(before.calls[PRIME_MOCK_ATTACH], kind->counts_attach);
+		check(before.calls[PRIME_MOCK_MAP] <= 1);
+		check_eq(before.calls[PRIME_MOCK_UNMAP], 0);
+		check_eq(before.calls[PRIME_MOCK_DETACH], 0);
+
+		check_eq(gem_import(drm, b.fd), handle);
+		check_ok(mock_stats(mock, b.id, &stats));
+		check(!memcmp(stats.calls, before.calls, sizeof(stats.calls)));
+
+		check_ok(gem_close(drm, handle));
+		mock_settled(&b);
+		check_ok(mock_stats(mock, b.id, &stats));
+		check_eq(stats.calls[PRIME_MOCK_DETACH], kind->counts_attach);
+		check_eq(stats.calls[PRIME_MOCK_MAP],
+			 before.calls[PRIME_MOCK_MAP]);
+		check_eq(stats.calls[PRIME_MOCK_PIN],
+			 stats.calls[PRIME_MOCK_UNPIN]);
+		check_eq(stats.calls[PRIME_MOCK_RELEASE], 0);
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: many-imports
+ * Description: Two hundred buffers are imported at once and all are given back.
+ */
+static void many_imports(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+	struct mock_buffer b[200];
+	uint32_t handle[200];
+
+	for (int i = 0; i < 200; i++) {
+		b[i] = mock_buffer(mock, mock_kinds[i % MOCK_KINDS].flags, 2);
+		handle[i] = import_foreign(drm, b[i].fd);
+		for (int j = 0; j < i; j++)
+			check(handle[i] != handle[j]);
+	}
+	for (int i = 0; i < 200; i++)
+		check_ok(gem_close(drm, handle[i]));
+	for (int i = 0; i < 200; i++)
+		mock_buffer_end(&b[i]);
+}
+
+/**
+ * SUBTEST: import-into-two-files
+ * Description: Two files of the device import one buffer; each lets go by
+ *  itself, and the buffer stays for the other.
+ */
+static void import_into_two_files(void)
+{
+	int drm[2] = { open_device(), open_device() };
+	int mock = mock_beside(drm[0]);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		uint32_t handle[2];
+
+		say_kind(&mock_kinds[i]);
+		for (int f = 0; f < 2; f++)
+			handle[f] = import_foreign(drm[f], b.fd);
+		mock_buffer_close_handle(&b);
+		mock_buffer_close_fd(&b);
+		check_ok(gem_close(drm[0], handle[0]));
+		check_eq(settle_buffers(1), 1);
+		check_eq(mock_count(&b, PRIME_MOCK_RELEASE), 0);
+		check_ok(gem_close(drm[1], handle[1]));
+		mock_gone(&b);
+	}
+}
+
+/**
+ * SUBTEST: release-after-importer
+ * Description: The exporter's handle and the fd are closed; its object and the
+ *  buffer live until the importer closes its handle, and are released once.
+ */
+static void release_after_importer(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		uint32_t handle = import_foreign(drm, b.fd);
+		struct drm_prime_mock_stats stats;
+
+		say_kind(&mock_kinds[i]);
+		mock_buffer_close_fd(&b);
+		mock_buffer_close_handle(&b);
+		usleep(20000);
+		check_ok(mock_stats(mock, b.id, &stats));
+		check_eq(stats.objects, 1);
+		check_eq(stats.calls[PRIME_MOCK_RELEASE], 0);
+		check_ok(gem_close(drm, handle));
+		mock_gone(&b);
+		if (mock_kinds[i].flags != PRIME_MOCK_DEFAULT)
+			check_eq(mock_count(&b, PRIME_MOCK_RELEASE), 1);
+	}
+}
+
+/**
+ * SUBTEST: file-closed
+ * Description: The importer's file is closed with the handle in it: all is
+ *  undone as by closing the handle.
+ */
+static void file_closed(void)
+{
+	int mock = mock_beside(open_device());
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		int drm = open_device();
+
+		say_kind(&mock_kinds[i]);
+		import_foreign(drm, b.fd);
+		mock_buffer_close_fd(&b);
+		close(drm);
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: exported-again
+ * Description: The importer exports what it has imported: that is the same
+ *  buffer, and the exporter is not asked for anything.
+ */
+static void exported_again(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		uint32_t handle = import_foreign(drm, b.fd);
+		struct drm_prime_mock_stats before, stats;
+		int again;
+
+		say_kind(&mock_kinds[i]);
+		check_ok(mock_stats(mock, b.id, &before));
+		again = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
+		check_eq(inode_of(again), inode_of(b.fd));
+		check_ok(mock_stats(mock, b.id, &stats));
+		check(!memcmp(stats.calls, before.calls, sizeof(stats.calls)));
+		check_ok(gem_close(drm, handle));
+		close(again);
+		mock_buffer_end(&b);
+	}
+}
+
+/* --- an import that is refused --- */
+
+/*
+ * The import fails as the exporter does, and what had been done is undone. A
+ * driver that maps later than at its import can't be told to fail so.
+ */
+static void refused(int drm, struct mock_buffer *b, uint32_t op, int error)
+{
+	struct drm_prime_mock_stats before, stats;
+	int64_t handle;
+
+	check_ok(mock_stats(b->mock, b->id, &before));
+	check_ok(mock_fail(b->mock, b->id, op, 1, error));
+	handle = gem_import(drm, b->fd);
+	if (handle > 0) {
+		check_eq(mock_count(b, op), before.calls[op]);
+		prime_skip("%s takes no such step at its import",
+			   driver_name(drm));
+	}
+	check_eq(-handle, error);
+	mock_settled(b);
+	check_ok(mock_stats(b->mock, b->id, &stats));
+	check_eq(stats.failures[op], before.failures[op] + 1);
+	/* Not tried twice, and nothing undone that had not been done. */
+	check_eq(stats.calls[op], before.calls[op] + 1);
+	if (op != PRIME_MOCK_MAP)
+		check_eq(stats.calls[PRIME_MOCK_MAP],
+			 before.calls[PRIME_MOCK_MAP]);
+	if (op == PRIME_MOCK_ATTACH)
+		check_eq(stats.calls[PRIME_MOCK_PIN],
+			 before.calls[PRIME_MOCK_PIN]);
+	check_eq(stats.calls[PRIME_MOCK_UNMAP], before.calls[PRIME_MOCK_UNMAP]);
+}
+
+static void refused_at(uint32_t op)
+{
+	static const int errors[] = {
+		EPERM, EINTR, EIO, EAGAIN, ENOMEM, EACCES, EBUSY, ENODEV, EINVAL,
+		ENOSPC, EDEADLK, EOPNOTSUPP, ETIMEDOUT,
+	};
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		const struct mock_kind *kind = &mock_kinds[i];
+		struct mock_buffer b;
+
+		if (!passes(kind, op))
+			continue;
+		say_kind(kind);
+		b = mock_buffer(mock, kind->flags, 3);
+		for (unsigned int e = 0; e < sizeof(errors) / sizeof(*errors); e++)
+			refused(drm, &b, op, errors[e]);
+		check_ok(gem_close(drm, import_foreign(drm, b.fd)));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: refused-at-attach
+ * Description: The exporter refuses to attach: its errno arrives, nothing is
+ *  pinned or mapped, and a later import works.
+ */
+static void refused_at_attach(void)
+{
+	refused_at(PRIME_MOCK_ATTACH);
+}
+
+/**
+ * SUBTEST: refused-at-pin
+ * Description: The exporter can't pin the storage: its errno arrives, nothing
+ *  stays attached, and a later import works.
+ */
+static void refused_at_pin(void)
+{
+	refused_at(PRIME_MOCK_PIN);
+}
+
+/**
+ * SUBTEST: refused-at-map
+ * Description: The exporter can't map the storage: its errno arrives, nothing
+ *  stays attached or pinned, and a later import works.
+ */
+static void refused_at_map(void)
+{
+	refused_at(PRIME_MOCK_MAP);
+}
+
+/**
+ * SUBTEST: every-errno
+ * Description: Each number that an exporter may fail with arrives unchanged,
+ *  those included that the kernel uses for itself alone.
+ */
+static void every_errno(void)
+{
+	static const int special[] = { 512 /* ERESTARTSYS */, 517, 524, 4095 };
+	int drm = open_device(), mock = mock_beside(drm);
+	struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 1);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		for (int error = 1; error <= 133; error++)
+			refused(drm, &b, import_ops[i], error);
+		for (int s = 0; s < 4; s++)
+			refused(drm, &b, import_ops[i], special[s]);
+	}
+	check_ok(gem_close(drm, import_foreign(drm, b.fd)));
+	mock_buffer_end(&b);
+}
+
+/**
+ * SUBTEST: refused-nth
+ * Description: Of six files that import one buffer the n-th is refused; it gets
+ *  nothing and the others keep what they have.
+ */
+static void refused_nth(void)
+{
+	int drm[6], mock;
+
+	for (int f = 0; f < 6; f++)
+		drm[f] = open_device();
+	mock = mock_beside(drm[0]);
+	for (int i = 0; i < MOCK_KINDS * 6; i++) {
+		struct mock_buffer b =
+			mock_buffer(mock, mock_kinds[i / 6].flags, 2);
+		uint32_t handle[6];
+		int nth = i % 6;
+
+		check_ok(mock_fail(mock, b.id, PRIME_MOCK_MAP, nth + 1, ENOMEM));
+		for (int f = 0; f < 6; f++) {
+			int64_t ret = gem_import(drm[f], b.fd);
+
+			if (f == nth && ret > 0)
+				prime_skip("%s does not map at its import",
+					   driver_name(drm[f]));
+			if (f == nth)
+				check_error(ret, ENOMEM);
+			else
+				handle[f] = check_ok(ret);
+		}
+		for (int f = 0; f < 6; f++)
+			if (f != nth)
+				check_ok(gem_close(drm[f], handle[f]));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: refused-leaves-others
+ * Description: A refused import takes nothing from another buffer's handle in
+ *  the same file, and the number that it would have got is free.
+ */
+static void refused_leaves_others(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+	struct mock_buffer a = mock_buffer(mock, 0, 2), b = mock_buffer(mock, 0, 2);
+	uint32_t first = import_foreign(drm, a.fd), second;
+
+	second = import_foreign(drm, b.fd);
+	check_ok(gem_close(drm, second));
+	for (int i = 0; i < 100; i++)
+		refused(drm, &b, PRIME_MOCK_MAP, ENOMEM);
+	check_eq(gem_import(drm, a.fd), first);
+	check_eq(gem_import(drm, b.fd), second);
+	check_ok(gem_close(drm, first));
+	check_ok(gem_close(drm, second));
+	mock_buffer_end(&a);
+	mock_buffer_end(&b);
+}
+
+/* --- an exporter that sleeps --- */
+
+struct import {
+	pthread_t thread;
+	int drm, fd;
+	int64_t handle;
+};
+
+static void *import_run(void *data)
+{
+	struct import *import = data;
+
+	import->handle = gem_import(import->drm, import->fd);
+	return NULL;
+}
+
+static void import_start(struct import *import, int drm, int fd)
+{
+	import->drm = drm;
+	import->fd = fd;
+	check_eq(pthread_create(&import->thread, NULL, import_run, import), 0);
+}
+
+static int64_t import_join(struct import *import)
+{
+	check_eq(pthread_join(import->thread, NULL), 0);
+	return import->handle;
+}
+
+/* An import that sleeps in @op, and is known to. */
+static void import_asleep(struct import *import, int drm, struct mock_buffer *b,
+			  uint32_t op, unsigned int ms)
+{
+	unsigned int calls = mock_count(b, op);
+
+	check_ok(mock_sleep(b->mock, b->id, op, ms * 1000, 0));
+	import_start(import, drm, b->fd);
+	mock_wait_calls(b, op, calls + 1);
+}
+
+/**
+ * SUBTEST: asleep-fd-closed
+ * Description: While the exporter sleeps in an import, the fd, the last one, is
+ *  closed and the exporter closes its handle: the import goes on with the buffer
+ *  it began with.
+ */
+static void asleep_fd_closed(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < 3; i++) {
+		struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+		struct import import;
+
+		import_asleep(&import, drm, &b, import_ops[i], 150);
+		mock_buffer_close_fd(&b);
+		mock_buffer_close_handle(&b);
+		check_ok(import_join(&import));
+		check_eq(mock_count(&b, PRIME_MOCK_RELEASE), 0);
+		check_ok(gem_close(drm, import.handle));
+		mock_gone(&b);
+	}
+}
+
+/**
+ * SUBTEST: asleep-file-closed
+ * Description: While the exporter sleeps in an import, the importer's file is
+ *  closed: the import ends as it would have, and then all is undone.
+ */
+static void asleep_file_closed(void)
+{
+	int mock = mock_beside(open_device());
+
+	for (int i = 0; i < 3; i++) {
+		struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+		int drm = open_device();
+		struct import import;
+
+		import_asleep(&import, drm, &b, import_ops[i], 150);
+		close(drm);
+		check_ok(import_join(&import));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: asleep-fails
+ * Description: The fd is closed while the exporter sleeps in an import that then
+ *  fails: nobody holds the buffer any more, and it goes.
+ */
+static void asleep_fails(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < 3; i++) {
+		struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+		struct drm_prime_mock_script script = {
+			.id = b.id, .op = import_ops[i], .fail_at = 1,
+			.fail_count = 1, .error = EBUSY, .sleep_us = 150000,
+		};
+		struct import import;
+
+		check_ok(xioctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, &script));
+		import_start(&import, drm, b.fd);
+		mock_wait_calls(&b, import_ops[i], 1);
+		mock_buffer_close_fd(&b);
+		mock_buffer_close_handle(&b);
+		check_error(import_join(&import), EBUSY);
+		mock_gone(&b);
+	}
+}
+
+/**
+ * SUBTEST: asleep-two-imports
+ * Description: Several threads import one buffer into one file while the
+ *  exporter sleeps in the first import: all get the same handle, the device is
+ *  attached once, and one close lets go.
+ */
+static void asleep_two_imports(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		struct import import[8];
+
+		say_kind(&mock_kinds[i]);
+		import_asleep(&import[0], drm, &b, PRIME_MOCK_MAP, 100);
+		for (int t = 1; t < 8; t++)
+			import_start(&import[t], drm, t & 1 ? b.fd : dup(b.fd));
+		for (int t = 0; t < 8; t++) {
+			check_ok(import_join(&import[t]));
+			check_eq(import[t].handle, import[0].handle);
+			if (t && !(t & 1))
+				close(import[t].fd);
+		}
+		check_eq(mock_count(&b, PRIME_MOCK_MAP), 1);
+		check_ok(gem_close(drm, import[0].handle));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: asleep-first-fails
+ * Description: Two threads import one buffer into one file; the first one's
+ *  import sleeps and fails. The second one succeeds by itself.
+ */
+static void asleep_first_fails(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+	struct mock_buffer b = mock_buffer(mock, 0, 2);
+	struct drm_prime_mock_script script = {
+		.id = b.id, .op = PRIME_MOCK_MAP, .fail_at = 1, .fail_count = 1,
+		.error = EIO, .sleep_us = 150000,
+	};
+	struct import import[2];
+
+	check_ok(xioctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, &script));
+	import_start(&import[0], drm, b.fd);
+	mock_wait_calls(&b, PRIME_MOCK_MAP, 1);
+	import_start(&import[1], drm, b.fd);
+	check_error(import_join(&import[0]), EIO);
+	check_ok(import_join(&import[1]));
+	check_eq(mock_balance(&b, PRIME_MOCK_ATTACHED), 1);
+	check_ok(gem_close(drm, import[1].handle));
+	mock_buffer_end(&b);
+}
+
+struct closing {
+	pthread_t thread;
+	int drm;
+	uint32_t handle;
+	int result;
+};
+
+static void *closing_run(void *data)
+{
+	struct closing *closing = data;
+
+	closing->result = gem_close(closing->drm, closing->handle);
+	return NULL;
+}
+
+/**
+ * SUBTEST: asleep-in-close
+ * Description: The exporter sleeps while the importer's handle is closed, in
+ *  unmap, unpin and detach; the same buffer is imported again meanwhile. That
+ *  import stands by itself.
+ */
+static void asleep_in_close(void)
+{
+	static const uint32_t ops[] = {
+		PRIME_MOCK_UNMAP, PRIME_MOCK_UNPIN, PRIME_MOCK_DETACH,
+	};
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < 3; i++) {
+		struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+		struct closing closing = { .drm = drm };
+		uint32_t handle;
+
+		closing.handle = import_foreign(drm, b.fd);
+		check_ok(mock_sleep(mock, b.id, ops[i], 100000, 0));
+		check_eq(pthread_create(&closing.thread, NULL, closing_run,
+					&closing), 0);
+		mock_wait_calls(&b, ops[i], 1);
+		handle = check_ok(gem_import(drm, b.fd));
+		check_eq(pthread_join(closing.thread, NULL), 0);
+		check_ok(closing.result);
+		check_ok(mock_quiet(mock, b.id, ops[i]));
+		check_eq(mock_balance(&b, PRIME_MOCK_ATTACHED), 1);
+		check_eq(gem_import(drm, b.fd), handle);
+		check_ok(gem_close(drm, handle));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: asleep-handle-closed
+ * Description: One thread imports a buffer again and again while another closes
+ *  whatever handle that may have got, at once. References come back.
+ */
+static void asleep_handle_closed(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+	struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 1);
+	uint32_t first = import_foreign(drm, b.fd);
+	double end = now() + race_seconds() / 2;
+
+	check_ok(gem_close(drm, first));
+	check_ok(mock_sleep(mock, b.id, PRIME_MOCK_MAP, 500, 0));
+	while (now() < end) {
+		struct import import;
+
+		import_start(&import, drm, b.fd);
+		while (gem_close(drm, first) && now() < end + 1)
+			;
+		check_ok(import_join(&import));
+		gem_close(drm, import.handle);
+	}
+	mock_settled(&b);
+	mock_buffer_end(&b);
+}
+
+/* A child that imports and, unless it is killed before, waits to be killed. */
+static pid_t importing_child(struct mock_buffer *b)
+{
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		int drm = open_device();
+
+		gem_import(drm, b->fd);
+		pause();
+		_exit(0);
+	}
+	return pid;
+}
+
+static void kill_child(pid_t pid)
+{
+	double start = now();
+	int status;
+
+	check_ok(kill(pid, SIGKILL) ? -errno : 0);
+	check_eq(waitpid(pid, &status, 0), pid);
+	check(WIFSIGNALED(status));
+	check(now() - start < 5);
+}
+
+/**
+ * SUBTEST: asleep-killed
+ * Description: The importing process is killed while the exporter sleeps, once
+ *  in a sleep that a signal ends and once in one that it doesn't.
+ */
+static void asleep_killed(void)
+{
+	int mock = mock_beside(open_device());
+
+	for (int i = 0; i < 6; i++) {
+		struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+		uint32_t op = import_ops[i % 3];
+		pid_t pid;
+
+		check_ok(mock_sleep(mock, b.id, op, i < 3 ? 200000 : 10000000,
+				    i < 3 ? 0 : PRIME_MOCK_INTERRUPTIBLE));
+		pid = importing_child(&b);
+		mock_wait_calls(&b, op, 1);
+		kill_child(pid);
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: killed-with-import
+ * Description: A process that has imported buffers of each kind is killed; all
+ *  is undone.
+ */
+static void killed_with_import(void)
+{
+	int mock = mock_beside(open_device());
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		pid_t pid;
+
+		say_kind(&mock_kinds[i]);
+		pid = importing_child(&b);
+		mock_wait_calls(&b, PRIME_MOCK_MAP, 1);
+		kill_child(pid);
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: asleep-interrupted
+ * Description: A signal ends the exporter's sleep in attach, pin or map: the
+ *  import gives EINTR with everything undone, and the next one works.
+ */
+static void asleep_interrupted(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < 3; i++) {
+		struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+		uint32_t op = import_ops[i];
+		int64_t handle;
+
+		check_ok(mock_sleep(mock, b.id, op, 10000000,
+				    PRIME_MOCK_INTERRUPTIBLE));
+		alarm_every(50);
+		handle = gem_import(drm, b.fd);
+		alarm_every(0);
+		check_error(handle, EINTR);
+		mock_settled(&b);
+		check_ok(mock_quiet(mock, b.id, op));
+		check_ok(gem_close(drm, import_foreign(drm, b.fd)));
+		mock_buffer_end(&b);
+	}
+}
+
+/* --- fences --- */
+
+/* A driver that follows moves sees addresses early and waits by itself. */
+static void need_waiting_import(int drm, struct mock_buffer *b, double seconds)
+{
+	if (seconds < 0.08 && !mock_balance(b, PRIME_MOCK_PINNED))
+		prime_skip("%s does not map at its import", driver_name(drm));
+}
+
+/**
+ * SUBTEST: kernel-fence-delays
+ * Description: The exporter is still moving or clearing the storage, as a kernel
+ *  fence tells: the import does not end before that. Nobody else's fence delays
+ *  it.
+ */
+static void kernel_fence_delays(void)
+{
+	static const uint32_t others[] = {
+		PRIME_MOCK_USAGE_WRITE, PRIME_MOCK_USAGE_READ,
+		PRIME_MOCK_USAGE_BOOKKEEP,
+	};
+	int drm = open_device(), mock = mock_beside(drm);
+	struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+	uint32_t handle;
+	double start;
+
+	check_ok(mock_fence(mock, b.fd, PRIME_MOCK_USAGE_KERNEL, 100));
+	start = now();
+	handle = import_foreign(drm, b.fd);
+	need_waiting_import(drm, &b, now() - start);
+	check(now() - start >= 0.08);
+	check(now() - start < 5);
+	check_ok(gem_close(drm, handle));
+
+	for (int i = 0; i < 3; i++) {
+		int64_t fence = check_ok(mock_fence(mock, b.fd, others[i], 8000));
+
+		start = now();
+		check_ok(gem_close(drm, import_foreign(drm, b.fd)));
+		check(now() - start < 5);
+		check_ok(mock_signal(mock, fence, 0));
+	}
+	mock_buffer_end(&b);
+}
+
+/**
+ * SUBTEST: kernel-fence-interrupted
+ * Description: A signal ends the import that waits for a kernel fence: EINTR,
+ *  with everything undone; and once it has signalled, in error even, the import
+ *  works.
+ */
+static void kernel_fence_interrupted(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		int64_t fence, handle;
+
+		say_kind(&mock_kinds[i]);
+		fence = check_ok(mock_fence(mock, b.fd,
+					    PRIME_MOCK_USAGE_KERNEL, 0));
+		alarm_every(50);
+		handle = gem_import(drm, b.fd);
+		alarm_every(0);
+		if (handle > 0)
+			prime_skip("%s does not map at its import",
+				   driver_name(drm));
+		check_error(handle, EINTR);
+		mock_settled(&b);
+		check_ok(mock_signal(mock, fence, EIO));
+		check_ok(gem_close(drm, import_foreign(drm, b.fd)));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: kernel-fence-killed
+ * Description: A process is killed while its import waits for a kernel fence; it
+ *  dies at once, with everything undone.
+ */
+static void kernel_fence_killed(void)
+{
+	int mock = mock_beside(open_device());
+	struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 2);
+	int64_t fence = check_ok(mock_fence(mock, b.fd,
+					    PRIME_MOCK_USAGE_KERNEL, 0));
+	pid_t pid = importing_child(&b);
+
+	mock_wait_calls(&b, PRIME_MOCK_ATTACH, 1);
+	usleep(20000);
+	kill_child(pid);
+	mock_settled(&b);
+	check_ok(mock_signal(mock, fence, 0));
+	mock_buffer_end(&b);
+}
+
+/* --- content --- */
+
+/*
+ * The bytes as the importer has them: through its engine if it is a mock, else
+ * by mmap of its handle; a driver that maps no imported objects exports it.
+ */
+static void read_through(int drm, uint32_t handle, void *data, size_t size)
+{
+	struct drm_mode_map_dumb arg = { .handle = handle };
+	void *map;
+	int fd = drm;
+
+	if (!strcmp(driver_name(drm), "prime_mock")) {
+		check_ok(mock_read(drm, handle, PRIME_MOCK_BY_HANDLE, 0, data,
+				   size));
+		return;
+	}
+	if (xioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &arg))
+		fd = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, arg.offset);
+	check(map != MAP_FAILED);
+	memcpy(data, map, size);
+	munmap(map, size);
+	if (fd != drm)
+		close(fd);
+}
+
+static void same_through(int drm, uint32_t handle, size_t size, uint32_t seed)
+{
+	void *data = malloc(size);
+
+	check(data);
+	read_through(drm, handle, data, size);
+	check_eq(filled(data, size, seed), size);
+	free(data);
+}
+
+/**
+ * SUBTEST: content
+ * Description: What the exporter wrote is what the importer's handle has, for
+ *  each kind of exporter and each layout of pages.
+ */
+static void content(void)
+{
+	static const unsigned int pages[] = { 37, 64, 1024 };
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS * 3; i++) {
+		const struct mock_kind *kind = &mock_kinds[i / 3];
+		struct mock_buffer b;
+		uint32_t handle;
+
+		if (!kind->can_mmap)
+			continue;
+		say_kind(kind);
+		b = mock_buffer_as(mock, kind->flags, i % 3, pages[i % 3]);
+		fill_dmabuf(b.fd, b.size, i);
+		handle = import_foreign(drm, b.fd);
+		same_through(drm, handle, b.size, i);
+		fill_dmabuf(b.fd, b.size, i + 100);
+		same_through(drm, handle, b.size, i + 100);
+		check_ok(gem_close(drm, handle));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: moved-while-imported
+ * Description: Storage that an importer has mapped does not move, or the
+ *  importer has been told and follows: either way it has the right bytes, then
+ *  and after a move when it has let go.
+ */
+static void moved_while_imported(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		const struct mock_kind *kind = &mock_kinds[i];
+		struct mock_buffer b;
+		uint32_t handle;
+		int ret;
+
+		if (!kind->can_mmap || kind->flags == PRIME_MOCK_DEFAULT)
+			continue;
+		say_kind(kind);
+		b = mock_buffer(mock, kind->flags, 16);
+		fill_dmabuf(b.fd, b.size, i);
+		handle = import_foreign(drm, b.fd);
+		ret = mock_move(mock, b.handle, PRIME_MOCK_CONTIGUOUS);
+		if (!kind->dynamic || mock_balance(&b, PRIME_MOCK_PINNED))
+			check_error(ret, EBUSY);
+		else
+			check_ok(ret);
+		same_through(drm, handle, b.size, i);
+		check_ok(gem_close(drm, handle));
+		mock_settled(&b);
+
+		check_ok(mock_move(mock, b.handle, PRIME_MOCK_CONTIGUOUS));
+		handle = import_foreign(drm, b.fd);
+		same_through(drm, handle, b.size, i);
+		check_ok(gem_close(drm, handle));
+		mock_buffer_end(&b);
+	}
+}
+
+/**
+ * SUBTEST: moved-before-import
+ * Description: Storage that has moved many times is imported where it lies.
+ */
+static void moved_before_import(void)
+{
+	int drm = open_device(), mock = mock_beside(drm);
+	struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DYNAMIC, 512);
+
+	fill_dmabuf(b.fd, b.size, 7);
+	for (int i = 0; i < 12; i++) {
+		uint32_t handle;
+
+		check_ok(mock_move(mock, b.handle, i % 3));
+		handle = import_foreign(drm, b.fd);
+		same_through(drm, handle, b.size, 7);
+		check_ok(gem_close(drm, handle));
+	}
+	mock_buffer_end(&b);
+}
+
+/* --- an exporter that goes away --- */
+
+/**
+ * SUBTEST: exporter-unplugged
+ * Description: The exporting device is taken away while its buffers are
+ *  imported: the importer keeps them, and when it lets go they are freed.
+ */
+static void exporter_unplugged(void)
+{
+	int drm = open_device();
+	unsigned int index = mock_index_beside(drm);
+
+	for (int i = 0; i < MOCK_KINDS; i++) {
+		int mock = mock_open(index), again;
+		struct mock_buffer b = mock_buffer(mock, mock_kinds[i].flags, 2);
+		uint32_t handle = import_foreign(drm, b.fd);
+
+		say_kind(&mock_kinds[i]);
+		if (mock_kinds[i].can_mmap)
+			fill_dmabuf(b.fd, b.size, i);
+		check_ok(mock_unplug(mock));
+		check_ok(mock_plug(index));
+		check_error(mock_quiet(mock, b.id, PRIME_MOCK_MAP), ENODEV);
+		again = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
+		check_eq(inode_of(again), inode_of(b.fd));
+		close(again);
+		if (mock_kinds[i].can_mmap)
+			same_through(drm, handle, b.size, i);
+		close(b.fd);
+		close(mock);
+		check_ok(gem_close(drm, handle));
+		check_eq(settle_buffers(0), 0);
+	}
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(import_each_kind),
+	SUBTEST(calls_of_one_import),
+	SUBTEST(many_imports),
+	SUBTEST(import_into_two_files),
+	SUBTEST(release_after_importer),
+	SUBTEST(file_closed),
+	SUBTEST(exported_again),
+	SUBTEST(refused_at_attach),
+	SUBTEST(refused_at_pin),
+	SUBTEST(refused_at_map),
+	SUBTEST(every_errno),
+	SUBTEST(refused_nth),
+	SUBTEST(refused_leaves_others),
+	SUBTEST(asleep_fd_closed),
+	SUBTEST(asleep_file_closed),
+	SUBTEST(asleep_fails),
+	SUBTEST(asleep_two_imports),
+	SUBTEST(asleep_first_fails),
+	SUBTEST(asleep_in_close),
+	SUBTEST(asleep_handle_closed),
+	SUBTEST(asleep_killed),
+	SUBTEST(killed_with_import),
+	SUBTEST(asleep_interrupted),
+	SUBTEST(kernel_fence_delays),
+	SUBTEST(kernel_fence_interrupted),
+	SUBTEST(kernel_fence_killed),
+	SUBTEST(content),
+	SUBTEST(moved_while_imported),
+	SUBTEST(moved_before_import),
+	SUBTEST(exporter_unplugged),
+};
+
+PRIME_MAIN(subtests)

@@ -1,0 +1,1427 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: prime unload
+ * Description: Drivers go while buffers live. A module is refused to be
+ *  unloaded (EAGAIN) as long as anything of it is in use, and all goes on
+ *  working; once the last user is gone it unloads, loads and works again. A
+ *  device that is unbound from its driver, which nothing refuses, or pulled out
+ *  (prime_mock), answers ENODEV from then on; memory that was shared stays what
+ *  it was until its last user is gone. Each subtest puts the driver back. The
+ *  unbind subtests take the device under test if it has a driver bound (vgem
+ *  and vkms have none), else prime_mock, else virtio_gpu. PRIME_MOCK names the
+ *  file of prime_mock's module, which modprobe does not know. Two subtests show
+ *  defects of Linux 6.12 outside of buffer sharing and run with
+ *  PRIME_DANGEROUS=1 only.
+ */
+#include "lib/prime_memory.h"
+#include "lib/prime_mock.h"
+#include "lib/prime_v4l2.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <linux/sync_file.h>
+
+/* Subtests that show a defect outside of buffer sharing crash the kernel. */
+static bool dangerous(void)
+{
+	const char *wanted = getenv("PRIME_DANGEROUS");
+
+	return wanted && !strcmp(wanted, "1");
+}
+
+/* --- modules --- */
+
+static bool is_loaded(const char *module)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	return !access(path, F_OK);
+}
+
+static bool run(char *const *command)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		execvp(command[0], command);
+		_exit(127);
+	}
+	check(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/* The file of a module that modprobe does not know. */
+static char *file_of(const char *module)
+{
+	return strcmp(module, "prime_mock") ? NULL : getenv("PRIME_MOCK");
+}
+
+static bool load(char *module)
+{
+	char *const insmod[] = { "insmod", file_of(module), NULL };
+	char *const modprobe[] = { "modprobe", "-q", module, NULL };
+
+	return run(file_of(module) ? insmod : modprobe);
+}
+
+static bool can_load(char *module)
+{
+	char *const modprobe[] = { "modprobe", "-nq", module, NULL };
+
+	return file_of(module) ? !access(file_of(module), R_OK) : run(modprobe);
+}
+
+static int unload(const char *module)
+{
+	return syscall(SYS_delete_module, module, O_NONBLOCK) ? -errno : 0;
+}
+
+/* The same, for users that leave a moment after their last close. */
+static int unload_soon(const char *module)
+{
+	double end = now() + 3;
+	int ret;
+
+	while ((ret = unload(module)) == -EAGAIN && now() < end)
+		usleep(10000);
+	return ret;
+}
+
+/* The first device of the driver, -errno where there is none. */
+static int try_open(const char *driver)
+{
+	char path[32];
+
+	for (int i = 0; i < 64; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!strcmp(driver_name(fd), driver))
+			return fd;
+		close(fd);
+	}
+	return -ENODEV;
+}
+
+/* The module behind a device: the driver's own, or that of its bus. */
+static void module_of(int drm, char *module, size_t size)
+{
+	char path[PATH_MAX], link[PATH_MAX];
+	struct stat st;
+	ssize_t got;
+
+	/* A virtual device has no driver; a bus may stand in between. */
+	snprintf(module, size, "%s", driver_name(drm));
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	if (!access(path, F_OK))
+		return;
+	check_ok(fstat(drm, &st) ? -errno : 0);
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device/driver/module",
+		 major(st.st_rdev), minor(st.st_rdev));
+	got = readlink(path, link, sizeof(link) - 1);
+	if (got <= 0)
+		prime_skip("no module of %s is known", driver_name(drm));
+	link[got] = '\0';
+	snprintf(module, size, "%s", strrchr(link, '/') + 1);
+}
+
+static int module_users(const char *module)
+{
+	char path[128], *text;
+	int users;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", module);
+	text = read_text(path);
+	users = text ? atoi(text) : 1;
+	free(text);
+	return users;
+}
+
+/* Other modules that use it, each a user. */
+static int module_holders(const char *module)
+{
+	char path[128];
+	glob_t found;
+	int count = 0;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/holders/*", module);
+	if (!glob(path, 0, NULL, &found))
+		count = found.gl_pathc;
+	globfree(&found);
+	return count;
+}
+
+/* Somebody else's display must not go dark: only this fd may be open. */
+static void check_unused(int drm)
+{
+	char module[64];
+	int users;
+
+	module_of(drm, module, sizeof(module));
+	users = module_users(module);
+	if (users > 1)
+		prime_skip("%s has %d users besides this test", module,
+			   users - 1);
+}
+
+/* The module's name; skips where it can't be unloaded and loaded. */
+static void find_module(int drm, char *module, size_t size)
+{
+	char path[128];
+
+	module_of(drm, module, size);
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
+	if (access(path, F_OK))
+		prime_skip("%s is built into the kernel", module);
+	if (!can_load(module))
+		prime_skip("modprobe does not know %s, so it could not be "
+			   "loaded again", module);
+	check_unused(drm);
+}
+
+/* --- scene: an exporter and an importer, put back at the end --- */
+
+static char exporter[64], importer[64];		/* names of the drivers */
+static char exporter_module[64], importer_module[64];
+static int buffers;				/* at the start */
+
+/* Closes @drm, which may be an errno. */
+static int works(int drm)
+{
+	uint32_t handle;
+	int fd, ret;
+
+	if (drm < 0)
+		return drm;
+	fd = make_dmabuf(drm, 2, &handle);
+	ret = lseek(fd, 0, SEEK_END) == 2 * PAGE ? 0 : -EIO;
+	close(fd);
+	close(drm);
+	return ret;
+}
+
+static void bring_back(const char *driver, char *module)
+{
+	if (!is_loaded(module))
+		check(load(module));
+	check_ok(works(try_open(driver)));
+}
+
+/* The verdict of the process that ran the subtest is ours. */
+static void pass_on(int status)
+{
+	if (!WIFEXITED(status))
+		prime_fail(__FILE__, __LINE__, "ended by signal %d",
+			   WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		_exit(WEXITSTATUS(status));
+}
+
+/* Runs @body in a process of its own; the drivers are there again afterwards. */
+static void with_modules(void (*body)(void))
+{
+	int drm = open_device(), other = open_other(), status;
+	pid_t pid;
+
+	snprintf(exporter, sizeof(exporter), "%s", driver_name(drm));
+	snprintf(importer, sizeof(importer), "%s", driver_name(other));
+	find_module(drm, exporter_module, sizeof(exporter_module));
+	find_module(other, importer_module, sizeof(importer_module));
+	close(drm);
+	close(other);
+	buffers = count_buffers();
+
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		body();
+		fflush(NULL);
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid);
+	bring_back(exporter, exporter_module);
+	bring_back(importer, importer_module);
+	pass_on(status);
+}
+
+static int open_exporter(void)
+{
+	return check_ok(try_open(exporter));
+}
+
+static int open_importer(void)
+{
+	return check_ok(try_open(importer));
+}
+
+/* All users are gone: the module unloads, loads and works. */
+static void check_gone(void)
+{
+	check_eq(settle_buffers(buffers), buffers);
+	check_ok(unload_soon(exporter_module));
+	check_error(try_open(exporter), ENODEV);
+	check(load(exporter_module));
+	check_ok(works(try_open(exporter)));
+}
+
+/* The fd is good for all that a dma-buf is good for. */
+static void check_fd(int fd, unsigned int pages, uint32_t seed)
+{
+	char value[64];
+
+	check_eq(size_of(fd), pages * PAGE);
+	check_ok(dmabuf_set_name(fd, "orphan"));
+	check(fdinfo(fd, "exp_name", value, sizeof(value)));
+	check(value[0]);
+	check_eq(filled_dmabuf(fd, pages * PAGE, seed), pages * PAGE);
+	check_eq(poll_events(fd, POLLIN | POLLOUT, 0), POLLIN | POLLOUT);
+	close(check_ok(dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW)));
+}
+
+/* An fd of the exporter, of which nothing else is open. */
+static int orphan(unsigned int pages, uint32_t seed)
+{
+	int drm = open_exporter(), fd = make_dmabuf(drm, pages, NULL);
+
+	fill_dmabuf(fd, pages * PAGE, seed);
+	close(drm);
+	return fd;
+}
+
+/* --- the exporter's module --- */
+
+/**
+ * SUBTEST: unload-idle
+ * Description: With nothing open the driver unloads and loads, five times, and
+ *  what it makes afterwards is as good as before.
+ */
+static void do_unload_idle(void)
+{
+	for (int i = 0; i < 5; i++) {
+		int fd = orphan(3, 17 + i);
+
+		check_fd(fd, 3, 17 + i);
+		close(fd);
+		check_gone();
+	}
+}
+
+static void unload_idle(void)
+{
+	with_modules(do_unload_idle);
+}
+
+/**
+ * SUBTEST: unload-open-device
+ * Description: An open device file keeps the driver, and still exports.
+ */
+static void do_unload_open_device(void)
+{
+	int drm = open_exporter(), fd;
+
+	check_error(unload(exporter_module), EAGAIN);
+	fd = make_dmabuf(drm, 2, NULL);
+	fill_dmabuf(fd, 2 * PAGE, 5);
+	check_error(unload(exporter_module), EAGAIN);
+	check_fd(fd, 2, 5);
+	close(fd);
+	close(drm);
+	check_gone();
+}
+
+static void unload_open_device(void)
+{
+	with_modules(do_unload_open_device);
+}
+
+/**
+ * SUBTEST: unload-live-fd
+ * Description: A dma-buf's fd alone, its device closed, keeps the driver and
+ *  does all it did; its close lets the driver go.
+ */
+static void do_unload_live_fd(void)
+{
+	int fd = orphan(4, 99), copy = dup(fd);
+
+	check_error(unload(exporter_module), EAGAIN);
+	check_fd(fd, 4, 99);
+	close(fd);
+	check_error(unload(exporter_module), EAGAIN);
+	check_fd(copy, 4, 99);
+	close(copy);
+	check_gone();
+}
+
+static void unload_live_fd(void)
+{
+	with_modules(do_unload_live_fd);
+}
+
+/**
+ * SUBTEST: unload-live-mmap
+ * Description: A mapping alone, without fd and device, keeps the driver: pages
+ *  not touched before are there, too.
+ */
+static void do_unload_live_mmap(void)
+{
+	int fd = orphan(4, 3);
+	char *map = map_dmabuf(fd, 4 * PAGE);
+
+	check_eq(filled(map, PAGE, 3), PAGE);
+	close(fd);
+	check_error(unload(exporter_module), EAGAIN);
+	check_eq(filled(map, 4 * PAGE, 3), 4 * PAGE);
+	/* A part of it is enough. */
+	unmap(map + PAGE, 3 * PAGE);
+	check_error(unload(exporter_module), EAGAIN);
+	fill(map, PAGE, 4);
+	check_eq(filled(map, PAGE, 4), PAGE);
+	unmap(map, PAGE);
+	check_gone();
+}
+
+static void unload_live_mmap(void)
+{
+	with_modules(do_unload_live_mmap);
+}
+
+/**
+ * SUBTEST: unload-live-import
+ * Description: An import in another device, with all of the exporter closed and
+ *  no fd, keeps the driver; exported again by the importer it is the old buffer.
+ */
+static void do_unload_live_import(void)
+{
+	int fd = orphan(3, 7), other = open_importer();
+	uint64_t inode = inode_of(fd);
+	uint32_t handle = check_ok(gem_import(other, fd));
+
+	close(fd);
+	check_error(unload(exporter_module), EAGAIN);
+	fd = check_ok(gem_export(other, handle, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(inode_of(fd), inode);
+	check_fd(fd, 3, 7);
+	close(fd);
+	check_error(unload(exporter_module), EAGAIN);
+	check_ok(gem_close(other, handle));
+	check_gone();
+	close(other);
+}
+
+static void unload_live_import(void)
+{
+	with_modules(do_unload_live_import);
+}
+
+/**
+ * SUBTEST: unload-import-by-closed-file
+ * Description: The importer's file is closed with the import in it, which lets
+ *  the exporter's driver go, too.
+ */
+static void do_unload_import_by_closed_file(void)
+{
+	int fd = orphan(3, 7), other = open_importer();
+
+	check_ok(gem_import(other, fd));
+	close(fd);
+	check_error(unload(exporter_module), EAGAIN);
+	close(other);
+	check_gone();
+}
+
+static void unload_import_by_closed_file(void)
+{
+	with_modules(do_unload_import_by_closed_file);
+}
+
+/**
+ * SUBTEST: unload-fd-in-flight
+ * Description: An fd that is in no process but in a message keeps the driver.
+ */
+static void do_unload_fd_in_flight(void)
+{
+	char room[CMSG_SPACE(sizeof(int))] = { }, byte = 0;
+	struct iovec io = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &io, .msg_iovlen = 1,
+		.msg_control = room, .msg_controllen = sizeof(room),
+	};
+	struct cmsghdr *control = CMSG_FIRSTHDR(&message);
+	int fd = orphan(2, 11), pair[2];
+
+	check_ok(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) ? -errno : 0);
+	control->cmsg_level = SOL_SOCKET;
+	control->cmsg_type = SCM_RIGHTS;
+	control->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(control), &fd, sizeof(fd));
+	check_eq(sendmsg(pair[0], &message, 0), 1);
+	close(fd);
+	check_error(unload(exporter_module), EAGAIN);
+
+	check_eq(recvmsg(pair[1], &message, 0), 1);
+	memcpy(&fd, CMSG_DATA(control), sizeof(fd));
+	check_fd(fd, 2, 11);
+	close(fd);
+	check_gone();
+}
+
+static void unload_fd_in_flight(void)
+{
+	with_modules(do_unload_fd_in_flight);
+}
+
+/**
+ * SUBTEST: unload-fd-of-another-process
+ * Description: The last fd is a child's: the driver stays until the child is
+ *  killed.
+ */
+static void do_unload_fd_of_another_process(void)
+{
+	int fd = orphan(2, 12);
+	pid_t child;
+
+	child = fork();
+	check(child >= 0);
+	if (!child)
+		for (;;)
+			pause();
+	close(fd);
+	check_error(unload(exporter_module), EAGAIN);
+	kill(child, SIGKILL);
+	check(waitpid(child, NULL, 0) == child);
+	check_gone();
+}
+
+static void unload_fd_of_another_process(void)
+{
+	with_modules(do_unload_fd_of_another_process);
+}
+
+/**
+ * SUBTEST: unload-fence-pending
+ * Description: A buffer is closed while a fence on it is pending, which must
+ *  not need the driver: it unloads, and then the fence signals.
+ */
+static void do_unload_fence_pending(void)
+{
+	int timeline = sw_timeline(), fence = sw_fence(timeline, 1);
+	int fd = orphan(1, 0), out;
+
+	check_ok(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence));
+	out = check_ok(dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW));
+	close(fd);
+	check_gone();
+	check_eq(poll_events(out, POLLIN, 0), 0);
+	sw_advance(timeline, 1);
+	check_eq(poll_events(out, POLLIN, 1000), POLLIN);
+}
+
+static void unload_fence_pending(void)
+{
+	with_modules(do_unload_fence_pending);
+}
+
+/**
+ * SUBTEST: unload-after-armed-poll
+ * Description: A poll that found a pending fence ran out of time; buffer and
+ *  device are closed, the fence signals: the driver goes, and nobody is called
+ *  that has gone with it.
+ */
+static void do_unload_after_armed_poll(void)
+{
+	int timeline = sw_timeline();
+
+	for (int i = 1; i <= 3; i++) {
+		int fd = orphan(1, 0), fence = sw_fence(timeline, i);
+
+		check_ok(dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence));
+		check_eq(poll_events(fd, POLLIN, 0), 0);
+		check_eq(poll_events(fd, POLLOUT, 0), 0);
+		close(fd);
+		sw_advance(timeline, 1);
+		check_eq(poll_events(fence, POLLIN, 1000), POLLIN);
+		close(fence);
+		check_gone();
+	}
+}
+
+static void unload_after_armed_poll(void)
+{
+	with_modules(do_unload_after_armed_poll);
+}
+
+/**
+ * SUBTEST: unload-fence-of-the-driver
+ * Description: A fence of the driver's own (vgem) in a sync file outlives the
+ *  driver: what asks for its name must not run what has been unloaded. Linux
+ *  6.12 does, and crashes; so this runs only with PRIME_DANGEROUS=1.
+ */
+static void do_unload_fence_of_the_driver(void)
+{
+	struct sync_fence_info fences[4];
+	struct sync_file_info info = {
+		.num_fences = 4, .sync_fence_info = (uintptr_t)fences,
+	};
+	int drm = open_exporter(), fd, out;
+	uint32_t handle;
+
+	fd = make_dmabuf(drm, 1, &handle);
+	check_ok(vgem_fence_attach(drm, handle, 1));
+	out = check_ok(dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW));
+	close(fd);
+	close(drm);
+	if (unload_soon(exporter_module) == 0)
+		check_ok(xioctl(out, SYNC_IOC_FILE_INFO, &info));
+	else
+		close(out);
+}
+
+static void unload_fence_of_the_driver(void)
+{
+	int drm = open_device();
+
+	if (strcmp(driver_name(drm), "vgem"))
+		prime_skip("%s has no ioctl that makes a fence",
+			   driver_name(drm));
+	close(drm);
+	if (!dangerous())
+		prime_skip("a kernel where a fence does not hold its driver "
+			   "crashes: PRIME_DANGEROUS=1 runs it");
+	with_modules(do_unload_fence_of_the_driver);
+}
+
+/* --- the importer's module --- */
+
+/**
+ * SUBTEST: unload-importer-live-import
+ * Description: The importer's driver stays while its file is open, and goes
+ *  with the import undone when it is closed. The buffer stays, has no
+ *  attachment left, and is imported again by the driver loaded anew.
+ */
+static void do_unload_importer_live_import(void)
+{
+	int drm = open_exporter(), fd = make_dmabuf(drm, 3, NULL), back;
+	int other = open_importer();
+	uint32_t handle = check_ok(gem_import(other, fd));
+
+	fill_dmabuf(fd, 3 * PAGE, 21);
+	check_error(unload(importer_module), EAGAIN);
+	check_ok(gem_close(other, handle));
+	check_ok(gem_import(other, fd));
+	close(other);
+	check_ok(unload_soon(importer_module));
+	check_fd(fd, 3, 21);
+
+	check(load(importer_module));
+	other = open_importer();
+	handle = check_ok(gem_import(other, fd));
+	back = check_ok(gem_export(other, handle, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(inode_of(back), inode_of(fd));
+	check_fd(back, 3, 21);
+	close(back);
+	close(other);
+	close(fd);
+	close(drm);
+	check_ok(unload_soon(importer_module));
+	check(load(importer_module));
+	check_gone();
+}
+
+static void unload_importer_live_import(void)
+{
+	with_modules(do_unload_importer_live_import);
+}
+
+/**
+ * SUBTEST: unload-importer-then-exporter
+ * Description: The exporter's driver is refused before the importer's, and both
+ *  are refused while both have files open; then both go, in either order.
+ */
+static void do_unload_importer_then_exporter(void)
+{
+	for (int turn = 0; turn < 2; turn++) {
+		int fd = orphan(2, 1), other = open_importer();
+
+		check_ok(gem_import(other, fd));
+		close(fd);
+		check_error(unload(exporter_module), EAGAIN);
+		check_error(unload(importer_module), EAGAIN);
+		close(other);
+		check_ok(unload_soon(turn ? importer_module : exporter_module));
+		check_ok(unload_soon(turn ? exporter_module : importer_module));
+		check_eq(settle_buffers(buffers), buffers);
+		check(load(importer_module));
+		check(load(exporter_module));
+		check_ok(works(try_open(exporter)));
+		check_ok(works(try_open(importer)));
+	}
+}
+
+static void unload_importer_then_exporter(void)
+{
+	with_modules(do_unload_importer_then_exporter);
+}
+
+/* --- at any moment --- */
+
+static atomic_bool over;
+static atomic_uint shared_buffers;
+
+/* One life of a shared buffer, given up where a device is away. */
+static void share_once(void)
+{
+	int drm = try_open(exporter), other, fd;
+	uint32_t handle;
+
+	if (drm < 0)
+		return;
+	fd = make_dmabuf(drm, 1, &handle);
+	close(drm);
+	other = try_open(importer);
+	if (other >= 0) {
+		check_ok(gem_import(other, fd));
+		close(fd);
+		close(other);
+		atomic_fetch_add(&shared_buffers, 1);
+	} else {
+		close(fd);
+	}
+}
+
+static void *share_on(void *data)
+{
+	(void)data;
+	while (!atomic_load(&over))
+		share_once();
+	return NULL;
+}
+
+/* Unloads and loads while another thread opens, shares and closes. */
+static void against_sharing(char *module)
+{
+	double end = now() + race_seconds();
+	unsigned int refused = 0, gone = 0;
+	pthread_t thread;
+
+	check_eq(pthread_create(&thread, NULL, share_on, NULL), 0);
+	while (now() < end) {
+		int ret = unload(module);
+
+		if (!ret) {
+			gone++;
+			check(load(module));
+		} else {
+			check_error(ret, EAGAIN);
+			usleep(refused++ % 20 * 100);
+		}
+	}
+	atomic_store(&over, true);
+	check_eq(pthread_join(thread, NULL), 0);
+	printf("%u buffers shared, unloaded %u times, refused %u times\n",
+	       atomic_load(&shared_buffers), gone, refused);
+	check(atomic_load(&shared_buffers) > 0);
+	check(refused + gone > 0);
+	check_eq(settle_buffers(buffers), buffers);
+}
+
+/**
+ * SUBTEST: unload-exporter-while-sharing
+ * Description: The exporter's driver is unloaded at any moment that it lets
+ *  itself, and loaded, while buffers are made, shared and closed.
+ */
+static void do_unload_exporter_while_sharing(void)
+{
+	against_sharing(exporter_module);
+}
+
+static void unload_exporter_while_sharing(void)
+{
+	with_modules(do_unload_exporter_while_sharing);
+}
+
+/**
+ * SUBTEST: unload-importer-while-sharing
+ * Description: The same with the importer's driver.
+ */
+static void do_unload_importer_while_sharing(void)
+{
+	against_sharing(importer_module);
+}
+
+static void unload_importer_while_sharing(void)
+{
+	with_modules(do_unload_importer_while_sharing);
+}
+
+/* --- a camera (vivid) --- */
+
+static int camera_export(struct v4l2_queue *q)
+{
+	check(check_ok(v4l2_request(q, V4L2_MEMORY_MMAP, 2)) >= 1);
+	return check_ok(v4l2_export(q, 0, 0, O_RDWR | O_CLOEXEC));
+}
+
+static void camera_live_fd(enum v4l2_device camera, const char *library)
+{
+	struct v4l2_queue q = v4l2_capture(camera);
+	int fd = camera_export(&q), other = open_importer();
+	size_t size = size_of(fd);
+	uint32_t handle;
+	void *map;
+
+	check_error(unload("vivid"), EAGAIN);
+	close(q.fd);
+	map = map_dmabuf(fd, size);
+	fill(map, size, 41);
+	handle = check_ok(gem_import(other, fd));
+
+	check_error(unload(library), EAGAIN);
+	check_ok(unload_soon("vivid"));
+	check_error(unload(library), EAGAIN);
+	check(module_users(library) > module_holders(library));
+	check_eq(filled(map, size, 41), size);
+	close(fd);
+	check(module_users(library) > module_holders(library));
+	check_ok(gem_close(other, handle));
+	check_eq(filled(map, size, 41), size);
+	check(module_users(library) > module_holders(library));
+	unmap(map, size);
+	close(other);
+	check_eq(settle_buffers(buffers), buffers);
+	/* Another driver, vim2m perhaps, may use it and be loaded. */
+	check_eq(module_users(library), module_holders(library));
+	if (!module_holders(library))
+		check_ok(unload_soon(library));
+
+	/* Loads it again. */
+	q = v4l2_capture(camera);
+	close(camera_export(&q));
+}
+
+/* Runs @body with vivid loaded, and unloads it if it was not before. */
+static void with_camera(void (*body)(void))
+{
+	bool was_loaded = is_loaded("vivid");
+
+	close(v4l2_open(V4L2_VMALLOC, false));
+	if (access("/sys/module/vivid/initstate", F_OK))
+		prime_skip("vivid is built into the kernel");
+	with_modules(body);
+	if (!was_loaded)
+		check_ok(unload_soon("vivid"));
+}
+
+/**
+ * SUBTEST: unload-camera-live-fd
+ * Description: A camera's driver with an open file is refused. Its buffer's
+ *  memory is not the driver's but the queue library's: with an fd, a mapping
+ *  and an import left the driver goes, that library does not, and the content
+ *  is still there.
+ */
+static void do_unload_camera_live_fd(void)
+{
+	camera_live_fd(V4L2_VMALLOC, "videobuf2_vmalloc");
+}
+
+static void unload_camera_live_fd(void)
+{
+	with_camera(do_unload_camera_live_fd);
+}
+
+/* --- unbind: nothing refuses it --- */
+
+static char bound[64];			/* the driver of the DRM device */
+static char bus_driver[PATH_MAX];	/* the driver's directory in sysfs */
+static char bus_device[PATH_MAX];	/* the device's directory in sysfs */
+
+static bool find_bound(int drm)
+{
+	struct stat st;
+	char path[64];
+
+	check_ok(fstat(drm, &st) ? -errno : 0);
+	snprintf(bound, sizeof(bound), "%s", driver_name(drm));
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device",
+		 major(st.st_rdev), minor(st.st_rdev));
+	if (!realpath(path, bus_device))
+		return false;
+	strcat(path, "/driver");
+	return realpath(path, bus_driver);
+}
+
+/* The device's DRM node, -ENODEV when the driver is not bound to it. */
+static int try_bound(void)
+{
+	char path[PATH_MAX + 16];
+	glob_t found;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/drm/card*", bus_device);
+	if (glob(path, 0, NULL, &found))
+		return -ENODEV;
+	snprintf(path, sizeof(path), "/dev/dri%s",
+		 strrchr(found.gl_pathv[0], '/'));
+	globfree(&found);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	/* It may have gone since, in the subtests that race. */
+	return fd < 0 ? -ENODEV : fd;
+}
+
+static int tell_driver(const char *what)
+{
+	const char *name = strrchr(bus_device, '/') + 1;
+	char path[PATH_MAX + 16];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s", bus_driver, what);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, name, strlen(name)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/*
+ * DMA_API_DEBUG warns of what is still mapped when a driver is unbound, which
+ * is what these subtests are about: let it watch no driver, or all (" ").
+ */
+static void watch_dma(const char *driver)
+{
+	int fd = open("/sys/kernel/debug/dma-api/driver_filter",
+		      O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	check(write(fd, driver, strlen(driver)) > 0);
+	close(fd);
+}
+
+/* Runs @body in a process of its own; the driver is bound again afterwards. */
+static void with_device(int drm, void (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	check(find_bound(drm));
+	close(drm);
+	printf("%s, %s\n", bound, bus_device);
+	snprintf(importer, sizeof(importer), "%s",
+		 strcmp(bound, "vkms") ? "vkms" : "vgem");
+	close(open_driver(importer));
+	buffers = count_buffers();
+	fflush(NULL);
+
+	watch_dma("none");
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		body();
+		fflush(NULL);
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid);
+	watch_dma(" ");
+	/* EBUSY or EINVAL: it is bound already. */
+	tell_driver("bind");
+	check_eq(settle_buffers(buffers), buffers);
+	check_ok(works(try_bound()));
+	pass_on(status);
+}
+
+static void with_bound_device(void (*body)(void))
+{
+	static const char *const others[] = { "prime_mock", "virtio_gpu" };
+	int drm = open_device();
+
+	for (int i = 0; i < 2 && !find_bound(drm); i++) {
+		close(drm);
+		drm = try_open(others[i]);
+		if (drm < 0)
+			drm = open_device();
+	}
+	if (!find_bound(drm))
+		prime_skip("the device under test has no driver bound, and "
+			   "neither prime_mock nor virtio_gpu is there");
+	check_unused(drm);
+	with_device(drm, body);
+}
+
+static int open_bound(void)
+{
+	return check_ok(try_bound());
+}
+
+/* Whatever is asked of the file of a device that is gone. */
+static void check_dead(int drm, uint32_t handle, int fd)
+{
+	check_error(gem_create(drm, 1), ENODEV);
+	check_error(gem_export(drm, handle, DRM_CLOEXEC), ENODEV);
+	check_error(gem_import(drm, fd), ENODEV);
+	check_error(gem_flink(drm, handle), ENODEV);
+	check_error(gem_close(drm, handle), ENODEV);
+	check_error(try_bound(), ENODEV);
+}
+
+/**
+ * SUBTEST: unbind-live-fd
+ * Description: The exporter is unbound: every ioctl of its file gives ENODEV,
+ *  while the dma-buf's fd goes on, with its content, until it is closed.
+ */
+static void do_unbind_live_fd(void)
+{
+	int drm = open_bound(), fd;
+	uint32_t handle;
+
+	fd = make_dmabuf(drm, 3, &handle);
+	fill_dmabuf(fd, 3 * PAGE, 31);
+	check_ok(tell_driver("unbind"));
+	check_dead(drm, handle, fd);
+	check_fd(fd, 3, 31);
+	close(drm);
+	check_fd(fd, 3, 31);
+	close(fd);
+}
+
+static void unbind_live_fd(void)
+{
+	with_bound_device(do_unbind_live_fd);
+}
+
+/**
+ * SUBTEST: unbind-file-closed-last
+ * Description: The same, with the dma-buf closed first and the dead device's
+ *  file, with a handle in it, last.
+ */
+static void do_unbind_file_closed_last(void)
+{
+	int drm = open_bound(), fd;
+	uint32_t handle;
+
+	fd = make_dmabuf(drm, 3, &handle);
+	fill_dmabuf(fd, 3 * PAGE, 32);
+	check_ok(tell_driver("unbind"));
+	check_fd(fd, 3, 32);
+	close(fd);
+	check_error(gem_export(drm, handle, DRM_CLOEXEC), ENODEV);
+	close(drm);
+}
+
+static void unbind_file_closed_last(void)
+{
+	with_bound_device(do_unbind_file_closed_last);
+}
+
+/**
+ * SUBTEST: unbind-live-mmap
+ * Description: A mapping of the dma-buf keeps its content over the unbind, and
+ *  pages first touched afterwards are there as well.
+ */
+static void do_unbind_live_mmap(void)
+{
+	int drm = open_bound(), fd = make_dmabuf(drm, 4, NULL);
+	void *map, *fresh;
+
+	fill_dmabuf(fd, 4 * PAGE, 33);
+	map = map_dmabuf(fd, 4 * PAGE);
+	fresh = map_dmabuf(fd, 4 * PAGE);
+	check_eq(filled(map, 4 * PAGE, 33), 4 * PAGE);
+	check_ok(tell_driver("unbind"));
+	close(fd);
+	close(drm);
+	check_eq(filled(map, 4 * PAGE, 33), 4 * PAGE);
+	check_eq(filled(fresh, 4 * PAGE, 33), 4 * PAGE);
+	fill(fresh, 4 * PAGE, 34);
+	check_eq(filled(map, 4 * PAGE, 34), 4 * PAGE);
+	unmap(map, 4 * PAGE);
+	unmap(fresh, 4 * PAGE);
+}
+
+static void unbind_live_mmap(void)
+{
+	with_bound_device(do_unbind_live_mmap);
+}
+
+/**
+ * SUBTEST: unbind-exporter-live-import
+ * Description: The exporter is unbound while another device has its buffer
+ *  imported: that device's handle and a new export of it go on, a new import
+ *  is either good or refused, and the close undoes it.
+ */
+static void do_unbind_exporter_live_import(void)
+{
+	int drm = open_bound(), other = open_importer(), fd, again;
+	uint32_t handle;
+	int64_t second;
+
+	fd = make_dmabuf(drm, 3, NULL);
+	fill_dmabuf(fd, 3 * PAGE, 35);
+	handle = check_ok(gem_import(other, fd));
+	check_ok(tell_driver("unbind"));
+	close(drm);
+	again = check_ok(gem_export(other, handle, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(inode_of(again), inode_of(fd));
+	close(fd);
+	check_fd(again, 3, 35);
+	check_ok(gem_close(other, handle));
+	second = gem_import(other, again);
+	printf("a new import gives %lld\n", (long long)second);
+	if (second > 0)
+		check_ok(gem_close(other, second));
+	close(again);
+	close(other);
+}
+
+static void unbind_exporter_live_import(void)
+{
+	with_bound_device(do_unbind_exporter_live_import);
+}
+
+/**
+ * SUBTEST: unbind-importer-live-import
+ * Description: The importer is unbound with an import in an open file: the
+ *  buffer goes on, and loses its attachment with that file.
+ */
+static void do_unbind_importer_live_import(void)
+{
+	int drm = open_importer(), fd = make_dmabuf(drm, 3, NULL);
+	int gone = open_bound(), back;
+	int64_t handle = gem_import(gone, fd);
+	uint32_t mine;
+
+	if (handle < 0)
+		prime_skip("%s imports no foreign buffer: %s", bound,
+			   strerror(-handle));
+	fill_dmabuf(fd, 3 * PAGE, 36);
+	check_ok(tell_driver("unbind"));
+	check_dead(gone, handle, fd);
+	check_fd(fd, 3, 36);
+	close(gone);
+	check_fd(fd, 3, 36);
+
+	/* The device is there again, and takes the old buffer. */
+	check_ok(tell_driver("bind"));
+	gone = open_bound();
+	mine = check_ok(gem_import(gone, fd));
+	back = check_ok(gem_export(gone, mine, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(inode_of(back), inode_of(fd));
+	check_fd(back, 3, 36);
+}
+
+static void unbind_importer_live_import(void)
+{
+	with_bound_device(do_unbind_importer_live_import);
+}
+
+/**
+ * SUBTEST: unbind-and-bind-again
+ * Description: A device bound again while a file and a dma-buf of its former
+ *  life are open is another device: the old buffer is foreign to it, the old
+ *  file stays dead, and the new one works.
+ */
+static void do_unbind_and_bind_again(void)
+{
+	int old = open_bound(), fd, drm, new_fd;
+	uint32_t handle, new_handle;
+	int64_t got;
+
+	fd = make_dmabuf(old, 2, &handle);
+	fill_dmabuf(fd, 2 * PAGE, 37);
+	check_ok(tell_driver("unbind"));
+	check_ok(tell_driver("bind"));
+	drm = open_bound();
+	new_fd = make_dmabuf(drm, 2, &new_handle);
+	fill_dmabuf(new_fd, 2 * PAGE, 38);
+	check(inode_of(new_fd) != inode_of(fd));
+	got = gem_import(drm, fd);
+	printf("the import of the old buffer gives %lld\n", (long long)got);
+	if (got >= 0)
+		check(got != new_handle);
+	check_error(gem_import(old, fd), ENODEV);
+	check_error(gem_close(old, handle), ENODEV);
+	check_fd(fd, 2, 37);
+	check_fd(new_fd, 2, 38);
+	close(old);
+	close(drm);
+	check_fd(fd, 2, 37);
+}
+
+static void unbind_and_bind_again(void)
+{
+	with_bound_device(do_unbind_and_bind_again);
+}
+
+static void *share_bound(void *data)
+{
+	(void)data;
+	while (!atomic_load(&over)) {
+		int drm = try_bound(), other, fd;
+		int64_t handle, got;
+
+		if (drm < 0)
+			continue;
+		handle = gem_create(drm, 1);
+		fd = handle < 0 ? (int)handle : gem_export(drm, handle, DRM_RDWR);
+		if (fd < 0) {
+			check_error(fd, ENODEV);
+			close(drm);
+			continue;
+		}
+		other = open_importer();
+		got = gem_import(other, fd);
+		if (got > 0)
+			check_ok(gem_close(other, got));
+		close(drm);
+		close(fd);
+		close(other);
+		atomic_fetch_add(&shared_buffers, 1);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: unbind-while-sharing
+ * Description: The exporter is unbound and bound again, over and over, while a
+ *  thread makes buffers on it and shares them: each call works or gives ENODEV.
+ */
+static void do_unbind_while_sharing(void)
+{
+	double end = now() + race_seconds();
+	unsigned int turns = 0;
+	pthread_t thread;
+
+	/*
+	 * virtio_gpu loses an object whose release is with the host when it is
+	 * unbound, and the kernel warns of it.
+	 */
+	if (!strcmp(bound, "virtio_gpu") && !dangerous())
+		prime_skip("virtio_gpu leaks objects when unbound: "
+			   "PRIME_DANGEROUS=1 runs it");
+	check_eq(pthread_create(&thread, NULL, share_bound, NULL), 0);
+	for (; now() < end; turns++) {
+		check_ok(tell_driver("unbind"));
+		check_ok(tell_driver("bind"));
+		usleep(turns % 5 * 10000);
+	}
+	atomic_store(&over, true);
+	check_eq(pthread_join(thread, NULL), 0);
+	printf("%u buffers shared, unbound %u times\n",
+	       atomic_load(&shared_buffers), turns);
+	check(turns > 0);
+	check(atomic_load(&shared_buffers) > 0);
+}
+
+static void unbind_while_sharing(void)
+{
+	with_bound_device(do_unbind_while_sharing);
+}
+
+/* --- prime_mock: pulled out --- */
+
+static void with_mock(void (*body)(void))
+{
+	with_device(mock_open(0), body);
+}
+
+/**
+ * SUBTEST: unplug-importer-mapped
+ * Description: An importer that has mapped, pinned, vmapped and begun is pulled
+ *  out: the steps give ENODEV, the buffer goes on, and the close of the dead
+ *  file undoes them all.
+ */
+static void do_unplug_importer_mapped(void)
+{
+	for (uint32_t dynamic = 0; dynamic < 2; dynamic++) {
+		int drm = open_importer(), fd = make_dmabuf(drm, 3, NULL);
+		int mock = open_bound();
+		uint32_t id = check_ok(mock_attach(mock, fd, dynamic));
+
+		fill_dmabuf(fd, 3 * PAGE, 51);
+		check_ok(mock_map(mock, id, PRIME_MOCK_BIDIRECTIONAL));
+		check_ok(mock_step(mock, id, PRIME_MOCK_VMAP));
+		check_ok(mock_begin(mock, id, PRIME_MOCK_BIDIRECTIONAL));
+		if (dynamic)
+			check_ok(mock_step(mock, id, PRIME_MOCK_PIN));
+		check_ok(mock_unplug(mock));
+		check_error(mock_unplug(mock), ENODEV);
+		check_error(mock_step(mock, id, PRIME_MOCK_UNMAP), ENODEV);
+		check_fd(fd, 3, 51);
+		close(mock);
+		check_fd(fd, 3, 51);
+		close(fd);
+		close(drm);
+		check_eq(settle_buffers(buffers), buffers);
+		check_ok(tell_driver("bind"));
+	}
+}
+
+static void unplug_importer_mapped(void)
+{
+	with_mock(do_unplug_importer_mapped);
+}
+
+/**
+ * SUBTEST: unplug-exporter-of-each-kind
+ * Description: An exporter of each kind is pulled out with a file, an fd, a
+ *  mapping and an import of it: the fd and the mapping keep their content, and
+ *  all that is left goes with the last of them, closed in changing order.
+ */
+static void do_unplug_exporter_of_each_kind(void)
+{
+	static const uint32_t kinds[] = {
+		0, PRIME_MOCK_DEFAULT, PRIME_MOCK_DYNAMIC, PRIME_MOCK_CACHED,
+	};
+
+	for (int i = 0; i < 8; i++) {
+		int mock = open_bound(), other = open_importer(), fd;
+		uint32_t handle, mine;
+		void *map;
+
+		handle = check_ok(mock_create(mock, 3, kinds[i % 4]));
+		fd = check_ok(gem_export(mock, handle, DRM_CLOEXEC | DRM_RDWR));
+		fill_dmabuf(fd, 3 * PAGE, 52 + i);
+		map = map_dmabuf(fd, 3 * PAGE);
+		mine = check_ok(gem_import(other, fd));
+		check_ok(mock_unplug(mock));
+		check_error(gem_close(mock, handle), ENODEV);
+		if (i & 4)
+			close(mock);
+		check_fd(fd, 3, 52 + i);
+		check_eq(filled(map, 3 * PAGE, 52 + i), 3 * PAGE);
+		check_ok(gem_close(other, mine));
+		close(other);
+		close(fd);
+		check_eq(filled(map, 3 * PAGE, 52 + i), 3 * PAGE);
+		unmap(map, 3 * PAGE);
+		if (!(i & 4))
+			close(mock);
+		check_eq(settle_buffers(buffers), buffers);
+		check_ok(tell_driver("bind"));
+	}
+}
+
+static void unplug_exporter_of_each_kind(void)
+{
+	with_mock(do_unplug_exporter_of_each_kind);
+}
+
+struct attempt {
+	int other, fd;
+	int64_t result;
+};
+
+static void *import_slowly(void *data)
+{
+	struct attempt *attempt = data;
+
+	attempt->result = gem_import(attempt->other, attempt->fd);
+	return NULL;
+}
+
+/**
+ * SUBTEST: unplug-exporter-during-map
+ * Description: The exporter is pulled out while it is mapping for an importer,
+ *  which it does for 300 ms: the import comes to an end, with a handle or an
+ *  errno, and leaves nothing.
+ */
+static void do_unplug_exporter_during_map(void)
+{
+	int mock = open_bound(), other = open_importer();
+	struct attempt attempt = { .other = other };
+	double start = now();
+	pthread_t thread;
+	uint32_t id;
+
+	attempt.fd = check_ok(mock_dmabuf(mock, 3, 0, &id));
+	check_ok(mock_sleep(mock, id, PRIME_MOCK_MAP, 300000, 0));
+	check_eq(pthread_create(&thread, NULL, import_slowly, &attempt), 0);
+	usleep(100000);
+	check_ok(mock_unplug(mock));
+	check_eq(pthread_join(thread, NULL), 0);
+	check(now() - start < 5);
+	printf("the import gives %lld\n", (long long)attempt.result);
+	check(attempt.result > 0 || attempt.result == -ENODEV);
+	close(mock);
+	close(attempt.fd);
+	close(other);
+}
+
+static void unplug_exporter_during_map(void)
+{
+	with_mock(do_unplug_exporter_during_map);
+}
+
+/**
+ * SUBTEST: unplug-with-fence-pending
+ * Description: A device whose fence is pending on a foreign buffer is pulled
+ *  out: whoever waits is let go when its file is closed, at the latest.
+ */
+static void do_unplug_with_fence_pending(void)
+{
+	int drm = open_importer(), fd = make_dmabuf(drm, 1, NULL);
+	int mock = open_bound(), out;
+	uint32_t fence;
+
+	out = check_ok(mock_fence_fd(mock, fd, PRIME_MOCK_USAGE_WRITE, 0,
+				     &fence));
+	check_eq(poll_events(fd, POLLIN, 0), 0);
+	check_ok(mock_unplug(mock));
+	check_error(mock_signal(mock, fence, 0), ENODEV);
+	close(mock);
+	check_eq(poll_events(fd, POLLIN, 2000), POLLIN);
+	check_eq(poll_events(out, POLLIN, 0), POLLIN);
+}
+
+static void unplug_with_fence_pending(void)
+{
+	with_mock(do_unplug_with_fence_pending);
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(unload_idle),
+	SUBTEST(unload_open_device),
+	SUBTEST(unload_live_fd),
+	SUBTEST(unload_live_mmap),
+	SUBTEST(unload_live_import),
+	SUBTEST(unload_import_by_closed_file),
+	SUBTEST(unload_fd_in_flight),
+	SUBTEST(unload_fd_of_another_process),
+	SUBTEST(unload_fence_pending),
+	SUBTEST(unload_after_armed_poll),
+	SUBTEST(unload_fence_of_the_driver),
+	SUBTEST(unload_importer_live_import),
+	SUBTEST(unload_importer_then_exporter),
+	SUBTEST(unload_exporter_while_sharing),
+	SUBTEST(unload_importer_while_sharing),
+	SUBTEST(unload_camera_live_fd),
+	SUBTEST(unbind_live_fd),
+	SUBTEST(unbind_file_closed_last),
+	SUBTEST(unbind_live_mmap),
+	SUBTEST(unbind_exporter_live_import),
+	SUBTEST(unbind_importer_live_import),
+	SUBTEST(unbind_and_bind_again),
+	SUBTEST(unbind_while_sharing),
+	SUBTEST(unplug_importer_mapped),
+	SUBTEST(unplug_exporter_of_each_kind),
+	SUBTEST(unplug_exporter_during_map),
+	SUBTEST(unplug_with_fence_pending),
+};
+
+PRIME_MAIN(subtests)
