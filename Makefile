@@ -11,7 +11,7 @@ help: ## this list
 
 demo: ## the main job: two processes share pictures on our kernel; out/demo/ gets what was shown
 check: ## every test, on the stock kernel and on ours
-check-debug: ## the same tests on a kernel with lockdep, KASAN and the like
+check-debug: ## the same tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 kunit: ## KUnit tests of the layer
 uapi: ## our own tests of ioctls and files, from user space
 edu: ## the sample driver prime_edu, moving bytes by DMA in four machines
@@ -22,12 +22,12 @@ style: ## checkpatch, sparse, kernel-doc, W=1
 originality: ## no run of code or prose of the replaced files
 graft-check: ## the tests of make graft
 docs: ## the documentation, as HTML, in build/docs
-shell: ## an interactive guest; KERNEL=stock|ours|debug chooses its kernel (ours)
+shell: ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
 bootstrap: ## install the Debian packages that are missing, naming them
 source: ## unpack the kernel source
 root: ## make the guest's root
 kernel: ## graft a private copy of the source, build the stock kernel and ours
-kernel-debug: ## build the debug kernel
+kernel-debug: ## build the debug kernels: debug, kmemleak, kcsan
 arm64: ## cross-compile ours for arm64 (compile and link)
 
 phases := demo check check-debug kunit uapi edu igt abi layers style originality graft-check docs shell bootstrap source root kernel \
@@ -39,8 +39,11 @@ graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of your
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
 	@scripts/graft $(if $(UNDO),--undo) $(if $(FORCE),--force) "$(KERNEL)"
 
-modules: ## KDIR=kernel build [OUT=dir]: the sample driver as a module for a kernel of yours, with the layer or without
+modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
+
+conformance: ## DEVICE=/dev/dri/cardN [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
+	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance
 
 clean: ## remove what was built (build/, out/), keep the cache
 	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
@@ -49,4 +52,4 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help graft modules clean distclean $(phases)
+.PHONY: help graft modules conformance clean distclean $(phases)
