@@ -601,6 +601,7 @@ static struct screen screen_open(void)
 	struct drm_mode_get_connector connector = { .count_modes = 64 };
 	struct screen s = { .drm = open_driver("vkms") };
 
+	need_vkms_screen();
 	res.crtc_id_ptr = (uintptr_t)&s.crtc;
 	res.connector_id_ptr = (uintptr_t)&s.connector;
 	check_ok(xioctl(s.drm, DRM_IOCTL_MODE_GETRESOURCES, &res));

@@ -741,6 +741,7 @@ static void show(struct display *d, uint32_t fb)
 		.set_connectors_ptr = (uintptr_t)&d->connector,
 	};
 
+	need_vkms_screen();
 	check_ok(xioctl(d->drm, DRM_IOCTL_MODE_SETCRTC, &arg));
 }
 

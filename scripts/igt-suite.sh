@@ -33,8 +33,11 @@ run_suite()
 		rm -rf "$out"
 		mkdir -p "$out"
 		case $kernel in stock) expected=stock ;; *) expected=ours ;; esac
-		# KCSAN samples: it needs time.
-		case $kernel in kcsan) env=(--env PRIME_RACE_SECONDS=8) ;; *) env=() ;; esac
+		case $kernel in
+		kcsan) env=(--env PRIME_RACE_SECONDS=8) ;; # it samples: it needs time
+		debug | kmemleak) env=(--env PRIME_SCALE_SECONDS=3) ;; # slow: fewer than 100,000 either way
+		*) env=() ;;
+		esac
 		[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=/repo/build/mock/$kernel/prime_mock.ko")
 		echo "$suite on $label: running (results in build/out/$suite-$label)"
 		start=$SECONDS

@@ -357,6 +357,21 @@ void need_mmap(int dmabuf)
 	}
 }
 
+/*
+ * vkms of Linux 6.12 waits for its vblank timer with a lock held that the
+ * timer's callback takes. That two processors do both at once is rare, unless
+ * interrupts take as long as with the checkers of a debug kernel.
+ */
+void need_vkms_screen(void)
+{
+	bool slow = !access("/proc/lockdep_stats", F_OK) ||
+		    !access("/sys/kernel/debug/kmemleak", F_OK);
+
+	if (slow && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		prime_skip("vkms of Linux 6.12 can deadlock with its vblank "
+			   "timer on a slow kernel with several processors");
+}
+
 /* --- the dma-buf file --- */
 
 int dmabuf_sync(int dmabuf, uint64_t flags)

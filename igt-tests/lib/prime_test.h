@@ -127,6 +127,8 @@ int64_t gem_import(int drm, int dmabuf);
 uint32_t import_foreign(int drm, int dmabuf);
 /* A skip where the exporter has no mmap at all. */
 void need_mmap(int dmabuf);
+/* Skips where a display of vkms that is on may stop the machine. */
+void need_vkms_screen(void);
 /* A buffer of the device and its fd, writable and close-on-exec. */
 int make_dmabuf(int drm, unsigned int pages, uint32_t *handle);
 /* The same from a device under test opened here and never closed. */

@@ -234,7 +234,8 @@ int mock_ioctl_signal(struct drm_device *drm, void *data, struct drm_file *drm_f
 
 int mock_fences_init(void)
 {
-	mock_fence_queue = alloc_workqueue("prime_mock", 0, 0);
+	/* Reclaim may wait for a fence, so fences must not wait for memory. */
+	mock_fence_queue = alloc_workqueue("prime_mock", WQ_MEM_RECLAIM, 0);
 	return mock_fence_queue ? 0 : -ENOMEM;
 }
 

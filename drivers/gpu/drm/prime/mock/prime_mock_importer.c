@@ -661,6 +661,9 @@ static struct page *mock_dma_page(struct device *dev, dma_addr_t address)
 	phys_addr_t phys = domain ? iommu_iova_to_phys(domain, address) :
 				    dma_to_phys(dev, address);
 
+	/* What an IOMMU does not translate. */
+	if (domain && !phys)
+		return NULL;
 	return pfn_valid(PHYS_PFN(phys)) ? pfn_to_page(PHYS_PFN(phys)) : NULL;
 }
 

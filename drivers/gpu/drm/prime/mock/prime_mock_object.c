@@ -334,7 +334,8 @@ int mock_dumb_create(struct drm_file *file, struct drm_device *drm,
 
 	if (args->flags)
 		return -EINVAL;
-	args->pitch = DIV_ROUND_UP(args->width * args->bpp, 8);
+	/* The bytes fit in 32 bits, the core has seen to it; the bits need not. */
+	args->pitch = DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8);
 	args->size = PAGE_ALIGN((u64)args->pitch * args->height);
 	create.size = args->size;
 	ret = mock_object_create_handle(drm, file, &create);
@@ -404,6 +405,11 @@ static struct mock_storage *mock_object_move(struct mock_object *obj,
 	/* A buffer that is being released has no importers and no mappings. */
 	if (obj->dmabuf)
 		file = get_file_active(&obj->dmabuf->file);
+	/* A buffer may outlive its file, whose memory is then another file's. */
+	if (file && file->private_data != obj->dmabuf) {
+		fput(file);
+		file = NULL;
+	}
 	if (file) {
 		dma_buf_move_notify(obj->dmabuf);
 		unmap_mapping_range(file->f_mapping, 0, 0, 1);
