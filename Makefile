@@ -9,7 +9,8 @@ help: ## this list
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
 	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu and igt; make ARCH=arm64 is make arm64."
 
-demo: ## the main job: two processes share pictures on our kernel; out/demo/ gets what was shown
+demo: ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
+demo-live: ## the same in a window on this screen, until it is closed
 check: ## every test, on the stock kernel and on ours
 check-debug: ## the same tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 kunit: ## KUnit tests of the layer
@@ -22,6 +23,7 @@ style: ## checkpatch, sparse, kernel-doc, W=1
 originality: ## no run of code or prose of the replaced files
 graft-check: ## the tests of make graft
 docs: ## the documentation, as HTML, in build/docs
+bench: ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
 shell: ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
 bootstrap: ## install the Debian packages that are missing, naming them
 source: ## unpack the kernel source
@@ -30,10 +32,10 @@ kernel: ## graft a private copy of the source, build the stock kernel and ours
 kernel-debug: ## build the debug kernels: debug, kmemleak, kcsan
 arm64: ## cross-compile ours for arm64 (compile and link)
 
-phases := demo check check-debug kunit uapi edu igt abi layers style originality graft-check docs shell bootstrap source root kernel \
+phases := demo demo-live check check-debug kunit uapi edu igt abi layers style originality graft-check docs bench shell bootstrap source root kernel \
 	kernel-debug arm64
 $(phases):
-	@KERNELS="$(KERNELS)" KERNEL="$(KERNEL)" scripts/phases $@
+	@KERNELS="$(KERNELS)" KERNEL="$(KERNEL)" CLIENTS="$(CLIENTS)" scripts/phases $@
 
 graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of yours, or take it off
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }

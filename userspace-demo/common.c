@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Messages with file descriptors, checksums, and how devices are found. */
+/* Messages with file descriptors, fences, checksums, and how devices are found. */
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
+#include <linux/magic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,42 +14,45 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
 #include "common.h"
 
-/* Room for one descriptor, aligned as a control message must be. */
+/* Room for the descriptors, aligned as a control message must be. */
 union control {
-	char bytes[CMSG_SPACE(sizeof(int))];
+	char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
 	struct cmsghdr align;
 };
 
-int message_send(int sock, const struct message *msg, int fd)
+int message_send(int sock, struct message *msg, const int *fds, unsigned int n_fds)
 {
-	struct iovec iov = { .iov_base = (void *)msg, .iov_len = sizeof(*msg) };
+	struct iovec iov = { .iov_base = msg, .iov_len = sizeof(*msg) };
 	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
 	union control control = { 0 };
 
-	if (fd >= 0) {
+	msg->version = DEMO_VERSION;
+	if (n_fds) {
 		struct cmsghdr *cmsg;
 
 		hdr.msg_control = control.bytes;
-		hdr.msg_controllen = sizeof(control.bytes);
+		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		cmsg = CMSG_FIRSTHDR(&hdr);
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+		cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
 	}
 
 	/* A peer that does not read its socket must not stop us, nor kill us when it dies. */
 	return sendmsg(sock, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
-int message_receive(int sock, struct message *msg, int *fd)
+int message_receive(int sock, struct message *msg, int *fds, unsigned int *n_fds)
 {
-	union control control = { 0 };
+	union control control;
 	struct iovec iov = { .iov_base = msg, .iov_len = sizeof(*msg) };
 	struct msghdr hdr = {
 		.msg_iov = &iov,
@@ -56,49 +61,56 @@ int message_receive(int sock, struct message *msg, int *fd)
 		.msg_controllen = sizeof(control.bytes),
 	};
 	struct cmsghdr *cmsg;
+	unsigned int i, reset = 0;
 	ssize_t len;
 
-	*fd = -1;
+	*n_fds = 0;
+	/* A peer that left without reading all we sent may yet have said why before it went. */
 	do {
 		len = recvmsg(sock, &hdr, MSG_CMSG_CLOEXEC);
-	} while (len < 0 && errno == EINTR);
+	} while (len < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
 	if (len < 0)
 		return errno == ECONNRESET ? 0 : -1;
 
-	/* CMSG_SPACE() of one descriptor can hold two; the second is nobody's. */
+	/* Alignment may leave room for one descriptor more than MAX_FDS; it is nobody's. */
 	for (cmsg = CMSG_FIRSTHDR(&hdr); cmsg; cmsg = CMSG_NXTHDR(&hdr, cmsg)) {
-		size_t i, count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int got;
+		size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fd;
 
 		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (i = 0; i < count; i++) {
-			memcpy(&got, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-			if (*fd < 0)
-				*fd = got;
-			else
-				close(got);
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+			if (*n_fds < MAX_FDS) {
+				fds[(*n_fds)++] = fd;
+			} else {
+				close(fd);
+				hdr.msg_flags |= MSG_CTRUNC;
+			}
 		}
 	}
 
-	if (len == 0)
-		return 0;
-	if (len != sizeof(*msg) || (hdr.msg_flags & MSG_TRUNC)) {
-		if (*fd >= 0)
-			close(*fd);
-		*fd = -1;
-		errno = EBADMSG;
-		return -1;
-	}
-	return 1;
+	if (len == sizeof(*msg) && msg->version == DEMO_VERSION &&
+	    !(hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return 1;
+	for (i = 0; i < *n_fds; i++)
+		close(fds[i]);
+	*n_fds = 0;
+	errno = EBADMSG;
+	return len ? -1 : 0;
 }
 
-int producer_connect(const char *path, enum plane_role role, const char *name,
-		     const char *device, struct message *welcome)
+int client_connect(const char *path, const char *name, const char *device,
+		   uint32_t width, uint32_t height, struct message *welcome)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct message hello = { .type = MSG_HELLO, .hello.role = role };
-	int sock, fd, ret;
+	struct message hello = {
+		.type = MSG_HELLO,
+		.hello.width = width,
+		.hello.height = height,
+	};
+	int sock, ret, fds[MAX_FDS];
+	unsigned int n_fds;
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		errx(1, "%s: the name is too long for a socket", path);
@@ -110,58 +122,85 @@ int producer_connect(const char *path, enum plane_role role, const char *name,
 
 	snprintf(hello.hello.name, sizeof(hello.hello.name), "%s", name);
 	snprintf(hello.hello.device, sizeof(hello.hello.device), "%s", device);
-	if (message_send(sock, &hello, -1))
+	if (message_send(sock, &hello, NULL, 0))
 		err(1, "%s: cannot say hello", path);
 
-	ret = message_receive(sock, welcome, &fd);
+	ret = message_receive(sock, welcome, fds, &n_fds);
 	if (ret < 0)
 		err(1, "%s: no welcome", path);
+	if (ret && welcome->type == MSG_GOODBYE)
+		errx(1, "%s: turned away: %.*s", path, (int)sizeof(welcome->goodbye.reason),
+		     welcome->goodbye.reason);
 	if (ret == 0 || welcome->type != MSG_WELCOME)
-		errx(1, "%s: the compositor does not want this producer (is its plane taken?)",
-		     path);
+		errx(1, "%s: whoever listens there is not the compositor", path);
 	return sock;
 }
 
-void producer_finish(int sock)
+bool client_wait(int sock, struct message *msg, int *fence)
 {
-	struct message msg = { .type = MSG_BYE };
-	int fd, ret;
+	int fds[MAX_FDS], ret;
+	unsigned int n_fds;
 
-	if (message_send(sock, &msg, -1))
-		err(1, "cannot say goodbye to the compositor");
-	do {
-		ret = message_receive(sock, &msg, &fd);
-	} while (ret > 0);
+	ret = message_receive(sock, msg, fds, &n_fds);
 	if (ret < 0)
 		err(1, "lost the compositor");
+	if (!ret)
+		errx(1, "the compositor has gone");
+	if (msg->type == MSG_GOODBYE && msg->goodbye.kept)
+		return false;
+	if (msg->type == MSG_GOODBYE)
+		errx(1, "dropped by the compositor: %.*s", (int)sizeof(msg->goodbye.reason),
+		     msg->goodbye.reason);
+	if (msg->type != MSG_RELEASE)
+		errx(1, "the compositor sends message %u, which no client expects", msg->type);
+	*fence = n_fds ? fds[0] : -1;
+	return true;
+}
+
+void client_finish(int sock)
+{
+	struct message msg = { .type = MSG_BYE };
+	int fence;
+
+	if (message_send(sock, &msg, NULL, 0))
+		err(1, "cannot say goodbye to the compositor");
+	while (client_wait(sock, &msg, &fence)) {
+		if (fence >= 0 && fence_wait(fence))
+			err(1, "cannot wait for a buffer to leave the screen");
+		if (fence >= 0)
+			close(fence);
+	}
 	close(sock);
 }
 
-/* FNV-1a over whole pixels: the order of pixels and rows counts. */
-static uint64_t checksum_row(uint64_t sum, const uint32_t *pixel, uint32_t from, uint32_t to)
-{
-	for (; from < to; from++)
-		sum = (sum ^ (pixel[from] & 0xffffff)) * 0x100000001b3ull;
-	return sum;
-}
-
-uint64_t checksum(const void *pixels, size_t stride, uint32_t width, uint32_t height,
-		  const struct rect *hole)
+/* FNV-1a over whole pixels. */
+uint64_t checksum(const void *pixels, size_t stride, uint32_t width, uint32_t height)
 {
 	uint64_t sum = 0xcbf29ce484222325ull;
-	uint32_t y;
+	uint32_t x, y;
 
 	for (y = 0; y < height; y++) {
 		const uint32_t *row = (const void *)((const char *)pixels + y * stride);
 
-		if (y < hole->y || y >= hole->y + hole->height) {
-			sum = checksum_row(sum, row, 0, width);
-		} else {
-			sum = checksum_row(sum, row, 0, hole->x);
-			sum = checksum_row(sum, row, hole->x + hole->width, width);
-		}
+		for (x = 0; x < width; x++)
+			sum = (sum ^ (row[x] & 0xffffff)) * 0x100000001b3ull;
 	}
 	return sum;
+}
+
+static uint32_t clamp(int value)
+{
+	return value < 0 ? 0 : value > 255 ? 255 : value;
+}
+
+uint32_t nv12_pixel(int y, int cb, int cr)
+{
+	y = 298 * (y - 16) + 128;
+	cb -= 128;
+	cr -= 128;
+	return clamp((y + 409 * cr) >> 8) << 16 |
+	       clamp((y - 100 * cb - 208 * cr) >> 8) << 8 |
+	       clamp((y + 516 * cb) >> 8);
 }
 
 int retry_ioctl(int fd, unsigned long request, void *arg)
@@ -183,11 +222,53 @@ int dma_buf_sync(int fd, uint64_t flags)
 
 uint64_t dma_buf_inode(int fd)
 {
+	struct statfs fs;
 	struct stat st;
 
-	if (fstat(fd, &st))
-		err(1, "cannot fstat a dma-buf");
+	if (fstatfs(fd, &fs) || fs.f_type != DMA_BUF_MAGIC || fstat(fd, &st))
+		return 0;
 	return st.st_ino;
+}
+
+int dma_buf_writers(int fd)
+{
+	/* Who reads waits for those who write. */
+	struct dma_buf_export_sync_file arg = { .flags = DMA_BUF_SYNC_READ, .fd = -1 };
+
+	return retry_ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &arg) ? -1 : arg.fd;
+}
+
+int dma_buf_add_writer(int fd, int sync_file)
+{
+	struct dma_buf_import_sync_file arg = { .flags = DMA_BUF_SYNC_WRITE, .fd = sync_file };
+
+	return retry_ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &arg);
+}
+
+bool fence_pending(int sync_file)
+{
+	struct pollfd pollfd = { .fd = sync_file, .events = POLLIN };
+
+	return poll(&pollfd, 1, 0) == 0;
+}
+
+int fence_wait(int sync_file)
+{
+	struct pollfd pollfd = { .fd = sync_file, .events = POLLIN };
+	int ret;
+
+	do {
+		ret = poll(&pollfd, 1, -1);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -1 : 0;
+}
+
+uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
 bool drm_driver_is(int fd, const char *driver)

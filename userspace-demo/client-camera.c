@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A client that owns a camera (V4L2; vivid's test picture). Its buffers are
+ * either the camera's own, exported, or the display's, which the camera then
+ * fills; the compositor gets the same messages in both cases.
+ */
+
+#include <drm_fourcc.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/dma-buf.h>
+#include <linux/videodev2.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#include "common.h"
+
+#define BUFFERS	4
+#define CAPTURE	V4L2_BUF_TYPE_VIDEO_CAPTURE
+
+struct buffer {
+	int fd;			/* the dma-buf */
+	uint32_t handle;	/* of the display's buffer */
+	void *map;
+	size_t size;
+	int release;		/* sync_file of the compositor, while it has not signalled, or -1 */
+};
+
+static char device[64];
+static int video, display = -1;
+static enum v4l2_memory memory = V4L2_MEMORY_MMAP;
+static struct v4l2_format format;
+static unsigned int queued;	/* buffers that the camera has */
+
+static bool is_vivid_camera(int fd)
+{
+	struct v4l2_capability cap = { 0 };
+
+	return !retry_ioctl(fd, VIDIOC_QUERYCAP, &cap) &&
+	       !strcmp((char *)cap.driver, "vivid") &&
+	       (cap.device_caps & V4L2_CAP_VIDEO_CAPTURE) &&
+	       (cap.device_caps & V4L2_CAP_STREAMING);
+}
+
+/* vivid's own controls have no public numbers: find one by its name. Not all versions have all. */
+static void set_control(const char *name, int value)
+{
+	struct v4l2_queryctrl query = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
+
+	while (!retry_ioctl(video, VIDIOC_QUERYCTRL, &query)) {
+		struct v4l2_control ctrl = { .id = query.id, .value = value };
+
+		if (!strcmp((char *)query.name, name)) {
+			if (retry_ioctl(video, VIDIOC_S_CTRL, &ctrl))
+				err(1, "%s: cannot set '%s' to %d", device, name, value);
+			return;
+		}
+		query.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
+	}
+}
+
+/* stride: what the buffers ask for, 0 for whatever the camera likes. */
+static void camera_configure(uint32_t width, uint32_t height, uint32_t stride, unsigned int fps)
+{
+	struct v4l2_streamparm parm = { .type = CAPTURE };
+	int input = 0;
+
+	if (retry_ioctl(video, VIDIOC_S_INPUT, &input))
+		err(1, "%s: cannot choose input %d, the webcam", device, input);
+
+	/* V4L2 names a 32-bit format by its bytes, DRM by its word: this is DRM's XRGB8888. */
+	format.type = CAPTURE;
+	format.fmt.pix.width = width;
+	format.fmt.pix.height = height;
+	format.fmt.pix.pixelformat = V4L2_PIX_FMT_XBGR32;
+	format.fmt.pix.field = V4L2_FIELD_NONE;
+	format.fmt.pix.bytesperline = stride;
+	if (retry_ioctl(video, VIDIOC_S_FMT, &format))
+		err(1, "%s: cannot set the format", device);
+	if (format.fmt.pix.width != width || format.fmt.pix.height != height ||
+	    format.fmt.pix.pixelformat != V4L2_PIX_FMT_XBGR32 ||
+	    (stride && format.fmt.pix.bytesperline != stride))
+		errx(1, "%s: cannot give %ux%u pixels of XRGB8888 with %u bytes a row", device,
+		     width, height, stride);
+
+	parm.parm.capture.timeperframe.numerator = 1;
+	parm.parm.capture.timeperframe.denominator = fps;
+	if (retry_ioctl(video, VIDIOC_S_PARM, &parm))
+		err(1, "%s: cannot set %u frames per second", device, fps);
+
+	/* The two kinds of memory can be told apart on the screen. */
+	set_control("Test Pattern", memory == V4L2_MEMORY_DMABUF ? 4 : 0);	/* squares : bars */
+	set_control("OSD Text Mode", 1);	/* time and frame number only */
+	set_control("Horizontal Movement", 5);	/* to the right */
+}
+
+/* A buffer of the display device, which can scan it out; the camera will write there. */
+static void buffer_from_display(struct buffer *buf, uint32_t width, uint32_t height,
+				uint32_t *stride)
+{
+	uint64_t size;
+
+	if (drmModeCreateDumbBuffer(display, width, height, 32, 0, &buf->handle, stride, &size) ||
+	    drmPrimeHandleToFD(display, buf->handle, DRM_CLOEXEC | DRM_RDWR, &buf->fd))
+		err(1, "the display cannot give a buffer of %ux%u pixels", width, height);
+	buf->size = size;
+}
+
+/* A buffer of the camera. */
+static void buffer_from_camera(struct buffer *buf, uint32_t index)
+{
+	struct v4l2_exportbuffer export = {
+		.type = CAPTURE,
+		.index = index,
+		.flags = O_CLOEXEC | O_RDWR,
+	};
+
+	if (retry_ioctl(video, VIDIOC_EXPBUF, &export))
+		err(1, "%s: cannot export buffer %u", device, index);
+	buf->fd = export.fd;
+	buf->size = format.fmt.pix.sizeimage;
+}
+
+static void buffers_create(struct buffer *buffers, uint32_t width, uint32_t height,
+			   unsigned int fps)
+{
+	struct v4l2_requestbuffers request = {
+		.count = BUFFERS,
+		.type = CAPTURE,
+		.memory = memory,
+	};
+	uint32_t i, stride = 0;
+
+	if (memory == V4L2_MEMORY_DMABUF)
+		for (i = 0; i < BUFFERS; i++)
+			buffer_from_display(&buffers[i], width, height, &stride);
+	camera_configure(width, height, stride, fps);
+	if (retry_ioctl(video, VIDIOC_REQBUFS, &request))
+		err(1, "%s: cannot get buffers", device);
+	if (request.count != BUFFERS)
+		errx(1, "%s: %u buffers instead of %u", device, request.count, BUFFERS);
+
+	for (i = 0; i < BUFFERS; i++) {
+		struct buffer *buf = &buffers[i];
+
+		if (memory == V4L2_MEMORY_MMAP)
+			buffer_from_camera(buf, i);
+		buf->release = -1;
+		buf->map = mmap(NULL, buf->size, PROT_READ, MAP_SHARED, buf->fd, 0);
+		if (buf->map == MAP_FAILED)
+			err(1, "%s: cannot map the dma-buf of buffer %u", device, i);
+	}
+}
+
+static void buffers_destroy(struct buffer *buffers)
+{
+	struct v4l2_requestbuffers none = { .type = CAPTURE, .memory = memory };
+	uint32_t i;
+
+	if (retry_ioctl(video, VIDIOC_REQBUFS, &none))
+		err(1, "%s: cannot give the buffers back", device);
+	for (i = 0; i < BUFFERS; i++) {
+		munmap(buffers[i].map, buffers[i].size);
+		close(buffers[i].fd);
+		if (memory == V4L2_MEMORY_DMABUF)
+			drmModeDestroyDumbBuffer(display, buffers[i].handle);
+	}
+}
+
+/* V4L2 knows nothing of fences: a buffer must be free before the camera gets it. */
+static void buffer_queue(const struct buffer *buffers, uint32_t index)
+{
+	struct v4l2_buffer buf = {
+		.type = CAPTURE,
+		.memory = memory,
+		.index = index,
+	};
+
+	if (memory == V4L2_MEMORY_DMABUF) {
+		buf.m.fd = buffers[index].fd;
+		buf.length = buffers[index].size;
+	}
+	if (retry_ioctl(video, VIDIOC_QBUF, &buf))
+		err(1, "%s: cannot queue buffer %u", device, index);
+	queued++;
+}
+
+/* Of what the camera has written. */
+static uint64_t drawn(const struct buffer *buf)
+{
+	uint64_t sum;
+
+	if (dma_buf_sync(buf->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ))
+		err(1, "%s: cannot begin to read a buffer", device);
+	sum = checksum(buf->map, format.fmt.pix.bytesperline, format.fmt.pix.width,
+		       format.fmt.pix.height);
+	if (dma_buf_sync(buf->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ))
+		err(1, "%s: cannot end reading a buffer", device);
+	return sum;
+}
+
+/*
+ * Take a picture from the camera and pass it on; false when there is none yet. The number of
+ * a frame is the camera's: a gap tells of a picture that it had no buffer for.
+ */
+static bool frame_pass(int sock, const struct buffer *buffers)
+{
+	static int64_t last = -1;
+	struct v4l2_buffer buf = { .type = CAPTURE, .memory = memory };
+	struct message msg = { .type = MSG_FRAME };
+
+	/* Not retry_ioctl(): EAGAIN says that the next picture is not there. */
+	if (ioctl(video, VIDIOC_DQBUF, &buf)) {
+		if (errno == EAGAIN || errno == EINTR)
+			return false;
+		err(1, "%s: cannot take a picture", device);
+	}
+	queued--;
+	if (buf.flags & V4L2_BUF_FLAG_ERROR)
+		errx(1, "%s: the camera says that picture %u is broken", device, buf.sequence);
+
+	/* vivid, when late, gives a number twice; the compositor wants them to count up. */
+	last = buf.sequence > last ? buf.sequence : last + 1;
+	msg.frame.cookie = buf.index;
+	msg.frame.sequence = last;
+	msg.frame.submitted = now();
+	msg.frame.width = format.fmt.pix.width;
+	msg.frame.height = format.fmt.pix.height;
+	msg.frame.fourcc = DRM_FORMAT_XRGB8888;
+	msg.frame.modifier = DRM_FORMAT_MOD_LINEAR;
+	msg.frame.n_planes = 1;
+	msg.frame.strides[0] = format.fmt.pix.bytesperline;
+	msg.frame.inodes[0] = dma_buf_inode(buffers[buf.index].fd);
+	if (message_send(sock, &msg, &buffers[buf.index].fd, 1))
+		err(1, "cannot send frame %u to the compositor", buf.sequence);
+
+	msg = (struct message){ .type = MSG_DRAWN, .drawn.sequence = last };
+	msg.drawn.checksum = drawn(&buffers[buf.index]);
+	if (message_send(sock, &msg, NULL, 0))
+		err(1, "cannot send the checksum of frame %u to the compositor", buf.sequence);
+	return true;
+}
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: client-camera [options]\n"
+		"Pass the pictures of a camera (vivid) to the compositor.\n"
+		"\n"
+		"  --socket PATH    where the compositor listens (" DEMO_SOCKET ")\n"
+		"  --device PATH    the V4L2 device (the first one whose driver is vivid)\n"
+		"  --frames N       how many frames to pass (%d)\n"
+		"  --fps N          how many the camera takes in a second (30)\n"
+		"  --memory expbuf  buffers of the camera, exported by VIDIOC_EXPBUF (the default)\n"
+		"  --memory dmabuf  buffers of the display, imported by V4L2_MEMORY_DMABUF\n"
+		"  --help           this text\n", DEMO_FRAMES);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "frames", required_argument, NULL, 'f' },
+		{ "fps", required_argument, NULL, 'r' },
+		{ "memory", required_argument, NULL, 'm' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	const char *path = DEMO_SOCKET, *wanted = NULL;
+	unsigned int frames = DEMO_FRAMES, fps = 30, passed = 0;
+	struct buffer buffers[BUFFERS] = { 0 };
+	struct message welcome, msg;
+	int sock, opt, type = CAPTURE;
+	char name[80];
+	uint32_t i;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (opt) {
+		case 's':
+			path = optarg;
+			break;
+		case 'd':
+			wanted = optarg;
+			break;
+		case 'f':
+			frames = parse_number("--frames", optarg, 1, 1000000);
+			break;
+		case 'r':
+			fps = parse_number("--fps", optarg, 1, 120);
+			break;
+		case 'm':
+			if (!strcmp(optarg, "dmabuf"))
+				memory = V4L2_MEMORY_DMABUF;
+			else if (!strcmp(optarg, "expbuf"))
+				memory = V4L2_MEMORY_MMAP;
+			else
+				errx(2, "--memory: '%s' is neither expbuf nor dmabuf", optarg);
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc)
+		errx(2, "what is '%s'? (see --help)", argv[optind]);
+
+	video = open_device(wanted, "/dev/video", "a vivid camera", is_vivid_camera, device,
+			    sizeof(device));
+	snprintf(name, sizeof(name), "vivid %s", device);
+	sock = client_connect(path, memory == V4L2_MEMORY_DMABUF ? "camera-import" : "camera", name,
+			      320, 180, &welcome);
+	if (memory == V4L2_MEMORY_DMABUF) {
+		display = open(welcome.welcome.device, O_RDWR | O_CLOEXEC);
+		if (display < 0)
+			err(1, "%s: cannot open the display", welcome.welcome.device);
+	}
+	buffers_create(buffers, welcome.welcome.where.width, welcome.welcome.where.height, fps);
+	printf("client-camera: %s, buffers of the %s\n", name,
+	       memory == V4L2_MEMORY_DMABUF ? "display, by V4L2_MEMORY_DMABUF" :
+	       "camera, by VIDIOC_EXPBUF");
+	for (i = 0; i < BUFFERS; i++) {
+		printf("client-camera: buffer %u: inode %" PRIu64 ", %s %s %u, descriptor %d\n", i,
+		       dma_buf_inode(buffers[i].fd),
+		       memory == V4L2_MEMORY_DMABUF ? welcome.welcome.device : device,
+		       memory == V4L2_MEMORY_DMABUF ? "handle" : "index",
+		       memory == V4L2_MEMORY_DMABUF ? buffers[i].handle : i, buffers[i].fd);
+		buffer_queue(buffers, i);
+	}
+	fflush(stdout);
+	if (retry_ioctl(video, VIDIOC_STREAMON, &type))
+		err(1, "%s: cannot start the camera", device);
+
+	while (passed < frames) {
+		/* poll(2) skips fd -1, and a camera without buffers is not worth waiting for. */
+		struct pollfd fds[2 + BUFFERS] = {
+			{ .fd = queued ? video : -1, .events = POLLIN },
+			{ .fd = sock, .events = POLLIN },
+		};
+
+		for (i = 0; i < BUFFERS; i++)
+			fds[2 + i] = (struct pollfd){
+				.fd = buffers[i].release,
+				.events = POLLIN,
+			};
+		if (poll(fds, 2 + BUFFERS, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			err(1, "poll");
+		}
+
+		/* A buffer that has left the screen goes back to the camera. */
+		for (i = 0; i < BUFFERS; i++) {
+			if (!fds[2 + i].revents)
+				continue;
+			close(buffers[i].release);
+			buffers[i].release = -1;
+			buffer_queue(buffers, i);
+		}
+		if (fds[1].revents) {
+			int release;
+
+			if (!client_wait(sock, &msg, &release) || msg.release.cookie >= BUFFERS)
+				errx(1, "the compositor says something that makes no sense");
+			buffers[msg.release.cookie].release = release;
+			if (release < 0)
+				buffer_queue(buffers, msg.release.cookie);
+		}
+		if (fds[0].revents & POLLIN)
+			passed += frame_pass(sock, buffers);
+		else if (fds[0].revents)
+			errx(1, "%s: the camera has gone", device);
+	}
+
+	/* What was passed on stays as it is: the camera writes only into buffers queued to it. */
+	if (retry_ioctl(video, VIDIOC_STREAMOFF, &type))
+		err(1, "%s: cannot stop the camera", device);
+	client_finish(sock);
+	buffers_destroy(buffers);
+	for (i = 0; i < BUFFERS; i++)
+		if (buffers[i].release >= 0)
+			close(buffers[i].release);
+	if (display >= 0)
+		close(display);
+	close(video);
+	return 0;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A client that plays a clip: libvpx decodes VP8 in software, the pictures go
+ * as NV12 into buffers of plain memory, which udmabuf or a dma-heap makes
+ * into dma-bufs. CPU writes stand between DMA_BUF_IOCTL_SYNC start and end.
+ */
+
+#include <drm_fourcc.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vpx/vp8dx.h>
+#include <vpx/vpx_decoder.h>
+
+#include "clip.h"
+#include "common.h"
+
+#define BUFFERS	3
+
+struct buffer {
+	int fd;			/* the dma-buf */
+	uint8_t *map;
+	int release;		/* sync_file of the compositor: wait for it before writing, or -1 */
+	bool free;		/* ours to write into */
+};
+
+/* An NV12 picture in one buffer: the rows of Y, then those of Cb and Cr by turns. */
+static uint32_t width, height, stride;
+static size_t size;
+
+static const uint8_t *clip;
+static size_t clip_size, clip_at;
+static vpx_codec_ctx_t codec;
+
+static void clip_open(const char *path)
+{
+	const struct ivf_header *header;
+	struct stat st;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		err(1, "%s: cannot open the clip", path);
+	clip_size = st.st_size;
+	clip = mmap(NULL, clip_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (clip == MAP_FAILED)
+		err(1, "%s: cannot map the clip", path);
+	close(fd);
+	header = (const void *)clip;
+	if (clip_size < sizeof(*header) || header->magic != IVF_MAGIC ||
+	    header->header_size != sizeof(*header) || header->fourcc != IVF_VP8 ||
+	    !header->width || !header->height || header->width % 2 || header->height % 2)
+		errx(1, "%s: this is no IVF file of VP8 with even width and height", path);
+	width = header->width;
+	height = header->height;
+	clip_at = sizeof(*header);
+	if (vpx_codec_dec_init(&codec, vpx_codec_vp8_dx(), NULL, 0))
+		errx(1, "cannot start the decoder: %s", vpx_codec_error(&codec));
+}
+
+/* The next picture; after the last comes the first again. */
+static const vpx_image_t *clip_decode(const char *path)
+{
+	struct ivf_frame frame;
+	vpx_codec_iter_t iter = NULL;
+	const vpx_image_t *image;
+
+	if (clip_at == clip_size)
+		clip_at = sizeof(struct ivf_header);
+	if (clip_size - clip_at < sizeof(frame))
+		errx(1, "%s: the clip is cut off", path);
+	memcpy(&frame, clip + clip_at, sizeof(frame));
+	clip_at += sizeof(frame);
+	if (clip_size - clip_at < frame.size)
+		errx(1, "%s: the clip is cut off", path);
+	if (vpx_codec_decode(&codec, clip + clip_at, frame.size, NULL, 0))
+		errx(1, "%s: cannot decode: %s", path, vpx_codec_error(&codec));
+	clip_at += frame.size;
+	image = vpx_codec_get_frame(&codec, &iter);
+	if (!image || image->fmt != VPX_IMG_FMT_I420 || image->d_w != width ||
+	    image->d_h != height)
+		errx(1, "%s: no picture of %ux%u pixels where there should be one", path, width,
+		     height);
+	return image;
+}
+
+/* Memory of this process, lent to the devices. */
+static int buffer_from_udmabuf(void)
+{
+	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
+	int device, fd;
+
+	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		err(1, "/dev/udmabuf: cannot open");
+	create.memfd = memfd_create("client-video", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Memory that devices use must not be cut off under them. */
+	if ((int)create.memfd < 0 || ftruncate(create.memfd, size) ||
+	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		err(1, "cannot get %zu bytes of memory", size);
+	fd = ioctl(device, UDMABUF_CREATE, &create);
+	if (fd < 0)
+		err(1, "/dev/udmabuf: cannot make a dma-buf of %zu bytes", size);
+	close(create.memfd);
+	close(device);
+	return fd;
+}
+
+static int buffer_from_heap(void)
+{
+	struct dma_heap_allocation_data data = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
+	int heap = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+
+	if (heap < 0 || retry_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data))
+		err(1, "/dev/dma_heap/system: cannot get %zu bytes", size);
+	close(heap);
+	return data.fd;
+}
+
+/* The one time that the CPU writes a picture: the decoder's planes, chroma interleaved. */
+static void write_nv12(const struct buffer *buf, const vpx_image_t *image)
+{
+	uint8_t *out = buf->map;
+	uint32_t x, y;
+
+	if (dma_buf_sync(buf->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE))
+		err(1, "cannot begin to write a buffer");
+	for (y = 0; y < height; y++, out += stride)
+		memcpy(out, image->planes[0] + (size_t)y * image->stride[0], width);
+	for (y = 0; y < height / 2; y++, out += stride) {
+		const uint8_t *cb = image->planes[1] + (size_t)y * image->stride[1];
+		const uint8_t *cr = image->planes[2] + (size_t)y * image->stride[2];
+
+		for (x = 0; x < width / 2; x++) {
+			out[2 * x] = cb[x];
+			out[2 * x + 1] = cr[x];
+		}
+	}
+	if (dma_buf_sync(buf->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE))
+		err(1, "cannot end writing a buffer");
+}
+
+/* Of the picture as it has to look on the screen, from the decoder's own planes. */
+static uint64_t drawn(const vpx_image_t *image)
+{
+	static uint32_t *pixels;
+	uint32_t x, y;
+
+	if (!pixels)
+		pixels = calloc((size_t)width * height, 4);
+	if (!pixels)
+		err(1, "out of memory");
+	for (y = 0; y < height; y++) {
+		const uint8_t *luma = image->planes[0] + (size_t)y * image->stride[0];
+		const uint8_t *cb = image->planes[1] + (size_t)(y / 2) * image->stride[1];
+		const uint8_t *cr = image->planes[2] + (size_t)(y / 2) * image->stride[2];
+
+		for (x = 0; x < width; x++)
+			pixels[(size_t)y * width + x] = nv12_pixel(luma[x], cb[x / 2], cr[x / 2]);
+	}
+	return checksum(pixels, (size_t)width * 4, width, height);
+}
+
+static void frame_send(int sock, const struct buffer *buf, uint32_t cookie, uint32_t sequence)
+{
+	const int fds[2] = { buf->fd, buf->fd };
+	struct message msg = {
+		.type = MSG_FRAME,
+		.frame.cookie = cookie,
+		.frame.sequence = sequence,
+		.frame.submitted = now(),
+		.frame.width = width,
+		.frame.height = height,
+		.frame.fourcc = DRM_FORMAT_NV12,
+		.frame.modifier = DRM_FORMAT_MOD_LINEAR,
+		.frame.n_planes = 2,
+		.frame.offsets = { 0, stride * height },
+		.frame.strides = { stride, stride },
+	};
+
+	msg.frame.inodes[0] = dma_buf_inode(buf->fd);
+	msg.frame.inodes[1] = msg.frame.inodes[0];
+	if (message_send(sock, &msg, fds, 2))
+		err(1, "cannot send frame %u to the compositor", sequence);
+}
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: client-video [options] CLIP\n"
+		"Decode a clip (VP8 in IVF, as make-clip makes) and pass the pictures to the compositor.\n"
+		"\n"
+		"  --socket PATH        where the compositor listens (" DEMO_SOCKET ")\n"
+		"  --frames N           how many frames to pass, the clip in a loop (%d)\n"
+		"  --allocator udmabuf  memory of this process, made a dma-buf (the default)\n"
+		"  --allocator heap     memory of the system dma-heap\n"
+		"  --help               this text\n", DEMO_FRAMES);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "frames", required_argument, NULL, 'f' },
+		{ "allocator", required_argument, NULL, 'a' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	const char *path = DEMO_SOCKET, *allocator = "udmabuf";
+	uint32_t frames = DEMO_FRAMES, sequence, i;
+	struct buffer buffers[BUFFERS];
+	struct message welcome, msg;
+	bool udmabuf = true;
+	int sock, opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (opt) {
+		case 's':
+			path = optarg;
+			break;
+		case 'f':
+			frames = parse_number("--frames", optarg, 1, 1000000);
+			break;
+		case 'a':
+			allocator = optarg;
+			udmabuf = !strcmp(allocator, "udmabuf");
+			if (!udmabuf && strcmp(allocator, "heap"))
+				errx(2, "--allocator: '%s' is neither udmabuf nor heap", allocator);
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind + 1 != argc)
+		errx(2, "%s (see --help)", optind == argc ? "which clip?" : "one clip, not several");
+
+	clip_open(argv[optind]);
+	sock = client_connect(path, udmabuf ? "video" : "video-heap",
+			      udmabuf ? "udmabuf /dev/udmabuf" : "heap /dev/dma_heap/system",
+			      width, height, &welcome);
+	if (welcome.welcome.where.width != width || welcome.welcome.where.height != height)
+		errx(1, "the compositor has room for %ux%u pixels, the clip has %ux%u",
+		     welcome.welcome.where.width, welcome.welcome.where.height, width, height);
+
+	/* Rows at a multiple of 64 bytes, as many devices want them; whole pages, as udmabuf does. */
+	stride = (width + 63) & ~63u;
+	size = ((size_t)stride * height * 3 / 2 + getpagesize() - 1) & -(size_t)getpagesize();
+	printf("client-video: %s, %ux%u, %s\n", vpx_codec_iface_name(vpx_codec_vp8_dx()), width,
+	       height, allocator);
+	for (i = 0; i < BUFFERS; i++) {
+		struct buffer *buf = &buffers[i];
+
+		buf->fd = udmabuf ? buffer_from_udmabuf() : buffer_from_heap();
+		buf->map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, buf->fd, 0);
+		if (buf->map == MAP_FAILED)
+			err(1, "cannot map a dma-buf of %s", allocator);
+		buf->release = -1;
+		buf->free = true;
+		printf("client-video: buffer %u: inode %" PRIu64 ", %s size %zu, descriptor %d\n",
+		       i, dma_buf_inode(buf->fd),
+		       udmabuf ? "/dev/udmabuf" : "/dev/dma_heap/system", size, buf->fd);
+	}
+	fflush(stdout);
+
+	for (sequence = 0; sequence < frames; sequence++) {
+		struct buffer *buf = &buffers[sequence % BUFFERS];
+		const vpx_image_t *image = clip_decode(argv[optind]);
+
+		while (!buf->free) {
+			int release;
+
+			if (!client_wait(sock, &msg, &release) || msg.release.cookie >= BUFFERS)
+				errx(1, "the compositor says something that makes no sense");
+			buffers[msg.release.cookie].release = release;
+			buffers[msg.release.cookie].free = true;
+		}
+		buf->free = false;
+		if (buf->release >= 0) {
+			if (fence_wait(buf->release))
+				err(1, "cannot wait until buffer %u has left the screen",
+				    sequence % BUFFERS);
+			close(buf->release);
+			buf->release = -1;
+		}
+
+		write_nv12(buf, image);
+		frame_send(sock, buf, sequence % BUFFERS, sequence);
+		msg = (struct message){ .type = MSG_DRAWN, .drawn.sequence = sequence };
+		msg.drawn.checksum = drawn(image);
+		if (message_send(sock, &msg, NULL, 0))
+			err(1, "cannot send the checksum of frame %u to the compositor", sequence);
+	}
+
+	client_finish(sock);
+	for (i = 0; i < BUFFERS; i++) {
+		munmap(buffers[i].map, size);
+		if (buffers[i].release >= 0)
+			close(buffers[i].release);
+		close(buffers[i].fd);
+	}
+	vpx_codec_destroy(&codec);
+	munmap((void *)clip, clip_size);
+	return 0;
+}
