@@ -445,6 +445,9 @@ static void attachments(void)
 	double end = growth_end();
 	unsigned int n;
 
+	if (!access("/sys/kernel/debug/dma-api", F_OK))
+		prime_skip("DMA_API_DEBUG warns of a page that is mapped more "
+			   "than seven times");
 	raise_fds(MOST);
 	for (n = 0; more(n, MOST, end); n++) {
 		fds[n] = open_other();
