@@ -7,7 +7,7 @@ help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
-	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu and igt; make ARCH=arm64 is make arm64."
+	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu and igt, DEVICES=\"vgem vkms prime_mock\" the devices of uapi; make ARCH=arm64 is make arm64."
 
 demo: ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
 demo-live: ## the same in a window on this screen, until it is closed
