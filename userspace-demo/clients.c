@@ -163,6 +163,14 @@ static void copy_text(char *to, size_t size, const char *from, size_t from_size)
 	to[i] = '\0';
 }
 
+static bool name_taken(const struct client *c)
+{
+	for_each_client(other)
+		if (other != c && !strcmp(other->name, c->name))
+			return true;
+	return false;
+}
+
 static void handle_hello(struct client *c, const struct message *msg)
 {
 	static const uint32_t formats[] = {
@@ -172,22 +180,18 @@ static void handle_hello(struct client *c, const struct message *msg)
 	const uint32_t height = display.height / options.rows;
 	struct message welcome = { .type = MSG_WELCOME };
 	char name[sizeof(msg->hello.name)];
-	unsigned int i, same = 0;
+	unsigned int i, number = 1;
 	int cell;
 
 	copy_text(name, sizeof(name), msg->hello.name, sizeof(msg->hello.name));
 	copy_text(c->device, sizeof(c->device), msg->hello.device, sizeof(msg->hello.device));
-	for_each_client(other)
-		same += other != c && !strncmp(other->name, name, strlen(name)) &&
-			strchr("#", other->name[strlen(name)]);
 	if (c->greeted || !name[0]) {
 		client_drop(c, "a second hello, or one without a name");
 		return;
 	}
-	if (same)
-		snprintf(c->name, sizeof(c->name), "%s#%u", name, same + 1);
-	else
-		snprintf(c->name, sizeof(c->name), "%s", name);
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	while (name_taken(c))
+		snprintf(c->name, sizeof(c->name), "%s#%u", name, ++number);
 	cell = free_cell();
 	if (cell < 0) {
 		client_drop(c, "no room on the screen");

@@ -50,20 +50,25 @@ static unsigned int flips, clients_left;
 /* When the fence signalled. It has: this is asked after poll(2). False for an error. */
 static bool fence_time(int fd, uint64_t *time)
 {
-	struct sync_fence_info part[32] = { 0 };
-	struct sync_file_info info = {
-		.num_fences = 32,
-		.sync_fence_info = (uintptr_t)part,
-	};
+	struct sync_file_info info = { 0 };
+	struct sync_fence_info *part;
 	unsigned int i;
+	bool ok;
 
 	*time = 0;
+	/* Without room for its parts, it tells how many there are. */
 	if (retry_ioctl(fd, SYNC_IOC_FILE_INFO, &info) || info.status < 0)
 		return false;
-	for (i = 0; i < info.num_fences; i++)
+	part = calloc(info.num_fences + 1, sizeof(*part));
+	if (!part)
+		return false;
+	info.sync_fence_info = (uintptr_t)part;
+	ok = !retry_ioctl(fd, SYNC_IOC_FILE_INFO, &info);
+	for (i = 0; ok && i < info.num_fences; i++)
 		if (part[i].timestamp_ns > *time)
 			*time = part[i].timestamp_ns;
-	return true;
+	free(part);
+	return ok;
 }
 
 /* Whether a client's oldest waiting frame may go into the next commit. */
