@@ -83,10 +83,10 @@
  * held, all other operations without.
  *
  * Order, outermost first: mmap_lock or the list of all buffers (debugfs), the
- * reservation object, memory reclaim, the lock of kept attachments. The
- * buffer's name lock and the wait
- * queue's lock nest inside anything and nothing nests in them; the wait
- * queue's lock is also taken inside a fence's lock, from interrupts.
+ * reservation object, memory reclaim. The buffer's name lock, the lock of kept
+ * attachments and the wait queue's lock nest inside anything; but for trylocks
+ * nothing nests in them. The wait queue's lock is also taken inside a fence's
+ * lock, from interrupts.
  * dma_buf_lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
  * mmap_lock.
  */

@@ -167,7 +167,8 @@ static void mock_exporter_destroy(void *data)
 	struct mock_exporter *exp = data;
 	bool released;
 
-	released = prime_test_wait(mock_exporter_calls(exp, MOCK_RELEASE) >= exp->exported);
+	/* Done, not only called: the operation writes to @exp until it returns. */
+	released = prime_test_wait(mock_done(&exp->op[MOCK_RELEASE]) >= exp->exported);
 	KUNIT_EXPECT_EQ_MSG(exp->test, mock_exporter_calls(exp, MOCK_RELEASE), exp->exported,
 			    "buffers released");
 	mock_exporter_expect_balanced(exp);
