@@ -41,15 +41,52 @@ static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
 	return ret;
 }
 
-static void dma_buf_attachment_unlink(struct dma_buf_attachment *attach)
+/* True when the attachment is kept, for the next one of its device. */
+static bool dma_buf_attachment_unlink(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
+	bool kept;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	if (attach->sgt)
-		dma_buf_mapping_destroy_locked(attach, attach->sgt, attach->dir);
-	list_del(&attach->node);
+	kept = dma_buf_kept_give_locked(attach);
+	if (!kept) {
+		if (attach->sgt)
+			dma_buf_mapping_destroy_locked(attach, attach->sgt,
+						       attach->dir);
+		list_del(&attach->node);
+	}
 	dma_resv_unlock(dmabuf->resv);
+
+	return kept;
+}
+
+/* A kept attachment as a new one of a static importer, NULL without any. */
+static struct dma_buf_attachment *
+dma_buf_attachment_revive(struct dma_buf *dmabuf, struct device *dev, void *priv)
+{
+	struct dma_buf_attachment *attach;
+	int ret = 0;
+
+	/* A kept one that comes this moment is for the next attach. */
+	if (list_empty(&to_dma_buf_object(dmabuf)->kept))
+		return NULL;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	attach = dma_buf_kept_take_locked(dmabuf, dev);
+	if (attach) {
+		attach->importer_priv = priv;
+		list_add(&attach->node, &dmabuf->attachments);
+		/* Others wait when they map. */
+		if (dma_buf_attachment_is_mixed(attach))
+			ret = dma_buf_mapping_revive_locked(attach);
+	}
+	dma_resv_unlock(dmabuf->resv);
+
+	if (ret) {
+		dma_buf_detach(dmabuf, attach);
+		return ERR_PTR(ret);
+	}
+	return attach;
 }
 
 /**
@@ -79,16 +116,24 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 {
 	const bool nonsense = !dev || !dmabuf ||
 			      (importer_ops && !importer_ops->move_notify);
+	struct dma_buf_attachment_object *obj;
 	struct dma_buf_attachment *attach;
 	int ret;
 
 	if (WARN_ON_ONCE(nonsense))
 		return ERR_PTR(-EINVAL);
 
-	attach = kmalloc(sizeof(*attach), GFP_KERNEL);
-	if (!attach)
+	if (!importer_ops) {
+		attach = dma_buf_attachment_revive(dmabuf, dev, importer_priv);
+		if (attach)
+			return attach;
+	}
+
+	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+	if (!obj)
 		return ERR_PTR(-ENOMEM);
 
+	attach = &obj->base;
 	*attach = (struct dma_buf_attachment) {
 		.dmabuf = dmabuf,
 		.dev = dev,
@@ -113,7 +158,7 @@ err_detach:
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 err_free:
-	kfree(attach);
+	kfree(obj);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
@@ -139,7 +184,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
 /**
  * dma_buf_detach - end an attachment
  * @dmabuf: buffer
- * @attach: attachment to it, all mappings returned; freed
+ * @attach: attachment to it, all mappings returned; freed, or kept with its
+ *	mapping where the exporter allows it (dma_buf_allow_keep())
  *
  * Context: may sleep; takes the reservation object.
  */
@@ -148,10 +194,11 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
-	dma_buf_attachment_unlink(attach);
+	if (dma_buf_attachment_unlink(attach))
+		return;
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
-	kfree(attach);
+	kfree(to_dma_buf_attachment_object(attach));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 
@@ -160,7 +207,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
  * @dmabuf: buffer of a dynamic exporter
  *
  * Called by the exporter before it moves the storage, and again is no harm.
- * Static importers need no word: they have the storage pinned.
+ * Static importers need no word: they have the storage pinned. Mappings and
+ * pins of attachments that are only kept are gone when this returns.
  *
  * Context: may sleep; caller holds the reservation object.
  */
@@ -170,6 +218,7 @@ void dma_buf_move_notify(struct dma_buf *dmabuf)
 
 	dma_resv_assert_held(dmabuf->resv);
 
+	dma_buf_kept_move_locked(dmabuf);
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
 		if (dma_buf_attachment_is_dynamic(attach))
 			attach->importer_ops->move_notify(attach);

@@ -94,11 +94,12 @@ out:
 }
 DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
-void __init dma_buf_debugfs_init(void)
+struct dentry * __init dma_buf_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
 
 	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
+	return dir;
 }
 
 #endif /* CONFIG_DEBUG_FS */

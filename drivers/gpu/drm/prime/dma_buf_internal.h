@@ -50,6 +50,11 @@ struct dma_buf_watch {
  * @base: what exporters and importers see
  * @readable: waits for writers (EPOLLIN)
  * @writable: waits for everybody (EPOLLOUT)
+ * @kept: links &dma_buf_attachment.node of attachments without an importer;
+ *	protected by dma_buf_kept_lock
+ * @kept_ending: how many threads end one of them; protected by
+ *	dma_buf_kept_lock
+ * @has_kept: some were kept at some time; protected by the reservation object
  * @owns_resv: @own_resv is there and in use; never changes
  * @own_resv: reservation object of an exporter that brought none; not even
  *	allocated when it did
@@ -58,6 +63,9 @@ struct dma_buf_object {
 	struct dma_buf base;
 	struct dma_buf_watch readable;
 	struct dma_buf_watch writable;
+	struct list_head kept;
+	unsigned int kept_ending;
+	bool has_kept;
 	bool owns_resv;
 	struct dma_resv own_resv;
 };
@@ -65,6 +73,39 @@ struct dma_buf_object {
 static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 {
 	return container_of(dmabuf, struct dma_buf_object, base);
+}
+
+struct dma_buf_keeper;
+
+/**
+ * struct dma_buf_attachment_object - the container around every attachment
+ * @base: what exporters and importers see. While it is kept,
+ *	&dma_buf_attachment.node and &dma_buf_attachment.sgt change under
+ *	dma_buf_kept_lock
+ * @keeper: its device, while it is kept and while it is being ended
+ * @lru: links it with all that are kept; protected by dma_buf_kept_lock
+ * @of_keeper: links it with those of its device; protected by
+ *	dma_buf_kept_lock
+ * @may_keep: see dma_buf_allow_keep(); set by the exporter's attach or map
+ * @was_kept: its mapping is known to have no state; protected by the
+ *	reservation object
+ * @unwaited: its importer has not waited for the storage yet; protected by the
+ *	reservation object
+ */
+struct dma_buf_attachment_object {
+	struct dma_buf_attachment base;
+	struct dma_buf_keeper *keeper;
+	struct list_head lru;
+	struct list_head of_keeper;
+	bool may_keep;
+	bool was_kept;
+	bool unwaited;
+};
+
+static inline struct dma_buf_attachment_object *
+to_dma_buf_attachment_object(struct dma_buf_attachment *attach)
+{
+	return container_of(attach, struct dma_buf_attachment_object, base);
 }
 
 /* dma_buf_fops.c */
@@ -82,6 +123,17 @@ struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach
 void dma_buf_mapping_destroy_locked(struct dma_buf_attachment *attach,
 				    struct sg_table *sgt,
 				    enum dma_data_direction dir);
+int dma_buf_mapping_revive_locked(struct dma_buf_attachment *attach);
+
+/* dma_buf_keep.c: attachments that outlive their importer */
+extern spinlock_t dma_buf_kept_lock;
+
+struct dma_buf_attachment *dma_buf_kept_take_locked(struct dma_buf *dmabuf,
+						    struct device *dev);
+bool dma_buf_kept_give_locked(struct dma_buf_attachment *attach);
+void dma_buf_kept_move_locked(struct dma_buf *dmabuf);
+void dma_buf_kept_release(struct dma_buf *dmabuf);
+void dma_buf_keep_init(struct dentry *dir);
 
 /* dma_buf_cpu.c */
 bool dma_buf_range_fits(const struct dma_buf *dmabuf,
@@ -120,11 +172,11 @@ extern struct mutex dma_buf_list_lock;
 
 void dma_buf_list_add(struct dma_buf *dmabuf);
 void dma_buf_list_del(struct dma_buf *dmabuf);
-void dma_buf_debugfs_init(void);
+struct dentry *dma_buf_debugfs_init(void);
 #else
 static inline void dma_buf_list_add(struct dma_buf *dmabuf) { }
 static inline void dma_buf_list_del(struct dma_buf *dmabuf) { }
-static inline void dma_buf_debugfs_init(void) { }
+static inline struct dentry *dma_buf_debugfs_init(void) { return NULL; }
 #endif
 
 #endif /* DMA_BUF_INTERNAL_H */

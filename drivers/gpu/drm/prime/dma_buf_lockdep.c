@@ -21,6 +21,8 @@ static int __init dma_buf_lockdep_prime(void)
 	mutex_lock(&dma_buf_list_lock);
 	dma_resv_lock(&resv, NULL);
 	fs_reclaim_acquire(GFP_KERNEL);
+	spin_lock(&dma_buf_kept_lock);
+	spin_unlock(&dma_buf_kept_lock);
 	fs_reclaim_release(GFP_KERNEL);
 	dma_resv_unlock(&resv);
 	mutex_unlock(&dma_buf_list_lock);

@@ -57,12 +57,45 @@ static void dma_buf_table_check_alignment(struct sg_table *sgt)
 	}
 }
 
+/*
+ * A static importer knows nothing of fences that move or clear the storage.
+ * They have to be over before it sees an address.
+ */
+static int dma_buf_mapping_wait_locked(struct dma_buf_attachment *attach)
+{
+	long ret;
+
+	if (dma_buf_attachment_is_dynamic(attach))
+		return 0;
+
+	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+				    true, MAX_SCHEDULE_TIMEOUT);
+	return ret < 0 ? ret : 0;
+}
+
+/* The mapping of a kept attachment, as if its new importer had made it. */
+int dma_buf_mapping_revive_locked(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment_object *obj = to_dma_buf_attachment_object(attach);
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (!obj->unwaited)
+		return 0;
+
+	ret = dma_buf_mapping_wait_locked(attach);
+	if (!ret)
+		obj->unwaited = false;
+	return ret;
+}
+
 static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 					  enum dma_data_direction dir)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	struct sg_table *sgt;
-	long ret;
+	int ret;
 
 	sgt = dmabuf->ops->map_dma_buf(attach, dir);
 	if (!sgt)
@@ -70,17 +103,10 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 	if (IS_ERR(sgt))
 		return sgt;
 
-	/*
-	 * A static importer knows nothing of fences that move or clear the
-	 * storage. They have to be over before it sees an address.
-	 */
-	if (!dma_buf_attachment_is_dynamic(attach)) {
-		ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL,
-					    true, MAX_SCHEDULE_TIMEOUT);
-		if (ret < 0) {
-			dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
-			return ERR_PTR(ret);
-		}
+	ret = dma_buf_mapping_wait_locked(attach);
+	if (ret) {
+		dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
+		return ERR_PTR(ret);
 	}
 
 	dma_buf_table_check_alignment(sgt);
@@ -186,6 +212,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
 {
 	struct sg_table *sgt;
+	int ret;
 
 	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
@@ -195,7 +222,8 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	if (attach->sgt) {
 		if (attach->dir != DMA_BIDIRECTIONAL && attach->dir != dir)
 			return ERR_PTR(-EBUSY);
-		return attach->sgt;
+		ret = dma_buf_mapping_revive_locked(attach);
+		return ret ? ERR_PTR(ret) : attach->sgt;
 	}
 
 	sgt = dma_buf_mapping_create_locked(attach, dir);

@@ -83,9 +83,10 @@
  * held, all other operations without.
  *
  * Order, outermost first: mmap_lock or the list of all buffers (debugfs), the
- * reservation object, memory reclaim. The buffer's name lock and the wait
- * queue's lock nest inside anything and nothing nests in them; the wait
- * queue's lock is also taken inside a fence's lock, from interrupts.
+ * reservation object, memory reclaim. The buffer's name lock, the lock of kept
+ * attachments and the wait queue's lock nest inside anything; but for trylocks
+ * nothing nests in them. The wait queue's lock is also taken inside a fence's
+ * lock, from interrupts.
  * dma_buf_lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
  * mmap_lock.
  */
@@ -157,6 +158,7 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 	WARN_ON_ONCE(dmabuf->vmapping_counter);
 
 	dma_buf_stats_teardown(dmabuf);
+	dma_buf_kept_release(dmabuf);
 	dmabuf->ops->release(dmabuf);
 	WARN_ON_ONCE(!list_empty(&dmabuf->attachments));
 
@@ -240,6 +242,7 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 	}
 	spin_lock_init(&dmabuf->name_lock);
 	INIT_LIST_HEAD(&dmabuf->attachments);
+	INIT_LIST_HEAD(&obj->kept);
 	dma_buf_poll_init(obj);
 
 	return obj;
@@ -402,7 +405,7 @@ static int __init dma_buf_init(void)
 		return PTR_ERR(dma_buf_mnt);
 	}
 
-	dma_buf_debugfs_init();
+	dma_buf_keep_init(dma_buf_debugfs_init());
 	return 0;
 }
 subsys_initcall(dma_buf_init);

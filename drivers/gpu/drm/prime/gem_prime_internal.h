@@ -63,6 +63,9 @@ drm_prime_cache_find_dmabuf_locked(struct drm_prime_file_private *prime,
 bool drm_prime_cache_find_handle_locked(struct drm_prime_file_private *prime,
 					struct dma_buf *dmabuf, u32 *handle);
 
+/* gem_prime_keep.c */
+bool drm_prime_table_is_shmem(struct drm_gem_object *obj, struct sg_table *sgt);
+
 /* gem_prime_export.c */
 struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 					       struct dma_buf *dmabuf);

@@ -5,6 +5,7 @@
  * &dma_buf.priv. Drivers with operations of their own use them one by one.
  */
 #include "gem_prime_internal.h"
+#include <drm-prime-layer/linux/dma-buf-keep.h>
 
 /**
  * drm_gem_map_attach - &dma_buf_ops.attach for GEM objects
@@ -45,6 +46,19 @@ void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *atta
 }
 EXPORT_SYMBOL(drm_gem_map_detach);
 
+/* With operations of the driver's own in the table, that is its to decide. */
+static bool drm_prime_mapping_may_stay(struct dma_buf *dmabuf,
+				       struct sg_table *sgt)
+{
+	const struct dma_buf_ops *ops = dmabuf->ops;
+
+	return ops->attach == drm_gem_map_attach &&
+	       ops->detach == drm_gem_map_detach &&
+	       ops->map_dma_buf == drm_gem_map_dma_buf &&
+	       ops->unmap_dma_buf == drm_gem_unmap_dma_buf &&
+	       drm_prime_table_is_shmem(dmabuf->priv, sgt);
+}
+
 /**
  * drm_gem_map_dma_buf - &dma_buf_ops.map_dma_buf for GEM objects
  * @attach: attachment
@@ -77,12 +91,15 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 		return sgt;
 
 	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (!ret)
-		return sgt;
+	if (ret) {
+		sg_free_table(sgt);
+		kfree(sgt);
+		return ERR_PTR(ret);
+	}
 
-	sg_free_table(sgt);
-	kfree(sgt);
-	return ERR_PTR(ret);
+	if (drm_prime_mapping_may_stay(attach->dmabuf, sgt))
+		dma_buf_allow_keep(attach);
+	return sgt;
 }
 EXPORT_SYMBOL(drm_gem_map_dma_buf);
 

@@ -8,6 +8,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include <drm-prime-layer/linux/dma-buf-keep.h>
+
 #include "mock_exporter.h"
 #include "mock_importer.h"
 
@@ -65,6 +67,8 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach, enum dma_dat
 	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		goto err_table;
+	if (exp->keep)
+		dma_buf_allow_keep(attach);
 	return sgt;
 
 err_table:
@@ -163,7 +167,8 @@ static void mock_exporter_destroy(void *data)
 	struct mock_exporter *exp = data;
 	bool released;
 
-	released = prime_test_wait(mock_exporter_calls(exp, MOCK_RELEASE) >= exp->exported);
+	/* Done, not only called: the operation writes to @exp until it returns. */
+	released = prime_test_wait(mock_done(&exp->op[MOCK_RELEASE]) >= exp->exported);
 	KUNIT_EXPECT_EQ_MSG(exp->test, mock_exporter_calls(exp, MOCK_RELEASE), exp->exported,
 			    "buffers released");
 	mock_exporter_expect_balanced(exp);
@@ -215,7 +220,7 @@ void mock_exporter_info(struct mock_exporter *exp, struct dma_buf_export_info *i
 		.exp_name = "mock-exporter",
 		.owner = THIS_MODULE,
 		.ops = &exp->ops,
-		.size = PAGE_SIZE << exp->order,
+		.size = exp->size ?: PAGE_SIZE << exp->order,
 		.flags = O_RDWR | O_CLOEXEC,
 		.priv = exp,
 	};

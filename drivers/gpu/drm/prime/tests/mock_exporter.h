@@ -35,6 +35,8 @@ enum mock_exporter_op {
  * @op: script of each operation
  * @pages: backing storage, one block of contiguous pages
  * @order: log2 of the number of pages
+ * @size: what the buffers say they have, in bytes; 0 for that of @pages
+ * @keep: the map operation lets the core keep the attachment
  * @map_null: the map operation answers NULL
  * @dir: direction of the last map, begin or end
  * @pgoff: page offset that the last mmap saw
@@ -51,6 +53,8 @@ struct mock_exporter {
 	struct mock_script op[MOCK_EXPORTER_OPS];
 	struct page *pages;
 	unsigned int order;
+	size_t size;
+	bool keep;
 	bool map_null;
 	enum dma_data_direction dir;
 	unsigned long pgoff;
