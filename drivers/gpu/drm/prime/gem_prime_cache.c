@@ -5,25 +5,55 @@
  * handle and by buffer. A buffer with several handles is found under the one
  * it got first, and under the next when that one is closed: user space may
  * rely on getting the same answer.
+ *
+ * A buffer that is being imported has an entry without a handle, the claim of
+ * the thread that imports it. Others of the file who want that buffer wait for
+ * the claim to end; nobody else does.
  */
+#include <linux/completion.h>
+
 #include "gem_prime_internal.h"
 
 /**
- * struct drm_prime_entry - one handle
- * @dmabuf: its buffer, with a reference
- * @handle: GEM handle of the file
+ * struct drm_prime_entry - one handle, or the claim to a buffer without one
+ * @dmabuf: its buffer, with a reference; never changes
+ * @handle: GEM handle of the file, which never changes; 0 for a claim
  * @by_dmabuf: in &drm_prime_file_private.dmabufs, equal buffers in the order
  *	they came
  * @by_handle: in &drm_prime_file_private.handles
+ * @waiters: of a claim, links &drm_prime_waiter.node
  *
- * All but the nodes never change; the file's prime lock protects the nodes.
+ * The file's prime lock protects what changes.
  */
 struct drm_prime_entry {
 	struct dma_buf *dmabuf;
 	u32 handle;
 	struct rb_node by_dmabuf;
-	struct rb_node by_handle;
+	union {
+		struct rb_node by_handle;
+		struct hlist_head waiters;
+	};
 };
+
+/**
+ * struct drm_prime_waiter - a thread that waits for a claim to end
+ * @ended: by the thread that had the claim
+ * @node: in &drm_prime_entry.waiters, unhashed when the claim has ended;
+ *	protected by the file's prime lock
+ */
+struct drm_prime_waiter {
+	struct completion ended;
+	struct hlist_node node;
+};
+
+/*
+ * To lockdep a claim is a lock, which its thread holds while it imports: who
+ * waits for a claim holds nothing that an import may take.
+ */
+#ifdef CONFIG_LOCKDEP
+static struct lockdep_map drm_prime_claim_map =
+	STATIC_LOCKDEP_MAP_INIT("drm_prime_claim", &drm_prime_claim_map);
+#endif
 
 #define entry_by_dmabuf(node) rb_entry(node, struct drm_prime_entry, by_dmabuf)
 #define entry_by_handle(node) rb_entry(node, struct drm_prime_entry, by_handle)
@@ -103,19 +133,130 @@ drm_prime_cache_find_dmabuf_locked(struct drm_prime_file_private *prime,
 	return entry ? entry->dmabuf : NULL;
 }
 
-bool drm_prime_cache_find_handle_locked(struct drm_prime_file_private *prime,
-					struct dma_buf *dmabuf, u32 *handle)
+/* The first entry of a buffer: with a handle, or a claim. */
+static struct drm_prime_entry *
+drm_prime_entry_first_locked(struct drm_prime_file_private *prime,
+			     struct dma_buf *dmabuf)
 {
 	struct rb_node *node;
 
 	lockdep_assert_held(&prime->lock);
 
 	node = rb_find_first(dmabuf, &prime->dmabufs, drm_prime_entry_dmabuf_cmp);
-	if (!node)
-		return false;
+	return node ? entry_by_dmabuf(node) : NULL;
+}
 
-	*handle = entry_by_dmabuf(node)->handle;
-	return true;
+static void drm_prime_claim_begin_locked(struct drm_prime_file_private *prime,
+					 struct drm_prime_entry *entry,
+					 struct dma_buf *dmabuf)
+{
+	lockdep_assert_held(&prime->lock);
+
+	get_dma_buf(dmabuf);
+	entry->dmabuf = dmabuf;
+	entry->handle = 0;
+	INIT_HLIST_HEAD(&entry->waiters);
+	rb_add(&entry->by_dmabuf, &prime->dmabufs, drm_prime_entry_dmabuf_less);
+}
+
+/*
+ * Waits for another thread's claim to end, however it does. Drops the prime
+ * lock and returns without it.
+ */
+static int drm_prime_claim_wait_locked(struct drm_prime_file_private *prime,
+				       struct drm_prime_entry *entry)
+{
+	struct drm_prime_waiter waiter;
+	int ret;
+
+	lockdep_assert_held(&prime->lock);
+
+	init_completion(&waiter.ended);
+	hlist_add_head(&waiter.node, &entry->waiters);
+	mutex_unlock(&prime->lock);
+
+	lock_map_acquire(&drm_prime_claim_map);
+	lock_map_release(&drm_prime_claim_map);
+	/* Not for any signal: no program knows this ioctl to be interrupted. */
+	ret = wait_for_completion_killable(&waiter.ended);
+	if (ret) {
+		mutex_lock(&prime->lock);
+		if (!hlist_unhashed(&waiter.node))
+			hlist_del_init(&waiter.node);
+		mutex_unlock(&prime->lock);
+	}
+
+	return ret;
+}
+
+/*
+ * The handle of a buffer, or a claim to import it. In the latter case *@claim
+ * is not NULL, and drm_prime_cache_settle_locked() must follow in this thread. Gives
+ * -ENOMEM, or -ERESTARTSYS for a thread that is killed while it waits for
+ * another one's claim.
+ */
+int drm_prime_cache_claim(struct drm_prime_file_private *prime,
+			  struct dma_buf *dmabuf, u32 *handle,
+			  struct drm_prime_entry **claim)
+{
+	struct drm_prime_entry *mine = NULL, *first;
+	int ret = 0;
+
+	*claim = NULL;
+	do {
+		mutex_lock(&prime->lock);
+		first = drm_prime_entry_first_locked(prime, dmabuf);
+		if (first && first->handle) {
+			*handle = first->handle;
+			mutex_unlock(&prime->lock);
+			break;
+		}
+		if (first) {
+			ret = drm_prime_claim_wait_locked(prime, first);
+			continue;
+		}
+		if (mine) {
+			drm_prime_claim_begin_locked(prime, mine, dmabuf);
+			mutex_unlock(&prime->lock);
+			lock_map_acquire(&drm_prime_claim_map);
+			*claim = mine;
+			return 0;
+		}
+		mutex_unlock(&prime->lock);
+		mine = drm_prime_entry_alloc();
+		if (!mine)
+			ret = -ENOMEM;
+	} while (!ret);
+
+	kfree(mine);
+	return ret;
+}
+
+/* Ends a claim: with the handle that the buffer got and still has, or with 0. */
+void drm_prime_cache_settle_locked(struct drm_prime_file_private *prime,
+				   struct drm_prime_entry *claim, u32 handle)
+{
+	struct drm_prime_waiter *waiter;
+	struct hlist_node *next;
+
+	lockdep_assert_held(&prime->lock);
+
+	hlist_for_each_entry_safe(waiter, next, &claim->waiters, node) {
+		hlist_del_init(&waiter->node);
+		complete(&waiter->ended);
+	}
+	lock_map_release(&drm_prime_claim_map);
+
+	/* Another thread that guessed the handle may have exported it already. */
+	if (handle && !drm_prime_entry_find_locked(prime, handle)) {
+		claim->handle = handle;
+		rb_add(&claim->by_handle, &prime->handles,
+		       drm_prime_entry_handle_less);
+	} else {
+		rb_erase(&claim->by_dmabuf, &prime->dmabufs);
+		dma_buf_put(claim->dmabuf);
+		kfree(claim);
+	}
 }
 
 /* Called by drm_gem.c for every handle that is closed, ours or not. */

@@ -32,10 +32,19 @@
  * that reads the number out of memory it shares with the caller, before the
  * ioctl returns, finds it closed for that long.
  *
- * Locks, outermost first: the file's &drm_prime_file_private.lock, which keeps
- * a handle from being closed while it is given out, then
- * &drm_device.object_name_lock, which protects &drm_gem_object.dma_buf and the
- * count of handles, then what the driver's import and the dma-buf core take.
+ * An import takes its time: the exporter pins and maps. So the driver's import
+ * runs without a lock of DRM, and neither the file's other buffers nor the
+ * device's other files wait for it. Its thread claims the buffer in the file's
+ * table; a second thread of the file that asks for the same buffer waits for
+ * that claim to end and gets the same handle, or imports the buffer itself when
+ * the first one failed.
+ *
+ * Locks, outermost first: a claim, which is one to lockdep; the file's
+ * &drm_prime_file_private.lock, which protects the table and keeps a handle
+ * from being closed while it is entered; &drm_device.object_name_lock, which
+ * protects &drm_gem_object.dma_buf and the count of handles, and under which
+ * drivers export. What the driver's import and the dma-buf core take comes
+ * after the claim only.
  */
 
 /*
@@ -195,29 +204,27 @@ int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_pri
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
 
-/*
- * Gives a buffer that this file does not know a handle. Returns with the new
- * handle open and in no table yet.
- */
-static int drm_prime_handle_create_locked(struct drm_device *dev,
-					  struct drm_file *file_priv,
-					  struct dma_buf *dmabuf, u32 *handle)
+static struct drm_gem_object *drm_prime_handle_import(struct drm_device *dev,
+						      struct dma_buf *dmabuf)
 {
-	struct drm_gem_object *obj;
-	int ret;
-
-	lockdep_assert_held(&file_priv->prime.lock);
-
-	mutex_lock(&dev->object_name_lock);
+	/*
+	 * An object of this device is found through the buffer, which holds it
+	 * and which the caller holds: no lock is needed for that.
+	 */
 	if (dev->driver->gem_prime_import)
-		obj = dev->driver->gem_prime_import(dev, dmabuf);
-	else
-		obj = drm_gem_prime_import(dev, dmabuf);
-	if (IS_ERR(obj)) {
-		mutex_unlock(&dev->object_name_lock);
-		return PTR_ERR(obj);
-	}
+		return dev->driver->gem_prime_import(dev, dmabuf);
 
+	return drm_gem_prime_import(dev, dmabuf);
+}
+
+/* Gives the object of a buffer a handle, open for all and in no table yet. */
+static int drm_prime_handle_create(struct drm_device *dev,
+				   struct drm_file *file_priv,
+				   struct drm_gem_object *obj,
+				   struct dma_buf *dmabuf, u32 *handle)
+{
+	mutex_lock(&dev->object_name_lock);
+	/* A last handle may have been closed since, and taken it along. */
 	if (!obj->dma_buf) {
 		get_dma_buf(dmabuf);
 		obj->dma_buf = dmabuf;
@@ -226,9 +233,44 @@ static int drm_prime_handle_create_locked(struct drm_device *dev,
 	}
 
 	/* Takes over object_name_lock and drops it. */
-	ret = drm_gem_handle_create_tail(file_priv, obj, handle);
-	drm_gem_object_put(obj);
+	return drm_gem_handle_create_tail(file_priv, obj, handle);
+}
 
+/*
+ * Imports a buffer that this thread has claimed, and ends the claim. Others may
+ * close the new handle before it is in the table, even use its number again.
+ * They want the prime lock after they took the handle away, so that one which
+ * is still the object's here stays until it is entered.
+ */
+static int drm_prime_handle_import_claimed(struct drm_device *dev,
+					   struct drm_file *file_priv,
+					   struct dma_buf *dmabuf,
+					   struct drm_prime_entry *claim,
+					   u32 *handle)
+{
+	struct drm_prime_file_private *prime = &file_priv->prime;
+	struct drm_gem_object *obj, *now = NULL;
+	int ret;
+
+	lockdep_assert_not_held(&prime->lock);
+	lockdep_assert_not_held(&dev->object_name_lock);
+
+	obj = drm_prime_handle_import(dev, dmabuf);
+	ret = PTR_ERR_OR_ZERO(obj);
+	if (!ret)
+		ret = drm_prime_handle_create(dev, file_priv, obj, dmabuf, handle);
+
+	mutex_lock(&prime->lock);
+	if (!ret)
+		now = drm_gem_object_lookup(file_priv, *handle);
+	drm_prime_cache_settle_locked(prime, claim,
+				      now && now == obj ? *handle : 0);
+	mutex_unlock(&prime->lock);
+
+	if (now)
+		drm_gem_object_put(now);
+	if (!IS_ERR(obj))
+		drm_gem_object_put(obj);
 	return ret;
 }
 
@@ -240,46 +282,34 @@ static int drm_prime_handle_create_locked(struct drm_device *dev,
  * @handle: where to return the GEM handle
  *
  * A buffer that @file_priv knows already has its first handle returned, with
- * nothing to count: closing it once closes it.
+ * nothing to count: closing it once closes it. One that another thread is
+ * importing into @file_priv just now is waited for.
  *
  * Context: process context, may sleep; takes the file's prime lock and
- * &drm_device.object_name_lock.
+ * &drm_device.object_name_lock, but not around the driver's import.
  *
  * Return: 0; -EBADF when @prime_fd is not open; -EINVAL when it is no dma-buf,
  * or is of another device and this driver can't import; -ENOMEM; -ENOSPC when
- * there is no handle left; or an error of the driver's import, or of the
+ * there is no handle left; -ERESTARTSYS when the thread is killed while it waits
+ * for another one's import; or an error of the driver's import, or of the
  * exporter's attach and map.
  */
 int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,
 			       int prime_fd, uint32_t *handle)
 {
-	struct drm_prime_file_private *prime = &file_priv->prime;
-	struct drm_prime_entry *entry;
+	struct drm_prime_entry *claim;
 	struct dma_buf *dmabuf;
-	int ret = 0;
+	int ret;
 
 	dmabuf = dma_buf_get(prime_fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	mutex_lock(&prime->lock);
-	if (drm_prime_cache_find_handle_locked(prime, dmabuf, handle))
-		goto out;
+	ret = drm_prime_cache_claim(&file_priv->prime, dmabuf, handle, &claim);
+	if (claim)
+		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf,
+						      claim, handle);
 
-	/* Before the handle is there for everybody to close and reuse. */
-	entry = drm_prime_entry_alloc();
-	if (!entry) {
-		ret = -ENOMEM;
-		goto out;
-	}
-
-	ret = drm_prime_handle_create_locked(dev, file_priv, dmabuf, handle);
-	if (ret)
-		kfree(entry);
-	else
-		drm_prime_cache_insert_locked(prime, entry, dmabuf, *handle);
-out:
-	mutex_unlock(&prime->lock);
 	dma_buf_put(dmabuf);
 	return ret;
 }

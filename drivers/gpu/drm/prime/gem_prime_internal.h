@@ -60,8 +60,11 @@ void drm_prime_cache_insert_locked(struct drm_prime_file_private *prime,
 struct dma_buf *
 drm_prime_cache_find_dmabuf_locked(struct drm_prime_file_private *prime,
 				   u32 handle);
-bool drm_prime_cache_find_handle_locked(struct drm_prime_file_private *prime,
-					struct dma_buf *dmabuf, u32 *handle);
+int drm_prime_cache_claim(struct drm_prime_file_private *prime,
+			  struct dma_buf *dmabuf, u32 *handle,
+			  struct drm_prime_entry **claim);
+void drm_prime_cache_settle_locked(struct drm_prime_file_private *prime,
+				   struct drm_prime_entry *claim, u32 handle);
 
 /* gem_prime_keep.c */
 bool drm_prime_table_is_shmem(struct drm_gem_object *obj, struct sg_table *sgt);

@@ -3,6 +3,8 @@
  * Importing another device's buffer: attachment, mapping, identity, failure.
  */
 #include <linux/fdtable.h>
+#include <linux/kthread.h>
+#include <linux/sched/signal.h>
 
 #include "mock_drm.h"
 #include "mock_exporter.h"
@@ -323,6 +325,188 @@ static void destroy(struct kunit *test)
 	}
 }
 
+/* --- imports of several threads --- */
+
+struct import_thread {
+	struct import_fixture *fix;
+	struct task_struct *task;
+	struct completion done;
+	bool killable;
+	u32 handle;
+	int ret;
+};
+
+static int import_kthread(void *data)
+{
+	struct import_thread *thread = data;
+
+	if (thread->killable)
+		allow_signal(SIGKILL);
+	thread->ret = import_fd(thread->fix, thread->fix->fd, &thread->handle);
+	flush_signals(current);
+	complete(&thread->done);
+	return 0;
+}
+
+static void import_start(struct kunit *test, struct import_thread *thread)
+{
+	thread->fix = test->priv;
+	init_completion(&thread->done);
+	thread->task = kthread_run(import_kthread, thread, "prime-import");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread->task));
+}
+
+/* Another thread has come as far as the importer's driver, and sleeps there. */
+static void import_asleep(struct kunit *test, struct import_thread *thread)
+{
+	struct import_fixture *fix = test->priv;
+
+	fix->importer->op[MOCK_GEM_IMPORT].sleep_ms = 500;
+	import_start(test, thread);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->importer, MOCK_GEM_IMPORT)));
+}
+
+static void claim_gives_same_handle(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct import_thread first = { };
+	u32 handle = 0;
+
+	import_asleep(test, &first);
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
+	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, first.ret, 0);
+	KUNIT_EXPECT_EQ(test, first.handle, handle);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 1);
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), -EINVAL);
+}
+
+/* Who waited tries it, and is not told of a failure that was another's. */
+static void claim_fails(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct import_thread first = { };
+	u32 handle = 0;
+
+	mock_drm_fail(fix->importer, MOCK_GEM_IMPORT, 1, -EIO);
+	import_asleep(test, &first);
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
+	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, first.ret, -EIO);
+	KUNIT_EXPECT_NE(test, handle, 0u);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 2);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&fix->dmabuf->attachments));
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+}
+
+/* Without a handle left for it, a claim ends too. */
+static void claim_open_fails(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct import_thread first = { };
+	u32 handle = 0;
+
+	mock_drm_fail(fix->importer, MOCK_GEM_OPEN, 1, -EACCES);
+	import_asleep(test, &first);
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
+	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, first.ret, -EACCES);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 2);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->importer, MOCK_GEM_FREE) == 1));
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+}
+
+/* A signal that is not deadly changes nothing. */
+static void claim_signal(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct import_thread first = { };
+	u32 handle = 0;
+
+	import_asleep(test, &first);
+	prime_test_signal_self();
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
+	prime_test_signal_clear();
+	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, first.handle, handle);
+}
+
+static void claim_killed(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct import_thread first = { }, second = { .killable = true };
+	u32 handle = 0;
+
+	import_asleep(test, &first);
+	import_start(test, &second);
+	msleep(50);
+	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	get_task_struct(second.task);
+	send_sig(SIGKILL, second.task, 1);
+	wait_for_completion(&second.done);
+	put_task_struct(second.task);
+	KUNIT_EXPECT_EQ(test, second.ret, -ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, mock_done(&fix->importer->op[MOCK_GEM_IMPORT]), 0);
+	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, first.ret, 0);
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
+	KUNIT_EXPECT_EQ(test, first.handle, handle);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 1);
+}
+
+/* Exports, imports and closes of other buffers go on meanwhile. */
+static void claim_holds_up_nobody(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct drm_file *priv = mock_drm_priv(fix->importer_file);
+	struct import_thread first = { };
+	struct dma_buf *dmabuf;
+	u32 known, handle = 0;
+	int fd;
+
+	known = mock_drm_object_handle(fix->importer, fix->importer_file, NULL);
+	KUNIT_ASSERT_EQ(test, drm_gem_prime_handle_to_fd(fix->importer->drm, priv, known,
+							 DRM_CLOEXEC, &fd), 0);
+	import_asleep(test, &first);
+
+	dmabuf = drm_gem_prime_handle_to_dmabuf(fix->importer->drm, priv, known, DRM_CLOEXEC);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(dmabuf));
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fd, &handle), 0);
+	KUNIT_EXPECT_EQ(test, handle, known);
+	KUNIT_EXPECT_EQ(test, import_close(fix, known), 0);
+	/* Of this device, so the driver's import is not asked. */
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fd, &handle), 0);
+	KUNIT_EXPECT_EQ(test, mock_done(&fix->importer->op[MOCK_GEM_IMPORT]), 0);
+
+	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, first.ret, 0);
+	prime_test_close_fd(test, fd);
+}
+
+static bool import_file_locked, import_device_locked;
+static struct mutex *import_file_lock;
+
+static struct drm_gem_object *looking_import(struct drm_device *dev, struct dma_buf *dma_buf)
+{
+	import_file_locked = mutex_is_locked(import_file_lock);
+	import_device_locked = mutex_is_locked(&dev->object_name_lock);
+	return drm_gem_prime_import(dev, dma_buf);
+}
+
+static void import_without_locks(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	u32 handle = 0;
+
+	import_file_lock = &mock_drm_priv(fix->importer_file)->prime.lock;
+	fix->importer->driver.gem_prime_import = looking_import;
+	imported(test, &handle);
+	KUNIT_EXPECT_FALSE(test, import_file_locked);
+	KUNIT_EXPECT_FALSE(test, import_device_locked);
+}
+
 static struct kunit_case gem_prime_import_cases[] = {
 	KUNIT_CASE(import_attaches),
 	KUNIT_CASE(import_twice),
@@ -339,6 +523,13 @@ static struct kunit_case gem_prime_import_cases[] = {
 	KUNIT_CASE(import_other_device),
 	KUNIT_CASE(import_own_buffer),
 	KUNIT_CASE(destroy),
+	KUNIT_CASE(claim_gives_same_handle),
+	KUNIT_CASE(claim_fails),
+	KUNIT_CASE(claim_open_fails),
+	KUNIT_CASE(claim_signal),
+	KUNIT_CASE(claim_killed),
+	KUNIT_CASE(claim_holds_up_nobody),
+	KUNIT_CASE(import_without_locks),
 	{}
 };
 
