@@ -30,34 +30,19 @@
 #include <linux/sync_file.h>
 
 /**
- * struct dma_buf_watch - wakes the pollers of one direction
- * @cb: sits on @fence while armed
- * @fence: fence waited for, with a reference, or NULL; written by whoever
- *	set @busy until the callback is on the fence, by the callback after
- * @poll: the buffer's wait queue; its lock protects @busy and, once @cb is on
- *	@fence, @fence
- * @busy: being armed, or armed
- */
-struct dma_buf_watch {
-	struct dma_fence_cb cb;
-	struct dma_fence *fence;
-	wait_queue_head_t *poll;
-	bool busy;
-};
-
-/**
  * struct dma_buf_object - the container around every &struct dma_buf
  * @base: what exporters and importers see
- * @readable: waits for writers (EPOLLIN)
- * @writable: waits for everybody (EPOLLOUT)
+ * @fence_in: what &dma_buf.cb_in waits for (EPOLLIN, so the writers), with a
+ *	reference, or NULL; protected by the lock of &dma_buf.poll
+ * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT, so everybody)
  * @owns_resv: @own_resv is there and in use; never changes
  * @own_resv: reservation object of an exporter that brought none; not even
  *	allocated when it did
  */
 struct dma_buf_object {
 	struct dma_buf base;
-	struct dma_buf_watch readable;
-	struct dma_buf_watch writable;
+	struct dma_fence *fence_in;
+	struct dma_fence *fence_out;
 	bool owns_resv;
 	struct dma_resv own_resv;
 };

@@ -118,6 +118,9 @@
  */
 
 static struct vfsmount *dma_buf_mnt;
+/* Containers without and with a reservation object: kmalloc would round up. */
+static struct kmem_cache *dma_buf_cache;
+static struct kmem_cache *dma_buf_resv_cache;
 
 /*
  * Lets /proc show "/dmabuf:NAME". Callers may have the dentry only, which is
@@ -138,10 +141,14 @@ static char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
 
 static void dma_buf_object_free(struct dma_buf_object *obj)
 {
-	if (obj->owns_resv)
+	struct kmem_cache *cache = dma_buf_cache;
+
+	if (obj->owns_resv) {
 		dma_resv_fini(&obj->own_resv);
+		cache = dma_buf_resv_cache;
+	}
 	kfree(obj->base.name);
-	kfree(obj);
+	kmem_cache_free(cache, obj);
 }
 
 static void dma_buf_dentry_release(struct dentry *dentry)
@@ -221,8 +228,8 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 	struct dma_buf_object *obj;
 	struct dma_buf *dmabuf;
 
-	obj = kzalloc(info->resv ? offsetof(struct dma_buf_object, own_resv) :
-				   sizeof(*obj), GFP_KERNEL);
+	obj = kmem_cache_zalloc(info->resv ? dma_buf_cache : dma_buf_resv_cache,
+				GFP_KERNEL);
 	if (!obj)
 		return NULL;
 
@@ -390,19 +397,35 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 static int __init dma_buf_init(void)
 {
-	int ret;
+	int ret = -ENOMEM;
+
+	dma_buf_cache = kmem_cache_create("dma_buf",
+					  offsetof(struct dma_buf_object, own_resv),
+					  0, 0, NULL);
+	dma_buf_resv_cache = kmem_cache_create("dma_buf_resv",
+					       sizeof(struct dma_buf_object),
+					       0, 0, NULL);
+	if (!dma_buf_cache || !dma_buf_resv_cache)
+		goto err_caches;
 
 	ret = dma_buf_init_sysfs_statistics();
 	if (ret)
-		return ret;
+		goto err_caches;
 
 	dma_buf_mnt = kern_mount(&dma_buf_fs);
 	if (IS_ERR(dma_buf_mnt)) {
-		dma_buf_uninit_sysfs_statistics();
-		return PTR_ERR(dma_buf_mnt);
+		ret = PTR_ERR(dma_buf_mnt);
+		goto err_stats;
 	}
 
 	dma_buf_debugfs_init();
 	return 0;
+
+err_stats:
+	dma_buf_uninit_sysfs_statistics();
+err_caches:
+	kmem_cache_destroy(dma_buf_cache);
+	kmem_cache_destroy(dma_buf_resv_cache);
+	return ret;
 }
 subsys_initcall(dma_buf_init);
