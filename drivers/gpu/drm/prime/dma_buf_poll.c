@@ -125,6 +125,10 @@ static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 	struct dma_fence *fence;
 
+	/* Never on a fence: so it is with most buffers. */
+	if (!watch->cb.func)
+		return;
+
 	spin_lock_irq(&watch->poll->lock);
 	fence = *slot ? dma_fence_get(*slot) : NULL;
 	spin_unlock_irq(&watch->poll->lock);
