@@ -130,16 +130,29 @@ static long count_attachments(void)
 	return count;
 }
 
-static long count_sysfs(void)
+static long read_sysfs(void)
 {
 	DIR *dir = opendir("/sys/kernel/dmabuf/buffers");
+	struct dirent *entry;
 	long count = 0;
 
 	if (!dir)
 		return -1;
-	while (readdir(dir))
-		count++;
+	while ((entry = readdir(dir)))
+		count += *entry->d_name != '.';
 	closedir(dir);
+	return count;
+}
+
+/* A buffer's directory may come a moment after it. */
+static long count_sysfs(void)
+{
+	double end = now() + 1;
+	long count;
+
+	while ((count = read_sysfs()) >= 0 && count < all_buffers() &&
+	       now() < end)
+		usleep(2000);
 	return count;
 }
 

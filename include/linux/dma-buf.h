@@ -235,7 +235,7 @@ struct dma_buf {
 	/** @poll: pollers of @file. */
 	wait_queue_head_t poll;
 
-	/* private: kept for the layout; the poll state is in the container */
+	/* private: see dma_buf_poll.c */
 	struct dma_buf_poll_cb_t {
 		struct dma_fence_cb cb;
 		wait_queue_head_t *poll;

@@ -1,28 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The list of all buffers, and what debugfs tells of it in dma_buf/bufinfo.
+ * The lists of all buffers, one for each processor so that exports on several
+ * don't meet, and what debugfs tells of them in dma_buf/bufinfo.
+ *
+ * A buffer stays on the list it was put on, wherever it is released, so a walk
+ * over the lists one by one meets each buffer that lives meanwhile once.
  */
+#include <linux/percpu.h>
+
 #include "dma_buf_internal.h"
 
 #if IS_ENABLED(CONFIG_DEBUG_FS)
 
-/* Protects the list; taken before any buffer's reservation object. */
-DEFINE_MUTEX(dma_buf_list_lock);
-/* Links &dma_buf.list_node. */
-static LIST_HEAD(dma_buf_list);
+DEFINE_PER_CPU(struct dma_buf_list, dma_buf_lists);
 
-void dma_buf_list_add(struct dma_buf *dmabuf)
+void dma_buf_list_add(struct dma_buf_object *obj)
 {
-	mutex_lock(&dma_buf_list_lock);
-	list_add(&dmabuf->list_node, &dma_buf_list);
-	mutex_unlock(&dma_buf_list_lock);
+	struct dma_buf_list *list = per_cpu_ptr(&dma_buf_lists, obj->cpu);
+
+	mutex_lock(&list->lock);
+	list_add(&obj->base.list_node, &list->buffers);
+	mutex_unlock(&list->lock);
 }
 
-void dma_buf_list_del(struct dma_buf *dmabuf)
+void dma_buf_list_del(struct dma_buf_object *obj)
 {
-	mutex_lock(&dma_buf_list_lock);
-	list_del(&dmabuf->list_node);
-	mutex_unlock(&dma_buf_list_lock);
+	struct dma_buf_list *list = per_cpu_ptr(&dma_buf_lists, obj->cpu);
+
+	mutex_lock(&list->lock);
+	list_del(&obj->base.list_node);
+	mutex_unlock(&list->lock);
 }
 
 static void dma_buf_describe_attachments_locked(struct seq_file *s,
@@ -64,39 +71,61 @@ static int dma_buf_describe(struct seq_file *s, struct dma_buf *dmabuf)
 	return 0;
 }
 
-static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
+static int dma_buf_list_describe(struct seq_file *s, struct dma_buf_list *list,
+				 unsigned int *count, size_t *bytes)
 {
 	struct dma_buf *dmabuf;
-	size_t bytes = 0;
-	unsigned int count = 0;
 	int ret;
 
-	ret = mutex_lock_interruptible(&dma_buf_list_lock);
+	ret = mutex_lock_interruptible(&list->lock);
 	if (ret)
 		return ret;
+
+	list_for_each_entry(dmabuf, &list->buffers, list_node) {
+		ret = dma_buf_describe(s, dmabuf);
+		if (ret)
+			break;
+		*bytes += dmabuf->size;
+		(*count)++;
+	}
+	mutex_unlock(&list->lock);
+
+	return ret;
+}
+
+static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
+{
+	unsigned int count = 0;
+	size_t bytes = 0;
+	int cpu, ret;
 
 	seq_puts(s, "\nDma-buf Objects:\n");
 	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
 		   "size", "flags", "mode", "count", "ino");
 
-	list_for_each_entry(dmabuf, &dma_buf_list, list_node) {
-		ret = dma_buf_describe(s, dmabuf);
+	for_each_possible_cpu(cpu) {
+		ret = dma_buf_list_describe(s, per_cpu_ptr(&dma_buf_lists, cpu),
+					    &count, &bytes);
 		if (ret)
-			goto out;
-		bytes += dmabuf->size;
-		count++;
+			return ret;
 	}
 
 	seq_printf(s, "\nTotal %u objects, %zu bytes\n", count, bytes);
-out:
-	mutex_unlock(&dma_buf_list_lock);
-	return ret;
+	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
 struct dentry * __init dma_buf_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
+	struct dma_buf_list *list;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		list = per_cpu_ptr(&dma_buf_lists, cpu);
+		mutex_init(&list->lock);
+		INIT_LIST_HEAD(&list->buffers);
+	}
 
 	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
 	return dir;

@@ -15,14 +15,16 @@
  */
 static int dma_buf_release(struct inode *inode, struct file *file)
 {
-	struct dma_buf *dmabuf = file->private_data;
+	struct dma_buf_object *obj;
 
 	/* An export that failed half way has a file but no buffer yet. */
-	if (!dmabuf)
+	if (!file->private_data)
 		return 0;
 
-	dma_buf_list_del(dmabuf);
-	dma_buf_poll_fini(to_dma_buf_object(dmabuf));
+	obj = to_dma_buf_object(file->private_data);
+	dma_buf_stats_del(obj);
+	dma_buf_list_del(obj);
+	dma_buf_poll_fini(obj);
 	return 0;
 }
 

@@ -30,42 +30,40 @@
 #include <linux/sync_file.h>
 
 /**
- * struct dma_buf_watch - wakes the pollers of one direction
- * @cb: sits on @fence while armed
- * @fence: fence waited for, with a reference, or NULL; written by whoever
- *	set @busy until the callback is on the fence, by the callback after
- * @poll: the buffer's wait queue; its lock protects @busy and, once @cb is on
- *	@fence, @fence
- * @busy: being armed, or armed
- */
-struct dma_buf_watch {
-	struct dma_fence_cb cb;
-	struct dma_fence *fence;
-	wait_queue_head_t *poll;
-	bool busy;
-};
-
-/**
  * struct dma_buf_object - the container around every &struct dma_buf
  * @base: what exporters and importers see
- * @readable: waits for writers (EPOLLIN)
- * @writable: waits for everybody (EPOLLOUT)
+ * @fence_in: what &dma_buf.cb_in waits for (EPOLLIN, so the writers), with a
+ *	reference, or NULL; protected by the lock of &dma_buf.poll
+ * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT, so everybody)
  * @kept: links &dma_buf_attachment.node of attachments without an importer;
  *	protected by dma_buf_kept_lock
  * @kept_ending: how many threads end one of them; protected by
  *	dma_buf_kept_lock
  * @has_kept: some were kept at some time; protected by the reservation object
+ * @stats_node: links a buffer that waits for its directory in sysfs
+ * @stats_dir: its directory, or NULL
+ * @cpu: whose lists the buffer is on; never changes
+ * @stats_pending: @stats_node is in use, not @stats_dir; all three are
+ *	protected by the locks of dma_buf_stats.c
  * @owns_resv: @own_resv is there and in use; never changes
  * @own_resv: reservation object of an exporter that brought none; not even
  *	allocated when it did
  */
 struct dma_buf_object {
 	struct dma_buf base;
-	struct dma_buf_watch readable;
-	struct dma_buf_watch writable;
+	struct dma_fence *fence_in;
+	struct dma_fence *fence_out;
 	struct list_head kept;
+#if IS_ENABLED(CONFIG_DMABUF_SYSFS_STATS)
+	union {
+		struct list_head stats_node;
+		struct kernfs_node *stats_dir;
+	};
+#endif
 	unsigned int kept_ending;
+	unsigned int cpu;
 	bool has_kept;
+	bool stats_pending;
 	bool owns_resv;
 	struct dma_resv own_resv;
 };
@@ -166,17 +164,40 @@ dma_buf_sync_file_import(struct dma_buf *dmabuf,
 }
 #endif
 
-/* dma_buf_debugfs.c: the list of all buffers */
+/* dma_buf_debugfs.c: the lists of all buffers */
 #if IS_ENABLED(CONFIG_DEBUG_FS)
-extern struct mutex dma_buf_list_lock;
+/**
+ * struct dma_buf_list - the buffers that one processor exported
+ * @lock: protects @buffers; taken before any buffer's reservation object
+ * @buffers: links &dma_buf.list_node
+ */
+struct dma_buf_list {
+	struct mutex lock;
+	struct list_head buffers;
+};
 
-void dma_buf_list_add(struct dma_buf *dmabuf);
-void dma_buf_list_del(struct dma_buf *dmabuf);
+DECLARE_PER_CPU(struct dma_buf_list, dma_buf_lists);
+
+void dma_buf_list_add(struct dma_buf_object *obj);
+void dma_buf_list_del(struct dma_buf_object *obj);
 struct dentry *dma_buf_debugfs_init(void);
 #else
-static inline void dma_buf_list_add(struct dma_buf *dmabuf) { }
-static inline void dma_buf_list_del(struct dma_buf *dmabuf) { }
+static inline void dma_buf_list_add(struct dma_buf_object *obj) { }
+static inline void dma_buf_list_del(struct dma_buf_object *obj) { }
 static inline struct dentry *dma_buf_debugfs_init(void) { return NULL; }
+#endif
+
+/* dma_buf_stats.c: a directory in sysfs for each buffer, made a bit later */
+#if IS_ENABLED(CONFIG_DMABUF_SYSFS_STATS)
+void dma_buf_stats_add(struct dma_buf_object *obj);
+void dma_buf_stats_del(struct dma_buf_object *obj);
+int dma_buf_stats_init(void);
+void dma_buf_stats_fini(void);
+#else
+static inline void dma_buf_stats_add(struct dma_buf_object *obj) { }
+static inline void dma_buf_stats_del(struct dma_buf_object *obj) { }
+static inline int dma_buf_stats_init(void) { return 0; }
+static inline void dma_buf_stats_fini(void) { }
 #endif
 
 #endif /* DMA_BUF_INTERNAL_H */

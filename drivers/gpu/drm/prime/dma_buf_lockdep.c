@@ -6,6 +6,7 @@
  * dma_resv.c does the same for what lies around a reservation object: mmap_lock
  * outside, memory reclaim inside. Here are the locks that this core adds.
  */
+#include <linux/percpu.h>
 #include <linux/sched/mm.h>
 
 #include "dma_buf_internal.h"
@@ -14,18 +15,19 @@
 
 static int __init dma_buf_lockdep_prime(void)
 {
+	struct mutex *list_lock = &raw_cpu_ptr(&dma_buf_lists)->lock;
 	struct dma_resv resv;
 
 	dma_resv_init(&resv);
 
-	mutex_lock(&dma_buf_list_lock);
+	mutex_lock(list_lock);
 	dma_resv_lock(&resv, NULL);
 	fs_reclaim_acquire(GFP_KERNEL);
 	spin_lock(&dma_buf_kept_lock);
 	spin_unlock(&dma_buf_kept_lock);
 	fs_reclaim_release(GFP_KERNEL);
 	dma_resv_unlock(&resv);
-	mutex_unlock(&dma_buf_list_lock);
+	mutex_unlock(list_lock);
 
 	dma_resv_fini(&resv);
 	return 0;

@@ -6,8 +6,6 @@
 #include <linux/magic.h>
 
 #include "dma_buf_internal.h"
-/* Wants the types of the headers above. */
-#include "../../../dma-buf/dma-buf-sysfs-stats.h"
 
 /**
  * DOC: overview
@@ -37,8 +35,8 @@
  * descriptors, of memory mappings, and those taken by dma_buf_get() and
  * get_dma_buf(). An attachment does not hold one; the importer does.
  *
- * When the last reference goes, the buffer first leaves the list of buffers
- * and its watches leave their fences, so that nothing finds it any more. It is
+ * When the last reference goes, the buffer first leaves sysfs and the list of
+ * buffers, and its watches their fences, so that nothing finds it any more. It is
  * freed only when its dentry goes as well: a process that is just reading
  * /proc/PID/maps or a /proc/PID/fd link holds the dentry without the file and
  * asks for the buffer's name. Then &dma_buf_ops.release runs, once, and the
@@ -82,11 +80,12 @@
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
  * held, all other operations without.
  *
- * Order, outermost first: mmap_lock or the list of all buffers (debugfs), the
- * reservation object, memory reclaim. The buffer's name lock, the lock of kept
- * attachments and the wait queue's lock nest inside anything; but for trylocks
- * nothing nests in them. The wait queue's lock is also taken inside a fence's
- * lock, from interrupts.
+ * Order, outermost first: mmap_lock or a list of buffers (debugfs), the
+ * reservation object, memory reclaim. The mutex under which a directory in
+ * sysfs is made (dma_buf_stats.c) is never held with any of them but the last.
+ * The buffer's name lock, the lock of kept attachments and the wait queue's
+ * lock nest inside anything; but for trylocks nothing nests in them. The wait
+ * queue's lock is also taken inside a fence's lock, from interrupts.
  * dma_buf_lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
  * mmap_lock.
  */
@@ -119,6 +118,9 @@
  */
 
 static struct vfsmount *dma_buf_mnt;
+/* Containers without and with a reservation object: kmalloc would round up. */
+static struct kmem_cache *dma_buf_cache;
+static struct kmem_cache *dma_buf_resv_cache;
 
 /*
  * Lets /proc show "/dmabuf:NAME". Callers may have the dentry only, which is
@@ -139,10 +141,14 @@ static char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
 
 static void dma_buf_object_free(struct dma_buf_object *obj)
 {
-	if (obj->owns_resv)
+	struct kmem_cache *cache = dma_buf_cache;
+
+	if (obj->owns_resv) {
 		dma_resv_fini(&obj->own_resv);
+		cache = dma_buf_resv_cache;
+	}
 	kfree(obj->base.name);
-	kfree(obj);
+	kmem_cache_free(cache, obj);
 }
 
 static void dma_buf_dentry_release(struct dentry *dentry)
@@ -157,7 +163,6 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 	owner = dmabuf->owner;
 	WARN_ON_ONCE(dmabuf->vmapping_counter);
 
-	dma_buf_stats_teardown(dmabuf);
 	dma_buf_kept_release(dmabuf);
 	dmabuf->ops->release(dmabuf);
 	WARN_ON_ONCE(!list_empty(&dmabuf->attachments));
@@ -171,6 +176,12 @@ static const struct dentry_operations dma_buf_dentry_ops = {
 	.d_release = dma_buf_dentry_release,
 };
 
+/* No page is ever in the inode's page cache, so there is none to look for. */
+static const struct super_operations dma_buf_super_ops = {
+	.statfs = simple_statfs,
+	.evict_inode = clear_inode,
+};
+
 static int dma_buf_fs_init_context(struct fs_context *fc)
 {
 	struct pseudo_fs_context *ctx = init_pseudo(fc, DMA_BUF_MAGIC);
@@ -178,6 +189,7 @@ static int dma_buf_fs_init_context(struct fs_context *fc)
 	if (!ctx)
 		return -ENOMEM;
 
+	ctx->ops = &dma_buf_super_ops;
 	ctx->dops = &dma_buf_dentry_ops;
 	return 0;
 }
@@ -223,8 +235,8 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 	struct dma_buf_object *obj;
 	struct dma_buf *dmabuf;
 
-	obj = kzalloc(info->resv ? offsetof(struct dma_buf_object, own_resv) :
-				   sizeof(*obj), GFP_KERNEL);
+	obj = kmem_cache_zalloc(info->resv ? dma_buf_cache : dma_buf_resv_cache,
+				GFP_KERNEL);
 	if (!obj)
 		return NULL;
 
@@ -240,6 +252,7 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 		dmabuf->resv = &obj->own_resv;
 		obj->owns_resv = true;
 	}
+	obj->cpu = raw_smp_processor_id();
 	spin_lock_init(&dmabuf->name_lock);
 	INIT_LIST_HEAD(&dmabuf->attachments);
 	INIT_LIST_HEAD(&obj->kept);
@@ -253,6 +266,9 @@ static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 	const struct dma_buf_ops *ops = info->ops;
 
 	if (!info->priv || !ops)
+		return false;
+	/* Accounts without a name are none. */
+	if (IS_ENABLED(CONFIG_DMABUF_SYSFS_STATS) && !info->exp_name)
 		return false;
 	if (!ops->map_dma_buf || !ops->unmap_dma_buf || !ops->release)
 		return false;
@@ -303,20 +319,15 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	}
 	dmabuf = &obj->base;
 
-	ret = dma_buf_stats_setup(dmabuf, file);
-	if (ret)
-		goto err_object;
-
 	/* From here on the file's release frees everything. */
 	dmabuf->file = file;
 	file->private_data = dmabuf;
 	file->f_path.dentry->d_fsdata = dmabuf;
-	dma_buf_list_add(dmabuf);
+	dma_buf_list_add(obj);
+	dma_buf_stats_add(obj);
 
 	return dmabuf;
 
-err_object:
-	dma_buf_object_free(obj);
 err_file:
 	fput(file);
 err_module:
@@ -393,19 +404,35 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 static int __init dma_buf_init(void)
 {
-	int ret;
+	int ret = -ENOMEM;
 
-	ret = dma_buf_init_sysfs_statistics();
+	dma_buf_cache = kmem_cache_create("dma_buf",
+					  offsetof(struct dma_buf_object, own_resv),
+					  0, 0, NULL);
+	dma_buf_resv_cache = kmem_cache_create("dma_buf_resv",
+					       sizeof(struct dma_buf_object),
+					       0, 0, NULL);
+	if (!dma_buf_cache || !dma_buf_resv_cache)
+		goto err_caches;
+
+	ret = dma_buf_stats_init();
 	if (ret)
-		return ret;
+		goto err_caches;
 
 	dma_buf_mnt = kern_mount(&dma_buf_fs);
 	if (IS_ERR(dma_buf_mnt)) {
-		dma_buf_uninit_sysfs_statistics();
-		return PTR_ERR(dma_buf_mnt);
+		ret = PTR_ERR(dma_buf_mnt);
+		goto err_stats;
 	}
 
 	dma_buf_keep_init(dma_buf_debugfs_init());
 	return 0;
+
+err_stats:
+	dma_buf_stats_fini();
+err_caches:
+	kmem_cache_destroy(dma_buf_cache);
+	kmem_cache_destroy(dma_buf_resv_cache);
+	return ret;
 }
 subsys_initcall(dma_buf_init);

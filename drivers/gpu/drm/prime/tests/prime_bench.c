@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What attach, map, unmap and detach cost, without a system call around them.
+ *
+ * A module of its own, since it measures and tests nothing: "make bench" loads
+ * it in a guest whose clock counts instructions. The exporter describes each
+ * page with an entry of its own, the worst that a buffer can be.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+
+#define BENCH_TIMES		50
+/* Of QEMU's -icount shift=1. */
+#define BENCH_NS_PER_INSTRUCTION	2
+
+struct bench_exporter {
+	struct dma_buf_ops ops;
+	struct page *page;
+	unsigned int pages;
+};
+
+struct bench_fixture {
+	struct bench_exporter exp;
+	struct device *dev;
+	struct dma_buf *dmabuf;
+};
+
+static struct sg_table *bench_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	struct bench_exporter *exp = attach->dmabuf->priv;
+	struct sg_table *sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	struct scatterlist *sg;
+	int ret = -ENOMEM, i;
+
+	if (!sgt)
+		return ERR_PTR(-ENOMEM);
+	if (sg_alloc_table(sgt, exp->pages, GFP_KERNEL))
+		goto err_free;
+	for_each_sgtable_sg(sgt, sg, i)
+		sg_set_page(sg, exp->page, PAGE_SIZE, 0);
+	ret = dma_map_sgtable(attach->dev, sgt, dir, 0);
+	if (ret)
+		goto err_table;
+	return sgt;
+
+err_table:
+	sg_free_table(sgt);
+err_free:
+	kfree(sgt);
+	return ERR_PTR(ret);
+}
+
+static void bench_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			enum dma_data_direction dir)
+{
+	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
+static void bench_release(struct dma_buf *dmabuf)
+{
+}
+
+static struct bench_fixture *bench_setup(struct kunit *test, unsigned int pages, bool kept)
+{
+	struct bench_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	static unsigned int number;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	char name[32];
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	fix->exp.ops = (struct dma_buf_ops){
+		.cache_sgt_mapping = kept,
+		.map_dma_buf = bench_map,
+		.unmap_dma_buf = bench_unmap,
+		.release = bench_release,
+	};
+	fix->exp.pages = pages;
+	fix->exp.page = alloc_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fix->exp.page);
+
+	snprintf(name, sizeof(name), "prime-bench-%u", number++);
+	fix->dev = kunit_device_register(test, name);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(fix->dev));
+	KUNIT_ASSERT_EQ(test, dma_set_mask(fix->dev, DMA_BIT_MASK(64)), 0);
+
+	info.ops = &fix->exp.ops;
+	info.size = pages * PAGE_SIZE;
+	info.priv = &fix->exp;
+	fix->dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(fix->dmabuf));
+	return fix;
+}
+
+static void bench_end(struct bench_fixture *fix)
+{
+	dma_buf_put(fix->dmabuf);
+	/* The last put of a kernel thread leaves the release to a work item. */
+	flush_delayed_fput();
+	__free_page(fix->exp.page);
+}
+
+/* One line of scripts/bench-report: row, parameter, value, unit. */
+static void bench_tell(const char *row, unsigned int pages, u64 ns)
+{
+	u64 tenths = ns * 10 / (BENCH_TIMES * BENCH_NS_PER_INSTRUCTION);
+
+	pr_info("prime_bench: %s %u %llu.%llu instructions\n", row, pages, tenths / 10,
+		tenths % 10);
+}
+
+static void bench_attach_detach(struct kunit *test, struct bench_fixture *fix, bool tell)
+{
+	static struct dma_buf_attachment *attach[BENCH_TIMES];
+	u64 start = ktime_get_ns(), middle;
+	int i;
+
+	for (i = 0; i < BENCH_TIMES; i++)
+		attach[i] = dma_buf_attach(fix->dmabuf, fix->dev);
+	middle = ktime_get_ns();
+	for (i = 0; i < BENCH_TIMES; i++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
+
+	if (tell)
+		bench_tell("kernel-attach", fix->exp.pages, middle - start);
+	start = ktime_get_ns();
+	for (i = 0; i < BENCH_TIMES; i++)
+		dma_buf_detach(fix->dmabuf, attach[i]);
+	if (tell)
+		bench_tell("kernel-detach", fix->exp.pages, ktime_get_ns() - start);
+}
+
+static void bench_map_unmap(struct kunit *test, struct bench_fixture *fix,
+			    struct dma_buf_attachment *attach, const char *row,
+			    const char *row_unmap)
+{
+	static struct sg_table *sgt[BENCH_TIMES];
+	u64 start = ktime_get_ns(), middle;
+	int i;
+
+	for (i = 0; i < BENCH_TIMES; i++)
+		sgt[i] = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	middle = ktime_get_ns();
+	for (i = 0; i < BENCH_TIMES; i++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt[i]));
+
+	if (row)
+		bench_tell(row, fix->exp.pages, middle - start);
+	start = ktime_get_ns();
+	for (i = 0; i < BENCH_TIMES; i++)
+		dma_buf_unmap_attachment_unlocked(attach, sgt[i], DMA_BIDIRECTIONAL);
+	if (row)
+		bench_tell(row_unmap, fix->exp.pages, ktime_get_ns() - start);
+}
+
+/* Each once to warm up. Kept: the core gives the attachment's table again. */
+static void bench_one(struct kunit *test, unsigned int pages, bool kept)
+{
+	struct bench_fixture *fix = bench_setup(test, pages, kept);
+	struct dma_buf_attachment *attach;
+
+	if (!kept) {
+		bench_attach_detach(test, fix, false);
+		bench_attach_detach(test, fix, true);
+	}
+	attach = dma_buf_attach(fix->dmabuf, fix->dev);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	bench_map_unmap(test, fix, attach, NULL, NULL);
+	bench_map_unmap(test, fix, attach, kept ? "kernel-map-kept" : "kernel-map",
+			kept ? "kernel-unmap-kept" : "kernel-unmap");
+	dma_buf_detach(fix->dmabuf, attach);
+	bench_end(fix);
+}
+
+static void bench(struct kunit *test)
+{
+	static const unsigned int pages[] = { 1, 16, 256, 2048 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		bench_one(test, pages[i], false);
+		bench_one(test, pages[i], true);
+	}
+}
+
+static struct kunit_case bench_cases[] = {
+	KUNIT_CASE_SLOW(bench),
+	{}
+};
+
+static struct kunit_suite bench_suite = {
+	.name = "prime_bench",
+	.test_cases = bench_cases,
+};
+kunit_test_suite(bench_suite);
+
+MODULE_DESCRIPTION("Benchmark of the dma-buf core, from inside the kernel");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DMA_BUF);
