@@ -856,6 +856,34 @@ static void render_node(void)
 	check_range(&b, 0, PAGE, 1, 0);
 }
 
+static long kept(void)
+{
+	char *text = read_text("/sys/kernel/debug/dma_buf/kept");
+	long count = text ? atol(text) : -1;
+
+	free(text);
+	return count;
+}
+
+/**
+ * SUBTEST: kept-when-plain
+ * Description: A kernel that keeps attachments for the next import does so when
+ *  the mapping is nothing but addresses, and not behind an IOMMU or with bounce
+ *  buffers. Without debugfs dma_buf/kept it keeps none.
+ */
+static void kept_when_plain(void)
+{
+	int edu = edu_open(), fd = vgem_dmabuf(4 * PAGE);
+	long before = kept();
+
+	if (before < 0)
+		prime_skip("this kernel keeps no attachments");
+	for (int i = 0; i < 3; i++) {
+		check_ok(gem_close(edu, check_ok(gem_import(edu, fd))));
+		check_eq(kept() - before, !translated() && !bounce_forced());
+	}
+}
+
 static const struct prime_subtest subtests[] = {
 	SUBTEST(version),
 	SUBTEST(own_buffers),
@@ -886,6 +914,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(closed_while_queued),
 	SUBTEST(killed_while_queued),
 	SUBTEST(render_node),
+	SUBTEST(kept_when_plain),
 };
 
 PRIME_MAIN(subtests)

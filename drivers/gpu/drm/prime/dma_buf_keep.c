@@ -6,6 +6,8 @@
  * them for the device.
  */
 #include <linux/device.h>
+#include <linux/dma-map-ops.h>
+#include <linux/iommu-dma.h>
 #include <linux/moduleparam.h>
 #include <linux/shrinker.h>
 #include <linux/wait.h>
@@ -433,10 +435,11 @@ static void dma_buf_keeper_ensure(struct device *dev)
 		return;
 	}
 	if (dma_buf_device_ends_locked(dev) && !dma_buf_keeper_known(dev)) {
-		devres_add(dev, keeper);
 		spin_lock(&dma_buf_kept_lock);
 		list_add(&keeper->node, &dma_buf_keepers);
 		spin_unlock(&dma_buf_kept_lock);
+		/* Last: a device without driver may release it at once. */
+		devres_add(dev, keeper);
 	} else {
 		devres_free(keeper);
 	}
@@ -493,6 +496,8 @@ static bool dma_buf_mapping_has_state(struct dma_buf_attachment *attach)
 	struct scatterlist *sg;
 	unsigned int i;
 
+	if (use_dma_iommu(attach->dev) || get_dma_ops(attach->dev))
+		return true;
 	if (!dma_dev_need_sync(attach->dev))
 		return false;
 
@@ -508,14 +513,15 @@ static bool dma_buf_mapping_has_state(struct dma_buf_attachment *attach)
 static bool dma_buf_kept_has_room_locked(unsigned long pages)
 {
 	unsigned long limit = dma_buf_keep_limit();
-	unsigned long all = dma_buf_kept_pages + dma_buf_kept_ending + pages;
+	unsigned long all = dma_buf_kept_pages + pages;
 
 	lockdep_assert_held(&dma_buf_kept_lock);
 
-	if (all <= limit)
+	if (all + dma_buf_kept_ending <= limit)
 		return true;
 
-	if (pages <= limit) {
+	/* What is being ended makes room by itself. */
+	if (pages <= limit && all > limit) {
 		dma_buf_kept_wanted = max(dma_buf_kept_wanted, all - limit);
 		queue_work(system_unbound_wq, &dma_buf_kept_work);
 	}

@@ -569,16 +569,50 @@ static void limit_too_big(struct kunit *test)
 	expect_made(test, fix->exp[1], 1, 0);
 }
 
+/* Somebody else who is busy with a buffer. */
+struct busy {
+	struct work_struct work;
+	struct dma_resv *resv;
+	struct completion begun;
+	struct completion over;
+};
+
+static void busy_work(struct work_struct *work)
+{
+	struct busy *busy = container_of(work, struct busy, work);
+
+	dma_resv_lock(busy->resv, NULL);
+	complete(&busy->begun);
+	wait_for_completion(&busy->over);
+	dma_resv_unlock(busy->resv);
+}
+
+static void busy_end(void *data)
+{
+	struct busy *busy = data;
+
+	complete(&busy->over);
+	flush_work(&busy->work);
+}
+
 /* A buffer that somebody is busy with is passed over. */
 static void limit_passes_over(struct kunit *test)
 {
 	struct limit_fixture *fix = limit_setup(test);
+	struct busy *busy = kunit_kzalloc(test, sizeof(*busy), GFP_KERNEL);
 
-	dma_resv_lock(fix->dmabuf[0]->resv, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, busy);
+	busy->resv = fix->dmabuf[0]->resv;
+	INIT_WORK(&busy->work, busy_work);
+	init_completion(&busy->begun);
+	init_completion(&busy->over);
+	schedule_work(&busy->work);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, busy_end, busy), 0);
+	wait_for_completion(&busy->begun);
+
 	import_once(test, fix->dmabuf[2], fix->dev);
 	KUNIT_EXPECT_TRUE(test, ended(fix->exp[1], 1));
 	expect_made(test, fix->exp[0], 1, 0);
-	dma_resv_unlock(fix->dmabuf[0]->resv);
 }
 
 static void limit_lowered(struct kunit *test)
