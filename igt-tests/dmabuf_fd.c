@@ -9,6 +9,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <time.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -635,6 +639,57 @@ static void sysfs_stats(void)
 	check(!strncmp(text, exporter, strlen(exporter)));
 }
 
+/**
+ * SUBTEST: inode-is-new
+ * Description: Number, size, owner, mode and times of a buffer are its own, and
+ *  nobody watches it, whatever was done to the one before it on this processor.
+ */
+static void inode_is_new(void)
+{
+	int drm = open_device(), watch = inotify_init1(IN_NONBLOCK);
+	struct timespec long_ago[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	time_t start = time(NULL);
+	char path[64], events[4096];
+	uint64_t last = 0;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	check_ok(sched_setaffinity(0, sizeof(set), &set) ? -errno : 0);
+	for (unsigned int i = 0; i < 20; i++) {
+		uint32_t handle;
+		int fd = make_dmabuf(drm, 1 + i % 3, &handle);
+		struct stat st;
+
+		check_ok(fstat(fd, &st) ? -errno : 0);
+		check(st.st_ino > last);
+		last = st.st_ino;
+		check_eq(st.st_size, (1 + i % 3) * PAGE);
+		check_eq(st.st_mode, 0600);
+		check_eq(st.st_uid, geteuid());
+		check_eq(st.st_gid, getegid());
+		check(st.st_mtime >= start - 1 && st.st_atime >= start - 1 &&
+		      st.st_ctime >= start - 1);
+
+		check_ok(fchmod(fd, 0777) ? -errno : 0);
+		check(read(watch, events, sizeof(events)) < 0);
+		check_ok(futimens(fd, long_ago) ? -errno : 0);
+		if (!geteuid())
+			check_ok(fchown(fd, 1, 1) ? -errno : 0);
+		check_ok(flock(fd, LOCK_EX) ? -errno : 0);
+		if (i % 4 == 3) {
+			snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+			check(inotify_add_watch(watch, path, IN_ALL_EVENTS) >= 0);
+			check_ok(fchmod(fd, 0700) ? -errno : 0);
+			check(read(watch, events, sizeof(events)) > 0);
+		}
+		close(fd);
+		check_ok(gem_close(drm, handle));
+		while (read(watch, events, sizeof(events)) > 0)
+			;
+	}
+}
+
 /* --- names --- */
 
 /**
@@ -1048,6 +1103,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(bufinfo_fences),
 	SUBTEST(bufinfo_total),
 	SUBTEST(sysfs_stats),
+	SUBTEST(inode_is_new),
 	SUBTEST(name_length),
 	SUBTEST(name_efault),
 	SUBTEST(name_replaced),

@@ -32,6 +32,7 @@
 /**
  * struct dma_buf_object - the container around every &struct dma_buf
  * @base: what exporters and importers see
+ * @inode: of the file, with a reference, so that it can serve again
  * @fence_in: what &dma_buf.cb_in waits for (EPOLLIN, so the writers), with a
  *	reference, or NULL; protected by the lock of &dma_buf.poll
  * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT, so everybody)
@@ -51,6 +52,7 @@
  */
 struct dma_buf_object {
 	struct dma_buf base;
+	struct inode *inode;
 	struct dma_fence *fence_in;
 	struct dma_fence *fence_out;
 	struct list_head kept;

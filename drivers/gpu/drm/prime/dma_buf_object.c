@@ -139,6 +139,47 @@ static char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
 	return dynamic_dname(buf, len, "/%pd:%s", dentry, name);
 }
 
+/*
+ * The inode of the buffer that a processor released last, for its next export.
+ * Making, evicting and freeing one is a quarter of an export. An inode that
+ * nobody else refers to is as good as new but for what is set here and in
+ * dma_buf_file_create(): whoever maps, locks or looks at it holds a reference,
+ * and security modules leave S_PRIVATE alone.
+ */
+static DEFINE_PER_CPU(struct inode *, dma_buf_spare_inode);
+
+static struct inode *dma_buf_inode_get(void)
+{
+	struct inode *inode = this_cpu_xchg(dma_buf_spare_inode, NULL);
+
+	if (!inode)
+		return alloc_anon_inode(dma_buf_mnt->mnt_sb);
+
+	inode->i_mode = 0600;
+	inode->i_uid = current_fsuid();
+	inode->i_gid = current_fsgid();
+	inode->i_write_hint = WRITE_LIFE_NOT_SET;
+	simple_inode_init_ts(inode);
+	return inode;
+}
+
+static bool dma_buf_inode_unused(const struct inode *inode)
+{
+#ifdef CONFIG_FSNOTIFY
+	/* Evictable marks of fanotify hold no reference. */
+	if (rcu_access_pointer(inode->i_fsnotify_marks))
+		return false;
+#endif
+	return atomic_read(&inode->i_count) == 1;
+}
+
+static void dma_buf_inode_put(struct inode *inode)
+{
+	if (!dma_buf_inode_unused(inode) ||
+	    this_cpu_cmpxchg(dma_buf_spare_inode, NULL, inode))
+		iput(inode);
+}
+
 static void dma_buf_object_free(struct dma_buf_object *obj)
 {
 	struct kmem_cache *cache = dma_buf_cache;
@@ -167,6 +208,8 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 	dmabuf->ops->release(dmabuf);
 	WARN_ON_ONCE(!list_empty(&dmabuf->attachments));
 
+	/* The dentry has let go of the inode by now. */
+	dma_buf_inode_put(to_dma_buf_object(dmabuf)->inode);
 	dma_buf_object_free(to_dma_buf_object(dmabuf));
 	module_put(owner);
 }
@@ -210,7 +253,7 @@ static struct file *dma_buf_file_create(size_t size, int flags)
 	struct inode *inode;
 	struct file *file;
 
-	inode = alloc_anon_inode(dma_buf_mnt->mnt_sb);
+	inode = dma_buf_inode_get();
 	if (IS_ERR(inode))
 		return ERR_CAST(inode);
 
@@ -321,6 +364,8 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 
 	/* From here on the file's release frees everything. */
 	dmabuf->file = file;
+	obj->inode = file_inode(file);
+	ihold(obj->inode);
 	file->private_data = dmabuf;
 	file->f_path.dentry->d_fsdata = dmabuf;
 	dma_buf_list_add(obj);
