@@ -5,6 +5,8 @@
  * Within one file a dma-buf has one answer: the handle it was first known by,
  * as long as that handle is open. gem_prime_cache.c remembers it.
  */
+#include <linux/file.h>
+
 #include "gem_prime_internal.h"
 
 /**
@@ -56,39 +58,39 @@ int drm_prime_handle_export_begin(struct drm_file *file_priv, u32 handle, u32 fl
 {
 	struct drm_prime_file_private *prime = &file_priv->prime;
 	struct drm_gem_object *obj;
-	int ret = -ENOMEM;
+	int ret = 0;
 
-	memset(export, 0, sizeof(*export));
-
-	obj = drm_gem_object_lookup(file_priv, handle);
-	if (!obj)
-		return -ENOENT;
-
+	/* Closing a handle takes its entry away before the number is free again. */
 	mutex_lock(&prime->lock);
 	export->dmabuf = drm_prime_cache_find_dmabuf_locked(prime, handle);
 	if (export->dmabuf)
 		get_dma_buf(export->dmabuf);
+	else
+		ret = drm_prime_cache_reserve_locked(prime, &export->slot);
 	mutex_unlock(&prime->lock);
-	if (export->dmabuf) {
-		drm_gem_object_put(obj);
-		return 0;
-	}
+	export->obj = NULL;
+	if (export->dmabuf || ret)
+		return ret;
 
-	export->entry = drm_prime_entry_alloc();
-	if (!export->entry)
-		goto err_object;
+	obj = drm_gem_object_lookup(file_priv, handle);
+	if (!obj) {
+		ret = -ENOENT;
+		goto err_slot;
+	}
 
 	export->obj = obj;
 	ret = drm_prime_export_begin(export, flags);
 	if (ret)
-		goto err_entry;
+		goto err_object;
 
 	return 0;
 
-err_entry:
-	kfree(export->entry);
 err_object:
 	drm_gem_object_put(obj);
+err_slot:
+	mutex_lock(&prime->lock);
+	drm_prime_cache_release_locked(prime, export->slot);
+	mutex_unlock(&prime->lock);
 	return ret;
 }
 
@@ -111,10 +113,10 @@ void drm_prime_handle_export_commit(struct drm_file *file_priv, u32 handle,
 	might_lock(&obj->dev->object_name_lock);
 	now = drm_gem_object_lookup(file_priv, handle);
 	if (now == obj)
-		drm_prime_cache_insert_locked(prime, export->entry,
+		drm_prime_cache_insert_locked(prime, export->slot,
 					      export->dmabuf, handle);
 	else
-		kfree(export->entry);
+		drm_prime_cache_release_locked(prime, export->slot);
 	drm_prime_export_commit(export);
 	mutex_unlock(&prime->lock);
 
@@ -124,12 +126,17 @@ void drm_prime_handle_export_commit(struct drm_file *file_priv, u32 handle,
 }
 
 /* Ends the caller's reference to the buffer too. */
-void drm_prime_handle_export_abort(struct drm_prime_export *export)
+void drm_prime_handle_export_abort(struct drm_file *file_priv,
+				   struct drm_prime_export *export)
 {
+	struct drm_prime_file_private *prime = &file_priv->prime;
+
 	if (export->obj) {
 		drm_prime_export_abort(export);
 		drm_gem_object_put(export->obj);
-		kfree(export->entry);
+		mutex_lock(&prime->lock);
+		drm_prime_cache_release_locked(prime, export->slot);
+		mutex_unlock(&prime->lock);
 	}
 	dma_buf_put(export->dmabuf);
 }
@@ -244,8 +251,7 @@ static int drm_prime_handle_create(struct drm_device *dev,
  */
 static int drm_prime_handle_import_claimed(struct drm_device *dev,
 					   struct drm_file *file_priv,
-					   struct dma_buf *dmabuf,
-					   struct drm_prime_entry *claim,
+					   struct dma_buf *dmabuf, u32 claim,
 					   u32 *handle)
 {
 	struct drm_prime_file_private *prime = &file_priv->prime;
@@ -274,6 +280,30 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	return ret;
 }
 
+/* Of a buffer that the file didn't know a moment ago. */
+static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
+					       struct drm_file *file_priv,
+					       int prime_fd, u32 *handle)
+{
+	struct dma_buf *dmabuf;
+	u32 found, claim;
+	int ret;
+
+	dmabuf = dma_buf_get(prime_fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	ret = drm_prime_cache_claim(&file_priv->prime, dmabuf, &found, &claim);
+	if (!ret && !found)
+		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf,
+						      claim, &found);
+	if (!ret)
+		*handle = found;
+
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
 /**
  * drm_gem_prime_fd_to_handle - give a dma-buf a handle
  * @dev: device of @file_priv
@@ -297,20 +327,19 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,
 			       int prime_fd, uint32_t *handle)
 {
-	struct drm_prime_entry *claim;
-	struct dma_buf *dmabuf;
-	int ret;
+	struct fd fd = fdget(prime_fd);
+	u32 known;
 
-	dmabuf = dma_buf_get(prime_fd);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
+	if (!fd_file(fd))
+		return -EBADF;
 
-	ret = drm_prime_cache_claim(&file_priv->prime, dmabuf, handle, &claim);
-	if (claim)
-		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf,
-						      claim, handle);
+	/* The table holds its buffers, so the same file is the same buffer. */
+	known = drm_prime_cache_find_handle(&file_priv->prime, fd_file(fd));
+	fdput(fd);
+	if (!known)
+		return drm_prime_handle_import_fd(dev, file_priv, prime_fd, handle);
 
-	dma_buf_put(dmabuf);
-	return ret;
+	*handle = known;
+	return 0;
 }
 EXPORT_SYMBOL(drm_gem_prime_fd_to_handle);

@@ -25,13 +25,13 @@
 
 #include "../drm_internal.h"
 
-struct drm_prime_entry;
+struct drm_prime_publication;
 
 /**
  * struct drm_prime_export - an export that nobody has been told of yet
  * @dmabuf: the buffer, with the caller's reference
  * @obj: object, with a reference; NULL when the file's table knew the buffer
- * @entry: for the file's table, or NULL as @obj
+ * @slot: reserved in the file's table, unless @obj is NULL
  * @pending: links new buffers that their object doesn't know yet, empty when
  *	this one is none; protected by the list's lock
  *
@@ -41,7 +41,7 @@ struct drm_prime_entry;
 struct drm_prime_export {
 	struct dma_buf *dmabuf;
 	struct drm_gem_object *obj;
-	struct drm_prime_entry *entry;
+	u32 slot;
 	struct list_head pending;
 };
 
@@ -50,21 +50,34 @@ int drm_prime_handle_export_begin(struct drm_file *file_priv, u32 handle, u32 fl
 				  struct drm_prime_export *export);
 void drm_prime_handle_export_commit(struct drm_file *file_priv, u32 handle,
 				    struct drm_prime_export *export);
-void drm_prime_handle_export_abort(struct drm_prime_export *export);
+void drm_prime_handle_export_abort(struct drm_file *file_priv,
+				   struct drm_prime_export *export);
 
 /* gem_prime_cache.c: one file's table handle <-> dma-buf */
-struct drm_prime_entry *drm_prime_entry_alloc(void);
-void drm_prime_cache_insert_locked(struct drm_prime_file_private *prime,
-				   struct drm_prime_entry *entry,
+int drm_prime_cache_reserve_locked(struct drm_prime_file_private *prime, u32 *slot);
+void drm_prime_cache_release_locked(struct drm_prime_file_private *prime, u32 slot);
+void drm_prime_cache_insert_locked(struct drm_prime_file_private *prime, u32 slot,
 				   struct dma_buf *dmabuf, u32 handle);
 struct dma_buf *
 drm_prime_cache_find_dmabuf_locked(struct drm_prime_file_private *prime,
 				   u32 handle);
+u32 drm_prime_cache_find_handle(struct drm_prime_file_private *prime,
+				const struct file *file);
 int drm_prime_cache_claim(struct drm_prime_file_private *prime,
-			  struct dma_buf *dmabuf, u32 *handle,
-			  struct drm_prime_entry **claim);
-void drm_prime_cache_settle_locked(struct drm_prime_file_private *prime,
-				   struct drm_prime_entry *claim, u32 handle);
+			  struct dma_buf *dmabuf, u32 *handle, u32 *claim);
+void drm_prime_cache_settle_locked(struct drm_prime_file_private *prime, u32 claim,
+				   u32 handle);
+
+/*
+ * A publication that gem_prime_ioctl.c keeps for the file's next export, or
+ * NULL; exchanged atomically, and freed with the file. See gem_prime_cache.c for
+ * the place.
+ */
+static inline struct drm_prime_publication **
+drm_prime_spare(struct drm_prime_file_private *prime)
+{
+	return (struct drm_prime_publication **)&prime->handles.rb_node;
+}
 
 /* gem_prime_keep.c */
 bool drm_prime_table_is_shmem(struct drm_gem_object *obj, struct sg_table *sgt);

@@ -23,7 +23,8 @@
  * @handle: what is exported
  * @fd: reserved, not installed
  *
- * Owned by the thread that does the ioctl; needs no lock.
+ * Owned by the thread that does the ioctl; needs no lock. Between two ioctls of
+ * the file one of them waits in drm_prime_spare() for the next.
  */
 struct drm_prime_publication {
 	struct callback_head work;
@@ -35,14 +36,31 @@ struct drm_prime_publication {
 
 static void drm_prime_publication_install(struct drm_prime_publication *pub)
 {
-	drm_prime_handle_export_commit(pub->file_priv, pub->handle, &pub->export);
+	if (pub->export.obj)
+		drm_prime_handle_export_commit(pub->file_priv, pub->handle,
+					       &pub->export);
 	fd_install(pub->fd, pub->export.dmabuf->file);
 }
 
 static void drm_prime_publication_cancel(struct drm_prime_publication *pub)
 {
 	put_unused_fd(pub->fd);
-	drm_prime_handle_export_abort(&pub->export);
+	drm_prime_handle_export_abort(pub->file_priv, &pub->export);
+}
+
+/* Not zeroed. */
+static struct drm_prime_publication *
+drm_prime_publication_alloc(struct drm_file *file_priv)
+{
+	struct drm_prime_publication *pub;
+
+	pub = xchg(drm_prime_spare(&file_priv->prime), NULL);
+	return pub ?: kmalloc(sizeof(*pub), GFP_KERNEL);
+}
+
+static void drm_prime_publication_free(struct drm_prime_publication *pub)
+{
+	kfree(xchg(drm_prime_spare(&pub->file_priv->prime), pub));
 }
 
 static void drm_prime_publication_work(struct callback_head *work)
@@ -52,13 +70,13 @@ static void drm_prime_publication_work(struct callback_head *work)
 
 	/* After an oops the table of fds is gone before this runs. */
 	if (!current->files)
-		drm_prime_handle_export_abort(&pub->export);
+		drm_prime_handle_export_abort(pub->file_priv, &pub->export);
 	else if (syscall_get_error(current, current_pt_regs()))
 		drm_prime_publication_cancel(pub);
 	else
 		drm_prime_publication_install(pub);
 
-	kfree(pub);
+	drm_prime_publication_free(pub);
 	fput(filp);
 }
 
@@ -70,7 +88,7 @@ static int drm_prime_publication_submit(struct drm_prime_publication *pub)
 	/* Kernel threads have no user space to return to. */
 	if (current->flags & (PF_KTHREAD | PF_USER_WORKER)) {
 		drm_prime_publication_install(pub);
-		kfree(pub);
+		drm_prime_publication_free(pub);
 		return 0;
 	}
 
@@ -81,7 +99,7 @@ static int drm_prime_publication_submit(struct drm_prime_publication *pub)
 	if (ret) {
 		fput(pub->file_priv->filp);
 		drm_prime_publication_cancel(pub);
-		kfree(pub);
+		drm_prime_publication_free(pub);
 	}
 
 	return ret;
@@ -93,7 +111,7 @@ static int drm_prime_handle_to_fd_deferred(struct drm_file *file_priv,
 	struct drm_prime_publication *pub;
 	int ret;
 
-	pub = kzalloc(sizeof(*pub), GFP_KERNEL);
+	pub = drm_prime_publication_alloc(file_priv);
 	if (!pub)
 		return -ENOMEM;
 
@@ -116,7 +134,7 @@ static int drm_prime_handle_to_fd_deferred(struct drm_file *file_priv,
 err_fd:
 	put_unused_fd(pub->fd);
 err_free:
-	kfree(pub);
+	drm_prime_publication_free(pub);
 	return ret;
 }
 
