@@ -169,6 +169,7 @@ static int shared_buffer(int heap, uint64_t size, const int *devices, int count)
 	}
 	return fd;
 }
+
 /* example: end */
 
 /**

@@ -146,6 +146,7 @@ static struct dma_buf *dma_buf_negotiated_allocate(struct dma_heap *heap,
 	late->dmabuf = dmabuf;
 	return dmabuf;
 }
+
 /* example: end */
 
 static const struct dma_heap_ops dma_buf_negotiated_heap_ops = {

@@ -27,6 +27,7 @@ static const struct drm_driver late_driver = {
 	.fops = &late_fops,
 	DRM_GEM_LATE_DRIVER_OPS,
 };
+
 /* example: end */
 
 static int late_probe(struct platform_device *pdev)
