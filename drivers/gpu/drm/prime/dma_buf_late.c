@@ -399,10 +399,17 @@ static bool dma_buf_late_bounced(struct dma_buf_late_mapping *m)
 	return false;
 }
 
+/*
+ * Several devices have the same memory mapped, which the DMA API takes for a
+ * mistake unless it is told that caches are cared for here.
+ */
 static void dma_buf_late_unmap_dma(struct dma_buf_late_mapping *m)
 {
-	if (!m->direct)
-		dma_unmap_sgtable(m->dev, &m->sgt, m->dir, 0);
+	if (m->direct)
+		return;
+
+	dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
+	dma_unmap_sgtable(m->dev, &m->sgt, m->dir, DMA_ATTR_SKIP_CPU_SYNC);
 }
 
 /* The device's own constraints count entries of its table. */
@@ -415,18 +422,28 @@ static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
 	if (dma_buf_late_is_direct(m->dev))
 		ret = dma_buf_late_map_direct(m);
 	else
-		ret = dma_map_sgtable(m->dev, &m->sgt, m->dir, 0);
+		ret = dma_map_sgtable(m->dev, &m->sgt, m->dir,
+				      DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		return ret;
 
 	if (dma_buf_late_bounced(m)) {
+		/* Nothing has been copied there, and nothing is copied back. */
+		dma_unmap_sgtable(m->dev, &m->sgt, m->dir,
+				  DMA_ATTR_SKIP_CPU_SYNC);
 		*conflict = (struct dma_buf_conflict) {
 			.field = DMA_BUF_FIELD_BOUNCE, .wanted = 0, .found = 1,
 		};
-		ret = -EBUSY;
-	} else if (!use_dma_iommu(m->dev)) {
-		ret = dma_buf_constraints_check_table(c, &m->sgt, conflict);
+		return -EBUSY;
 	}
+
+	if (!m->direct)
+		dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
+	/* Behind an IOMMU the device's own limits are of its addresses. */
+	if (use_dma_iommu(m->dev))
+		return 0;
+
+	ret = dma_buf_constraints_check_table(c, &m->sgt, conflict);
 	if (ret)
 		dma_buf_late_unmap_dma(m);
 	return ret;

@@ -86,6 +86,9 @@
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
  * held, and so do the operations of a late exporter; all others run without.
  *
+ * Storage that is placed late, dma_buf_late.c, is allocated, moved and taken out
+ * of page tables with the reservation object held.
+ *
  * Order, outermost first: mmap_lock or the list of all buffers (debugfs), the
  * reservation object, memory reclaim. The buffer's name lock and the wait
  * queue's lock nest inside anything and nothing nests in them; the wait
