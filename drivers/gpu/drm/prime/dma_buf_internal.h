@@ -15,6 +15,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/debugfs.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-buf-constraints.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
@@ -30,6 +31,9 @@
 #include <linux/sync_file.h>
 
 /**
+struct dma_buf_negotiation;
+
+/**
  * struct dma_buf_object - the container around every &struct dma_buf
  * @base: what exporters and importers see
  * @inode: of the file, with a reference, so that it can serve again
@@ -38,6 +42,8 @@
  * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT, so everybody)
  * @kept: links &dma_buf_attachment.node of attachments without an importer;
  *	protected by dma_buf_kept_lock
+ * @negotiation: state of buffers whose storage is negotiated or that refused a
+ *	device, else NULL; set once, with cmpxchg()
  * @kept_ending: how many threads end one of them; protected by
  *	dma_buf_kept_lock
  * @has_kept: some were kept at some time; protected by the reservation object
@@ -56,6 +62,7 @@ struct dma_buf_object {
 	struct dma_fence *fence_in;
 	struct dma_fence *fence_out;
 	struct list_head kept;
+	struct dma_buf_negotiation *negotiation;
 #if IS_ENABLED(CONFIG_DMABUF_SYSFS_STATS)
 	union {
 		struct list_head stats_node;
@@ -82,6 +89,7 @@ struct dma_buf_keeper;
  * @base: what exporters and importers see. While it is kept,
  *	&dma_buf_attachment.node and &dma_buf_attachment.sgt change under
  *	dma_buf_kept_lock
+ * @constraints: what the device needs; never changes
  * @keeper: its device, while it is kept and while it is being ended
  * @lru: links it with all that are kept; protected by dma_buf_kept_lock
  * @of_keeper: links it with those of its device; protected by
@@ -94,6 +102,7 @@ struct dma_buf_keeper;
  */
 struct dma_buf_attachment_object {
 	struct dma_buf_attachment base;
+	struct dma_buf_constraints constraints;
 	struct dma_buf_keeper *keeper;
 	struct list_head lru;
 	struct list_head of_keeper;
@@ -102,11 +111,8 @@ struct dma_buf_attachment_object {
 	bool unwaited;
 };
 
-static inline struct dma_buf_attachment_object *
-to_dma_buf_attachment_object(struct dma_buf_attachment *attach)
-{
-	return container_of(attach, struct dma_buf_attachment_object, base);
-}
+#define to_dma_buf_attachment_object(attach) \
+	container_of_const(attach, struct dma_buf_attachment_object, base)
 
 /* dma_buf_fops.c */
 extern const struct file_operations dma_buf_fops;
@@ -117,13 +123,18 @@ static inline bool dma_buf_file_is_ours(const struct file *file)
 	return file->f_op == &dma_buf_fops;
 }
 
-/* dma_buf_map.c: pin as the attachment's kind asks, wait as it asks */
+/*
+ * dma_buf_map.c: pin as the attachment's kind asks, wait as it asks, or -EBUSY
+ * instead of waiting
+ */
 struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach,
-					       enum dma_data_direction dir);
+					       enum dma_data_direction dir,
+					       bool may_wait);
 void dma_buf_mapping_destroy_locked(struct dma_buf_attachment *attach,
 				    struct sg_table *sgt,
 				    enum dma_data_direction dir);
-int dma_buf_mapping_revive_locked(struct dma_buf_attachment *attach);
+int dma_buf_mapping_revive_locked(struct dma_buf_attachment *attach,
+				  bool may_wait);
 
 /* dma_buf_keep.c: attachments that outlive their importer */
 extern spinlock_t dma_buf_kept_lock;
@@ -165,6 +176,19 @@ dma_buf_sync_file_import(struct dma_buf *dmabuf,
 	return -ENOTTY;
 }
 #endif
+
+/* dma_buf_negotiate.c */
+bool dma_buf_negotiation_is_late(struct dma_buf *dmabuf);
+int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach);
+void dma_buf_negotiation_free(struct dma_buf *dmabuf);
+long dma_buf_negotiate_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
+			     void __user *uarg);
+
+/* dma_buf_device.c: the majors whose files may load a module */
+#define DMA_BUF_MAJOR_V4L2	81
+#define DMA_BUF_MAJOR_DRM	226
+#define DMA_BUF_MAJOR_ACCEL	261
+struct device *dma_buf_device_get(int fd);
 
 /* dma_buf_debugfs.c: the lists of all buffers */
 #if IS_ENABLED(CONFIG_DEBUG_FS)

@@ -70,6 +70,10 @@
  * dma_buf_begin_cpu_access()             not held (exporters may take it)
  * dma_buf_end_cpu_access()               not held (exporters may take it)
  * dma_buf_mmap()                         not held (exporters may take it)
+ * dma_buf_try_map_attachment()           takes it, or -EBUSY
+ * dma_buf_set_late()                     not needed
+ * dma_buf_refuse()                       not needed
+ * dma_buf_get_constraints()              caller holds it
  * dma_buf_vmap()                         caller holds it
  * dma_buf_vmap_unlocked()                takes it
  * dma_buf_vunmap()                       caller holds it
@@ -78,14 +82,19 @@
  *
  * "Caller holds" is asserted at the top of each such function. The exporter's
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
- * held, all other operations without.
+ * held, and so do the operations of a late exporter; all others run without.
+ *
+ * Storage that is placed late, dma_buf_late.c, is allocated, moved and taken out
+ * of page tables with the reservation object held.
  *
  * Order, outermost first: mmap_lock or a list of buffers (debugfs), the
  * reservation object, memory reclaim. The mutex under which a directory in
  * sysfs is made (dma_buf_stats.c) is never held with any of them but the last.
- * The buffer's name lock, the lock of kept attachments and the wait queue's
- * lock nest inside anything; but for trylocks nothing nests in them. The wait
- * queue's lock is also taken inside a fence's lock, from interrupts.
+ * The buffer's name lock, the lock of the last refusal, the lock of kept
+ * attachments and the wait queue's lock nest inside anything; but for trylocks
+ * nothing nests in them. The wait queue's lock is also taken inside a fence's
+ * lock, from interrupts. The mutex of the device classes is taken with no other
+ * lock held.
  * dma_buf_lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
  * mmap_lock.
  */
@@ -99,17 +108,22 @@
  *
  * ============ =============================================================
  * -EBADF       the number is no open file descriptor
- * -EBUSY       the attachment is mapped in another direction; from an exporter:
- *              the storage is already placed where this device can't reach it
+ * -E2BIG       the argument is longer than what is known, and not 0 there
+ * -EBUSY       the attachment is mapped in another direction; a try would have
+ *              to wait; the storage is already placed where this device can't
+ *              reach it, or can't suit all devices
  * -EFAULT      the argument's memory is not accessible
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full
  * -ENFILE      the system has no file left
- * -ENODEV      the kernel was built without dma-buf
+ * -ENODEV      the kernel was built without dma-buf; the device to announce is
+ *              gone
  * -ENOENT      the exporter's module is going away
  * -ENOMEM      no memory
+ * -ENOSPC      too many devices announced
  * -ENOTTY      no such ioctl
+ * -EOPNOTSUPP  the storage of this buffer is not negotiable
  * -EOVERFLOW   offset and length of a mapping wrap around
  * -ERESTARTSYS a signal came while waiting for fences
  * ============ =============================================================
@@ -184,6 +198,7 @@ static void dma_buf_object_free(struct dma_buf_object *obj)
 {
 	struct kmem_cache *cache = dma_buf_cache;
 
+	dma_buf_negotiation_free(&obj->base);
 	if (obj->owns_resv) {
 		dma_resv_fini(&obj->own_resv);
 		cache = dma_buf_resv_cache;

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * Negotiation of a buffer's storage: ioctls on a dma-buf file descriptor.
+ * Not in mainline. Memory for a buffer that can be negotiated comes from the
+ * dma-heap "negotiated" or from a DRM driver with late GEM objects.
+ *
+ * A program makes the buffer, adds every device that will use it, and only
+ * then imports it anywhere. Storage is placed at the first import, mmap() or
+ * CPU access, where all of them reach it.
+ *
+ * Argument structs grow at their end: the size in the request number says how
+ * much the program knows. Unknown non-zero bytes and flags give E2BIG and
+ * EINVAL.
+ */
+#ifndef _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H
+#define _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Bits of dma_buf_constraints_info.flags */
+#define DMA_BUF_CONSTRAINT_CONTIGUOUS		(1u << 0) /* one segment, needed */
+#define DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED	(1u << 1) /* the driver takes one only, it seems */
+#define DMA_BUF_CONSTRAINT_COHERENT		(1u << 2) /* no cache maintenance possible */
+#define DMA_BUF_CONSTRAINT_TRANSLATED		(1u << 3) /* an IOMMU stands before a device */
+
+/* Which constraint a refusal is about. */
+#define DMA_BUF_FIELD_NONE		0
+#define DMA_BUF_FIELD_DMA_MASK		1 /* highest address */
+#define DMA_BUF_FIELD_SEGMENT_BOUNDARY	2 /* mask */
+#define DMA_BUF_FIELD_MAX_SEGMENT_SIZE	3 /* bytes */
+#define DMA_BUF_FIELD_MAX_SEGMENTS	4 /* segments */
+#define DMA_BUF_FIELD_ALIGNMENT		5 /* bytes */
+#define DMA_BUF_FIELD_LENGTH_ALIGN	6 /* bytes */
+#define DMA_BUF_FIELD_COHERENT		7 /* 1: needed, 0: not given */
+#define DMA_BUF_FIELD_CONTIGUOUS	8 /* segments */
+#define DMA_BUF_FIELD_BOUNCE		9 /* the device sees a copy (swiotlb) */
+
+/**
+ * struct dma_buf_constraints_info - what storage must be for a set of devices
+ * @dma_mask: highest address that all of them reach
+ * @segment_boundary: mask; no segment crosses a multiple of it plus one
+ * @max_segment_size: bytes
+ * @max_segments: runs of contiguous storage
+ * @alignment: of each segment's start, bytes
+ * @length_align: of each segment's length, bytes
+ * @flags: DMA_BUF_CONSTRAINT_*
+ * @devices: how many devices are merged in
+ * @pad: 0
+ */
+struct dma_buf_constraints_info {
+	__u64 dma_mask;
+	__u64 segment_boundary;
+	__u64 max_segment_size;
+	__u32 max_segments;
+	__u32 alignment;
+	__u32 length_align;
+	__u32 flags;
+	__u32 devices;
+	__u32 pad[2];
+};
+
+/**
+ * struct dma_buf_add_device - announce a device that will use the buffer
+ * @device_fd: in: open file of a DRM or V4L2 device node
+ * @flags: in: 0
+ * @merged: out: constraints of all devices with this one
+ *
+ * Argument of DMA_BUF_IOCTL_ADD_DEVICE. EBUSY: the storage is placed already
+ * and does not suit the device, or no storage can suit all of the devices;
+ * DMA_BUF_IOCTL_GET_REFUSAL then says why, and the device has not been added.
+ * EOPNOTSUPP: storage of this buffer is not negotiable.
+ */
+struct dma_buf_add_device {
+	__s32 device_fd;
+	__u32 flags;
+	struct dma_buf_constraints_info merged;
+};
+
+/* Bits of dma_buf_storage_info.flags */
+#define DMA_BUF_STORAGE_PLACED		(1u << 0) /* it exists */
+#define DMA_BUF_STORAGE_CONTIGUOUS	(1u << 1)
+#define DMA_BUF_STORAGE_COHERENT	(1u << 2)
+#define DMA_BUF_STORAGE_MAPPED		(1u << 3) /* a device has it mapped: it can't move now */
+
+#define DMA_BUF_ZONE_NONE	0
+#define DMA_BUF_ZONE_DMA	1
+#define DMA_BUF_ZONE_DMA32	2
+#define DMA_BUF_ZONE_NORMAL	3
+#define DMA_BUF_ZONE_CMA	4
+
+/**
+ * struct dma_buf_storage_info - where the storage is
+ * @flags: out: DMA_BUF_STORAGE_*
+ * @zone: out: DMA_BUF_ZONE_*, the highest one in it
+ * @segments: out: runs of contiguous pages
+ * @pad: 0
+ * @largest: out: bytes of the longest run
+ * @size: out: bytes in all
+ * @exporter: out: name of the exporter
+ *
+ * Argument of DMA_BUF_IOCTL_GET_STORAGE. Says nothing of addresses.
+ */
+struct dma_buf_storage_info {
+	__u32 flags;
+	__u32 zone;
+	__u32 segments;
+	__u32 pad;
+	__u64 largest;
+	__u64 size;
+	char exporter[32];
+};
+
+/**
+ * struct dma_buf_refusal - why the last import or ADD_DEVICE was refused
+ * @field: out: DMA_BUF_FIELD_*, DMA_BUF_FIELD_NONE when nothing was refused
+ * @pad: 0
+ * @wanted: out: what the device asked for, in the field's unit
+ * @found: out: what there was
+ * @device: out: name of the device
+ *
+ * Argument of DMA_BUF_IOCTL_GET_REFUSAL.
+ */
+struct dma_buf_refusal {
+	__u32 field;
+	__u32 pad;
+	__u64 wanted;
+	__u64 found;
+	char device[64];
+};
+
+#define DMA_BUF_IOCTL_ADD_DEVICE	_IOWR('b', 0x20, struct dma_buf_add_device)
+#define DMA_BUF_IOCTL_GET_CONSTRAINTS	_IOR('b', 0x21, struct dma_buf_constraints_info)
+#define DMA_BUF_IOCTL_GET_STORAGE	_IOR('b', 0x22, struct dma_buf_storage_info)
+#define DMA_BUF_IOCTL_GET_REFUSAL	_IOR('b', 0x23, struct dma_buf_refusal)
+
+#endif /* _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H */
