@@ -208,7 +208,7 @@ int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info
 		add_bytes(&t, info->max_segment_size);
 	}
 	if (info->segment_boundary && info->segment_boundary < UINT32_MAX) {
-		add(&t, "%sno segment across ", separator(&t));
+		add(&t, "%sno segment across multiples of ", separator(&t));
 		add_limit(&t, info->segment_boundary);
 	}
 	if (info->alignment > 1) {
@@ -269,9 +269,9 @@ static void add_wanted(struct text *t, const struct dma_buf_refusal *r)
 		add_limit(t, r->found);
 		break;
 	case DMA_BUF_FIELD_SEGMENT_BOUNDARY:
-		add(t, "no segment across ");
+		add(t, "no segment across multiples of ");
 		add_limit(t, r->wanted);
-		add(t, ", the buffer has one across ");
+		add(t, ", the buffer has one that only fits multiples of ");
 		add_limit(t, r->found);
 		break;
 	case DMA_BUF_FIELD_MAX_SEGMENT_SIZE:
