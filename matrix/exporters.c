@@ -95,6 +95,11 @@ static void make_vivid_contig(int *fds)
 	make_vivid(V4L2_CONTIG, fds);
 }
 
+static void make_late_gem(int *fds)
+{
+	make_gem(open_driver("prime_late"), fds);
+}
+
 static void make_negotiated(int *fds)
 {
 	for (int i = 0; i < BUFFERS; i++) {
@@ -117,6 +122,7 @@ const struct exporter exporters[] = {
 	{ "vivid-vmalloc", make_vivid_vmalloc },
 	{ "vivid-contig", make_vivid_contig },
 	{ "negotiated", make_negotiated, .late = true },
+	{ "late-gem", make_late_gem, .late = true },
 };
 
 const unsigned int exporters_count = sizeof(exporters) / sizeof(exporters[0]);
