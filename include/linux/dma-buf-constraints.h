@@ -8,6 +8,7 @@
 #define __LINUX_DMA_BUF_CONSTRAINTS_H
 
 #include <linux/bits.h>
+#include <linux/dma-direction.h>
 #include <linux/types.h>
 
 #include <uapi/linux/dma-buf-constraints.h>
@@ -15,6 +16,8 @@
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
+struct file;
+struct module;
 struct sg_table;
 
 /**
@@ -23,10 +26,13 @@ struct sg_table;
  * @segment_boundary: a mask such as 0xffff; no segment may cross a multiple of
  *	mask + 1 bytes
  * @max_segment_size: bytes
- * @max_segments: how many segments the device takes
+ * @max_segments: how many segments the device takes, UINT_MAX for any number;
+ *	merged for a buffer, how many runs its storage may consist of
  * @alignment: of the start of every segment, in bytes; a power of two
  * @length_align: of the length of every segment, in bytes; a power of two
  * @flags: DMA_BUF_CONSTRAINT_CONTIGUOUS and the like
+ *
+ * A segment is one entry of a mapped scatter list.
  *
  * For a device behind an IOMMU these are what remains for the pages, not what
  * the device needs of its I/O addresses: the IOMMU provides those.
@@ -45,7 +51,8 @@ struct dma_buf_constraints {
  * struct dma_buf_conflict - why storage or another device does not suit
  * @field: DMA_BUF_FIELD_*, 0 for none
  * @wanted: what the constraint asks for, in the field's unit
- * @found: what there is
+ * @found: what there is; for masks the mask that would have been enough, so
+ *	that no address is told
  */
 struct dma_buf_conflict {
 	u32 field;
@@ -68,6 +75,7 @@ int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 				    const struct sg_table *sgt,
 				    struct dma_buf_conflict *conflict);
+void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, size_t size);
 
 /* Of a buffer: merged over every attachment and every device announced. */
 int dma_buf_get_constraints(struct dma_buf *dmabuf,
@@ -76,10 +84,40 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf,
 const struct dma_buf_constraints *
 dma_buf_attachment_constraints(const struct dma_buf_attachment *attach);
 
+/**
+ * struct dma_buf_late_ops - an exporter that places its storage when it is used
+ */
+struct dma_buf_late_ops {
+	/**
+	 * @storage: says where the storage is. The core has cleared the
+	 * answer and filled in size and name of the exporter.
+	 *
+	 * Context: may sleep; the reservation object is held.
+	 *
+	 * Return: 0 or a negative errno for the program that asks.
+	 */
+	int (*storage)(struct dma_buf *dmabuf,
+		       struct dma_buf_storage_info *info);
+
+	/**
+	 * @admit: a device joins, by attachment or by announcement; @merged
+	 * are the constraints of all devices with the new one, which do not
+	 * contradict one another. Optional.
+	 *
+	 * Context: may sleep; the reservation object is held.
+	 *
+	 * Return: 0 when the storage is not placed yet, suits, or can move;
+	 * -EBUSY with @conflict filled in otherwise, and the device is
+	 * refused for that reason.
+	 */
+	int (*admit)(struct dma_buf *dmabuf,
+		     const struct dma_buf_constraints *merged,
+		     struct dma_buf_conflict *conflict);
+};
+
 /* An exporter that allocates at the first map says so, and why it refuses. */
-void dma_buf_set_late(struct dma_buf *dmabuf,
-		      int (*storage)(struct dma_buf *dmabuf,
-				     struct dma_buf_storage_info *info));
+int dma_buf_set_late(struct dma_buf *dmabuf,
+		     const struct dma_buf_late_ops *ops);
 void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 		    const struct dma_buf_conflict *conflict);
 
@@ -88,7 +126,13 @@ struct sg_table *
 dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir);
 
-/* Which struct device a file of a subsystem's character device stands for. */
+/**
+ * struct dma_buf_device_class - the files of one character-device major
+ * @major: major number
+ * @get: the struct device that does DMA for an open file, with a reference;
+ *	ERR_PTR(-ENODEV) when it is gone or has none
+ * @owner: module of @get
+ */
 struct dma_buf_device_class {
 	unsigned int major;
 	struct device *(*get)(struct file *file);

@@ -41,7 +41,7 @@
  * @dma_mask: highest address that all of them reach
  * @segment_boundary: mask; no segment crosses a multiple of it plus one
  * @max_segment_size: bytes
- * @max_segments: segments
+ * @max_segments: runs of contiguous storage
  * @alignment: of each segment's start, bytes
  * @length_align: of each segment's length, bytes
  * @flags: DMA_BUF_CONSTRAINT_*
@@ -57,7 +57,7 @@ struct dma_buf_constraints_info {
 	__u32 length_align;
 	__u32 flags;
 	__u32 devices;
-	__u32 pad;
+	__u32 pad[2];
 };
 
 /**

@@ -79,16 +79,20 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 {
 	const bool nonsense = !dev || !dmabuf ||
 			      (importer_ops && !importer_ops->move_notify);
+	struct dma_buf_attachment_object *obj;
 	struct dma_buf_attachment *attach;
 	int ret;
 
 	if (WARN_ON_ONCE(nonsense))
 		return ERR_PTR(-EINVAL);
 
-	attach = kmalloc(sizeof(*attach), GFP_KERNEL);
-	if (!attach)
+	obj = kmalloc(sizeof(*obj), GFP_KERNEL);
+	if (!obj)
 		return ERR_PTR(-ENOMEM);
+	attach = &obj->base;
 
+	/* Before the exporter hears of the device, so that it can ask. */
+	dma_buf_constraints_from_device(&obj->constraints, dev);
 	*attach = (struct dma_buf_attachment) {
 		.dmabuf = dmabuf,
 		.dev = dev,
@@ -113,7 +117,7 @@ err_detach:
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 err_free:
-	kfree(attach);
+	kfree(obj);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
@@ -151,7 +155,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	dma_buf_attachment_unlink(attach);
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
-	kfree(attach);
+	kfree(to_dma_buf_attachment_object(attach));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 

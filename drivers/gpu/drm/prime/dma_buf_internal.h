@@ -15,6 +15,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/debugfs.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-buf-constraints.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
@@ -66,6 +67,20 @@ static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 {
 	return container_of(dmabuf, struct dma_buf_object, base);
 }
+
+/**
+ * struct dma_buf_attachment_object - the container around every
+ *	&struct dma_buf_attachment
+ * @base: what exporters and importers see
+ * @constraints: what the device needs; never changes
+ */
+struct dma_buf_attachment_object {
+	struct dma_buf_attachment base;
+	struct dma_buf_constraints constraints;
+};
+
+#define to_dma_buf_attachment_object(attach) \
+	container_of_const(attach, struct dma_buf_attachment_object, base)
 
 /* dma_buf_fops.c */
 extern const struct file_operations dma_buf_fops;

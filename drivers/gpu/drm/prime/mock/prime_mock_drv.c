@@ -4,6 +4,9 @@
  * them. This file has the devices, the scripts and the counters.
  */
 #include <linux/delay.h>
+#ifdef CONFIG_DRM_PRIME_LAYER
+#include <linux/dma-buf-constraints.h>
+#endif
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
@@ -276,6 +279,30 @@ static int mock_ioctl_stats(struct drm_device *drm, void *data,
 }
 
 /* --- device --- */
+
+#ifdef CONFIG_DRM_PRIME_LAYER
+/* The DMA API has no word for a number of segments; late exporters want it. */
+static int mock_constraints_set(struct device *dev,
+				const struct drm_prime_mock_limits *args)
+{
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(args->dma_bits);
+	c.max_segment_size = args->max_segment_size;
+	c.segment_boundary = args->segment_boundary;
+	if (args->max_segments)
+		c.max_segments = args->max_segments;
+	return devm_dma_buf_constraints_set(dev, &c);
+}
+#else
+static int mock_constraints_set(struct device *dev,
+				const struct drm_prime_mock_limits *args)
+{
+	return 0;
+}
+#endif
+
 static int mock_ioctl_limits(struct drm_device *drm, void *data,
 			     struct drm_file *file)
 {
@@ -295,6 +322,8 @@ static int mock_ioctl_limits(struct drm_device *drm, void *data,
 		return -EINVAL;
 	mutex_lock(&mock->lock);
 	ret = dma_set_mask_and_coherent(drm->dev, DMA_BIT_MASK(args->dma_bits));
+	if (!ret)
+		ret = mock_constraints_set(drm->dev, args);
 	if (!ret) {
 		dma_set_max_seg_size(drm->dev, args->max_segment_size);
 		dma_set_seg_boundary(drm->dev, boundary);

@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Late allocation, for exporters to build on: storage comes with the first
+ * map, pin, vmap or page fault, for the constraints of every device that has
+ * joined by then, and moves when a device joins that it does not suit.
+ *
+ * Storage is referenced by the buffer and by each mapping of a device. Who
+ * follows moves keeps the old pages until it gives the mapping back.
+ */
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/highmem.h>
+#include <linux/iommu-dma.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/swiotlb.h>
+#include <linux/vmalloc.h>
+
+#include <linux/dma-buf-late.h>
+
+#include "dma_buf_internal.h"
+#include "dma_buf_storage.h"
+
+/**
+ * DOC: late allocation
+ *
+ * The exporter embeds a &struct dma_buf_late and calls from each of its
+ * &struct dma_buf_ops the function of the same name. It has pin and unpin, so
+ * that importers which follow moves are not in the way of one.
+ *
+ * Storage moves when a device joins or maps that it does not suit, if no pin
+ * and no kernel mapping holds it: the content is copied, mappings of user space
+ * are taken down and fault again. With CONFIG_DMABUF_MOVE_NOTIFY, importers
+ * that follow moves are told and fences are waited for; without, their
+ * mappings are pinned like those of everybody else. Where storage can't move
+ * the device gets -EBUSY, and dma_buf_refuse() says why.
+ *
+ * No device works on a copy. Storage is where all of them reach it, so that
+ * ``swiotlb=force`` need not be obeyed: as for memory of dma_alloc_pages(), the
+ * device is given the address of the page. Where the DMA API bounces for
+ * another reason (memory encryption, a restricted pool), the mapping is
+ * refused with DMA_BUF_FIELD_BOUNCE.
+ */
+
+/* A device that has the storage mapped. */
+struct dma_buf_late_mapping {
+	struct list_head node;		/* in dma_buf_late.mappings */
+	struct sg_table sgt;
+	struct dma_buf_storage *storage;	/* with a reference */
+	struct device *dev;
+	enum dma_data_direction dir;
+	bool direct;			/* sgt is not known to the DMA API */
+};
+
+/* How many pages a fault maps, if they are there. */
+#define DMA_BUF_LATE_AROUND	16
+
+/**
+ * dma_buf_late_init - storage to come
+ * @late: part of an object that begins as zeroes
+ * @size: bytes, a multiple of PAGE_SIZE
+ * @resv: reservation object of the buffer
+ * @dev: the exporter's device if it does DMA itself, or NULL
+ *
+ * Storage will be charged to the memory cgroup of the caller, whoever places
+ * it.
+ *
+ * Context: process context.
+ *
+ * Return: 0; -EINVAL when @size is 0 or no multiple of PAGE_SIZE; -ENOMEM when
+ * it is more than the machine has; -EBUSY when @dev can't take a buffer of this
+ * size.
+ */
+int dma_buf_late_init(struct dma_buf_late *late, size_t size,
+		      struct dma_resv *resv, struct device *dev)
+{
+	struct dma_buf_conflict conflict;
+
+	if (!size || !PAGE_ALIGNED(size))
+		return -EINVAL;
+	if (size >> PAGE_SHIFT > totalram_pages())
+		return -ENOMEM;
+
+	dma_buf_constraints_init(&late->own);
+	if (dev) {
+		dma_buf_constraints_from_device(&late->own, dev);
+		if (dma_buf_constraints_check_size(&late->own, size, &conflict))
+			return -EBUSY;
+		dma_buf_constraints_of_storage(&late->own, size);
+	}
+
+	late->size = size;
+	late->resv = resv;
+	late->memcg = get_mem_cgroup_from_current();
+	INIT_LIST_HEAD(&late->mappings);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
+
+/**
+ * dma_buf_late_fini - free the storage
+ * @late: storage that nothing has mapped any more, or all zeroes
+ *
+ * Context: may sleep; nobody else can reach @late.
+ */
+void dma_buf_late_fini(struct dma_buf_late *late)
+{
+	if (!late->size)
+		return;
+
+	WARN_ON_ONCE(!list_empty(&late->mappings) || late->pins || late->vmaps);
+	if (late->storage)
+		dma_buf_storage_put(late->storage);
+	mem_cgroup_put(late->memcg);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, DMA_BUF);
+
+/* Mappings without a pin are those of importers that follow. */
+static bool dma_buf_late_movable(struct dma_buf_late *late)
+{
+	return !late->pins && !late->vmaps;
+}
+
+/**
+ * dma_buf_late_admit - may a device join?
+ * @late: storage
+ * @merged: constraints of all devices, with the one that joins
+ * @conflict: why not
+ *
+ * For &dma_buf_late_ops.admit.
+ *
+ * Context: caller holds the reservation object.
+ *
+ * Return: 0 when the storage suits, can move, or is not there yet; -EBUSY.
+ */
+int dma_buf_late_admit(struct dma_buf_late *late,
+		       const struct dma_buf_constraints *merged,
+		       struct dma_buf_conflict *conflict)
+{
+	struct dma_buf_constraints all = *merged;
+
+	dma_resv_assert_held(late->resv);
+
+	if (dma_buf_constraints_merge(&all, &late->own, conflict))
+		return -EBUSY;
+	if (!late->storage || dma_buf_late_movable(late))
+		return 0;
+
+	return dma_buf_storage_suits(late->storage, &all, conflict) ? 0 : -EBUSY;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_admit, DMA_BUF);
+
+/**
+ * dma_buf_late_describe - where the storage is
+ * @late: storage
+ * @info: filled in; cleared before, but for size and name of the exporter
+ *
+ * For &dma_buf_late_ops.storage.
+ *
+ * Context: caller holds the reservation object.
+ *
+ * Return: 0.
+ */
+int dma_buf_late_describe(struct dma_buf_late *late,
+			  struct dma_buf_storage_info *info)
+{
+	struct dma_buf_late_mapping *m;
+
+	dma_resv_assert_held(late->resv);
+
+	if (!late->storage)
+		return 0;
+
+	dma_buf_storage_describe(late->storage, info);
+	info->flags |= DMA_BUF_STORAGE_COHERENT;
+	list_for_each_entry(m, &late->mappings, node) {
+		info->flags |= DMA_BUF_STORAGE_MAPPED;
+		if (!dev_is_dma_coherent(m->dev))
+			info->flags &= ~DMA_BUF_STORAGE_COHERENT;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_describe, DMA_BUF);
+
+/* User space faults again, and finds the storage that there is then. */
+static void dma_buf_late_zap(struct dma_buf_late *late)
+{
+	if (late->dmabuf)
+		unmap_mapping_range(late->dmabuf->file->f_mapping, 0,
+				    late->size, 1);
+	if (late->file)
+		unmap_mapping_range(late->file, late->file_start, late->size, 1);
+}
+
+/* The processor's view of what devices wrote, or theirs of what it wrote. */
+static void dma_buf_late_sync(struct dma_buf_late *late, bool for_cpu)
+{
+	struct dma_buf_late_mapping *m;
+
+	list_for_each_entry(m, &late->mappings, node) {
+		if (m->direct)
+			continue;
+		if (for_cpu)
+			dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
+		else
+			dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
+	}
+}
+
+/*
+ * Copy the content to @to and let it be the storage. Importers have been told
+ * and no work of theirs is on the way when the copy begins.
+ */
+static int dma_buf_late_move(struct dma_buf_late *late,
+			     struct dma_buf_storage *to)
+{
+	long ret;
+
+	if (!list_empty(&late->mappings))
+		dma_buf_move_notify(late->dmabuf);
+	ret = dma_resv_wait_timeout(late->resv, DMA_RESV_USAGE_BOOKKEEP, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0)
+		return ret;
+
+	dma_buf_late_zap(late);
+	dma_buf_late_sync(late, true);
+	dma_buf_storage_copy(to, late->storage);
+	dma_buf_storage_put(late->storage);
+	late->storage = to;
+	return 0;
+}
+
+/*
+ * What is there would do, but one run would be better: worth a move that
+ * disturbs no device, once.
+ */
+static bool dma_buf_late_improvable(struct dma_buf_late *late,
+				    const struct dma_buf_constraints *all)
+{
+	struct dma_buf_constraints one = *all;
+	struct dma_buf_conflict conflict;
+
+	if (!(all->flags & ~late->storage->wanted &
+	      DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED) ||
+	    !list_empty(&late->mappings) || !dma_buf_late_movable(late))
+		return false;
+
+	one.max_segments = 1;
+	return !dma_buf_storage_suits(late->storage, &one, &conflict);
+}
+
+/*
+ * Storage for everybody who has joined, of whom @attach, if there is one, is
+ * the next to use it.
+ */
+static int dma_buf_late_place(struct dma_buf_late *late,
+			      struct dma_buf_attachment *attach)
+{
+	struct dma_buf_conflict conflict = { };
+	struct dma_buf_constraints all;
+	struct dma_buf_storage *st;
+	struct mem_cgroup *memcg;
+	bool suits = false;
+	int ret = 0;
+
+	dma_resv_assert_held(late->resv);
+
+	/* Without a device it does not matter where the storage is. */
+	if (late->storage && !attach)
+		return 0;
+
+	dma_buf_constraints_init(&all);
+	if (late->dmabuf)
+		ret = dma_buf_get_constraints(late->dmabuf, &all, &conflict);
+	if (!ret)
+		ret = dma_buf_constraints_merge(&all, &late->own, &conflict);
+	if (ret)
+		goto err_refuse;
+
+	if (late->storage) {
+		suits = dma_buf_storage_suits(late->storage, &all, &conflict);
+		if (suits && !dma_buf_late_improvable(late, &all))
+			return 0;
+		ret = -EBUSY;
+		if (!dma_buf_late_movable(late))
+			goto err_refuse;
+	}
+
+	memcg = set_active_memcg(late->memcg);
+	st = dma_buf_storage_alloc(&all, late->size, &conflict);
+	set_active_memcg(memcg);
+	if (IS_ERR(st)) {
+		ret = PTR_ERR(st);
+		goto err_refuse;
+	}
+
+	if (!late->storage) {
+		late->storage = st;
+		return 0;
+	}
+
+	ret = dma_buf_late_move(late, st);
+	if (ret)
+		dma_buf_storage_put(st);
+	return ret;
+
+err_refuse:
+	/* What was only meant to get better is good enough. */
+	if (suits)
+		return 0;
+	if (attach && conflict.field)
+		dma_buf_refuse(late->dmabuf, attach->dev, &conflict);
+	return ret;
+}
+
+/**
+ * dma_buf_late_pin - place the storage and keep it there
+ * @late: storage
+ * @attach: attachment that it has to suit; NULL for the exporter itself
+ *
+ * For &dma_buf_ops.pin.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
+ * suit; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
+ */
+int dma_buf_late_pin(struct dma_buf_late *late, struct dma_buf_attachment *attach)
+{
+	int ret = dma_buf_late_place(late, attach);
+
+	if (!ret)
+		late->pins++;
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
+
+/**
+ * dma_buf_late_unpin - undo one dma_buf_late_pin()
+ * @late: storage
+ *
+ * Context: caller holds the reservation object.
+ */
+void dma_buf_late_unpin(struct dma_buf_late *late)
+{
+	dma_resv_assert_held(late->resv);
+
+	if (!WARN_ON_ONCE(!late->pins))
+		late->pins--;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
+
+/*
+ * "swiotlb=force" makes the DMA API bounce what drivers hand it, and spares what
+ * it allocates. Storage that was placed for its devices is of the latter kind.
+ * Memory that the device really can't see is not.
+ */
+static bool dma_buf_late_is_direct(struct device *dev)
+{
+	return is_swiotlb_force_bounce(dev) && !is_swiotlb_for_alloc(dev) &&
+	       !force_dma_unencrypted(dev) && !get_dma_ops(dev) &&
+	       !use_dma_iommu(dev) && dev_is_dma_coherent(dev);
+}
+
+static int dma_buf_late_map_direct(struct dma_buf_late_mapping *m)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_sg(&m->sgt, sg, i) {
+		sg_dma_address(sg) = phys_to_dma(m->dev, sg_phys(sg));
+		sg_dma_len(sg) = sg->length;
+		if (!dma_capable(m->dev, sg_dma_address(sg), sg->length, true))
+			return -EIO;
+	}
+	m->sgt.nents = m->sgt.orig_nents;
+	m->direct = true;
+	return 0;
+}
+
+/* Does the device see other memory than the processor? */
+static bool dma_buf_late_bounced(struct dma_buf_late_mapping *m)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	/*
+	 * Behind an IOMMU only parts of its pages bounce, which there are none
+	 * of; other operations than these two keep it to themselves.
+	 */
+	if (use_dma_iommu(m->dev) || get_dma_ops(m->dev))
+		return false;
+
+	for_each_sgtable_dma_sg(&m->sgt, sg, i) {
+		if (dma_to_phys(m->dev, sg_dma_address(sg)) != sg_phys(sg))
+			return true;
+	}
+	return false;
+}
+
+static void dma_buf_late_unmap_dma(struct dma_buf_late_mapping *m)
+{
+	if (!m->direct)
+		dma_unmap_sgtable(m->dev, &m->sgt, m->dir, 0);
+}
+
+/* The device's own constraints count entries of its table. */
+static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
+				const struct dma_buf_constraints *c,
+				struct dma_buf_conflict *conflict)
+{
+	int ret;
+
+	if (dma_buf_late_is_direct(m->dev))
+		ret = dma_buf_late_map_direct(m);
+	else
+		ret = dma_map_sgtable(m->dev, &m->sgt, m->dir, 0);
+	if (ret)
+		return ret;
+
+	if (dma_buf_late_bounced(m)) {
+		*conflict = (struct dma_buf_conflict) {
+			.field = DMA_BUF_FIELD_BOUNCE, .wanted = 0, .found = 1,
+		};
+		ret = -EBUSY;
+	} else if (!use_dma_iommu(m->dev)) {
+		ret = dma_buf_constraints_check_table(c, &m->sgt, conflict);
+	}
+	if (ret)
+		dma_buf_late_unmap_dma(m);
+	return ret;
+}
+
+/**
+ * dma_buf_late_map - map the storage for a device, and place it before
+ * @late: storage
+ * @attach: attachment
+ * @dir: direction of the DMA
+ *
+ * For &dma_buf_ops.map_dma_buf.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: the table for dma_buf_late_unmap(), or ERR_PTR: -EBUSY when the
+ * storage does not suit and can't move, none can suit, or the device would see
+ * a copy; -ENOMEM; -ERESTARTSYS or -EINTR after a signal; or the error of
+ * dma_map_sgtable().
+ */
+struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
+				  struct dma_buf_attachment *attach,
+				  enum dma_data_direction dir)
+{
+	const struct dma_buf_constraints *c = dma_buf_attachment_constraints(attach);
+	struct dma_buf_conflict conflict = { };
+	struct dma_buf_late_mapping *m;
+	int ret;
+
+	ret = dma_buf_late_place(late, attach);
+	if (ret)
+		return ERR_PTR(ret);
+
+	m = kzalloc(sizeof(*m), GFP_KERNEL);
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	m->dev = attach->dev;
+	m->dir = dir;
+
+	ret = dma_buf_storage_table(late->storage, c, &m->sgt);
+	if (ret)
+		goto err_free;
+	ret = dma_buf_late_map_dma(m, c, &conflict);
+	if (ret)
+		goto err_table;
+
+	m->storage = dma_buf_storage_get(late->storage);
+	list_add(&m->node, &late->mappings);
+	return &m->sgt;
+
+err_table:
+	sg_free_table(&m->sgt);
+	if (conflict.field)
+		dma_buf_refuse(late->dmabuf, attach->dev, &conflict);
+err_free:
+	kfree(m);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, DMA_BUF);
+
+/**
+ * dma_buf_late_unmap - return a mapping
+ * @late: storage
+ * @sgt: table from dma_buf_late_map()
+ *
+ * For &dma_buf_ops.unmap_dma_buf.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void dma_buf_late_unmap(struct dma_buf_late *late, struct sg_table *sgt)
+{
+	struct dma_buf_late_mapping *m =
+		container_of(sgt, struct dma_buf_late_mapping, sgt);
+
+	dma_resv_assert_held(late->resv);
+
+	list_del(&m->node);
+	dma_buf_late_unmap_dma(m);
+	sg_free_table(&m->sgt);
+	dma_buf_storage_put(m->storage);
+	kfree(m);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
+
+/**
+ * dma_buf_late_begin_cpu_access - show the processor what devices wrote
+ * @late: storage
+ *
+ * For &dma_buf_ops.begin_cpu_access, of any direction.
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: 0.
+ */
+int dma_buf_late_begin_cpu_access(struct dma_buf_late *late)
+{
+	dma_resv_lock(late->resv, NULL);
+	if (late->vaddr)
+		invalidate_kernel_vmap_range(late->vaddr, late->size);
+	dma_buf_late_sync(late, true);
+	dma_resv_unlock(late->resv);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
+
+/**
+ * dma_buf_late_end_cpu_access - show devices what the processor wrote
+ * @late: storage
+ *
+ * For &dma_buf_ops.end_cpu_access, of any direction.
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: 0.
+ */
+int dma_buf_late_end_cpu_access(struct dma_buf_late *late)
+{
+	dma_resv_lock(late->resv, NULL);
+	if (late->vaddr)
+		flush_kernel_vmap_range(late->vaddr, late->size);
+	dma_buf_late_sync(late, false);
+	dma_resv_unlock(late->resv);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
+
+/**
+ * dma_buf_late_vmap - map the storage into the kernel, and place it before
+ * @late: storage
+ * @map: filled in
+ *
+ * For &dma_buf_ops.vmap, or an object's own; all share one mapping.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined;
+ * -EINTR after a fatal signal.
+ */
+int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map)
+{
+	int ret = dma_buf_late_place(late, NULL);
+
+	if (ret)
+		return ret;
+
+	if (!late->vmaps) {
+		late->vaddr = vmap(late->storage->pages, late->storage->nr_pages,
+				   VM_MAP, PAGE_KERNEL);
+		if (!late->vaddr)
+			return -ENOMEM;
+	}
+	late->vmaps++;
+	iosys_map_set_vaddr(map, late->vaddr);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
+
+/**
+ * dma_buf_late_vunmap - undo one dma_buf_late_vmap()
+ * @late: storage
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void dma_buf_late_vunmap(struct dma_buf_late *late)
+{
+	dma_resv_assert_held(late->resv);
+
+	if (WARN_ON_ONCE(!late->vmaps) || --late->vmaps)
+		return;
+	vunmap(late->vaddr);
+	late->vaddr = NULL;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
+
+/**
+ * dma_buf_late_fault - page fault of a mapping of user space
+ * @late: storage
+ * @vmf: the fault
+ * @first: page of the buffer that the mapping starts with
+ *
+ * Places the storage. For want of memory the process gets SIGBUS, not the OOM
+ * killer.
+ *
+ * Context: mmap_lock or the VMA's lock held; takes the reservation object.
+ *
+ * Return: as &vm_operations_struct.fault.
+ */
+vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
+			      pgoff_t first)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	const unsigned long nr = (vmf->address - vma->vm_start) >> PAGE_SHIFT;
+	struct dma_buf_storage *st;
+	vm_fault_t fault;
+	unsigned long i;
+	int ret;
+
+	if (dma_resv_lock_interruptible(late->resv, NULL))
+		return VM_FAULT_NOPAGE;
+
+	ret = dma_buf_late_place(late, NULL);
+	if (ret) {
+		fault = ret == -EINTR ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
+		goto out;
+	}
+
+	st = late->storage;
+	fault = VM_FAULT_SIGBUS;
+	for (i = 0; i < DMA_BUF_LATE_AROUND; i++) {
+		if (first + nr + i >= st->nr_pages || nr + i >= vma_pages(vma))
+			break;
+		fault = vmf_insert_pfn(vma, vmf->address + i * PAGE_SIZE,
+				       page_to_pfn(st->pages[first + nr + i]));
+		if (fault != VM_FAULT_NOPAGE) {
+			/* The page that was asked for counts. */
+			if (i)
+				fault = VM_FAULT_NOPAGE;
+			break;
+		}
+	}
+out:
+	dma_resv_unlock(late->resv);
+	return fault;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_fault, DMA_BUF);
+
+static vm_fault_t dma_buf_late_vm_fault(struct vm_fault *vmf)
+{
+	return dma_buf_late_fault(vmf->vma->vm_private_data, vmf,
+				  vmf->vma->vm_pgoff);
+}
+
+static const struct vm_operations_struct dma_buf_late_vm_ops = {
+	.fault = dma_buf_late_vm_fault,
+};
+
+/**
+ * dma_buf_late_mmap - mapping of the dma-buf's file
+ * @late: storage
+ * @vma: mapping, whose file keeps @late
+ *
+ * For &dma_buf_ops.mmap. Pages come with faults.
+ *
+ * Context: mmap_lock held for writing.
+ *
+ * Return: 0; -EINVAL for a private mapping that could be written.
+ */
+int dma_buf_late_mmap(struct dma_buf_late *late, struct vm_area_struct *vma)
+{
+	if (is_cow_mapping(vma->vm_flags))
+		return -EINVAL;
+
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_private_data = late;
+	vma->vm_ops = &dma_buf_late_vm_ops;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_mmap, DMA_BUF);

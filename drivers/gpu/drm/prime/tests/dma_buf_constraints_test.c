@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Constraints of devices: derived, merged, and held against sizes and tables.
+ * What merging promises is tried on random constraints, the same ones in every
+ * run.
+ */
+#include <linux/dma-buf-constraints.h>
+#include <linux/dma-mapping.h>
+#include <linux/prandom.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+
+#include "mock_exporter.h"
+#include "mock_importer.h"
+
+#define ROUNDS		20000
+#define MAX_ENTRIES	4
+
+static struct rnd_state rnd;
+
+static u32 pick(u32 n)
+{
+	return prandom_u32_state(&rnd) % n;
+}
+
+/* Narrow ranges, so that constraints meet, contradict and are met by tables. */
+static void random_constraints(struct dma_buf_constraints *c)
+{
+	dma_buf_constraints_init(c);
+	if (pick(2))
+		c->dma_mask = DMA_BIT_MASK(14 + pick(8));
+	if (pick(8) == 0)
+		c->dma_mask = SZ_64K + pick(SZ_1M);
+	if (pick(2))
+		c->segment_boundary = DMA_BIT_MASK(12 + pick(8));
+	if (pick(2))
+		c->max_segment_size = SZ_4K << pick(6);
+	if (pick(2))
+		c->max_segments = 1 + pick(4);
+	if (pick(2))
+		c->alignment = 1 << pick(22);
+	if (pick(2))
+		c->length_align = 1 << pick(20);
+	c->flags = pick(16);
+}
+
+static bool same(const struct dma_buf_constraints *a, const struct dma_buf_constraints *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* Merged into @to: whether there was a conflict. */
+static bool merged(struct dma_buf_constraints *to, const struct dma_buf_constraints *a,
+		   const struct dma_buf_constraints *b)
+{
+	*to = *a;
+	return !dma_buf_constraints_merge(to, b, NULL);
+}
+
+struct random_table {
+	struct sg_table sgt;
+	struct scatterlist sg[MAX_ENTRIES];
+};
+
+static void random_table(struct random_table *table)
+{
+	u32 count = 1 + pick(MAX_ENTRIES), i;
+	dma_addr_t addr = pick(512) * SZ_4K;
+
+	sg_init_table(table->sg, count);
+	for (i = 0; i < count; i++) {
+		sg_dma_address(&table->sg[i]) = addr;
+		sg_dma_len(&table->sg[i]) = SZ_4K << pick(4);
+		/* Half of the entries follow on the one before. */
+		addr += sg_dma_len(&table->sg[i]);
+		if (pick(2))
+			addr = pick(512) * SZ_4K;
+	}
+	table->sgt = (struct sg_table) {
+		.sgl = table->sg, .nents = count, .orig_nents = count,
+	};
+}
+
+static void merge_commutes(struct kunit *test)
+{
+	struct dma_buf_constraints a, b, ab, ba;
+	struct dma_buf_conflict one, two;
+	int i, ret, conflicts = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		random_constraints(&a);
+		random_constraints(&b);
+		ab = a;
+		ba = b;
+		one = (struct dma_buf_conflict) {};
+		two = one;
+		ret = dma_buf_constraints_merge(&ab, &b, &one);
+		KUNIT_ASSERT_EQ(test, dma_buf_constraints_merge(&ba, &a, &two), ret);
+		KUNIT_ASSERT_EQ(test, one.field, two.field);
+		KUNIT_ASSERT_EQ(test, one.wanted, two.wanted);
+		KUNIT_ASSERT_EQ(test, one.found, two.found);
+		KUNIT_ASSERT_EQ(test, ret ? -EBUSY : 0, ret);
+		KUNIT_ASSERT_EQ(test, !!ret, one.field != DMA_BUF_FIELD_NONE);
+		KUNIT_ASSERT_TRUE(test, ret ? same(&ab, &a) && same(&ba, &b) : same(&ab, &ba));
+		conflicts += !!ret;
+	}
+	/* Both outcomes were seen. */
+	KUNIT_EXPECT_GT(test, conflicts, ROUNDS / 50);
+	KUNIT_EXPECT_LT(test, conflicts, ROUNDS / 2);
+}
+
+static void merge_associates(struct kunit *test)
+{
+	struct dma_buf_constraints a, b, c, ab, bc, left, right;
+	int i, conflicts = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		bool l, r;
+
+		random_constraints(&a);
+		random_constraints(&b);
+		random_constraints(&c);
+		l = merged(&ab, &a, &b) && merged(&left, &ab, &c);
+		r = merged(&bc, &b, &c) && merged(&right, &a, &bc);
+		KUNIT_ASSERT_EQ(test, l, r);
+		if (l)
+			KUNIT_ASSERT_TRUE(test, same(&left, &right));
+		conflicts += !l;
+	}
+	KUNIT_EXPECT_GT(test, conflicts, ROUNDS / 50);
+	KUNIT_EXPECT_LT(test, conflicts, ROUNDS / 2);
+}
+
+/* With itself and with no constraints: nothing changes. */
+static void merge_is_idempotent(struct kunit *test)
+{
+	struct dma_buf_constraints a, none, to;
+	int i;
+
+	dma_buf_constraints_init(&none);
+	for (i = 0; i < ROUNDS; i++) {
+		random_constraints(&a);
+		/* What contradicts itself is a conflict with anything. */
+		if (!merged(&to, &a, &a)) {
+			KUNIT_ASSERT_FALSE(test, merged(&to, &a, &none));
+			continue;
+		}
+		KUNIT_ASSERT_TRUE(test, same(&to, &a));
+		KUNIT_ASSERT_TRUE(test, merged(&to, &a, &none));
+		KUNIT_ASSERT_TRUE(test, same(&to, &a));
+		KUNIT_ASSERT_TRUE(test, merged(&to, &none, &a));
+		KUNIT_ASSERT_TRUE(test, same(&to, &a));
+	}
+}
+
+/* A table suits the merged constraints exactly when it suits both. */
+static void merge_is_both(struct kunit *test)
+{
+	struct dma_buf_constraints a, b, both;
+	struct random_table table;
+	int i, good = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		bool one, two, all;
+
+		random_constraints(&a);
+		random_constraints(&b);
+		if (!merged(&both, &a, &b))
+			continue;
+		random_table(&table);
+		one = !dma_buf_constraints_check_table(&a, &table.sgt, NULL);
+		two = !dma_buf_constraints_check_table(&b, &table.sgt, NULL);
+		all = !dma_buf_constraints_check_table(&both, &table.sgt, NULL);
+		KUNIT_ASSERT_EQ(test, all, one && two);
+		good += all;
+	}
+	KUNIT_EXPECT_GT(test, good, ROUNDS / 200);
+}
+
+/* What check_size() refuses no table of that size satisfies. */
+static void size_is_necessary(struct kunit *test)
+{
+	struct dma_buf_constraints c;
+	struct random_table table;
+	struct scatterlist *sg;
+	int i, refused = 0;
+	unsigned int j;
+
+	for (i = 0; i < ROUNDS; i++) {
+		size_t size = 0;
+
+		random_constraints(&c);
+		/* A single entry is a single run in whatever number. */
+		c.flags &= ~DMA_BUF_CONSTRAINT_CONTIGUOUS;
+		random_table(&table);
+		for_each_sgtable_dma_sg(&table.sgt, sg, j)
+			size += sg_dma_len(sg);
+		if (!dma_buf_constraints_check_size(&c, size, NULL))
+			continue;
+		refused++;
+		/* Entries may lie above one another; a buffer's don't. */
+		if (size - 1 > c.dma_mask)
+			continue;
+		KUNIT_ASSERT_EQ(test, dma_buf_constraints_check_table(&c, &table.sgt, NULL),
+				-EBUSY);
+	}
+	KUNIT_EXPECT_GT(test, refused, ROUNDS / 50);
+}
+
+/* One run of storage, cut as the device likes, has no more entries than it takes. */
+static void one_run_suits(struct kunit *test)
+{
+	struct dma_buf_constraints c, storage;
+	int i, tried = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		size_t size = SZ_4K << pick(6);
+
+		random_constraints(&c);
+		if (dma_buf_constraints_check_size(&c, size, NULL))
+			continue;
+		tried++;
+		storage = c;
+		dma_buf_constraints_of_storage(&storage, size);
+		KUNIT_ASSERT_GE(test, storage.max_segments, 1);
+		KUNIT_ASSERT_LE(test, storage.max_segments, c.max_segments);
+		KUNIT_ASSERT_EQ(test, storage.max_segments == 1,
+				!!(storage.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS));
+	}
+	KUNIT_EXPECT_GT(test, tried, ROUNDS / 10);
+}
+
+static void expect_conflict(struct kunit *test, int ret, const struct dma_buf_conflict *conflict,
+			    u32 field, u64 wanted, u64 found)
+{
+	KUNIT_EXPECT_EQ(test, ret, -EBUSY);
+	KUNIT_EXPECT_EQ(test, conflict->field, field);
+	KUNIT_EXPECT_EQ_MSG(test, conflict->wanted, wanted, "field %u", field);
+	KUNIT_EXPECT_EQ_MSG(test, conflict->found, found, "field %u", field);
+}
+
+/* One table for each field, whose only fault is that field. */
+static void table_names_the_field(struct kunit *test)
+{
+	static const struct {
+		struct dma_buf_constraints c;
+		u32 count;
+		dma_addr_t addr[2];
+		u32 len[2];
+		struct dma_buf_conflict expect;
+	} cases[] = {
+		{ { .dma_mask = DMA_BIT_MASK(28) }, 1, { 0x10000000 }, { SZ_4K },
+		  { DMA_BUF_FIELD_DMA_MASK, DMA_BIT_MASK(28), DMA_BIT_MASK(29) } },
+		{ { .dma_mask = DMA_BIT_MASK(28) }, 1, { 0x0ffff000 }, { SZ_8K },
+		  { DMA_BUF_FIELD_DMA_MASK, DMA_BIT_MASK(28), DMA_BIT_MASK(29) } },
+		{ { .dma_mask = DMA_BIT_MASK(28) }, 1, { 0x0ffff000 }, { SZ_4K }, {} },
+		{ { .segment_boundary = 0xffff }, 1, { 0xf000 }, { SZ_8K },
+		  { DMA_BUF_FIELD_SEGMENT_BOUNDARY, 0xffff, 0x1ffff } },
+		{ { .segment_boundary = 0xffff }, 2, { 0xf000, 0x10000 }, { SZ_4K, SZ_64K }, {} },
+		{ { .max_segment_size = SZ_64K }, 2, { 0, SZ_1M }, { SZ_64K, SZ_128K },
+		  { DMA_BUF_FIELD_MAX_SEGMENT_SIZE, SZ_64K, SZ_128K } },
+		{ { .max_segments = 1 }, 2, { 0, SZ_4K }, { SZ_4K, SZ_4K },
+		  { DMA_BUF_FIELD_MAX_SEGMENTS, 1, 2 } },
+		{ { .alignment = SZ_64K }, 2, { 0, 0x21000 }, { SZ_4K, SZ_4K },
+		  { DMA_BUF_FIELD_ALIGNMENT, SZ_64K, SZ_4K } },
+		{ { .length_align = SZ_64K }, 2, { 0, SZ_1M }, { SZ_64K, SZ_8K },
+		  { DMA_BUF_FIELD_LENGTH_ALIGN, SZ_64K, SZ_8K } },
+		{ { .flags = DMA_BUF_CONSTRAINT_CONTIGUOUS }, 2, { 0, SZ_8K }, { SZ_4K, SZ_4K },
+		  { DMA_BUF_FIELD_CONTIGUOUS, 1, 2 } },
+		{ { .flags = DMA_BUF_CONSTRAINT_CONTIGUOUS }, 2, { SZ_8K, SZ_4K },
+		  { SZ_4K, SZ_4K }, { DMA_BUF_FIELD_CONTIGUOUS, 1, 2 } },
+		/* Adjacent entries are one run. */
+		{ { .flags = DMA_BUF_CONSTRAINT_CONTIGUOUS }, 2, { 0, SZ_4K }, { SZ_4K, SZ_4K },
+		  {} },
+		{ { .flags = DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED }, 2, { 0, SZ_8K },
+		  { SZ_4K, SZ_4K }, {} },
+	};
+	struct dma_buf_constraints c, none;
+	struct dma_buf_conflict conflict;
+	struct scatterlist sg[2];
+	struct sg_table sgt;
+	unsigned int i, j;
+	int ret;
+
+	dma_buf_constraints_init(&none);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		/* Fields left out are those of no constraints. */
+		c = cases[i].c;
+		c.dma_mask = c.dma_mask ?: none.dma_mask;
+		c.segment_boundary = c.segment_boundary ?: none.segment_boundary;
+		c.max_segment_size = c.max_segment_size ?: none.max_segment_size;
+		c.max_segments = c.max_segments ?: none.max_segments;
+		c.alignment = c.alignment ?: none.alignment;
+		c.length_align = c.length_align ?: none.length_align;
+		sg_init_table(sg, cases[i].count);
+		for (j = 0; j < cases[i].count; j++) {
+			sg_dma_address(&sg[j]) = cases[i].addr[j];
+			sg_dma_len(&sg[j]) = cases[i].len[j];
+		}
+		sgt = (struct sg_table) {
+			.sgl = sg, .nents = cases[i].count, .orig_nents = cases[i].count,
+		};
+		conflict = (struct dma_buf_conflict) {};
+		ret = dma_buf_constraints_check_table(&c, &sgt, &conflict);
+		KUNIT_EXPECT_EQ_MSG(test, !!ret, !!cases[i].expect.field, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, conflict.field, cases[i].expect.field, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, conflict.wanted, cases[i].expect.wanted, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, conflict.found, cases[i].expect.found, "case %u", i);
+		KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_table(&none, &sgt, NULL), 0);
+		KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_table(&c, &sgt, NULL), ret);
+	}
+}
+
+static void merge_names_the_field(struct kunit *test)
+{
+	struct dma_buf_constraints a, b;
+	struct dma_buf_conflict conflict;
+	int ret;
+
+	dma_buf_constraints_init(&a);
+	dma_buf_constraints_init(&b);
+	a.dma_mask = DMA_BIT_MASK(20);
+	b.alignment = SZ_1M;
+	ret = dma_buf_constraints_merge(&a, &b, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_ALIGNMENT, SZ_1M, SZ_512K);
+	a.dma_mask = SZ_1M + SZ_4K;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_merge(&a, &b, &conflict), 0);
+	KUNIT_EXPECT_EQ(test, a.alignment, SZ_1M);
+
+	dma_buf_constraints_init(&a);
+	dma_buf_constraints_init(&b);
+	a.dma_mask = DMA_BIT_MASK(20);
+	b.length_align = SZ_2M;
+	ret = dma_buf_constraints_merge(&a, &b, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_LENGTH_ALIGN, SZ_2M, SZ_1M);
+	a.dma_mask = DMA_BIT_MASK(21);
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_merge(&a, &b, NULL), 0);
+	KUNIT_EXPECT_EQ(test, a.length_align, SZ_2M);
+}
+
+/* Each device has its own table: one run suits the first, its pieces the second. */
+static void segments_do_not_contradict(struct kunit *test)
+{
+	struct dma_buf_constraints one, small;
+
+	dma_buf_constraints_init(&one);
+	one.max_segments = 1;
+	one.alignment = SZ_1M;
+	dma_buf_constraints_init(&small);
+	small.max_segment_size = SZ_64K;
+	small.max_segments = 20;
+	dma_buf_constraints_of_storage(&one, SZ_1M);
+	dma_buf_constraints_of_storage(&small, SZ_1M);
+	/* 16 entries for one run, and one more for each of four further runs. */
+	KUNIT_EXPECT_EQ(test, small.max_segments, 5);
+	KUNIT_EXPECT_FALSE(test, small.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS);
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_merge(&small, &one, NULL), 0);
+	KUNIT_EXPECT_EQ(test, small.max_segments, 1);
+	KUNIT_EXPECT_TRUE(test, small.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS);
+}
+
+static void size_names_the_field(struct kunit *test)
+{
+	struct dma_buf_constraints c;
+	struct dma_buf_conflict conflict;
+	int ret;
+
+	dma_buf_constraints_init(&c);
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SIZE_MAX & PAGE_MASK, NULL), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, 0, NULL), 0);
+
+	c.dma_mask = DMA_BIT_MASK(20);
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_1M, NULL), 0);
+	ret = dma_buf_constraints_check_size(&c, SZ_2M, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_DMA_MASK, DMA_BIT_MASK(20),
+			DMA_BIT_MASK(21));
+
+	dma_buf_constraints_init(&c);
+	c.length_align = SZ_64K;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_128K, NULL), 0);
+	ret = dma_buf_constraints_check_size(&c, SZ_128K + SZ_8K, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_LENGTH_ALIGN, SZ_64K, SZ_8K);
+
+	dma_buf_constraints_init(&c);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	c.max_segment_size = SZ_64K;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_64K, NULL), 0);
+	ret = dma_buf_constraints_check_size(&c, SZ_128K, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENT_SIZE, SZ_64K, SZ_128K);
+
+	c.flags = 0;
+	c.max_segments = 4;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_256K, NULL), 0);
+	ret = dma_buf_constraints_check_size(&c, SZ_256K + PAGE_SIZE, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENTS, 4, 5);
+	/* The boundary cuts as well. */
+	c.segment_boundary = SZ_32K - 1;
+	ret = dma_buf_constraints_check_size(&c, SZ_256K, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENTS, 4, 8);
+
+	/* Buffers are mapped in whole pages. */
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = 512;
+	ret = dma_buf_constraints_check_size(&c, SZ_64K, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENT_SIZE, 512, PAGE_SIZE);
+	dma_buf_constraints_init(&c);
+	c.segment_boundary = 511;
+	ret = dma_buf_constraints_check_size(&c, SZ_64K, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_SEGMENT_BOUNDARY, 511, PAGE_SIZE - 1);
+}
+
+static void device_tells(struct kunit *test)
+{
+	struct device *dev = prime_test_device(test);
+	struct device_dma_parameters parms = {};
+	struct dma_buf_constraints c, none;
+
+	dma_buf_constraints_init(&none);
+	dma_buf_constraints_from_device(&c, dev);
+	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(64));
+	/* What the DMA API says for a device of which it knows nothing. */
+	KUNIT_EXPECT_EQ(test, c.max_segment_size, SZ_64K);
+	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
+	KUNIT_EXPECT_EQ(test, c.segment_boundary, none.segment_boundary);
+	KUNIT_EXPECT_EQ(test, c.max_segments, none.max_segments);
+	KUNIT_EXPECT_EQ(test, c.alignment, 1);
+	KUNIT_EXPECT_EQ(test, c.length_align, 1);
+
+	dev->dma_parms = &parms;
+	dma_set_max_seg_size(dev, SZ_1M);
+	dma_set_seg_boundary(dev, SZ_4M - 1);
+	dma_set_min_align_mask(dev, SZ_8K - 1);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(40)), 0);
+	dma_buf_constraints_from_device(&c, dev);
+	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(40));
+	KUNIT_EXPECT_EQ(test, c.max_segment_size, SZ_1M);
+	KUNIT_EXPECT_EQ(test, c.segment_boundary, SZ_4M - 1);
+	KUNIT_EXPECT_EQ(test, c.alignment, SZ_8K);
+	KUNIT_EXPECT_EQ(test, c.flags, 0);
+
+	dev->bus_dma_limit = DMA_BIT_MASK(36);
+	dma_set_max_seg_size(dev, UINT_MAX);
+	dma_buf_constraints_from_device(&c, dev);
+	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(36));
+	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
+	dev->bus_dma_limit = 0;
+	dev->dma_parms = NULL;
+}
+
+/* An IOMMU provides addresses; it neither cuts entries nor aligns pages. */
+static void translated_device(struct kunit *test)
+{
+#ifdef CONFIG_IOMMU_DMA
+	struct device *dev = prime_test_device(test);
+	struct device_dma_parameters parms = {};
+	struct dma_buf_constraints c, none;
+
+	dma_buf_constraints_init(&none);
+	dev->dma_parms = &parms;
+	dma_set_max_seg_size(dev, UINT_MAX);
+	dma_set_seg_boundary(dev, SZ_4M - 1);
+	dma_set_min_align_mask(dev, SZ_8K - 1);
+	dma_buf_constraints_from_device(&c, dev);
+	c.max_segments = 1;
+	c.flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS | DMA_BUF_CONSTRAINT_COHERENT;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &c), 0);
+	dev->dma_iommu = true;
+	dma_buf_constraints_from_device(&c, dev);
+	dev->dma_iommu = false;
+	dev->dma_parms = NULL;
+	KUNIT_EXPECT_EQ(test, c.dma_mask, none.dma_mask);
+	KUNIT_EXPECT_EQ(test, c.segment_boundary, none.segment_boundary);
+	KUNIT_EXPECT_EQ(test, c.max_segments, none.max_segments);
+	KUNIT_EXPECT_EQ(test, c.max_segment_size, SZ_4M);
+	KUNIT_EXPECT_EQ(test, c.alignment, SZ_8K);
+	KUNIT_EXPECT_EQ(test, c.flags,
+			DMA_BUF_CONSTRAINT_TRANSLATED | DMA_BUF_CONSTRAINT_COHERENT);
+#else
+	kunit_skip(test, "CONFIG_IOMMU_DMA is off");
+#endif
+}
+
+static void driver_overrides(struct kunit *test)
+{
+	struct device *dev = prime_test_device(test);
+	struct device *other = prime_test_device(test);
+	struct dma_buf_constraints c, set;
+
+	dma_buf_constraints_from_device(&set, dev);
+	set.max_segments = 7;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &set), 0);
+	dma_buf_constraints_from_device(&c, dev);
+	KUNIT_EXPECT_TRUE(test, same(&c, &set));
+	set.max_segments = 1;
+	set.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &set), 0);
+	dma_buf_constraints_from_device(&c, dev);
+	KUNIT_EXPECT_TRUE(test, same(&c, &set));
+	/* Another device is none of its business. */
+	dma_buf_constraints_from_device(&c, other);
+	KUNIT_EXPECT_FALSE(test, same(&c, &set));
+	/* The driver leaves. */
+	device_release_driver(dev);
+	dma_buf_constraints_from_device(&c, dev);
+	KUNIT_EXPECT_EQ(test, c.max_segments, UINT_MAX);
+}
+
+static void nonsense_is_refused(struct kunit *test)
+{
+	struct device *dev = prime_test_device(test);
+	struct dma_buf_constraints c, was;
+
+#define EXPECT_REFUSED(field, value)						\
+	do {									\
+		dma_buf_constraints_init(&c);					\
+		c.field = value;						\
+		KUNIT_EXPECT_EQ_MSG(test, devm_dma_buf_constraints_set(dev, &c), -EINVAL, #field); \
+	} while (0)
+
+	EXPECT_REFUSED(dma_mask, 0);
+	EXPECT_REFUSED(segment_boundary, 0);
+	EXPECT_REFUSED(segment_boundary, SZ_64K);
+	EXPECT_REFUSED(max_segment_size, 0);
+	EXPECT_REFUSED(max_segments, 0);
+	EXPECT_REFUSED(alignment, 0);
+	EXPECT_REFUSED(alignment, 3 * SZ_4K);
+	EXPECT_REFUSED(length_align, 0);
+	EXPECT_REFUSED(length_align, 3);
+	EXPECT_REFUSED(flags, 1 << 4);
+#undef EXPECT_REFUSED
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = SZ_64K;
+	c.length_align = SZ_128K;
+	KUNIT_EXPECT_EQ(test, devm_dma_buf_constraints_set(dev, &c), -EINVAL);
+	dma_buf_constraints_init(&c);
+	c.segment_boundary = SZ_64K - 1;
+	c.length_align = SZ_128K;
+	KUNIT_EXPECT_EQ(test, devm_dma_buf_constraints_set(dev, &c), -EINVAL);
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(16);
+	c.alignment = SZ_64K;
+	KUNIT_EXPECT_EQ(test, devm_dma_buf_constraints_set(dev, &c), -EINVAL);
+	/* None of them was kept. */
+	dma_buf_constraints_from_device(&was, dev);
+	KUNIT_EXPECT_EQ(test, was.max_segment_size, SZ_64K);
+	KUNIT_EXPECT_EQ(test, was.alignment, 1);
+}
+
+/* Attachments carry the device's constraints of the time they were made. */
+static void attachment_constraints(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct mock_importer *imp = mock_importer_create(test, false);
+	struct dma_buf *dmabuf = mock_exporter_export(exp);
+	struct dma_buf_attachment *before, *after;
+	struct dma_buf_constraints c;
+
+	before = mock_importer_attach(imp, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(before));
+	dma_buf_constraints_from_device(&c, imp->dev);
+	KUNIT_EXPECT_TRUE(test, same(dma_buf_attachment_constraints(before), &c));
+	c.max_segments = 3;
+	KUNIT_EXPECT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_attachment_constraints(before)->max_segments, UINT_MAX);
+	after = mock_importer_attach(imp, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(after));
+	KUNIT_EXPECT_TRUE(test, same(dma_buf_attachment_constraints(after), &c));
+	dma_buf_detach(dmabuf, after);
+	dma_buf_detach(dmabuf, before);
+}
+
+static int constraints_init(struct kunit *test)
+{
+	prandom_seed_state(&rnd, 20110811);
+	return 0;
+}
+
+static struct kunit_case dma_buf_constraints_cases[] = {
+	KUNIT_CASE(merge_commutes),
+	KUNIT_CASE(merge_associates),
+	KUNIT_CASE(merge_is_idempotent),
+	KUNIT_CASE(merge_is_both),
+	KUNIT_CASE(size_is_necessary),
+	KUNIT_CASE(one_run_suits),
+	KUNIT_CASE(table_names_the_field),
+	KUNIT_CASE(merge_names_the_field),
+	KUNIT_CASE(segments_do_not_contradict),
+	KUNIT_CASE(size_names_the_field),
+	KUNIT_CASE(device_tells),
+	KUNIT_CASE(translated_device),
+	KUNIT_CASE(driver_overrides),
+	KUNIT_CASE(nonsense_is_refused),
+	KUNIT_CASE(attachment_constraints),
+	{}
+};
+
+static struct kunit_suite dma_buf_constraints_suite = {
+	.name = "dma_buf_constraints",
+	.init = constraints_init,
+	.test_cases = dma_buf_constraints_cases,
+};
+
+kunit_test_suite(dma_buf_constraints_suite);

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Late allocation through the core: when storage comes, for whom, when it moves
+ * and when it stays.
+ */
+#include <linux/dma-buf-late.h>
+#include <linux/dma-mapping.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "../dma_buf_storage.h"
+#include "mock_importer.h"
+
+#define SIZE SZ_256K
+
+/* --- the smallest exporter with late storage --- */
+
+static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
+{
+	return dmabuf->priv;
+}
+
+static int late_pin(struct dma_buf_attachment *attach)
+{
+	return dma_buf_late_pin(late_of(attach->dmabuf), attach);
+}
+
+static void late_unpin(struct dma_buf_attachment *attach)
+{
+	dma_buf_late_unpin(late_of(attach->dmabuf));
+}
+
+static struct sg_table *late_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	return dma_buf_late_map(late_of(attach->dmabuf), attach, dir);
+}
+
+static void late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		       enum dma_data_direction dir)
+{
+	dma_buf_late_unmap(late_of(attach->dmabuf), sgt);
+}
+
+static int late_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	return dma_buf_late_vmap(late_of(dmabuf), map);
+}
+
+static void late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	dma_buf_late_vunmap(late_of(dmabuf));
+}
+
+static void late_release(struct dma_buf *dmabuf)
+{
+	dma_buf_late_fini(late_of(dmabuf));
+	kfree(dmabuf->priv);
+}
+
+static const struct dma_buf_ops late_ops = {
+	.pin = late_pin,
+	.unpin = late_unpin,
+	.map_dma_buf = late_map,
+	.unmap_dma_buf = late_unmap,
+	.vmap = late_vmap,
+	.vunmap = late_vunmap,
+	.release = late_release,
+};
+
+static int late_storage(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
+{
+	return dma_buf_late_describe(late_of(dmabuf), info);
+}
+
+static int late_admit(struct dma_buf *dmabuf, const struct dma_buf_constraints *merged,
+		      struct dma_buf_conflict *conflict)
+{
+	return dma_buf_late_admit(late_of(dmabuf), merged, conflict);
+}
+
+static const struct dma_buf_late_ops negotiation_ops = {
+	.storage = late_storage,
+	.admit = late_admit,
+};
+
+static void buffer_end(void *data)
+{
+	dma_buf_put(data);
+}
+
+static struct dma_buf *buffer_of(struct kunit *test, struct device *dev)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf_late *late = kzalloc(sizeof(*late), GFP_KERNEL);
+	struct dma_buf *dmabuf;
+
+	KUNIT_ASSERT_NOT_NULL(test, late);
+	info.ops = &late_ops;
+	info.size = SIZE;
+	info.flags = O_RDWR;
+	info.priv = late;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, buffer_end, dmabuf), 0);
+	KUNIT_ASSERT_EQ(test, dma_buf_late_init(late, SIZE, dmabuf->resv, dev), 0);
+	KUNIT_ASSERT_EQ(test, dma_buf_set_late(dmabuf, &negotiation_ops), 0);
+	late->dmabuf = dmabuf;
+	return dmabuf;
+}
+
+/* --- devices --- */
+
+/* A device of which everything is as usual but for what the caller changes. */
+static struct mock_importer *importer_of(struct kunit *test, bool dynamic,
+					 const struct dma_buf_constraints *c)
+{
+	struct mock_importer *imp = mock_importer_create(test, dynamic);
+
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, c), 0);
+	return imp;
+}
+
+static struct mock_importer *importer_below(struct kunit *test, bool dynamic, unsigned int bits)
+{
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(bits);
+	return importer_of(test, dynamic, &c);
+}
+
+static struct sg_table *map_for(struct dma_buf_attachment *attach)
+{
+	return dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+}
+
+static void unmap_for(struct dma_buf_attachment *attach, struct sg_table *sgt)
+{
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+}
+
+/* --- content --- */
+
+static void fill(struct kunit *test, struct dma_buf *dmabuf, u8 seed)
+{
+	struct iosys_map map;
+	u8 *at;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	at = map.vaddr;
+	for (i = 0; i < SIZE; i++)
+		at[i] = i / PAGE_SIZE + i + seed;
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+}
+
+static int filled(struct kunit *test, struct dma_buf *dmabuf, u8 seed)
+{
+	struct iosys_map map;
+	u8 *at;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	at = map.vaddr;
+	for (i = 0; i < SIZE; i++) {
+		if (at[i] != (u8)(i / PAGE_SIZE + i + seed))
+			break;
+	}
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	return i;
+}
+
+static bool all_below(struct sg_table *sgt, u64 mask)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		if (sg_dma_address(sg) + sg_dma_len(sg) - 1 > mask)
+			return false;
+	}
+	return true;
+}
+
+/* --- when storage comes --- */
+
+static void nothing_before_use(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct mock_importer *fixed = mock_importer_create(test, false);
+	struct mock_importer *follows = mock_importer_create(test, true);
+	struct dma_buf_attachment *a, *b;
+
+	a = mock_importer_attach(fixed, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	b = mock_importer_attach(follows, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(b));
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL), 0);
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
+	dma_buf_detach(dmabuf, b);
+	dma_buf_detach(dmabuf, a);
+}
+
+static void map_places(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct mock_importer *imp = importer_below(test, false, 28);
+	struct dma_buf_attachment *attach = mock_importer_attach(imp, dmabuf);
+	struct sg_table *sgt;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	sgt = map_for(attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_NOT_NULL(test, late_of(dmabuf)->storage);
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(28)));
+	unmap_for(attach, sgt);
+	dma_buf_detach(dmabuf, attach);
+}
+
+static void vmap_places(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_storage *st;
+
+	fill(test, dmabuf, 1);
+	st = late_of(dmabuf)->storage;
+	KUNIT_EXPECT_NOT_NULL(test, st);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 1), SIZE);
+	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
+}
+
+static void pin_places(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct mock_importer *imp = importer_below(test, true, 28);
+	struct dma_buf_attachment *attach = mock_importer_attach(imp, dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
+	KUNIT_EXPECT_NOT_NULL(test, late_of(dmabuf)->storage);
+	dma_buf_unpin(attach);
+	dma_resv_unlock(dmabuf->resv);
+	dma_buf_detach(dmabuf, attach);
+}
+
+/* Who maps first is not the only one who counts. */
+static void placed_for_all(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *low, *any;
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *st;
+	struct sg_table *sgt;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(28);
+	c.max_segments = 1;
+	low = mock_importer_attach(importer_of(test, false, &c), dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(low));
+	any = mock_importer_attach(mock_importer_create(test, false), dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(any));
+
+	sgt = map_for(any);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(28)));
+	st = late_of(dmabuf)->storage;
+	unmap_for(any, sgt);
+
+	sgt = map_for(low);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_EQ(test, sgt->nents, 1);
+	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
+	unmap_for(low, sgt);
+	dma_buf_detach(dmabuf, any);
+	dma_buf_detach(dmabuf, low);
+}
+
+/* The exporter's device is one of them. */
+static void placed_for_the_exporter(struct kunit *test)
+{
+	struct mock_importer *owner = importer_below(test, false, 28);
+	struct dma_buf *dmabuf = buffer_of(test, owner->dev);
+	struct dma_buf_conflict conflict;
+	struct dma_buf_constraints c;
+
+	fill(test, dmabuf, 2);
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(28);
+	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(late_of(dmabuf)->storage, &c, &conflict));
+}
+
+/* Each device gets the table that it wants of the same storage. */
+static void tables_differ(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach[2];
+	struct dma_buf_constraints c;
+	struct sg_table *sgt[2];
+	int i;
+
+	dma_buf_constraints_init(&c);
+	c.max_segments = 1;
+	attach[0] = mock_importer_attach(importer_of(test, false, &c), dmabuf);
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = SZ_64K;
+	c.segment_boundary = SZ_64K - 1;
+	attach[1] = mock_importer_attach(importer_of(test, false, &c), dmabuf);
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
+		sgt[i] = map_for(attach[i]);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt[i]));
+		KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_table
+				(dma_buf_attachment_constraints(attach[i]), sgt[i], NULL), 0);
+	}
+	KUNIT_EXPECT_EQ(test, sgt[0]->nents, 1);
+	KUNIT_EXPECT_GE(test, sgt[1]->nents, SIZE / SZ_64K);
+	for (i = 0; i < 2; i++) {
+		unmap_for(attach[i], sgt[i]);
+		dma_buf_detach(dmabuf, attach[i]);
+	}
+}
+
+/* --- when it moves --- */
+
+/* Storage where a device below @bits does not reach it. */
+static void place_high(struct kunit *test, struct dma_buf *dmabuf, unsigned int bits)
+{
+	struct dma_buf_conflict conflict;
+	struct dma_buf_constraints c;
+
+	fill(test, dmabuf, 3);
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(bits);
+	if (dma_buf_storage_suits(late_of(dmabuf)->storage, &c, &conflict))
+		kunit_skip(test, "storage is below %u bits anyway", bits);
+}
+
+static void moves_when_unused(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	place_high(test, dmabuf, 24);
+	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	sgt = map_for(attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(24)));
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
+	unmap_for(attach, sgt);
+	dma_buf_detach(dmabuf, attach);
+}
+
+static void stays_while_mapped(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct mock_importer *low = importer_below(test, false, 24);
+	struct dma_buf_attachment *first, *attach;
+	struct dma_buf_storage *st;
+	struct sg_table *sgt;
+
+	place_high(test, dmabuf, 24);
+	first = mock_importer_attach(mock_importer_create(test, false), dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(first));
+	sgt = map_for(first);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	st = late_of(dmabuf)->storage;
+
+	attach = mock_importer_attach(low, dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
+	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
+
+	unmap_for(first, sgt);
+	attach = mock_importer_attach(low, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, first);
+}
+
+static void stays_while_vmapped(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
+
+	place_high(test, dmabuf, 24);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+}
+
+/* Joined while it could move, mapped when it can't any more. */
+static void busy_at_map(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
+	struct sg_table *sgt;
+
+	place_high(test, dmabuf, 24);
+	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->pins, 0);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+
+	sgt = map_for(attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	unmap_for(attach, sgt);
+	dma_buf_detach(dmabuf, attach);
+}
+
+/* An importer that follows is told, keeps what it has, and gets the new. */
+static void moves_for_followers(struct kunit *test)
+{
+	const bool moves = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
+	struct mock_importer *follows = mock_importer_create(test, true);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *first, *attach;
+	struct sg_table *old, *sgt;
+
+	place_high(test, dmabuf, 24);
+	first = mock_importer_attach(follows, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(first));
+	old = map_for(first);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(old));
+
+	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), moves ? 0 : -EBUSY);
+	if (moves && !IS_ERR(attach)) {
+		sgt = map_for(attach);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+		KUNIT_EXPECT_PTR_EQ(test, follows->notified, first);
+		KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(24)));
+		KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
+		unmap_for(attach, sgt);
+		dma_buf_detach(dmabuf, attach);
+	}
+	unmap_for(first, old);
+	dma_buf_detach(dmabuf, first);
+}
+
+/* A move waits for everybody's work, and a signal leaves all as it was. */
+static void move_waits(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_storage *st;
+	struct mock_fence *fence;
+	struct sg_table *sgt;
+
+	place_high(test, dmabuf, 24);
+	st = late_of(dmabuf)->storage;
+	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
+
+	prime_test_signal_self();
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -ERESTARTSYS);
+	prime_test_signal_clear();
+	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
+
+	mock_fence_signal_in(fence, 50);
+	sgt = map_for(attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(&fence->base));
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
+	unmap_for(attach, sgt);
+	dma_buf_detach(dmabuf, attach);
+}
+
+static void bad_sizes(struct kunit *test)
+{
+	struct mock_importer *low = importer_below(test, false, 20);
+	struct dma_buf_late late = { };
+	struct dma_resv resv;
+
+	dma_resv_init(&resv);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_init(&late, 0, &resv, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_init(&late, PAGE_SIZE + 1, &resv, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_init(&late, SZ_2M, &resv, low->dev), -EBUSY);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_init(&late, (totalram_pages() + 1) << PAGE_SHIFT,
+						&resv, NULL), -ENOMEM);
+	dma_buf_late_fini(&late);
+	dma_resv_fini(&resv);
+}
+
+static struct kunit_case dma_buf_late_cases[] = {
+	KUNIT_CASE(nothing_before_use),
+	KUNIT_CASE(map_places),
+	KUNIT_CASE(vmap_places),
+	KUNIT_CASE(pin_places),
+	KUNIT_CASE(placed_for_all),
+	KUNIT_CASE(placed_for_the_exporter),
+	KUNIT_CASE(tables_differ),
+	KUNIT_CASE(moves_when_unused),
+	KUNIT_CASE(stays_while_mapped),
+	KUNIT_CASE(stays_while_vmapped),
+	KUNIT_CASE(busy_at_map),
+	KUNIT_CASE(moves_for_followers),
+	KUNIT_CASE(move_waits),
+	KUNIT_CASE(bad_sizes),
+	{}
+};
+
+static struct kunit_suite dma_buf_late_suite = {
+	.name = "dma_buf_late",
+	.test_cases = dma_buf_late_cases,
+};
+
+kunit_test_suite(dma_buf_late_suite);

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Storage for constraints: where its pages lie, that they are zeroed, and the
+ * tables that are made of it.
+ */
+#include <kunit/visibility.h>
+#include <linux/dma-mapping.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "../dma_buf_storage.h"
+#include "prime_test.h"
+
+static void storage_end(void *data)
+{
+	dma_buf_storage_put(data);
+}
+
+static struct dma_buf_storage *storage_alloc(struct kunit *test,
+					     const struct dma_buf_constraints *c, size_t size)
+{
+	struct dma_buf_conflict conflict;
+	struct dma_buf_storage *st = dma_buf_storage_alloc(c, size, &conflict);
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(st), "%pe, field %u", st, conflict.field);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, storage_end, st), 0);
+	KUNIT_EXPECT_EQ(test, st->nr_pages, size >> PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_NONE);
+	return st;
+}
+
+/* A walk of its own: runs, and whether each is within the constraints. */
+static unsigned long count_runs(struct kunit *test, const struct dma_buf_storage *st,
+				const struct dma_buf_constraints *c)
+{
+	unsigned long i, runs = 0, length = 0;
+
+	for (i = 0; i < st->nr_pages; i++) {
+		phys_addr_t at = page_to_phys(st->pages[i]);
+
+		KUNIT_EXPECT_LE(test, at + PAGE_SIZE - 1, c->dma_mask);
+		if (i && at == page_to_phys(st->pages[i - 1]) + PAGE_SIZE) {
+			length += PAGE_SIZE;
+			continue;
+		}
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(at, c->alignment));
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(length, c->length_align));
+		length = PAGE_SIZE;
+		runs++;
+	}
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(length, c->length_align));
+	return runs;
+}
+
+struct place_case {
+	const char *name;
+	size_t size;
+	unsigned int bits;
+	u32 runs;
+	u32 alignment;
+	u32 length_align;
+	u32 flags;
+};
+
+static const struct place_case place_cases[] = {
+	{ "anything", SZ_1M + PAGE_SIZE, 64, U32_MAX, 1, 1, 0 },
+	{ "one_page", PAGE_SIZE, 64, U32_MAX, 1, 1, 0 },
+	{ "32_bits", SZ_1M, 32, U32_MAX, 1, 1, 0 },
+	{ "28_bits", SZ_4M + 3 * PAGE_SIZE, 28, U32_MAX, 1, 1, 0 },
+	{ "24_bits", SZ_64K, 24, U32_MAX, 1, 1, 0 },
+	{ "contiguous", SZ_64K + PAGE_SIZE, 64, 1, 1, 1, DMA_BUF_CONSTRAINT_CONTIGUOUS },
+	{ "contiguous_beyond_the_largest_order", 6 * SZ_1M, 64, 1, 1, 1,
+	  DMA_BUF_CONSTRAINT_CONTIGUOUS },
+	{ "contiguous_28_bits", SZ_1M, 28, 1, 1, 1, DMA_BUF_CONSTRAINT_CONTIGUOUS },
+	{ "contiguous_beyond_the_largest_order_28_bits", 6 * SZ_1M, 28, 1, 1, 1,
+	  DMA_BUF_CONSTRAINT_CONTIGUOUS },
+	{ "contiguous_preferred", SZ_1M, 64, U32_MAX, 1, 1,
+	  DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED },
+	{ "three_runs", SZ_1M, 64, 3, 1, 1, 0 },
+	{ "three_runs_beyond_the_largest_order", 15 * SZ_1M, 64, 3, 1, 1, 0 },
+	{ "starts_aligned", SZ_1M, 64, U32_MAX, SZ_64K, 1, 0 },
+	{ "lengths_aligned", SZ_1M, 64, U32_MAX, 1, SZ_16K, 0 },
+	{ "start_of_less_than_its_alignment", 3 * PAGE_SIZE, 64, U32_MAX, SZ_64K, 1, 0 },
+	{ "all_at_once", SZ_1M, 28, 2, SZ_64K, SZ_64K, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(place, place_cases, name);
+
+/* Storage is where the constraints want it, and the check agrees. */
+static void placed(struct kunit *test)
+{
+	const struct place_case *p = test->param_value;
+	struct dma_buf_storage_info info = { };
+	struct dma_buf_conflict conflict;
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *st;
+	unsigned long runs;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(p->bits);
+	c.max_segments = p->runs;
+	c.alignment = p->alignment;
+	c.length_align = p->length_align;
+	c.flags = p->flags;
+
+	st = storage_alloc(test, &c, p->size);
+	runs = count_runs(test, st, &c);
+	KUNIT_EXPECT_LE(test, runs, p->runs);
+	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(st, &c, &conflict));
+
+	dma_buf_storage_describe(st, &info);
+	KUNIT_EXPECT_EQ(test, info.segments, runs);
+	KUNIT_EXPECT_EQ(test, info.size, p->size);
+	KUNIT_EXPECT_TRUE(test, info.flags & DMA_BUF_STORAGE_PLACED);
+	KUNIT_EXPECT_EQ(test, !!(info.flags & DMA_BUF_STORAGE_CONTIGUOUS), runs == 1);
+	KUNIT_EXPECT_GE(test, info.largest, p->size / runs);
+	KUNIT_EXPECT_NE(test, info.zone, DMA_BUF_ZONE_NONE);
+	if (p->bits == 24)
+		KUNIT_EXPECT_EQ(test, info.zone, DMA_BUF_ZONE_DMA);
+}
+
+static bool is_filled(struct page *page, u8 value)
+{
+	void *at = kmap_local_page(page);
+	bool filled = !memchr_inv(at, value, PAGE_SIZE);
+
+	kunmap_local(at);
+	return filled;
+}
+
+static void fill_all(struct dma_buf_storage *st, u8 value)
+{
+	unsigned long i;
+
+	for (i = 0; i < st->nr_pages; i++) {
+		void *at = kmap_local_page(st->pages[i]);
+
+		memset(at, value, PAGE_SIZE);
+		kunmap_local(at);
+	}
+}
+
+/* Memory that held something else comes back clean, whoever allocated it. */
+static void zeroed(struct kunit *test)
+{
+	static const struct {
+		size_t size;
+		unsigned int bits;
+		u32 flags;
+	} kinds[] = {
+		{ SZ_1M, 64, 0 },
+		{ SZ_1M, 28, 0 },
+		{ 6 * SZ_1M, 64, DMA_BUF_CONSTRAINT_CONTIGUOUS },
+		{ 6 * SZ_1M, 28, DMA_BUF_CONSTRAINT_CONTIGUOUS },
+	};
+	struct dma_buf_conflict conflict;
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *st;
+	unsigned long i, dirty = 0;
+	int kind, round;
+
+	for (kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
+		dma_buf_constraints_init(&c);
+		c.dma_mask = DMA_BIT_MASK(kinds[kind].bits);
+		c.flags = kinds[kind].flags;
+		for (round = 0; round < 3; round++) {
+			st = dma_buf_storage_alloc(&c, kinds[kind].size, &conflict);
+			KUNIT_ASSERT_FALSE(test, IS_ERR(st));
+			for (i = 0; i < st->nr_pages; i++)
+				dirty += !is_filled(st->pages[i], 0);
+			fill_all(st, 0x5a);
+			dma_buf_storage_put(st);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, dirty, 0);
+}
+
+static void copied(struct kunit *test)
+{
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *from, *to;
+	unsigned long i, wrong = 0;
+
+	dma_buf_constraints_init(&c);
+	from = storage_alloc(test, &c, SZ_256K);
+	to = storage_alloc(test, &c, SZ_256K);
+	for (i = 0; i < from->nr_pages; i++) {
+		void *at = kmap_local_page(from->pages[i]);
+
+		memset(at, i + 1, PAGE_SIZE);
+		kunmap_local(at);
+	}
+	dma_buf_storage_copy(to, from);
+	for (i = 0; i < to->nr_pages; i++)
+		wrong += !is_filled(to->pages[i], i + 1);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+/* A device's table: cut at its size and boundary, whole, in order. */
+static void tables(struct kunit *test)
+{
+	static const u64 sizes[] = { PAGE_SIZE, SZ_64K, SZ_64K + 512, SZ_1M, U64_MAX };
+	static const u64 boundaries[] = { PAGE_SIZE - 1, SZ_64K - 1, SZ_4M - 1, U64_MAX };
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *st;
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	unsigned int s, b, i;
+
+	dma_buf_constraints_init(&c);
+	st = storage_alloc(test, &c, SZ_1M + 3 * PAGE_SIZE);
+	for (s = 0; s < ARRAY_SIZE(sizes); s++) {
+		for (b = 0; b < ARRAY_SIZE(boundaries); b++) {
+			unsigned long page = 0;
+
+			c.max_segment_size = sizes[s];
+			c.segment_boundary = boundaries[b];
+			KUNIT_ASSERT_EQ(test, dma_buf_storage_table(st, &c, &sgt), 0);
+			for_each_sgtable_sg(&sgt, sg, i) {
+				u64 first = sg_phys(sg), last = first + sg->length - 1;
+
+				KUNIT_EXPECT_LE(test, sg->length, sizes[s]);
+				KUNIT_EXPECT_EQ(test, first & ~boundaries[b],
+						last & ~boundaries[b]);
+				KUNIT_EXPECT_PTR_EQ(test, sg_page(sg), st->pages[page]);
+				page += sg->length >> PAGE_SHIFT;
+			}
+			KUNIT_EXPECT_EQ(test, page, st->nr_pages);
+			sg_free_table(&sgt);
+		}
+	}
+}
+
+/* Storage that is not what is wanted: the reason, and no address in it. */
+static void refused(struct kunit *test)
+{
+	struct dma_buf_conflict conflict;
+	struct dma_buf_constraints c, plain;
+	struct dma_buf_storage *whole, upside_down;
+	unsigned long i;
+
+	dma_buf_constraints_init(&plain);
+	plain.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	plain.max_segments = 1;
+	whole = storage_alloc(test, &plain, 16 * PAGE_SIZE);
+	upside_down = *whole;
+	upside_down.pages = kunit_kcalloc(test, 16, sizeof(struct page *), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, upside_down.pages);
+	for (i = 0; i < 16; i++)
+		upside_down.pages[i] = whole->pages[15 - i];
+
+	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(whole, &plain, &conflict));
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &plain, &conflict));
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_CONTIGUOUS);
+	KUNIT_EXPECT_EQ(test, conflict.found, 16);
+
+	dma_buf_constraints_init(&c);
+	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	c.max_segments = 15;
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENTS);
+	KUNIT_EXPECT_EQ(test, conflict.wanted, 15);
+	KUNIT_EXPECT_EQ(test, conflict.found, 16);
+
+	dma_buf_constraints_init(&c);
+	c.alignment = 2 * PAGE_SIZE;
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_ALIGNMENT);
+	KUNIT_EXPECT_EQ(test, conflict.found, PAGE_SIZE);
+
+	dma_buf_constraints_init(&c);
+	c.length_align = 2 * PAGE_SIZE;
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_LENGTH_ALIGN);
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = PAGE_SIZE - 1;
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(whole, &c, &conflict));
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_DMA_MASK);
+	KUNIT_EXPECT_EQ(test, conflict.wanted, PAGE_SIZE - 1);
+	KUNIT_EXPECT_EQ(test, conflict.found & (conflict.found + 1), 0);
+}
+
+/* What can't be had: the reason for the impossible, memory as it was. */
+static void impossible(struct kunit *test)
+{
+	struct dma_buf_conflict conflict;
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *st;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(20);
+	st = dma_buf_storage_alloc(&c, SZ_2M, &conflict);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(st), -EBUSY);
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_DMA_MASK);
+
+	/* There are no such pages free on any machine. */
+	c.dma_mask = DMA_BIT_MASK(12);
+	st = dma_buf_storage_alloc(&c, PAGE_SIZE, &conflict);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(st), -ENOMEM);
+
+	/* Longer than all of the memory. */
+	dma_buf_constraints_init(&c);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	st = dma_buf_storage_alloc(&c, (totalram_pages() + 1) << PAGE_SHIFT, &conflict);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(st), -ENOMEM);
+}
+
+static struct kunit_case dma_buf_storage_cases[] = {
+	KUNIT_CASE_PARAM(placed, place_gen_params),
+	KUNIT_CASE(zeroed),
+	KUNIT_CASE(copied),
+	KUNIT_CASE(tables),
+	KUNIT_CASE(refused),
+	KUNIT_CASE(impossible),
+	{}
+};
+
+static struct kunit_suite dma_buf_storage_suite = {
+	.name = "dma_buf_storage",
+	.test_cases = dma_buf_storage_cases,
+};
+
+kunit_test_suite(dma_buf_storage_suite);
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Late allocation: storage for an exporter's buffer, placed at its first use
+ * where every device that joined can reach it, and moved for devices that join
+ * later. Not in mainline.
+ */
+#ifndef __LINUX_DMA_BUF_LATE_H
+#define __LINUX_DMA_BUF_LATE_H
+
+#include <linux/dma-buf-constraints.h>
+#include <linux/dma-direction.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+
+struct address_space;
+struct device;
+struct dma_buf;
+struct dma_buf_attachment;
+struct dma_buf_storage;
+struct dma_resv;
+struct iosys_map;
+struct mem_cgroup;
+struct sg_table;
+struct vm_fault;
+
+/**
+ * struct dma_buf_late - storage that comes late; part of an exporter's object
+ * @size: bytes, a multiple of PAGE_SIZE; constant
+ * @resv: reservation object, which protects what is not constant
+ * @own: what the exporter's device needs; constant
+ * @file: where user space maps the object apart from its dma-buf, or NULL;
+ *	constant
+ * @file_start: offset of the object in @file, in bytes; constant
+ * @memcg: memory cgroup of who made the object; constant
+ * @dmabuf: the dma-buf, NULL while there is none; no reference
+ * @storage: NULL until it is placed
+ * @mappings: links the mappings of devices
+ * @pins: pins not undone
+ * @vmaps: kernel mappings not undone
+ * @vaddr: the kernel mapping that they share
+ */
+struct dma_buf_late {
+	size_t size;
+	struct dma_resv *resv;
+	struct dma_buf_constraints own;
+	struct address_space *file;
+	loff_t file_start;
+	struct mem_cgroup *memcg;
+	struct dma_buf *dmabuf;
+	struct dma_buf_storage *storage;
+	struct list_head mappings;
+	unsigned int pins;
+	unsigned int vmaps;
+	void *vaddr;
+};
+
+int dma_buf_late_init(struct dma_buf_late *late, size_t size,
+		      struct dma_resv *resv, struct device *dev);
+void dma_buf_late_fini(struct dma_buf_late *late);
+
+int dma_buf_late_admit(struct dma_buf_late *late,
+		       const struct dma_buf_constraints *merged,
+		       struct dma_buf_conflict *conflict);
+int dma_buf_late_describe(struct dma_buf_late *late,
+			  struct dma_buf_storage_info *info);
+
+int dma_buf_late_pin(struct dma_buf_late *late,
+		     struct dma_buf_attachment *attach);
+void dma_buf_late_unpin(struct dma_buf_late *late);
+struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
+				  struct dma_buf_attachment *attach,
+				  enum dma_data_direction dir);
+void dma_buf_late_unmap(struct dma_buf_late *late, struct sg_table *sgt);
+
+int dma_buf_late_begin_cpu_access(struct dma_buf_late *late);
+int dma_buf_late_end_cpu_access(struct dma_buf_late *late);
+int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map);
+void dma_buf_late_vunmap(struct dma_buf_late *late);
+int dma_buf_late_mmap(struct dma_buf_late *late, struct vm_area_struct *vma);
+vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
+			      pgoff_t first);
+
+#endif /* __LINUX_DMA_BUF_LATE_H */
