@@ -444,18 +444,26 @@ static bool is_done(const char *text, const struct cell *cell)
 
 /*
  * As on a machine that has been up for a while: free pages are single ones, so
- * that no buffer of pages is in one piece by chance. The file is never closed.
+ * that no buffer of pages is in one piece by chance. The pages of two pipes lie
+ * by turns, and those of one are freed; the other one is never closed. Pages of
+ * a file would not do: the kernel keeps what it can move apart.
  */
 static void scatter_memory(void)
 {
-	const size_t size = 64 << 20;
-	int memfd = memfd_create("matrix", MFD_CLOEXEC);
+	const int size = 32 << 20;
+	static const char page[4096];
+	int pipes[2][2];
 
-	check_ok(memfd);
-	check_ok(fallocate(memfd, 0, 0, size) ? -errno : 0);
-	for (size_t at = 0; at < size; at += 2 * 4096)
-		check_ok(fallocate(memfd, FALLOC_FL_PUNCH_HOLE |
-				   FALLOC_FL_KEEP_SIZE, at, 4096) ? -errno : 0);
+	for (int i = 0; i < 2; i++) {
+		check_ok(pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) ? -errno : 0);
+		check_ok(fcntl(pipes[i][1], F_SETPIPE_SZ, size) < 0 ? -errno : 0);
+	}
+	for (int at = 0; at < size; at += sizeof(page))
+		for (int i = 0; i < 2; i++)
+			check_eq(write(pipes[i][1], page, sizeof(page)),
+				 sizeof(page));
+	close(pipes[1][0]);
+	close(pipes[1][1]);
 }
 
 /* Loads modules now, and not when a cell's time is running. */
