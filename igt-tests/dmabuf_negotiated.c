@@ -1,0 +1,870 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * TEST: dmabuf negotiated
+ * Description: Buffers whose storage comes late, of the dma-heap "negotiated"
+ *  and of prime_late: when it comes and where, that it moves and when it can't,
+ *  what a refusal says, and what bounds it. The importers are prime_mock's.
+ *  Kernels without the layer have no such buffers.
+ */
+#include "lib/prime_memory.h"
+#include "lib/prime_mock.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <linux/dma-buf-constraints.h>
+#include <libdrm/drm_mode.h>
+
+#define SIZE	(1u << 20)
+#define LOW	24	/* bits of a device that sees hardly anything */
+
+static uint64_t mask_of(unsigned int bits)
+{
+	return bits == 64 ? UINT64_MAX : (1ull << bits) - 1;
+}
+
+/* --- buffers --- */
+
+static int heap(void)
+{
+	int fd = heap_open("negotiated");
+
+	if (fd < 0)
+		prime_skip("no heap of negotiated storage: %s", strerror(-fd));
+	return fd;
+}
+
+static int buffer(uint64_t size)
+{
+	int from = heap(), fd = check_ok(heap_alloc(from, size,
+						    O_RDWR | O_CLOEXEC, 0));
+
+	close(from);
+	return fd;
+}
+
+static struct dma_buf_storage_info storage(int fd)
+{
+	struct dma_buf_storage_info info = { };
+
+	check_ok(xioctl(fd, DMA_BUF_IOCTL_GET_STORAGE, &info));
+	return info;
+}
+
+static bool placed(int fd)
+{
+	return storage(fd).flags & DMA_BUF_STORAGE_PLACED;
+}
+
+static struct dma_buf_refusal refusal(int fd)
+{
+	struct dma_buf_refusal why = { };
+
+	check_ok(xioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, &why));
+	return why;
+}
+
+static int add_device(int fd, int device)
+{
+	struct dma_buf_add_device arg = { .device_fd = device };
+
+	return xioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &arg);
+}
+
+/* --- devices --- */
+
+static int importer(unsigned int index, struct drm_prime_mock_limits limits)
+{
+	int mock = mock_open(index);
+
+	check_ok(mock_limits(mock, limits));
+	return mock;
+}
+
+static int importer_any(unsigned int index)
+{
+	return importer(index, MOCK_NO_LIMITS);
+}
+
+static int importer_below(unsigned int index, unsigned int bits)
+{
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+
+	limits.dma_bits = bits;
+	return importer(index, limits);
+}
+
+static uint32_t map_now(int mock, int fd)
+{
+	uint32_t id = check_ok(mock_attach(mock, fd, 0));
+
+	check_ok(mock_map(mock, id, PRIME_MOCK_BIDIRECTIONAL));
+	return id;
+}
+
+static void unmap_now(int mock, uint32_t id)
+{
+	check_ok(mock_step(mock, id, PRIME_MOCK_UNMAP));
+	check_ok(mock_step(mock, id, PRIME_MOCK_DETACH));
+}
+
+/* All that the device sees, by its addresses. */
+static size_t seen(int mock, uint32_t id, size_t size, uint32_t seed)
+{
+	uint8_t *bytes = malloc(size);
+	size_t same;
+
+	check(bytes);
+	check_ok(mock_read(mock, id, 0, 0, bytes, size));
+	same = filled(bytes, size, seed);
+	free(bytes);
+	return same;
+}
+
+static struct drm_prime_mock_segment *segments(int mock, uint32_t id, int64_t *count)
+{
+	struct drm_prime_mock_segment *list;
+
+	*count = check_ok(mock_query(mock, id, 0, NULL, NULL, 0));
+	list = calloc(*count, sizeof(*list));
+	check(list);
+	check_eq(mock_query(mock, id, 0, NULL, list, *count), *count);
+	return list;
+}
+
+static void check_below(int mock, uint32_t id, unsigned int bits)
+{
+	int64_t count;
+	struct drm_prime_mock_segment *list = segments(mock, id, &count);
+
+	for (int64_t i = 0; i < count; i++)
+		check(list[i].address + list[i].length - 1 <= mask_of(bits));
+	free(list);
+}
+
+/* --- when storage comes --- */
+
+/**
+ * SUBTEST: no-storage-before-use
+ * Description: A new buffer has a size and no storage, and costs no memory;
+ *  neither does mapping it without a look, attaching it, or SYNC.
+ */
+static void no_storage_before_use(void)
+{
+	enum { BUFFERS = 16, EACH = 16 << 20 };
+	int fd[BUFFERS], mock = importer_any(0);
+	long before = meminfo_kb("MemFree:");
+	struct dma_buf_storage_info info;
+
+	for (int i = 0; i < BUFFERS; i++) {
+		fd[i] = buffer(EACH);
+		map_dmabuf(fd[i], EACH);
+		check_ok(mock_attach(mock, fd[i], 0));
+		check_ok(dmabuf_sync(fd[i], DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+		check_ok(dmabuf_sync(fd[i], DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+		info = storage(fd[i]);
+		check_eq(info.flags, 0);
+		check_eq(info.zone, DMA_BUF_ZONE_NONE);
+		check_eq(info.segments, 0);
+		check_eq(info.size, EACH);
+		check(!strcmp(info.exporter, "negotiated"));
+		check_eq(refusal(fd[i]).field, DMA_BUF_FIELD_NONE);
+	}
+	check(before - meminfo_kb("MemFree:") < EACH / 1024);
+}
+
+/**
+ * SUBTEST: placed-at-fault
+ * Description: The first access through a mapping places all of the storage,
+ *  zeroed; another mapping shows what is written at the first.
+ */
+static void placed_at_fault(void)
+{
+	int fd = buffer(SIZE);
+	uint8_t *a = map_dmabuf(fd, SIZE), *b = map_dmabuf(fd, SIZE);
+
+	check(!placed(fd));
+	check_eq(a[SIZE - 1], 0);
+	check(placed(fd));
+	check(storage(fd).segments > 0 && storage(fd).largest > 0);
+	check_eq(storage(fd).size, SIZE);
+	check_eq(filled_byte(a, SIZE, 0), SIZE);
+	fill(a, SIZE, 1);
+	check_eq(filled(b, SIZE, 1), SIZE);
+	unmap(a, SIZE);
+	check_eq(filled(b, SIZE, 1), SIZE);
+}
+
+/**
+ * SUBTEST: placed-at-import
+ * Description: A device that maps places the storage; as long as it has it
+ *  mapped the storage says so. Bytes go both ways.
+ */
+static void placed_at_import(void)
+{
+	int fd = buffer(SIZE), mock = importer_any(0);
+	uint8_t *bytes = malloc(SIZE);
+	uint32_t id = map_now(mock, fd);
+
+	check(bytes);
+	check(storage(fd).flags & DMA_BUF_STORAGE_MAPPED);
+	fill_dmabuf(fd, SIZE, 2);
+	check_eq(seen(mock, id, SIZE, 2), SIZE);
+	fill(bytes, SIZE, 3);
+	check_ok(mock_write(mock, id, 0, 0, bytes, SIZE));
+	check_eq(filled_dmabuf(fd, SIZE, 3), SIZE);
+	unmap_now(mock, id);
+	check(!(storage(fd).flags & DMA_BUF_STORAGE_MAPPED));
+	check(placed(fd));
+}
+
+/* --- where --- */
+
+/**
+ * SUBTEST: below-the-mask
+ * Description: For devices of 32, 28 and 24 bits every address is one that the
+ *  device has.
+ */
+static void below_the_mask(void)
+{
+	static const unsigned int bits[] = { 32, 28, LOW };
+
+	for (int i = 0; i < 3; i++) {
+		int fd = buffer(SIZE), mock = importer_below(0, bits[i]);
+		uint32_t id = map_now(mock, fd);
+
+		check_below(mock, id, bits[i]);
+		fill_dmabuf(fd, SIZE, i);
+		check_eq(seen(mock, id, SIZE, i), SIZE);
+		unmap_now(mock, id);
+		close(mock);
+		close(fd);
+	}
+}
+
+/**
+ * SUBTEST: every-limit
+ * Description: One segment, segments of 64 KiB, a boundary of 4 MiB, all of
+ *  these below 28 bits: the device takes what it gets.
+ */
+static void every_limit(void)
+{
+	static const struct drm_prime_mock_limits limits[] = {
+		{ 64, 0, 0xffffffff, 1, ~0ull },
+		{ 64, 0, 65536, 0, ~0ull },
+		{ 64, 0, 0xffffffff, 0, (4 << 20) - 1 },
+		{ 64, 0, 65536, 0, 65535 },
+		{ 28, 0, 0xffffffff, 1, (16 << 20) - 1 },
+		{ 28, 0, 1 << 20, 12, (4 << 20) - 1 },
+	};
+	const size_t size = 10 << 20;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		int fd = buffer(size), mock = importer(0, limits[i]);
+		uint32_t id;
+
+		printf("limits %zu\n", i);
+		id = map_now(mock, fd);
+		fill_dmabuf(fd, size, i);
+		check_eq(seen(mock, id, size, i), size);
+		unmap_now(mock, id);
+		close(mock);
+		close(fd);
+	}
+}
+
+/**
+ * SUBTEST: announced
+ * Description: A device that is added before the first use decides where the
+ *  storage comes, though another one uses it first; nothing moves later.
+ */
+static void announced(void)
+{
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	int fd = buffer(SIZE), any = importer_any(0), low;
+	uint32_t a, b;
+
+	limits.dma_bits = LOW;
+	limits.max_segments = 1;
+	low = importer(1, limits);
+	check_ok(add_device(fd, low));
+	check(!placed(fd));
+	a = map_now(any, fd);
+	check_below(any, a, LOW);
+	check_eq(storage(fd).segments, 1);
+	check_eq(storage(fd).zone, DMA_BUF_ZONE_DMA);
+	b = map_now(low, fd);
+	fill_dmabuf(fd, SIZE, 4);
+	check_eq(seen(low, b, SIZE, 4), SIZE);
+	check_eq(seen(any, a, SIZE, 4), SIZE);
+	unmap_now(low, b);
+	unmap_now(any, a);
+}
+
+/* --- moves --- */
+
+/* Storage where @low does not reach it; @size bytes of it with seed 5. */
+static int high_buffer(size_t size)
+{
+	int fd = buffer(size);
+
+	fill_dmabuf(fd, size, 5);
+	if (storage(fd).zone == DMA_BUF_ZONE_DMA)
+		prime_skip("memory is low anyway");
+	return fd;
+}
+
+/**
+ * SUBTEST: move-keeps-content
+ * Description: Storage that the processor has placed moves for a device that
+ *  does not reach it. A mapping made before shows the same bytes, and what is
+ *  written there after the move reaches the device.
+ */
+static void move_keeps_content(void)
+{
+	int fd = high_buffer(SIZE), low = importer_below(0, LOW);
+	uint8_t *memory = map_dmabuf(fd, SIZE);
+	uint32_t id;
+
+	check_eq(filled(memory, SIZE, 5), SIZE);
+	id = map_now(low, fd);
+	check_below(low, id, LOW);
+	check_eq(storage(fd).zone, DMA_BUF_ZONE_DMA);
+	check_eq(seen(low, id, SIZE, 5), SIZE);
+	check_eq(filled(memory, SIZE, 5), SIZE);
+	fill(memory, SIZE, 6);
+	check_eq(seen(low, id, SIZE, 6), SIZE);
+	unmap_now(low, id);
+}
+
+/**
+ * SUBTEST: move-of-followers
+ * Description: An importer that follows moves is told when the kernel lets it
+ *  follow (CONFIG_DMABUF_MOVE_NOTIFY), and sees the same bytes at the new place;
+ *  on other kernels the second device is EBUSY.
+ */
+static void move_of_followers(void)
+{
+	int fd = high_buffer(SIZE), any = importer_any(0);
+	int low = importer_below(1, LOW);
+	struct drm_prime_mock_query query;
+	uint32_t a, b;
+	int64_t ret;
+
+	a = check_ok(mock_attach(any, fd, PRIME_MOCK_IMPORT_DYNAMIC));
+	check_ok(mock_map(any, a, PRIME_MOCK_BIDIRECTIONAL));
+	ret = mock_attach(low, fd, 0);
+	if (ret < 0) {
+		check_error(ret, EBUSY);
+		check_eq(refusal(fd).field, DMA_BUF_FIELD_DMA_MASK);
+		return;
+	}
+	b = ret;
+	check_ok(mock_map(low, b, PRIME_MOCK_BIDIRECTIONAL));
+	check_ok(mock_query(any, a, 0, &query, NULL, 0));
+	check_eq(query.notified, 1);
+	check(query.state & PRIME_MOCK_IS_STALE);
+	check_eq(seen(low, b, SIZE, 5), SIZE);
+	check_ok(mock_step(any, a, PRIME_MOCK_UNMAP));
+	check_ok(mock_map(any, a, PRIME_MOCK_BIDIRECTIONAL));
+	check_below(any, a, LOW);
+	check_eq(seen(any, a, SIZE, 5), SIZE);
+	unmap_now(low, b);
+	unmap_now(any, a);
+}
+
+/* --- refusals --- */
+
+static void check_refusal(int fd, uint32_t field, uint64_t wanted, const char *device)
+{
+	struct dma_buf_refusal why = refusal(fd);
+
+	check_eq(why.field, field);
+	check_eq(why.wanted, wanted);
+	check(why.found != wanted);
+	check(!strcmp(why.device, device));
+}
+
+/**
+ * SUBTEST: busy-while-mapped
+ * Description: While a device has the storage mapped, one that does not reach
+ *  it is EBUSY, at import and when it is added, with its name, the field and
+ *  what it wants; afterwards it is taken.
+ */
+static void busy_while_mapped(void)
+{
+	int fd = high_buffer(SIZE), any = importer_any(0);
+	int low = importer_below(1, LOW);
+	uint32_t id = map_now(any, fd);
+
+	check_error(mock_attach(low, fd, 0), EBUSY);
+	check_refusal(fd, DMA_BUF_FIELD_DMA_MASK, mask_of(LOW), "prime_mock.1");
+	check_error(add_device(fd, low), EBUSY);
+	check_eq(seen(any, id, SIZE, 5), SIZE);
+	unmap_now(any, id);
+	check_ok(add_device(fd, low));
+	id = map_now(low, fd);
+	check_eq(seen(low, id, SIZE, 5), SIZE);
+	unmap_now(low, id);
+}
+
+/**
+ * SUBTEST: conflict-told-when-added
+ * Description: A device that no storage of this size suits is refused when it
+ *  is added, before there is any; the others are not disturbed.
+ */
+static void conflict_told_when_added(void)
+{
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	int fd = buffer(SIZE), any = importer_any(0), narrow;
+	uint32_t id;
+
+	limits.max_segment_size = 65536;
+	limits.max_segments = 4;
+	narrow = importer(1, limits);
+	check_ok(add_device(fd, any));
+	check_error(add_device(fd, narrow), EBUSY);
+	check_refusal(fd, DMA_BUF_FIELD_MAX_SEGMENTS, 4, "prime_mock.1");
+	check_error(mock_attach(narrow, fd, 0), EBUSY);
+	check(!placed(fd));
+	id = map_now(any, fd);
+	unmap_now(any, id);
+}
+
+/**
+ * SUBTEST: sizes
+ * Description: No bytes are EINVAL, more than the machine has is ENOMEM; an
+ *  odd size is rounded up to pages.
+ */
+static void sizes(void)
+{
+	uint64_t all = (uint64_t)meminfo_kb("MemTotal:") * 1024;
+	int from = heap(), fd;
+
+	check_error(heap_alloc(from, 0, O_RDWR, 0), EINVAL);
+	check_error(heap_alloc(from, 2 * all, O_RDWR, 0), ENOMEM);
+	check_error(heap_alloc(from, 1ull << 50, O_RDWR, 0), ENOMEM);
+	fd = check_ok(heap_alloc(from, PAGE + 1, O_RDWR, 0));
+	check_eq(size_of(fd), 2 * PAGE);
+}
+
+/**
+ * SUBTEST: private-mapping
+ * Description: A private mapping that may be written is EINVAL.
+ */
+static void private_mapping(void)
+{
+	int fd = buffer(SIZE);
+
+	check(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) ==
+	      MAP_FAILED);
+	check_eq(errno, EINVAL);
+}
+
+/* --- limits --- */
+
+#define CGROUPS "/tmp/negotiated-cgroup"
+
+static void put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		prime_skip("%s: %s (memory cgroups)", path, strerror(errno));
+	close(fd);
+}
+
+static long number_in(const char *path)
+{
+	char *text = read_text(path);
+	long number = text ? atol(text) : -1;
+
+	free(text);
+	return number;
+}
+
+/* A memory cgroup of 16 MiB; its name is @name. */
+static void make_cgroup(const char *name)
+{
+	char path[128];
+
+	mkdir(CGROUPS, 0700);
+	if (mount("none", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		prime_skip("cgroup2: %s", strerror(errno));
+	put_text(CGROUPS "/cgroup.subtree_control", "+memory");
+	snprintf(path, sizeof(path), CGROUPS "/%s", name);
+	if (mkdir(path, 0700) && errno != EEXIST)
+		prime_skip("%s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path), CGROUPS "/%s/memory.max", name);
+	put_text(path, "16777216");
+}
+
+static void enter_cgroup(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), CGROUPS "/%s/cgroup.procs", name);
+	put_text(path, "0");
+}
+
+static void leave_cgroup(const char *name)
+{
+	char path[128];
+
+	put_text(CGROUPS "/cgroup.procs", "0");
+	snprintf(path, sizeof(path), CGROUPS "/%s", name);
+	rmdir(path);
+}
+
+/* How a child ends that reads the buffer's first byte. */
+static int status_of_reader(int fd, size_t size)
+{
+	int status;
+	pid_t child = fork();
+
+	check(child >= 0);
+	if (!child) {
+		volatile uint8_t *memory = map_dmabuf(fd, size);
+
+		_exit(memory[0]);
+	}
+	check_eq(waitpid(child, &status, 0), child);
+	return status;
+}
+
+/**
+ * SUBTEST: charged-to-its-maker
+ * Description: Storage is charged to the memory cgroup of who allocated the
+ *  buffer, whoever places it: a page fault, a device, as one run or as many.
+ */
+static void charged_to_its_maker(void)
+{
+	static const unsigned int max_segments[] = { 0, 1 };
+	const char *current = CGROUPS "/maker/memory.current";
+
+	make_cgroup("maker");
+	for (int i = 0; i < 2; i++) {
+		struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+		const size_t size = 8 << 20;
+		int fd, mock;
+		uint32_t id;
+		long before;
+
+		limits.max_segments = max_segments[i];
+		mock = importer(0, limits);
+		enter_cgroup("maker");
+		fd = buffer(size);
+		put_text(CGROUPS "/cgroup.procs", "0");
+		before = number_in(current);
+		id = map_now(mock, fd);
+		check(number_in(current) - before >= (long)size - 65536);
+		unmap_now(mock, id);
+		close(mock);
+		close(fd);
+		check(number_in(current) - before < 1 << 20);
+	}
+	leave_cgroup("maker");
+}
+
+/**
+ * SUBTEST: limited-by-cgroup
+ * Description: Beyond memory.max a page fault is SIGBUS and an import ENOMEM,
+ *  nobody is killed, and nothing stays charged; a smaller buffer is had after.
+ */
+static void limited_by_cgroup(void)
+{
+	const size_t size = 32 << 20;
+	int fd, mock = importer_any(0), status;
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	int64_t id;
+
+	make_cgroup("small");
+	enter_cgroup("small");
+	fd = buffer(size);
+	status = status_of_reader(fd, size);
+	check(WIFSIGNALED(status));
+	check_eq(WTERMSIG(status), SIGBUS);
+	check(!placed(fd));
+	for (int i = 0; i < 2; i++) {
+		limits.max_segments = i;
+		check_ok(mock_limits(mock, limits));
+		id = check_ok(mock_attach(mock, fd, 0));
+		check_error(mock_map(mock, id, PRIME_MOCK_BIDIRECTIONAL), ENOMEM);
+		check_ok(mock_step(mock, id, PRIME_MOCK_DETACH));
+		check(!placed(fd));
+	}
+	close(fd);
+	fd = buffer(SIZE);
+	status = status_of_reader(fd, SIZE);
+	check(WIFEXITED(status));
+	check_eq(WEXITSTATUS(status), 0);
+	close(fd);
+	leave_cgroup("small");
+}
+
+/**
+ * SUBTEST: memory-comes-back
+ * Description: Made, placed in every way, moved and closed, many times: the
+ *  machine has as much free memory as before.
+ */
+static void memory_comes_back(void)
+{
+	const size_t size = 8 << 20;
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	int mock = importer_any(0);
+	long before = 0;
+
+	for (int turn = 0; turn < 24; turn++) {
+		int fd = buffer(size);
+		uint32_t id;
+
+		poison_dmabuf(fd);
+		limits.max_segments = turn & 1;
+		limits.dma_bits = turn & 2 ? 28 : 64;
+		check_ok(mock_limits(mock, limits));
+		id = map_now(mock, fd);
+		unmap_now(mock, id);
+		close(fd);
+		/* Caches are filled by then. */
+		if (turn == 3)
+			before = meminfo_kb("MemFree:");
+	}
+	settle_buffers(0);
+	check(before - meminfo_kb("MemFree:") < 3 * (long)size / 1024);
+}
+
+/* --- late GEM objects --- */
+
+/* A dumb buffer of prime_late, as dma-buf; its offset for mmap of @drm. */
+static int late_buffer(int drm, uint64_t *offset)
+{
+	struct drm_mode_create_dumb make = {
+		.width = 512, .height = 512, .bpp = 32,
+	};
+	struct drm_mode_map_dumb map = { };
+	int fd;
+
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &make));
+	check_eq(make.size, SIZE);
+	map.handle = make.handle;
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &map));
+	*offset = map.offset;
+	fd = check_ok(gem_export(drm, make.handle, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(check_ok(gem_import(drm, fd)), make.handle);
+	check_ok(gem_close(drm, make.handle));
+	return fd;
+}
+
+/**
+ * SUBTEST: gem-placed-late
+ * Description: A dumb buffer of a driver with late objects has no storage when
+ *  it is made and exported, and gets it below the mask of the device that maps.
+ */
+static void gem_placed_late(void)
+{
+	int drm = open_driver("prime_late"), low = importer_below(0, LOW);
+	uint64_t offset;
+	int fd = late_buffer(drm, &offset);
+	uint32_t id;
+
+	check(!placed(fd));
+	check(!strcmp(storage(fd).exporter, "prime_late"));
+	id = map_now(low, fd);
+	check_below(low, id, LOW);
+	fill_dmabuf(fd, SIZE, 7);
+	check_eq(seen(low, id, SIZE, 7), SIZE);
+	unmap_now(low, id);
+}
+
+/**
+ * SUBTEST: gem-moves
+ * Description: Such a buffer moves for a device that does not reach it; a
+ *  mapping of the DRM file and one of the dma-buf show the same bytes, before
+ *  and after.
+ */
+static void gem_moves(void)
+{
+	struct drm_mode_create_dumb make = {
+		.width = 512, .height = 512, .bpp = 32,
+	};
+	int drm = open_driver("prime_late"), low = importer_below(0, LOW), fd;
+	struct drm_mode_map_dumb map = { };
+	uint8_t *of_drm, *of_fd;
+	uint32_t id;
+
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &make));
+	map.handle = make.handle;
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &map));
+	of_drm = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, drm,
+		      map.offset);
+	check(of_drm != MAP_FAILED);
+	/* Placed before there is a dma-buf. */
+	fill(of_drm, SIZE, 8);
+	fd = check_ok(gem_export(drm, make.handle, DRM_CLOEXEC | DRM_RDWR));
+	of_fd = map_dmabuf(fd, SIZE);
+	check_eq(filled(of_fd, SIZE, 8), SIZE);
+	if (storage(fd).zone == DMA_BUF_ZONE_DMA)
+		prime_skip("memory is low anyway");
+
+	id = map_now(low, fd);
+	check_below(low, id, LOW);
+	check_eq(filled(of_fd, SIZE, 8), SIZE);
+	fill(of_drm, SIZE, 9);
+	check_eq(filled(of_fd, SIZE, 9), SIZE);
+	check_eq(seen(low, id, SIZE, 9), SIZE);
+	unmap_now(low, id);
+	check_ok(gem_close(drm, make.handle));
+	check_eq(filled(of_drm, SIZE, 9), SIZE);
+}
+
+/* --- races --- */
+
+static int race_fd, race_low, race_any;
+static uint8_t *race_memory;
+static atomic_bool race_over;
+static atomic_ulong race_faults, race_maps, race_busy;
+
+/* Each page is one value over and over, the same in every process' eyes. */
+static void *racing_reader(void *data)
+{
+	unsigned int at = (uintptr_t)data;
+
+	while (!atomic_load(&race_over)) {
+		size_t page = at++ % (SIZE / PAGE) * PAGE;
+
+		if (filled_byte(race_memory + page, PAGE, page / PAGE) != PAGE)
+			return "a page shows other bytes";
+		atomic_fetch_add(&race_faults, 1);
+	}
+	return NULL;
+}
+
+static void *racing_importer(void *data)
+{
+	int mock = *(int *)data;
+	uint8_t bytes[PAGE];
+
+	while (!atomic_load(&race_over)) {
+		int64_t id = mock_attach(mock, race_fd, 0);
+		int ret;
+
+		if (id == -EBUSY) {
+			atomic_fetch_add(&race_busy, 1);
+			continue;
+		}
+		if (id < 0)
+			return "attach fails otherwise than with EBUSY";
+		ret = mock_map(mock, id, PRIME_MOCK_BIDIRECTIONAL);
+		if (ret && ret != -EBUSY)
+			return "map fails otherwise than with EBUSY";
+		if (!ret) {
+			if (mock_read(mock, id, 0, 3 * PAGE, bytes, PAGE) ||
+			    filled_byte(bytes, PAGE, 3) != PAGE)
+				return "a device sees other bytes";
+			mock_step(mock, id, PRIME_MOCK_UNMAP);
+			atomic_fetch_add(&race_maps, 1);
+		}
+		mock_step(mock, id, PRIME_MOCK_DETACH);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: race-faults-imports-moves
+ * Description: Two threads read through a mapping, two devices of which one
+ *  sees low memory only import, and storage is new again and again: a page or a
+ *  device never shows other bytes, and imports are refused with EBUSY only.
+ */
+static void race_faults_imports_moves(void)
+{
+	double end = now() + race_seconds();
+	unsigned long turns = 0;
+
+	race_low = importer_below(0, LOW);
+	race_any = importer_any(1);
+	while (now() < end || !turns) {
+		pthread_t thread[4];
+		void *why[4];
+
+		race_fd = buffer(SIZE);
+		race_memory = map_dmabuf(race_fd, SIZE);
+		for (size_t page = 0; page < SIZE / PAGE; page++)
+			memset(race_memory + page * PAGE, page, PAGE);
+		atomic_store(&race_over, false);
+		check_eq(pthread_create(&thread[0], NULL, racing_reader, (void *)0), 0);
+		check_eq(pthread_create(&thread[1], NULL, racing_reader, (void *)128), 0);
+		check_eq(pthread_create(&thread[2], NULL, racing_importer, &race_low), 0);
+		check_eq(pthread_create(&thread[3], NULL, racing_importer, &race_any), 0);
+		usleep(100000);
+		atomic_store(&race_over, true);
+		for (int i = 0; i < 4; i++) {
+			check_eq(pthread_join(thread[i], &why[i]), 0);
+			if (why[i])
+				prime_fail(__FILE__, __LINE__, "%s", (char *)why[i]);
+		}
+		unmap(race_memory, SIZE);
+		close(race_fd);
+		turns++;
+	}
+	printf("%lu buffers, %lu pages, %lu imports, %lu busy\n", turns,
+	       atomic_load(&race_faults), atomic_load(&race_maps),
+	       atomic_load(&race_busy));
+	check(atomic_load(&race_maps) > 0 && atomic_load(&race_faults) > 0);
+}
+
+/**
+ * SUBTEST: killed-while-placing
+ * Description: A process that is killed while storage is placed or moved for it
+ *  goes at once, and leaves the buffer usable.
+ */
+static void killed_while_placing(void)
+{
+	const size_t size = 64 << 20;
+
+	for (int turn = 0; turn < 10; turn++) {
+		int fd = buffer(size), status;
+		pid_t child = fork();
+
+		check(child >= 0);
+		if (!child) {
+			volatile uint8_t *memory = map_dmabuf(fd, size);
+
+			(void)memory[0];
+			pause();
+		}
+		usleep(2000 * turn);
+		check_ok(kill(child, SIGKILL) ? -errno : 0);
+		check_eq(waitpid(child, &status, 0), child);
+		check_eq(status_of_reader(fd, size), 0);
+		close(fd);
+	}
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(no_storage_before_use),
+	SUBTEST(placed_at_fault),
+	SUBTEST(placed_at_import),
+	SUBTEST(below_the_mask),
+	SUBTEST(every_limit),
+	SUBTEST(announced),
+	SUBTEST(move_keeps_content),
+	SUBTEST(move_of_followers),
+	SUBTEST(busy_while_mapped),
+	SUBTEST(conflict_told_when_added),
+	SUBTEST(sizes),
+	SUBTEST(private_mapping),
+	SUBTEST(charged_to_its_maker),
+	SUBTEST(limited_by_cgroup),
+	SUBTEST(memory_comes_back),
+	SUBTEST(gem_placed_late),
+	SUBTEST(gem_moves),
+	SUBTEST(race_faults_imports_moves),
+	SUBTEST(killed_while_placing),
+};
+
+PRIME_MAIN(subtests)
