@@ -8,6 +8,7 @@
 #include "lib/prime_test.h"
 
 #include <fcntl.h>
+#include <linux/dma-buf-constraints.h>
 #include <poll.h>
 #include <sys/mman.h>
 
@@ -125,6 +126,35 @@ static void compat_sync_files(void)
 }
 
 /**
+ * SUBTEST: negotiate
+ * Description: The ioctls that negotiate storage refuse as in 64 bits; their
+ *  structs are the same.
+ */
+static void compat_negotiate(void)
+{
+	struct dma_buf_add_device add = {};
+	struct dma_buf_refusal refusal;
+	int fd = any_dmabuf(1);
+
+	setup();
+	if (xioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, &refusal) == -ENOTTY)
+		prime_skip("the kernel has no negotiation of storage");
+	memset(&refusal, 0xff, sizeof(refusal));
+	check_ok(low_ioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, &refusal,
+			   sizeof(refusal)));
+	check_eq(refusal.field, DMA_BUF_FIELD_NONE);
+	check_eq(refusal.device[0], 0);
+	check_error(low_ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
+		    EOPNOTSUPP);
+	add.flags = 1;
+	check_error(low_ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
+		    EINVAL);
+	check_error(compat_ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, 8), EFAULT);
+	check_error(compat_ioctl(fd, DMA_BUF_IOCTL_GET_CONSTRAINTS, 8),
+		    EOPNOTSUPP);
+}
+
+/**
  * SUBTEST: unknown
  * Description: An unknown ioctl is ENOTTY.
  */
@@ -187,6 +217,7 @@ static const struct prime_subtest subtests[] = {
 	{ "sync", compat_sync },
 	{ "set_name", compat_set_name },
 	{ "sync_files", compat_sync_files },
+	{ "negotiate", compat_negotiate },
 	{ "unknown", compat_unknown },
 	{ "prime", compat_prime },
 	{ "prime_readonly_argument", compat_prime_readonly_argument },

@@ -147,6 +147,61 @@ static void check_below(int mock, uint32_t id, unsigned int bits)
 	free(list);
 }
 
+/* example: program */
+/* A buffer that all of the devices can use, or a negative errno. */
+static int shared_buffer(int heap, uint64_t size, const int *devices, int count)
+{
+	int fd = heap_alloc(heap, size, O_RDWR | O_CLOEXEC, 0);
+
+	for (int i = 0; fd >= 0 && i < count; i++) {
+		struct dma_buf_add_device arg = { .device_fd = devices[i] };
+		struct dma_buf_refusal why = { };
+
+		if (!ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &arg))
+			continue;
+		if (errno == EBUSY && !ioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, &why))
+			fprintf(stderr, "%s: field %u: wants %#llx, not %#llx\n",
+				why.device, why.field,
+				(unsigned long long)why.wanted,
+				(unsigned long long)why.found);
+		close(fd);
+		fd = -EBUSY;
+	}
+	return fd;
+}
+
+/* example: end */
+
+/**
+ * SUBTEST: shared-by-all
+ * Description: A buffer for two devices that are added first: both map it, and
+ *  each sees what was written. With a device that it can't be shared with there
+ *  is none.
+ */
+static void shared_by_all(void)
+{
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	int mock[2] = { importer_below(0, 28) };
+	uint32_t id[2];
+	int fd;
+
+	limits.max_segments = 1;
+	mock[1] = importer(1, limits);
+	fd = check_ok(shared_buffer(heap(), SIZE, mock, 2));
+	id[0] = map_now(mock[0], fd);
+	id[1] = map_now(mock[1], fd);
+	fill_dmabuf(fd, SIZE, 1);
+	check_below(mock[1], id[1], 28);
+	check_eq(seen(mock[0], id[0], SIZE, 1), SIZE);
+	check_eq(seen(mock[1], id[1], SIZE, 1), SIZE);
+	unmap_now(mock[0], id[0]);
+	unmap_now(mock[1], id[1]);
+
+	limits.max_segment_size = SIZE / 2;
+	check_ok(mock_limits(mock[1], limits));
+	check_error(shared_buffer(heap(), SIZE, mock, 2), EBUSY);
+}
+
 /* --- when storage comes --- */
 
 /**
@@ -846,6 +901,7 @@ static void killed_while_placing(void)
 }
 
 static const struct prime_subtest subtests[] = {
+	SUBTEST(shared_by_all),
 	SUBTEST(no_storage_before_use),
 	SUBTEST(placed_at_fault),
 	SUBTEST(placed_at_import),

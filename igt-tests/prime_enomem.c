@@ -364,13 +364,23 @@ static int heap_alloc(int heap)
 	return ret < 0 ? ret : (int)arg.fd;
 }
 
-static int heap_open(void)
+static int heap_open_path(const char *path)
 {
-	int heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+	int heap = open(path, O_RDWR | O_CLOEXEC);
 
 	if (heap < 0)
-		prime_skip("/dev/dma_heap/system: %s", strerror(errno));
+		prime_skip("%s: %s", path, strerror(errno));
 	return heap;
+}
+
+static int heap_open(void)
+{
+	return heap_open_path("/dev/dma_heap/system");
+}
+
+static int negotiated_open(void)
+{
+	return heap_open_path("/dev/dma_heap/negotiated");
 }
 
 static void prepare_heap_buffer(struct stage *s)
@@ -576,6 +586,11 @@ static void prepare_heap(struct stage *s)
 	s->extra[0] = heap_open();
 }
 
+static void prepare_negotiated_heap(struct stage *s)
+{
+	s->extra[0] = negotiated_open();
+}
+
 static int run_heap(struct stage *s)
 {
 	return keep(s, heap_alloc(s->extra[0]));
@@ -588,6 +603,15 @@ static int run_heap(struct stage *s)
 static void sweep_export_heap(void)
 {
 	SWEEP(prepare_heap, run_heap, undo_fd);
+}
+
+/**
+ * SUBTEST: export-negotiated
+ * Description: The heap of negotiated storage makes a dma-buf, or nothing.
+ */
+static void sweep_export_negotiated(void)
+{
+	SWEEP(prepare_negotiated_heap, run_heap, undo_fd);
 }
 
 /* --- import --- */
@@ -1104,6 +1128,34 @@ static void sweep_mock_all_and_back(void)
 	SWEEP(prepare_dynamic, run_mock_all, mock_detach, .mock = true);
 }
 
+/* Storage that comes with the operation. */
+static void prepare_negotiated(struct stage *s)
+{
+	int heap = negotiated_open();
+
+	s->fd = check_ok(heap_alloc(heap));
+	close(heap);
+}
+
+/**
+ * SUBTEST: mock-map-negotiated
+ * Description: An importer attaches and maps a buffer whose storage comes with
+ *  that.
+ */
+static void sweep_mock_map_negotiated(void)
+{
+	SWEEP(prepare_negotiated, run_map_static, mock_detach, .mock = true);
+}
+
+/**
+ * SUBTEST: mock-vmap-negotiated
+ * Description: The kernel maps such a buffer for itself.
+ */
+static void sweep_mock_vmap_negotiated(void)
+{
+	SWEEP(prepare_negotiated, run_vmap, mock_detach, .mock = true);
+}
+
 static void prepare_foreign_to_mock(struct stage *s)
 {
 	int drm = open_device();
@@ -1162,6 +1214,7 @@ static const struct prime_subtest tests[] = {
 	{ "export_close", sweep_export_close },
 	{ "there_and_back", sweep_there_and_back },
 	{ "export_heap", sweep_export_heap },
+	{ "export_negotiated", sweep_export_negotiated },
 	{ "import_self", sweep_import_self },
 	{ "import_foreign", sweep_import_foreign },
 	{ "import_heap", sweep_import_heap },
@@ -1187,6 +1240,8 @@ static const struct prime_subtest tests[] = {
 	{ "mock_map_default", sweep_mock_map_default },
 	{ "mock_pin_map", sweep_mock_pin_map },
 	{ "mock_vmap", sweep_mock_vmap },
+	{ "mock_map_negotiated", sweep_mock_map_negotiated },
+	{ "mock_vmap_negotiated", sweep_mock_vmap_negotiated },
 	{ "mock_all_and_back", sweep_mock_all_and_back },
 	{ "mock_import", sweep_mock_import },
 	{ "mock_fence", sweep_mock_fence },

@@ -6,28 +6,39 @@
  * Where one side is dynamic and the other is not, the mapping is made right at
  * attach and kept until detach: a static importer may map in places where it
  * could not take the reservation object, and a static exporter would not
- * expect the importer to hold it.
+ * expect the importer to hold it. Storage that is placed late is never mapped
+ * at attach.
  */
 #include "dma_buf_internal.h"
 
-static bool dma_buf_attachment_is_mixed(struct dma_buf_attachment *attach)
+/*
+ * Storage that is placed at the first map waits until everybody has attached.
+ * Its exporter knows that maps come with the reservation object held.
+ */
+static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
 	return dma_buf_attachment_is_dynamic(attach) !=
-	       dma_buf_is_dynamic(attach->dmabuf);
+	       dma_buf_is_dynamic(attach->dmabuf) &&
+	       !dma_buf_negotiation_is_late(attach->dmabuf);
 }
 
 static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	struct sg_table *sgt;
-	int ret = 0;
+	int ret;
 
 	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_buf_negotiation_admit_locked(attach);
+	if (ret)
+		goto unlock;
+
 	/* Linked first: the exporter may look at everybody it maps for. */
 	list_add(&attach->node, &dmabuf->attachments);
 
-	if (dma_buf_attachment_is_mixed(attach)) {
-		sgt = dma_buf_mapping_create_locked(attach, DMA_BIDIRECTIONAL);
+	if (dma_buf_attachment_maps_now(attach)) {
+		sgt = dma_buf_mapping_create_locked(attach, DMA_BIDIRECTIONAL,
+						    true);
 		if (IS_ERR(sgt)) {
 			list_del(&attach->node);
 			ret = PTR_ERR(sgt);
@@ -36,6 +47,7 @@ static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
 			attach->sgt = sgt;
 		}
 	}
+unlock:
 	dma_resv_unlock(dmabuf->resv);
 
 	return ret;
@@ -68,7 +80,7 @@ static void dma_buf_attachment_unlink(struct dma_buf_attachment *attach)
  *
  * Return: the attachment for dma_buf_detach(), or ERR_PTR: -EINVAL without
  * buffer, device or move_notify; -EBUSY when the storage is already placed
- * where @dev can't reach it; -ENOMEM; -ERESTARTSYS when the mapping is made
+ * where @dev can't reach it, or can't suit all devices; -ENOMEM; -ERESTARTSYS when the mapping is made
  * here and a signal came; or the error of the exporter's attach, pin or
  * map_dma_buf.
  */

@@ -116,7 +116,7 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
 		return dma_buf_sync_file_import(dmabuf, uarg);
 	default:
-		return -ENOTTY;
+		return dma_buf_negotiate_ioctl(dmabuf, cmd, uarg);
 	}
 }
 

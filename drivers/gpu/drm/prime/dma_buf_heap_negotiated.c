@@ -110,6 +110,7 @@ static const struct dma_buf_late_ops dma_buf_negotiated_late_ops = {
 	.admit = dma_buf_negotiated_admit,
 };
 
+/* example: exporter */
 static struct dma_buf *dma_buf_negotiated_allocate(struct dma_heap *heap,
 						   unsigned long len,
 						   u32 fd_flags, u64 heap_flags)
@@ -145,6 +146,8 @@ static struct dma_buf *dma_buf_negotiated_allocate(struct dma_heap *heap,
 	late->dmabuf = dmabuf;
 	return dmabuf;
 }
+
+/* example: end */
 
 static const struct dma_heap_ops dma_buf_negotiated_heap_ops = {
 	.allocate = dma_buf_negotiated_allocate,

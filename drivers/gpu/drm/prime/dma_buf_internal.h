@@ -46,11 +46,15 @@ struct dma_buf_watch {
 	bool busy;
 };
 
+struct dma_buf_negotiation;
+
 /**
  * struct dma_buf_object - the container around every &struct dma_buf
  * @base: what exporters and importers see
  * @readable: waits for writers (EPOLLIN)
  * @writable: waits for everybody (EPOLLOUT)
+ * @negotiation: state of buffers whose storage is negotiated or that refused a
+ *	device, else NULL; set once, with cmpxchg()
  * @owns_resv: @own_resv is there and in use; never changes
  * @own_resv: reservation object of an exporter that brought none; not even
  *	allocated when it did
@@ -59,6 +63,7 @@ struct dma_buf_object {
 	struct dma_buf base;
 	struct dma_buf_watch readable;
 	struct dma_buf_watch writable;
+	struct dma_buf_negotiation *negotiation;
 	bool owns_resv;
 	struct dma_resv own_resv;
 };
@@ -91,9 +96,13 @@ static inline bool dma_buf_file_is_ours(const struct file *file)
 	return file->f_op == &dma_buf_fops;
 }
 
-/* dma_buf_map.c: pin as the attachment's kind asks, wait as it asks */
+/*
+ * dma_buf_map.c: pin as the attachment's kind asks, wait as it asks, or -EBUSY
+ * instead of waiting
+ */
 struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach,
-					       enum dma_data_direction dir);
+					       enum dma_data_direction dir,
+					       bool may_wait);
 void dma_buf_mapping_destroy_locked(struct dma_buf_attachment *attach,
 				    struct sg_table *sgt,
 				    enum dma_data_direction dir);
@@ -128,6 +137,19 @@ dma_buf_sync_file_import(struct dma_buf *dmabuf,
 	return -ENOTTY;
 }
 #endif
+
+/* dma_buf_negotiate.c */
+bool dma_buf_negotiation_is_late(struct dma_buf *dmabuf);
+int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach);
+void dma_buf_negotiation_free(struct dma_buf *dmabuf);
+long dma_buf_negotiate_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
+			     void __user *uarg);
+
+/* dma_buf_device.c: the majors whose files may load a module */
+#define DMA_BUF_MAJOR_V4L2	81
+#define DMA_BUF_MAJOR_DRM	226
+#define DMA_BUF_MAJOR_ACCEL	261
+struct device *dma_buf_device_get(int fd);
 
 /* dma_buf_debugfs.c: the list of all buffers */
 #if IS_ENABLED(CONFIG_DEBUG_FS)

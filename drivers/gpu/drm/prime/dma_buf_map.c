@@ -57,12 +57,30 @@ static void dma_buf_table_check_alignment(struct sg_table *sgt)
 	}
 }
 
+/*
+ * Kernel fences move or clear the storage. One that is not over is waited for,
+ * or, where the caller can't wait, makes it -EBUSY.
+ */
+static int dma_buf_table_settle(struct dma_resv *resv, bool may_wait)
+{
+	long ret;
+
+	if (!may_wait)
+		return dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL) ?
+			       0 : -EBUSY;
+
+	ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	return ret < 0 ? ret : 0;
+}
+
 static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
-					  enum dma_data_direction dir)
+					  enum dma_data_direction dir,
+					  bool may_wait)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	struct sg_table *sgt;
-	long ret;
+	int ret;
 
 	sgt = dmabuf->ops->map_dma_buf(attach, dir);
 	if (!sgt)
@@ -71,13 +89,12 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 		return sgt;
 
 	/*
-	 * A static importer knows nothing of fences that move or clear the
-	 * storage. They have to be over before it sees an address.
+	 * A static importer knows nothing of fences. Those of the kernel have
+	 * to be over before it sees an address.
 	 */
 	if (!dma_buf_attachment_is_dynamic(attach)) {
-		ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL,
-					    true, MAX_SCHEDULE_TIMEOUT);
-		if (ret < 0) {
+		ret = dma_buf_table_settle(dmabuf->resv, may_wait);
+		if (ret) {
 			dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
 			return ERR_PTR(ret);
 		}
@@ -89,7 +106,8 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 }
 
 struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach,
-					       enum dma_data_direction dir)
+					       enum dma_data_direction dir,
+					       bool may_wait)
 {
 	const bool pin = dma_buf_mapping_wants_pin(attach);
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
@@ -104,7 +122,7 @@ struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach
 			return ERR_PTR(ret);
 	}
 
-	sgt = dma_buf_table_map(attach, dir);
+	sgt = dma_buf_table_map(attach, dir, may_wait);
 	if (IS_ERR(sgt) && pin)
 		ops->unpin(attach);
 
@@ -166,6 +184,29 @@ void dma_buf_unpin(struct dma_buf_attachment *attach)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
 
+static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir,
+					   bool may_wait)
+{
+	struct sg_table *sgt;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (attach->sgt) {
+		if (attach->dir != DMA_BIDIRECTIONAL && attach->dir != dir)
+			return ERR_PTR(-EBUSY);
+		return attach->sgt;
+	}
+
+	sgt = dma_buf_mapping_create_locked(attach, dir, may_wait);
+	if (!IS_ERR(sgt) && attach->dmabuf->ops->cache_sgt_mapping) {
+		attach->dir = dir;
+		attach->sgt = sgt;
+	}
+
+	return sgt;
+}
+
 /**
  * dma_buf_map_attachment - get the buffer's scatter list for a device
  * @attach: attachment
@@ -185,26 +226,11 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
 {
-	struct sg_table *sgt;
-
 	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
-	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (attach->sgt) {
-		if (attach->dir != DMA_BIDIRECTIONAL && attach->dir != dir)
-			return ERR_PTR(-EBUSY);
-		return attach->sgt;
-	}
-
-	sgt = dma_buf_mapping_create_locked(attach, dir);
-	if (!IS_ERR(sgt) && attach->dmabuf->ops->cache_sgt_mapping) {
-		attach->dir = dir;
-		attach->sgt = sgt;
-	}
-
-	return sgt;
+	return dma_buf_map_locked(attach, dir, true);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
 
@@ -234,6 +260,54 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_try_map_attachment - map without waiting for anybody
+ * @attach: attachment
+ * @dir: direction of the DMA
+ *
+ * As dma_buf_map_attachment_unlocked(), but -EBUSY instead of waiting: for
+ * whoever holds the reservation object, and for fences that a map for this
+ * importer waits for, DMA_RESV_USAGE_KERNEL if it is static. A fence that the
+ * exporter adds while it pins or maps counts as well; the mapping is undone
+ * then.
+ *
+ * It may still sleep: the exporter's pin and map_dma_buf run as ever, and
+ * allocate, and may wait for what the core does not see. So it is no function
+ * for atomic context, but for a thread that has better to do than wait for
+ * another one, such as a work item that tries again at the next frame.
+ *
+ * Context: may sleep, as said; tries the reservation object, so the caller
+ * doesn't hold it.
+ *
+ * Return: the table for dma_buf_unmap_attachment_unlocked(), or ERR_PTR:
+ * -EBUSY when it would have to wait, or the attachment keeps a mapping of
+ * another direction; -EINVAL without an attachment; -ENOMEM; or the error of
+ * the exporter's pin or map_dma_buf.
+ */
+struct sg_table *
+dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
+			   enum dma_data_direction dir)
+{
+	struct sg_table *sgt = ERR_PTR(-EBUSY);
+	struct dma_resv *resv;
+
+	might_sleep();
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+
+	resv = attach->dmabuf->resv;
+	if (!dma_resv_trylock(resv))
+		return sgt;
+	/* Asked before too, so that nothing is moved to no avail. */
+	if (attach->sgt || dma_buf_attachment_is_dynamic(attach) ||
+	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
+		sgt = dma_buf_map_locked(attach, dir, false);
+	dma_resv_unlock(resv);
+
+	return sgt;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, DMA_BUF);
 
 /**
  * dma_buf_unmap_attachment - return a scatter list

@@ -72,6 +72,10 @@
  * dma_buf_begin_cpu_access()             not held (exporters may take it)
  * dma_buf_end_cpu_access()               not held (exporters may take it)
  * dma_buf_mmap()                         not held (exporters may take it)
+ * dma_buf_try_map_attachment()           takes it, or -EBUSY
+ * dma_buf_set_late()                     not needed
+ * dma_buf_refuse()                       not needed
+ * dma_buf_get_constraints()              caller holds it
  * dma_buf_vmap()                         caller holds it
  * dma_buf_vmap_unlocked()                takes it
  * dma_buf_vunmap()                       caller holds it
@@ -80,12 +84,14 @@
  *
  * "Caller holds" is asserted at the top of each such function. The exporter's
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
- * held, all other operations without.
+ * held, and so do the operations of a late exporter; all others run without.
  *
  * Order, outermost first: mmap_lock or the list of all buffers (debugfs), the
  * reservation object, memory reclaim. The buffer's name lock and the wait
  * queue's lock nest inside anything and nothing nests in them; the wait
- * queue's lock is also taken inside a fence's lock, from interrupts.
+ * queue's lock is also taken inside a fence's lock, from interrupts. The lock
+ * of the last refusal nests inside anything as well, and the mutex of the
+ * device classes is taken with no other lock held.
  * dma_buf_lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
  * mmap_lock.
  */
@@ -99,17 +105,22 @@
  *
  * ============ =============================================================
  * -EBADF       the number is no open file descriptor
- * -EBUSY       the attachment is mapped in another direction; from an exporter:
- *              the storage is already placed where this device can't reach it
+ * -E2BIG       the argument is longer than what is known, and not 0 there
+ * -EBUSY       the attachment is mapped in another direction; a try would have
+ *              to wait; the storage is already placed where this device can't
+ *              reach it, or can't suit all devices
  * -EFAULT      the argument's memory is not accessible
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full
  * -ENFILE      the system has no file left
- * -ENODEV      the kernel was built without dma-buf
+ * -ENODEV      the kernel was built without dma-buf; the device to announce is
+ *              gone
  * -ENOENT      the exporter's module is going away
  * -ENOMEM      no memory
+ * -ENOSPC      too many devices announced
  * -ENOTTY      no such ioctl
+ * -EOPNOTSUPP  the storage of this buffer is not negotiable
  * -EOVERFLOW   offset and length of a mapping wrap around
  * -ERESTARTSYS a signal came while waiting for fences
  * ============ =============================================================
@@ -138,6 +149,7 @@ static char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
 
 static void dma_buf_object_free(struct dma_buf_object *obj)
 {
+	dma_buf_negotiation_free(&obj->base);
 	if (obj->owns_resv)
 		dma_resv_fini(&obj->own_resv);
 	kfree(obj->base.name);

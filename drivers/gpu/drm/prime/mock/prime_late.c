@@ -9,10 +9,13 @@
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_ioctl.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_gem_late.h>
 #include <drm/drm_managed.h>
 
+/* example: driver */
 DEFINE_DRM_GEM_FOPS(late_fops);
 
 static const struct drm_driver late_driver = {
@@ -24,6 +27,8 @@ static const struct drm_driver late_driver = {
 	.fops = &late_fops,
 	DRM_GEM_LATE_DRIVER_OPS,
 };
+
+/* example: end */
 
 static int late_probe(struct platform_device *pdev)
 {

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Negotiation: late exporters, announced devices, refusals, the ioctls, and
+ * maps that try. Devices are announced through /dev/null, which stands for
+ * whatever device the test says.
+ */
+#include <linux/device.h>
+#include <linux/dma-buf-constraints.h>
+#include <linux/fdtable.h>
+#include <linux/fs.h>
+#include <linux/major.h>
+#include <linux/mman.h>
+#include <linux/sizes.h>
+#include <linux/uaccess.h>
+
+#include "mock_exporter.h"
+#include "mock_importer.h"
+
+struct negotiate_fixture {
+	struct mock_exporter *exp;
+	struct mock_importer *imp;
+	struct dma_buf *dmabuf;
+	struct device *announced;	/* what /dev/null stands for */
+	void __user *arg;
+	int fd;				/* of /dev/null */
+	int admits;
+	int admit_errno;
+	bool admit_locked;
+	struct dma_buf_constraints merged;
+};
+
+/* The test that runs; operations without a place for a pointer find it here. */
+static struct negotiate_fixture *current_fix;
+
+static int late_storage(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
+{
+	dma_resv_assert_held(dmabuf->resv);
+	info->flags = DMA_BUF_STORAGE_PLACED;
+	info->zone = DMA_BUF_ZONE_DMA32;
+	info->segments = 3;
+	return current_fix->admit_errno == -EIO ? -EIO : 0;
+}
+
+static int late_admit(struct dma_buf *dmabuf, const struct dma_buf_constraints *merged,
+		      struct dma_buf_conflict *conflict)
+{
+	current_fix->admits++;
+	current_fix->admit_locked = dma_resv_is_locked(dmabuf->resv);
+	current_fix->merged = *merged;
+	if (current_fix->admit_errno == -EBUSY)
+		*conflict = (struct dma_buf_conflict) { DMA_BUF_FIELD_CONTIGUOUS, 1, 5 };
+	return current_fix->admit_errno;
+}
+
+static const struct dma_buf_late_ops late_ops = {
+	.storage = late_storage,
+	.admit = late_admit,
+};
+
+static struct device *null_get(struct file *file)
+{
+	return current_fix->announced ? get_device(current_fix->announced) : ERR_PTR(-ENODEV);
+}
+
+static struct dma_buf_device_class null_class = {
+	.major = MEM_MAJOR,
+	.get = null_get,
+	.owner = THIS_MODULE,
+};
+
+static int install(struct kunit *test, struct file *file)
+{
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	KUNIT_ASSERT_GE(test, fd, 0);
+	fd_install(fd, get_file(file));
+	return fd;
+}
+
+static int negotiate_init(struct kunit *test)
+{
+	struct negotiate_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	test->priv = fix;
+	current_fix = fix;
+	fix->fd = -1;
+	fix->exp = mock_exporter_create(test, true);
+	fix->imp = mock_importer_create(test, false);
+	fix->dmabuf = mock_exporter_export(fix->exp);
+	fix->announced = prime_test_device(test);
+	fix->arg = prime_test_user_page(test, PROT_READ | PROT_WRITE);
+	file = filp_open("/dev/null", O_RDWR, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	fix->fd = install(test, file);
+	fput(file);
+	return dma_buf_device_class_register(&null_class);
+}
+
+static void negotiate_exit(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+
+	if (fix && fix->fd >= 0) {
+		prime_test_close_fd(test, fix->fd);
+		dma_buf_device_class_unregister(&null_class);
+	}
+}
+
+static struct negotiate_fixture *late(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+
+	KUNIT_ASSERT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), 0);
+	return fix;
+}
+
+static long request(struct negotiate_fixture *fix, unsigned int cmd)
+{
+	struct file *file = fix->dmabuf->file;
+
+	return file->f_op->unlocked_ioctl(file, cmd, (unsigned long)fix->arg);
+}
+
+/* @data goes to user memory, and what is there afterwards comes back. */
+static long request_with(struct kunit *test, unsigned int cmd, void *data, size_t size)
+{
+	struct negotiate_fixture *fix = test->priv;
+	long ret;
+
+	KUNIT_ASSERT_EQ(test, copy_to_user(fix->arg, data, size), 0);
+	ret = request(fix, cmd);
+	KUNIT_ASSERT_EQ(test, copy_from_user(data, fix->arg, size), 0);
+	return ret;
+}
+
+static long add_device(struct kunit *test, struct dma_buf_add_device *add)
+{
+	struct negotiate_fixture *fix = test->priv;
+
+	*add = (struct dma_buf_add_device) { .device_fd = fix->fd };
+	return request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, add, sizeof(*add));
+}
+
+static struct dma_buf_constraints_info constraints_of(struct kunit *test)
+{
+	struct dma_buf_constraints_info info = {};
+
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_GET_CONSTRAINTS, &info,
+					   sizeof(info)), 0);
+	return info;
+}
+
+static void expect_refusal(struct kunit *test, struct device *dev, u32 field, u64 wanted, u64 found)
+{
+	struct dma_buf_refusal refusal = {};
+
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_GET_REFUSAL, &refusal,
+					   sizeof(refusal)), 0);
+	KUNIT_EXPECT_EQ(test, refusal.field, field);
+	KUNIT_EXPECT_EQ(test, refusal.wanted, wanted);
+	KUNIT_EXPECT_EQ(test, refusal.found, found);
+	KUNIT_EXPECT_STREQ(test, refusal.device, dev ? dev_name(dev) : "");
+}
+
+/* Says what a device needs: at most @segments, below @mask, starts at @alignment. */
+static void constrain(struct kunit *test, struct device *dev, u64 mask, u32 segments,
+		      u32 alignment)
+{
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = mask;
+	c.max_segments = segments;
+	c.alignment = alignment;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &c), 0);
+}
+
+static void add_announces(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_add_device add;
+
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+	constrain(test, fix->announced, DMA_BIT_MASK(30), 4, SZ_8K);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
+	KUNIT_EXPECT_EQ(test, add.merged.dma_mask, DMA_BIT_MASK(30));
+	KUNIT_EXPECT_EQ(test, add.merged.max_segments, 4);
+	KUNIT_EXPECT_EQ(test, add.merged.alignment, SZ_8K);
+	KUNIT_EXPECT_EQ(test, fix->admits, 1);
+	KUNIT_EXPECT_TRUE(test, fix->admit_locked);
+	KUNIT_EXPECT_EQ(test, fix->merged.max_segments, 4);
+	/* The same device once more is no other device. */
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
+	fix->announced = prime_test_device(test);
+	constrain(test, fix->announced, DMA_BIT_MASK(28), 9, 1);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, add.merged.devices, 2);
+	KUNIT_EXPECT_EQ(test, add.merged.dma_mask, DMA_BIT_MASK(28));
+	KUNIT_EXPECT_EQ(test, add.merged.max_segments, 4);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+	expect_refusal(test, NULL, 0, 0, 0);
+}
+
+/* An announced device that attaches is one device; another one is one more. */
+static void attachments_count(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_add_device add;
+	struct device *dev = fix->announced;
+
+	constrain(test, fix->imp->dev, DMA_BIT_MASK(31), 1, 1);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	KUNIT_EXPECT_EQ(test, fix->admits, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).max_segments, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
+	fix->announced = fix->imp->dev;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
+	fix->announced = dev;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, add.merged.devices, 2);
+	dma_buf_detach(fix->dmabuf, attach);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
+}
+
+static void conflict_refuses(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_add_device add;
+
+	constrain(test, fix->imp->dev, DMA_BIT_MASK(20), 9, 1);
+	constrain(test, fix->announced, U64_MAX, 9, SZ_1M);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
+	expect_refusal(test, fix->announced, DMA_BUF_FIELD_ALIGNMENT, SZ_1M, SZ_512K);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	dma_buf_detach(fix->dmabuf, attach);
+
+	/* The other way round. */
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(attach), -EBUSY);
+	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_ALIGNMENT, SZ_1M, SZ_512K);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+	mock_exporter_expect_balanced(fix->exp);
+}
+
+/* A device that could never take a buffer of this size. */
+static void size_refuses(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_constraints c;
+	struct dma_buf_add_device add;
+
+	dma_buf_constraints_init(&c);
+	c.max_segments = 1;
+	c.max_segment_size = PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(fix->announced, &c), 0);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
+	expect_refusal(test, fix->announced, DMA_BUF_FIELD_MAX_SEGMENTS, 1,
+		       MOCK_EXPORTER_SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, fix->admits, 0);
+}
+
+static void exporter_refuses(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_add_device add;
+
+	fix->admit_errno = -EBUSY;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
+	expect_refusal(test, fix->announced, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EBUSY);
+	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
+	/* No constraint: the last reason stays. */
+	fix->admit_errno = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENOMEM);
+	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+	mock_exporter_expect_balanced(fix->exp);
+}
+
+/* Exporters that place early can say why, too. */
+static void refusal_of_any_buffer(struct kunit *test)
+{
+	static const struct dma_buf_conflict conflict = { DMA_BUF_FIELD_BOUNCE, 0, 1 };
+	struct negotiate_fixture *fix = test->priv;
+
+	expect_refusal(test, NULL, 0, 0, 0);
+	dma_buf_refuse(fix->dmabuf, fix->imp->dev, &conflict);
+	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_BOUNCE, 0, 1);
+	/* It is no negotiable buffer for that. */
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), -EBUSY);
+}
+
+static void not_negotiable(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+	struct dma_buf_add_device add;
+
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_STORAGE), -EOPNOTSUPP);
+}
+
+static void storage_is_asked(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_storage_info info = {};
+
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_GET_STORAGE, &info, sizeof(info)),
+			0);
+	KUNIT_EXPECT_EQ(test, info.flags, DMA_BUF_STORAGE_PLACED);
+	KUNIT_EXPECT_EQ(test, info.zone, DMA_BUF_ZONE_DMA32);
+	KUNIT_EXPECT_EQ(test, info.segments, 3);
+	KUNIT_EXPECT_EQ(test, info.size, MOCK_EXPORTER_SIZE);
+	KUNIT_EXPECT_STREQ(test, info.exporter, fix->dmabuf->exp_name);
+	fix->admit_errno = -EIO;
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_STORAGE), -EIO);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+}
+
+#define SIZED(dir, nr, size) _IOC(dir, DMA_BUF_BASE, nr, size)
+
+static void sizes(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct {
+		struct dma_buf_add_device add;
+		u64 tail;
+	} longer = { .add.device_fd = fix->fd };
+	struct {
+		struct dma_buf_constraints_info info;
+		u64 tail;
+	} answer = { .tail = 7 };
+	u64 mask[2] = { 1, 2 };
+
+	/* An older program: what it knows is filled in and no more. */
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ, 0x21, 8), mask, sizeof(mask)), 0);
+	KUNIT_EXPECT_EQ(test, mask[0], U64_MAX);
+	KUNIT_EXPECT_EQ(test, mask[1], 2);
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20, 8), &longer,
+					   sizeof(longer)), 0);
+	KUNIT_EXPECT_EQ(test, longer.add.merged.devices, 0);
+	/* A newer one: fine as long as it asks for nothing new. */
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20,
+						       sizeof(longer)), &longer, sizeof(longer)), 0);
+	KUNIT_EXPECT_EQ(test, longer.add.merged.devices, 1);
+	longer.tail = 1;
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20,
+						       sizeof(longer)), &longer, sizeof(longer)),
+			-E2BIG);
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ, 0x21, sizeof(answer)), &answer,
+					   sizeof(answer)), 0);
+	KUNIT_EXPECT_EQ(test, answer.info.devices, 1);
+	KUNIT_EXPECT_EQ(test, answer.tail, 0);
+	/* Too short to say anything. */
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ | _IOC_WRITE, 0x20, 4)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x21, 0)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x22, 0)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x23, 0)), -EINVAL);
+	/* The direction is part of the request. */
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_WRITE, 0x21, 48)), -ENOTTY);
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x24, 48)), -ENOTTY);
+}
+
+static void bad_arguments(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct file *file = prime_test_file(test);
+	struct dma_buf_add_device add = { .device_fd = fix->fd, .flags = 1 };
+	struct device *dev = fix->announced;
+
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
+			-EINVAL);
+	add = (struct dma_buf_add_device) { .device_fd = -1 };
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
+			-EBADF);
+	add.device_fd = install(test, file);
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
+			-EINVAL);
+	prime_test_close_fd(test, add.device_fd);
+	fix->announced = NULL;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENODEV);
+	fix->announced = dev;
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+}
+
+/* When the answer can't be written, the device has not been added. */
+static void fault_leaves_nothing(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_add_device add = { .device_fd = fix->fd };
+	void __user *arg = fix->arg;
+	unsigned int refs = kref_read(&fix->announced->kobj.kref);
+
+	fix->arg = (void __user *)prime_test_user_read_only(test, &add, sizeof(add));
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_ADD_DEVICE), -EFAULT);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EFAULT);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_STORAGE), -EFAULT);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_REFUSAL), -EFAULT);
+	swap(fix->arg, arg);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs);
+	/* An announcement that stands is not taken back with it. */
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	swap(fix->arg, arg);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_ADD_DEVICE), -EFAULT);
+	swap(fix->arg, arg);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs + 1);
+}
+
+static void limit(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_add_device add;
+	int i;
+
+	for (i = 0; i < 64; i++) {
+		fix->announced = prime_test_device(test);
+		KUNIT_ASSERT_EQ(test, add_device(test, &add), 0);
+	}
+	KUNIT_EXPECT_EQ(test, add.merged.devices, 64);
+	/* One that is there already is welcome. */
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	fix->announced = prime_test_device(test);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 64);
+}
+
+/* Static importer, dynamic exporter: not mapped before it asks. */
+static void late_is_not_mapped_at_attach(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	struct sg_table *sgt;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 0);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, 1);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, 1);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void class_is_one(struct kunit *test)
+{
+	static struct dma_buf_device_class other = { .major = MEM_MAJOR, .get = null_get };
+
+	KUNIT_EXPECT_EQ(test, dma_buf_device_class_register(&other), -EBUSY);
+}
+
+static struct dma_buf_attachment *try_attach(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	return attach;
+}
+
+static void try_map_maps(struct kunit *test)
+{
+	struct dma_buf_attachment *attach = try_attach(test);
+	struct negotiate_fixture *fix = test->priv;
+	struct sg_table *sgt = dma_buf_try_map_attachment(attach, DMA_TO_DEVICE);
+
+	KUNIT_EXPECT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_TRUE(test, fix->exp->op[MOCK_MAP].resv_locked);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+	if (!IS_ERR(sgt))
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	mock_exporter_fail(fix->exp, MOCK_MAP, 2, -EIO);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(attach, DMA_TO_DEVICE)), -EIO);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+	mock_exporter_expect_unused(fix->exp);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void try_map_does_not_wait_for_the_lock(struct kunit *test)
+{
+	struct dma_buf_attachment *attach = try_attach(test);
+	struct negotiate_fixture *fix = test->priv;
+
+	dma_resv_lock(fix->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(attach, DMA_TO_DEVICE)), -EBUSY);
+	dma_resv_unlock(fix->dmabuf->resv);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, 0);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void try_map_does_not_wait_for_fences(struct kunit *test)
+{
+	struct dma_buf_attachment *attach = try_attach(test);
+	struct negotiate_fixture *fix = test->priv;
+	struct mock_fence *fence;
+	struct sg_table *sgt;
+
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	fence = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_KERNEL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(attach, DMA_TO_DEVICE)), -EBUSY);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 0);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+	dma_fence_signal(&fence->base);
+	sgt = dma_buf_try_map_attachment(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static int (*mock_pin)(struct dma_buf_attachment *attach);
+
+/* A pin that moves the storage, in the background. */
+static int moving_pin(struct dma_buf_attachment *attach)
+{
+	struct dma_resv *resv = attach->dmabuf->resv;
+	struct mock_exporter *exp = attach->dmabuf->priv;
+	int ret = dma_resv_reserve_fences(resv, 1);
+
+	if (ret)
+		return ret;
+	dma_resv_add_fence(resv, &exp->move->base, DMA_RESV_USAGE_KERNEL);
+	return mock_pin(attach);
+}
+
+static void try_map_undoes_what_needs_waiting(struct kunit *test)
+{
+	struct dma_buf_attachment *attach = try_attach(test);
+	struct negotiate_fixture *fix = test->priv;
+
+	fix->exp->move = mock_fence_create(test);
+	mock_pin = fix->exp->ops.pin;
+	fix->exp->ops.pin = moving_pin;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(attach, DMA_TO_DEVICE)), -EBUSY);
+	fix->exp->ops.pin = mock_pin;
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
+	mock_exporter_expect_unused(fix->exp);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+/* A mapping that is kept costs no wait, and no fence stands before it. */
+static void try_map_kept(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_try_map_attachment(attach, DMA_TO_DEVICE), attach->sgt);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+/* Dynamic importers wait for fences themselves. */
+static void try_map_dynamic(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	fix->imp->dynamic = true;
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_KERNEL);
+	sgt = dma_buf_try_map_attachment(attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(sgt));
+	if (!IS_ERR(sgt))
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void nonsense(struct kunit *test)
+{
+	static const struct dma_buf_late_ops no_storage = { .admit = late_admit };
+	struct negotiate_fixture *fix = test->priv;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(NULL, DMA_TO_DEVICE)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &no_storage), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), -EBUSY);
+}
+
+static struct kunit_case dma_buf_negotiate_cases[] = {
+	KUNIT_CASE(add_announces),
+	KUNIT_CASE(attachments_count),
+	KUNIT_CASE(conflict_refuses),
+	KUNIT_CASE(size_refuses),
+	KUNIT_CASE(exporter_refuses),
+	KUNIT_CASE(refusal_of_any_buffer),
+	KUNIT_CASE(not_negotiable),
+	KUNIT_CASE(storage_is_asked),
+	KUNIT_CASE(sizes),
+	KUNIT_CASE(bad_arguments),
+	KUNIT_CASE(fault_leaves_nothing),
+	KUNIT_CASE(limit),
+	KUNIT_CASE(late_is_not_mapped_at_attach),
+	KUNIT_CASE(class_is_one),
+	KUNIT_CASE(try_map_maps),
+	KUNIT_CASE(try_map_does_not_wait_for_the_lock),
+	KUNIT_CASE(try_map_does_not_wait_for_fences),
+	KUNIT_CASE(try_map_undoes_what_needs_waiting),
+	KUNIT_CASE(try_map_kept),
+	KUNIT_CASE(try_map_dynamic),
+	KUNIT_CASE(nonsense),
+	{}
+};
+
+static struct kunit_suite dma_buf_negotiate_suite = {
+	.name = "dma_buf_negotiate",
+	.init = negotiate_init,
+	.exit = negotiate_exit,
+	.test_cases = dma_buf_negotiate_cases,
+};
+
+kunit_test_suite(dma_buf_negotiate_suite);
