@@ -80,8 +80,8 @@ static void dma_buf_attachment_unlink(struct dma_buf_attachment *attach)
  *
  * Return: the attachment for dma_buf_detach(), or ERR_PTR: -EINVAL without
  * buffer, device or move_notify; -EBUSY when the storage is already placed
- * where @dev can't reach it, or can't suit all devices; -ENOMEM; -ERESTARTSYS when the mapping is made
- * here and a signal came; or the error of the exporter's attach, pin or
+ * where @dev can't reach it, or can't suit all devices; -ENOMEM;
+ * -ERESTARTSYS when the mapping is made here and a signal came; or the error of the exporter's attach, pin or
  * map_dma_buf.
  */
 struct dma_buf_attachment *

@@ -59,7 +59,7 @@ struct dma_buf_negotiation {
 	const struct dma_buf_late_ops *late;
 	struct list_head announced;
 	unsigned int count;
-	spinlock_t lock;
+	spinlock_t lock;	/* of @refusal */
 	struct dma_buf_refusal refusal;
 };
 

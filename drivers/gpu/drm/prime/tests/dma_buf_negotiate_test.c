@@ -354,7 +354,8 @@ static void sizes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, longer.add.merged.devices, 0);
 	/* A newer one: fine as long as it asks for nothing new. */
 	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20,
-						       sizeof(longer)), &longer, sizeof(longer)), 0);
+						       sizeof(longer)), &longer, sizeof(longer)),
+			0);
 	KUNIT_EXPECT_EQ(test, longer.add.merged.devices, 1);
 	longer.tail = 1;
 	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20,
