@@ -16,6 +16,8 @@ check-debug: ## the same tests on kernels with lockdep and KASAN, with kmemleak,
 kunit: ## KUnit tests of the layer
 uapi: ## our own tests of ioctls and files, from user space
 edu: ## the sample driver prime_edu, moving bytes by DMA in four machines
+negotiate: ## lib/, the library and program that negotiate storage
+matrix: ## who can share a buffer with whom: exporters against sets of importers, stock beside ours; SETS=3, MACHINES=plain, KEEP=1
 igt: ## unmodified IGT tests, with expectations
 abi: ## every export of stock is on ours, with the same CRC, namespace and licence
 layers: ## the call graph of the layer is the one that the design allows
@@ -32,7 +34,7 @@ kernel: ## graft a private copy of the source, build the stock kernel and ours
 kernel-debug: ## build the debug kernels: debug, kmemleak, kcsan
 arm64: ## cross-compile ours for arm64 (compile and link)
 
-phases := demo demo-live check check-debug kunit uapi edu igt abi layers style originality graft-check docs bench shell bootstrap source root kernel \
+phases := demo demo-live check check-debug kunit uapi edu negotiate matrix igt abi layers style originality graft-check docs bench shell bootstrap source root kernel \
 	kernel-debug arm64
 $(phases):
 	@KERNELS="$(KERNELS)" KERNEL="$(KERNEL)" CLIENTS="$(CLIENTS)" scripts/phases $@

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A client that owns a camera (V4L2; vivid's test picture). Its buffers are
- * either the camera's own, exported, or the display's, which the camera then
- * fills; the compositor gets the same messages in both cases.
+ * the camera's own, exported, or the display's, which the camera then fills, or
+ * nobody's: the kernel places them where both reach them. The compositor gets
+ * the same messages in all cases.
  */
 
 #include <drm_fourcc.h>
@@ -24,6 +25,7 @@
 #include <xf86drmMode.h>
 
 #include "common.h"
+#include "prime-negotiate.h"
 
 #define BUFFERS	4
 #define CAPTURE	V4L2_BUF_TYPE_VIDEO_CAPTURE
@@ -36,6 +38,19 @@ struct buffer {
 	int release;		/* sync_file of the compositor, while it has not signalled, or -1 */
 };
 
+/* Whose the buffers are. */
+enum source { CAMERA, DISPLAY, NEGOTIATED };
+
+static const struct {
+	const char *option, *client, *text;
+} sources[] = {
+	[CAMERA] = { "expbuf", "camera", "camera, by VIDIOC_EXPBUF" },
+	[DISPLAY] = { "dmabuf", "camera-import", "display, by V4L2_MEMORY_DMABUF" },
+	[NEGOTIATED] = { "negotiated", "camera-negotiated",
+			 "heap 'negotiated', by V4L2_MEMORY_DMABUF" },
+};
+
+static enum source source = CAMERA;
 static char device[64];
 static int video, display = -1;
 static enum v4l2_memory memory = V4L2_MEMORY_MMAP;
@@ -98,7 +113,7 @@ static void camera_configure(uint32_t width, uint32_t height, uint32_t stride, u
 	if (retry_ioctl(video, VIDIOC_S_PARM, &parm))
 		err(1, "%s: cannot set %u frames per second", device, fps);
 
-	/* The two kinds of memory can be told apart on the screen. */
+	/* Two kinds of memory can be told apart on the screen. */
 	set_control("Test Pattern", memory == V4L2_MEMORY_DMABUF ? 4 : 0);	/* squares : bars */
 	set_control("OSD Text Mode", 1);	/* time and frame number only */
 	set_control("Horizontal Movement", 5);	/* to the right */
@@ -114,6 +129,30 @@ static void buffer_from_display(struct buffer *buf, uint32_t width, uint32_t hei
 	    drmPrimeHandleToFD(display, buf->handle, DRM_CLOEXEC | DRM_RDWR, &buf->fd))
 		err(1, "the display cannot give a buffer of %ux%u pixels", width, height);
 	buf->size = size;
+}
+
+/* A buffer that has no place yet; the kernel finds one that suits both devices. */
+static void buffer_from_heap(struct buffer *buf)
+{
+	const int devices[] = { video, display };
+	struct dma_buf_refusal refusal;
+	char why[256] = "no reason told";
+	int i, ret;
+
+	buf->size = format.fmt.pix.sizeimage;
+	buf->fd = prime_negotiate_alloc(buf->size);
+	if (buf->fd == -ENOENT)
+		errx(1, "this kernel has no " PRIME_NEGOTIATE_HEAP);
+	if (buf->fd < 0)
+		errx(1, "cannot get a negotiated buffer: %s", strerror(-buf->fd));
+	for (i = 0; i < 2; i++) {
+		ret = prime_negotiate_add(buf->fd, devices[i], NULL);
+		if (!ret)
+			continue;
+		if (!prime_negotiate_refusal(buf->fd, &refusal))
+			prime_negotiate_refusal_text(&refusal, why, sizeof(why));
+		errx(1, "camera and display cannot share a buffer (%s): %s", strerror(-ret), why);
+	}
 }
 
 /* A buffer of the camera. */
@@ -141,7 +180,7 @@ static void buffers_create(struct buffer *buffers, uint32_t width, uint32_t heig
 	};
 	uint32_t i, stride = 0;
 
-	if (memory == V4L2_MEMORY_DMABUF)
+	if (source == DISPLAY)
 		for (i = 0; i < BUFFERS; i++)
 			buffer_from_display(&buffers[i], width, height, &stride);
 	camera_configure(width, height, stride, fps);
@@ -153,8 +192,10 @@ static void buffers_create(struct buffer *buffers, uint32_t width, uint32_t heig
 	for (i = 0; i < BUFFERS; i++) {
 		struct buffer *buf = &buffers[i];
 
-		if (memory == V4L2_MEMORY_MMAP)
+		if (source == CAMERA)
 			buffer_from_camera(buf, i);
+		else if (source == NEGOTIATED)
+			buffer_from_heap(buf);
 		buf->release = -1;
 		buf->map = mmap(NULL, buf->size, PROT_READ, MAP_SHARED, buf->fd, 0);
 		if (buf->map == MAP_FAILED)
@@ -172,7 +213,7 @@ static void buffers_destroy(struct buffer *buffers)
 	for (i = 0; i < BUFFERS; i++) {
 		munmap(buffers[i].map, buffers[i].size);
 		close(buffers[i].fd);
-		if (memory == V4L2_MEMORY_DMABUF)
+		if (source == DISPLAY)
 			drmModeDestroyDumbBuffer(display, buffers[i].handle);
 	}
 }
@@ -263,6 +304,8 @@ static void usage(FILE *to)
 		"  --fps N          how many the camera takes in a second (30)\n"
 		"  --memory expbuf  buffers of the camera, exported by VIDIOC_EXPBUF (the default)\n"
 		"  --memory dmabuf  buffers of the display, imported by V4L2_MEMORY_DMABUF\n"
+		"  --memory negotiated  buffers that the kernel places where camera and display\n"
+		"                   reach them, imported by both; needs the heap 'negotiated'\n"
 		"  --help           this text\n", DEMO_FRAMES);
 }
 
@@ -300,12 +343,13 @@ int main(int argc, char **argv)
 			fps = parse_number("--fps", optarg, 1, 120);
 			break;
 		case 'm':
-			if (!strcmp(optarg, "dmabuf"))
-				memory = V4L2_MEMORY_DMABUF;
-			else if (!strcmp(optarg, "expbuf"))
-				memory = V4L2_MEMORY_MMAP;
-			else
-				errx(2, "--memory: '%s' is neither expbuf nor dmabuf", optarg);
+			for (i = 0; i < 3 && strcmp(optarg, sources[i].option); i++)
+				;
+			if (i == 3)
+				errx(2, "--memory: '%s' is neither expbuf, dmabuf nor negotiated",
+				     optarg);
+			source = i;
+			memory = source == CAMERA ? V4L2_MEMORY_MMAP : V4L2_MEMORY_DMABUF;
 			break;
 		case 'h':
 			usage(stdout);
@@ -321,23 +365,20 @@ int main(int argc, char **argv)
 	video = open_device(wanted, "/dev/video", "a vivid camera", is_vivid_camera, device,
 			    sizeof(device));
 	snprintf(name, sizeof(name), "vivid %s", device);
-	sock = client_connect(path, memory == V4L2_MEMORY_DMABUF ? "camera-import" : "camera", name,
-			      320, 180, &welcome);
+	sock = client_connect(path, sources[source].client, name, 320, 180, &welcome);
 	if (memory == V4L2_MEMORY_DMABUF) {
 		display = open(welcome.welcome.device, O_RDWR | O_CLOEXEC);
 		if (display < 0)
 			err(1, "%s: cannot open the display", welcome.welcome.device);
 	}
 	buffers_create(buffers, welcome.welcome.where.width, welcome.welcome.where.height, fps);
-	printf("client-camera: %s, buffers of the %s\n", name,
-	       memory == V4L2_MEMORY_DMABUF ? "display, by V4L2_MEMORY_DMABUF" :
-	       "camera, by VIDIOC_EXPBUF");
+	printf("client-camera: %s, buffers of the %s\n", name, sources[source].text);
 	for (i = 0; i < BUFFERS; i++) {
 		printf("client-camera: buffer %u: inode %" PRIu64 ", %s %s %u, descriptor %d\n", i,
 		       dma_buf_inode(buffers[i].fd),
-		       memory == V4L2_MEMORY_DMABUF ? welcome.welcome.device : device,
-		       memory == V4L2_MEMORY_DMABUF ? "handle" : "index",
-		       memory == V4L2_MEMORY_DMABUF ? buffers[i].handle : i, buffers[i].fd);
+		       source == DISPLAY ? welcome.welcome.device : device,
+		       source == DISPLAY ? "handle" : "index",
+		       source == DISPLAY ? buffers[i].handle : i, buffers[i].fd);
 		buffer_queue(buffers, i);
 	}
 	fflush(stdout);

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/* prime-negotiate: who wants what of a buffer, and where its storage goes. */
+#include "prime-negotiate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <glob.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <drm.h>
+#include <linux/videodev2.h>
+
+enum { EXIT_REFUSED = 3, EXIT_NO_KERNEL = 4 };
+
+static const char usage[] =
+	"usage: prime-negotiate [options] [DEVICE...]\n"
+	"Prints what each device wants of a buffer, allocates one for all of them, imports\n"
+	"it into each and says where its storage went, or which device refused it and why.\n"
+	"A DEVICE is a DRM or V4L2 node; without any all of them in /dev are meant.\n"
+	"\n"
+	"  -s, --size SIZE  bytes, or with K, M or G after it (8M)\n"
+	"  -n, --no-import  only ask what the devices want\n"
+	"  -q, --queue      queue the buffer in V4L2 capture devices too\n"
+	"  -h, --help       this text\n"
+	"  -V, --version\n"
+	"\n"
+	"Exit status: 0 every device has it, 1 something failed, 2 a wrong argument,\n"
+	"3 a device refused it, 4 the kernel does not negotiate.\n";
+
+struct options {
+	uint64_t size;
+	bool import, queue;
+};
+
+static bool is_video(const char *path)
+{
+	return strstr(path, "/video");
+}
+
+/* --- the kernel --- */
+
+static int no_kernel(int supported)
+{
+	if (supported == -EACCES)
+		fprintf(stderr, "prime-negotiate: %s: no permission\n",
+			PRIME_NEGOTIATE_HEAP);
+	else
+		fprintf(stderr,
+			"prime-negotiate: this kernel does not negotiate storage: there is no %s\n",
+			PRIME_NEGOTIATE_HEAP);
+	return supported < 0 ? EXIT_FAILURE : EXIT_NO_KERNEL;
+}
+
+static int refused(int buffer, const char *what, const char *name, int error)
+{
+	struct dma_buf_refusal refusal;
+	char text[512];
+
+	printf("%s %s: refused: %s\n", what, name, strerror(-error));
+	if (prime_negotiate_refusal(buffer, &refusal) ||
+	    refusal.field == DMA_BUF_FIELD_NONE) {
+		printf("  the kernel tells no reason\n");
+	} else {
+		prime_negotiate_refusal_text(&refusal, text, sizeof(text));
+		printf("  %s\n", text);
+	}
+	return EXIT_REFUSED;
+}
+
+static void print_storage(int buffer)
+{
+	struct dma_buf_storage_info storage;
+	char text[256];
+
+	if (prime_negotiate_storage(buffer, &storage))
+		return;
+	prime_negotiate_storage_text(&storage, text, sizeof(text));
+	printf("storage: %s\n", text);
+}
+
+/* --- what each wants --- */
+
+/* A buffer with one device tells what that one wants. */
+static int print_wishes(const char *path, uint64_t size, int width)
+{
+	struct dma_buf_constraints_info info;
+	int buffer = prime_negotiate_alloc(size), ret;
+	char name[256], text[256];
+
+	if (buffer < 0) {
+		fprintf(stderr, "prime-negotiate: a buffer of %llu bytes: %s\n",
+			(unsigned long long)size, strerror(-buffer));
+		return EXIT_FAILURE;
+	}
+	prime_negotiate_device_name(path, name, sizeof(name));
+	ret = prime_negotiate_add_path(buffer, path, &info);
+	if (ret == -EBUSY) {
+		ret = refused(buffer, "add", name, ret);
+	} else if (ret) {
+		fprintf(stderr, "prime-negotiate: %s: %s\n", path,
+			strerror(-ret));
+		ret = EXIT_FAILURE;
+	} else {
+		prime_negotiate_constraints_text(&info, text, sizeof(text));
+		printf("%-*s  %s\n", width, name, text);
+	}
+	close(buffer);
+	return ret;
+}
+
+static int print_table(char **paths, int count, uint64_t size)
+{
+	int width = strlen("device"), ret = 0, got;
+	char name[256];
+
+	for (int i = 0; i < count; i++) {
+		got = prime_negotiate_device_name(paths[i], name, sizeof(name));
+		if (got > width)
+			width = got;
+	}
+	printf("%-*s  wants\n", width, "device");
+	for (int i = 0; i < count; i++) {
+		got = print_wishes(paths[i], size, width);
+		if (got)
+			ret = got;
+	}
+	return ret;
+}
+
+/* --- one buffer for all --- */
+
+static int add_all(int buffer, char **paths, int count)
+{
+	struct dma_buf_constraints_info merged;
+	char name[256], text[256];
+
+	for (int i = 0; i < count; i++) {
+		int ret = prime_negotiate_add_path(buffer, paths[i], &merged);
+
+		prime_negotiate_device_name(paths[i], name, sizeof(name));
+		if (ret)
+			return refused(buffer, "add", name, ret);
+	}
+	prime_negotiate_constraints_text(&merged, text, sizeof(text));
+	printf("all of them: %s\n", text);
+	return 0;
+}
+
+static int import_drm(int device, int buffer)
+{
+	struct drm_prime_handle arg = { .fd = buffer };
+
+	return ioctl(device, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg) ? -errno : 0;
+}
+
+/* 1 where it is not tried: no capture device of single planes, or too small. */
+static int queue_video(int device, int buffer, uint64_t size)
+{
+	struct v4l2_requestbuffers request = {
+		.count = 1, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_DMABUF,
+	};
+	struct v4l2_format format = { .type = request.type };
+	struct v4l2_buffer arg = {
+		.type = request.type, .memory = request.memory,
+		.m.fd = buffer,
+	};
+
+	if (ioctl(device, VIDIOC_G_FMT, &format) ||
+	    format.fmt.pix.sizeimage > size)
+		return 1;
+	if (ioctl(device, VIDIOC_REQBUFS, &request) ||
+	    ioctl(device, VIDIOC_QBUF, &arg))
+		return -errno;
+	return 0;
+}
+
+/* The device stays open: it has the buffer as long as it is. */
+static int import_one(const char *path, int buffer, const struct options *opt)
+{
+	int device = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK), ret = 1;
+	char name[256];
+
+	if (device < 0) {
+		fprintf(stderr, "prime-negotiate: %s: %s\n", path,
+			strerror(errno));
+		return EXIT_FAILURE;
+	}
+	prime_negotiate_device_name(path, name, sizeof(name));
+	if (!is_video(path))
+		ret = import_drm(device, buffer);
+	else if (opt->queue)
+		ret = queue_video(device, buffer, opt->size);
+	if (ret < 0)
+		return refused(buffer, "import into", name, ret);
+	printf("import into %s: %s\n", name, ret ? "not tried" : "done");
+	return 0;
+}
+
+static int share(char **paths, int count, const struct options *opt)
+{
+	int buffer = prime_negotiate_alloc(opt->size), ret;
+
+	if (buffer < 0) {
+		fprintf(stderr, "prime-negotiate: a buffer of %llu bytes: %s\n",
+			(unsigned long long)opt->size, strerror(-buffer));
+		return EXIT_FAILURE;
+	}
+	ret = add_all(buffer, paths, count);
+	for (int i = 0; i < count && !ret; i++)
+		ret = import_one(paths[i], buffer, opt);
+	print_storage(buffer);
+	return ret;
+}
+
+/* --- arguments --- */
+
+static bool parse_size(const char *text, uint64_t *size)
+{
+	unsigned int shift = 0;
+	char *end;
+
+	errno = 0;
+	*size = strtoull(text, &end, 0);
+	if (errno || end == text || *text == '-' || !*size)
+		return false;
+	switch (*end) {
+	case 'G':
+		shift += 10;	/* fall through */
+	case 'M':
+		shift += 10;	/* fall through */
+	case 'K':
+		shift += 10;
+		end++;
+	}
+	if (*end || *size > UINT64_MAX >> shift)
+		return false;
+	*size <<= shift;
+	return true;
+}
+
+/* All nodes, a card but not its render node; NULL-ended by glob(). */
+static int all_devices(glob_t *found)
+{
+	glob("/dev/dri/card[0-9]*", 0, NULL, found);
+	glob("/dev/video[0-9]*", GLOB_APPEND, NULL, found);
+	return found->gl_pathc;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "size", required_argument, NULL, 's' },
+		{ "no-import", no_argument, NULL, 'n' },
+		{ "queue", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ }
+	};
+	struct options opt = { .size = 8 << 20, .import = true };
+	int option, count, ret, supported;
+	glob_t found = { };
+	char **paths;
+
+	while ((option = getopt_long(argc, argv, "s:nqhV", longs, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			if (parse_size(optarg, &opt.size))
+				break;
+			fprintf(stderr, "prime-negotiate: '%s' is no size\n",
+				optarg);
+			return 2;
+		case 'n':
+			opt.import = false;
+			break;
+		case 'q':
+			opt.queue = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case 'V':
+			printf("prime-negotiate %d.%d\n", PRIME_NEGOTIATE_MAJOR,
+			       PRIME_NEGOTIATE_MINOR);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	paths = argv + optind;
+	count = argc - optind;
+	if (!count) {
+		count = all_devices(&found);
+		paths = found.gl_pathv;
+	}
+	if (!count) {
+		fprintf(stderr, "prime-negotiate: no DRM or V4L2 device in /dev\n");
+		return EXIT_FAILURE;
+	}
+	supported = prime_negotiate_supported();
+	if (supported != 1)
+		return no_kernel(supported);
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ret = print_table(paths, count, opt.size);
+	if (!ret && opt.import) {
+		putchar('\n');
+		ret = share(paths, count, &opt);
+	}
+	return ret;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The calls: an ioctl each, and a negative errno when it fails. */
+#include "prime-negotiate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/dma-heap.h>
+
+static int call(int fd, unsigned long request, void *arg)
+{
+	int ret;
+
+	do {
+		ret = ioctl(fd, request, arg);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
+static int open_heap(void)
+{
+	int heap = open(PRIME_NEGOTIATE_HEAP, O_RDWR | O_CLOEXEC);
+
+	return heap < 0 ? -errno : heap;
+}
+
+int prime_negotiate_supported(void)
+{
+	int heap = open_heap();
+
+	if (heap == -EACCES || heap == -EPERM)
+		return -EACCES;
+	if (heap < 0)
+		return 0;
+	close(heap);
+	return 1;
+}
+
+int prime_negotiate_alloc(uint64_t size)
+{
+	struct dma_heap_allocation_data arg = {
+		.len = size, .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int heap = open_heap(), ret;
+
+	if (heap < 0)
+		return heap;
+	ret = call(heap, DMA_HEAP_IOCTL_ALLOC, &arg);
+	close(heap);
+	return ret ? ret : (int)arg.fd;
+}
+
+int prime_negotiate_add(int buffer, int device,
+			struct dma_buf_constraints_info *merged)
+{
+	struct dma_buf_add_device arg = { .device_fd = device };
+	int ret = call(buffer, DMA_BUF_IOCTL_ADD_DEVICE, &arg);
+
+	if (!ret && merged)
+		*merged = arg.merged;
+	return ret;
+}
+
+int prime_negotiate_add_path(int buffer, const char *path,
+			     struct dma_buf_constraints_info *merged)
+{
+	int device = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK), ret;
+
+	if (device < 0)
+		return -errno;
+	ret = prime_negotiate_add(buffer, device, merged);
+	close(device);
+	return ret;
+}
+
+int prime_negotiate_constraints(int buffer,
+				struct dma_buf_constraints_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return call(buffer, DMA_BUF_IOCTL_GET_CONSTRAINTS, info);
+}
+
+int prime_negotiate_storage(int buffer, struct dma_buf_storage_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return call(buffer, DMA_BUF_IOCTL_GET_STORAGE, info);
+}
+
+int prime_negotiate_refusal(int buffer, struct dma_buf_refusal *refusal)
+{
+	memset(refusal, 0, sizeof(*refusal));
+	return call(buffer, DMA_BUF_IOCTL_GET_REFUSAL, refusal);
+}

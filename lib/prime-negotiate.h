@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libprime-negotiate: memory that is placed where every device reaches it.
+ *
+ * Make a buffer, add each device that will use it, import it. What goes wrong
+ * is a negative errno, and prime_negotiate_refusal() tells which device wanted
+ * what. The structs are those of <linux/dma-buf-constraints.h>.
+ *
+ * No function keeps state or is tied to a thread. Strings are cut when the room
+ * is too small; the length that they would have is given, as by snprintf().
+ */
+#ifndef PRIME_NEGOTIATE_H
+#define PRIME_NEGOTIATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/dma-buf-constraints.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PRIME_NEGOTIATE_MAJOR	0
+#define PRIME_NEGOTIATE_MINOR	1
+
+/* The heap that prime_negotiate_alloc() takes memory from. */
+#define PRIME_NEGOTIATE_HEAP	"/dev/dma_heap/negotiated"
+
+/*
+ * Is the kernel one that negotiates? 1 or 0; -EACCES where the heap is there and
+ * this process may not open it.
+ */
+int prime_negotiate_supported(void);
+
+/*
+ * A buffer of @size bytes, rounded up to pages, without storage yet: a dma-buf,
+ * close-on-exec, for reading and writing. -ENOENT: the kernel has no such heap.
+ */
+int prime_negotiate_alloc(uint64_t size);
+
+/*
+ * State that a device will use the buffer. @device is an open DRM or V4L2 node,
+ * @path the name of one. @merged, if not NULL, gets the constraints of all of
+ * its devices.
+ *
+ * -EBUSY: the storage exists and does not suit the device, or none can suit all
+ * of them; the device was not added. -EOPNOTSUPP: storage of this buffer is not
+ * negotiated. -ENOTTY: nor is any on this kernel, or the fd is no dma-buf.
+ */
+int prime_negotiate_add(int buffer, int device,
+			struct dma_buf_constraints_info *merged);
+int prime_negotiate_add_path(int buffer, const char *path,
+			     struct dma_buf_constraints_info *merged);
+
+/* What all devices of the buffer need. */
+int prime_negotiate_constraints(int buffer,
+				struct dma_buf_constraints_info *info);
+/* Where its storage is. */
+int prime_negotiate_storage(int buffer, struct dma_buf_storage_info *info);
+/* Why the last import or prime_negotiate_add() was refused. */
+int prime_negotiate_refusal(int buffer, struct dma_buf_refusal *refusal);
+
+/* --- the same as text; no newline at the end --- */
+
+/* "card1 (0000:00:05.0)" for a node; the path where sysfs does not know it. */
+int prime_negotiate_device_name(const char *path, char *text, size_t room);
+/* The node of a device that the kernel names, "card1"; or the name itself. */
+int prime_negotiate_node_name(const char *device, char *text, size_t room);
+/* "addresses below 256 MiB, one segment"; "nothing special". */
+int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info,
+				     char *text, size_t room);
+/* "4 KiB in 1 segment, zone DMA32, contiguous, coherent"; "not placed yet". */
+int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
+				 char *text, size_t room);
+/*
+ * "card1 (0000:00:05.0) wants addresses below 256 MiB, the buffer has pages up
+ * to 3 GiB"; "nothing was refused".
+ */
+int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
+				 char *text, size_t room);
+/* Of DMA_BUF_FIELD_* and DMA_BUF_ZONE_*; "unknown" for others. */
+const char *prime_negotiate_field_name(uint32_t field);
+const char *prime_negotiate_zone_name(uint32_t zone);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PRIME_NEGOTIATE_H */

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the structs say, in words. */
+#include "prime-negotiate.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* Text that grows; counts on when the room is used up. */
+struct text {
+	char *start;
+	size_t room, length;
+};
+
+static void add(struct text *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add(struct text *t, const char *format, ...)
+{
+	bool fits = t->length < t->room;
+	va_list ap;
+	int got;
+
+	va_start(ap, format);
+	got = vsnprintf(fits ? t->start + t->length : NULL,
+			fits ? t->room - t->length : 0, format, ap);
+	va_end(ap);
+	if (got > 0)
+		t->length += got;
+}
+
+static struct text begin(char *start, size_t room)
+{
+	if (room)
+		*start = '\0';
+	return (struct text){ .start = start, .room = room };
+}
+
+/* In the largest unit of which it is a whole number. */
+static void add_bytes(struct text *t, uint64_t bytes)
+{
+	static const char *const units[] = {
+		"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB",
+	};
+	unsigned int unit = 0;
+
+	while (bytes && !(bytes % 1024) && unit < 6) {
+		bytes /= 1024;
+		unit++;
+	}
+	add(t, "%llu %s", (unsigned long long)bytes,
+	    unit || bytes != 1 ? units[unit] : "byte");
+}
+
+/* One byte beyond the highest address; all of them have no such number. */
+static void add_limit(struct text *t, uint64_t highest)
+{
+	if (highest == UINT64_MAX)
+		add(t, "16 EiB");
+	else
+		add_bytes(t, highest + 1);
+}
+
+static void add_count(struct text *t, uint64_t count, const char *what)
+{
+	add(t, "%llu %s%s", (unsigned long long)count, what,
+	    count == 1 ? "" : "s");
+}
+
+/* --- names --- */
+
+const char *prime_negotiate_field_name(uint32_t field)
+{
+	static const char *const names[] = {
+		[DMA_BUF_FIELD_NONE] = "none",
+		[DMA_BUF_FIELD_DMA_MASK] = "DMA mask",
+		[DMA_BUF_FIELD_SEGMENT_BOUNDARY] = "segment boundary",
+		[DMA_BUF_FIELD_MAX_SEGMENT_SIZE] = "maximum segment size",
+		[DMA_BUF_FIELD_MAX_SEGMENTS] = "maximum segments",
+		[DMA_BUF_FIELD_ALIGNMENT] = "alignment",
+		[DMA_BUF_FIELD_LENGTH_ALIGN] = "alignment of length",
+		[DMA_BUF_FIELD_COHERENT] = "coherence",
+		[DMA_BUF_FIELD_CONTIGUOUS] = "contiguity",
+		[DMA_BUF_FIELD_BOUNCE] = "bounce",
+	};
+
+	return field < sizeof(names) / sizeof(names[0]) ? names[field] :
+							  "unknown";
+}
+
+const char *prime_negotiate_zone_name(uint32_t zone)
+{
+	static const char *const names[] = {
+		[DMA_BUF_ZONE_NONE] = "none", [DMA_BUF_ZONE_DMA] = "DMA",
+		[DMA_BUF_ZONE_DMA32] = "DMA32",
+		[DMA_BUF_ZONE_NORMAL] = "Normal", [DMA_BUF_ZONE_CMA] = "CMA",
+	};
+
+	return zone < sizeof(names) / sizeof(names[0]) ? names[zone] :
+							 "unknown";
+}
+
+/* The last part of what a link of sysfs points to. */
+static bool link_name(const char *link, char *name, size_t room)
+{
+	char target[PATH_MAX], *last;
+
+	if (!realpath(link, target))
+		return false;
+	last = strrchr(target, '/');
+	return (size_t)snprintf(name, room, "%s", last ? last + 1 : target) <
+	       room;
+}
+
+int prime_negotiate_device_name(const char *path, char *text, size_t room)
+{
+	const char *last = strrchr(path, '/');
+	struct text t = begin(text, room);
+	char link[128], name[256];
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISCHR(st.st_mode)) {
+		snprintf(link, sizeof(link), "/sys/dev/char/%u:%u/device",
+			 major(st.st_rdev), minor(st.st_rdev));
+		if (link_name(link, name, sizeof(name))) {
+			add(&t, "%s (%s)", last ? last + 1 : path, name);
+			return t.length;
+		}
+	}
+	add(&t, "%s", path);
+	return t.length;
+}
+
+/* The first node of this class whose device has the name. */
+static bool find_node(const char *pattern, const char *device, char *node,
+		      size_t room)
+{
+	bool found = false;
+	glob_t links;
+
+	if (glob(pattern, 0, NULL, &links))
+		return false;
+	for (size_t i = 0; i < links.gl_pathc && !found; i++) {
+		char *end = strstr(links.gl_pathv[i], "/device"), name[256];
+
+		if (!link_name(links.gl_pathv[i], name, sizeof(name)) ||
+		    strcmp(name, device))
+			continue;
+		*end = '\0';
+		found = (size_t)snprintf(node, room, "%s",
+				strrchr(links.gl_pathv[i], '/') + 1) < room;
+	}
+	globfree(&links);
+	return found;
+}
+
+int prime_negotiate_node_name(const char *device, char *text, size_t room)
+{
+	struct text t = begin(text, room);
+	char node[64];
+
+	if (find_node("/sys/class/drm/card[0-9]*/device", device, node,
+		      sizeof(node)) ||
+	    find_node("/sys/class/drm/renderD*/device", device, node,
+		      sizeof(node)) ||
+	    find_node("/sys/class/video4linux/video*/device", device, node,
+		      sizeof(node)))
+		add(&t, "%s (%s)", node, device);
+	else
+		add(&t, "%s", device);
+	return t.length;
+}
+
+/* --- constraints --- */
+
+static const char *separator(const struct text *t)
+{
+	return t->length ? ", " : "";
+}
+
+int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info,
+				     char *text, size_t room)
+{
+	struct text t = begin(text, room);
+
+	/* A mask of all bits means no limit, and so does 0 of a maximum. */
+	if (info->dma_mask && info->dma_mask != UINT64_MAX) {
+		add(&t, "addresses below ");
+		add_limit(&t, info->dma_mask);
+	}
+	if (info->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS)
+		add(&t, "%scontiguous", separator(&t));
+	else if (info->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED)
+		add(&t, "%scontiguous preferred", separator(&t));
+	if (info->max_segments && info->max_segments != UINT32_MAX) {
+		add(&t, "%sat most ", separator(&t));
+		add_count(&t, info->max_segments, "segment");
+	}
+	if (info->max_segment_size && info->max_segment_size < UINT32_MAX) {
+		add(&t, "%ssegments of at most ", separator(&t));
+		add_bytes(&t, info->max_segment_size);
+	}
+	if (info->segment_boundary && info->segment_boundary < UINT32_MAX) {
+		add(&t, "%sno segment across multiples of ", separator(&t));
+		add_limit(&t, info->segment_boundary);
+	}
+	if (info->alignment > 1) {
+		add(&t, "%saligned to ", separator(&t));
+		add_bytes(&t, info->alignment);
+	}
+	if (info->length_align > 1) {
+		add(&t, "%slengths of a multiple of ", separator(&t));
+		add_bytes(&t, info->length_align);
+	}
+	if (info->flags & DMA_BUF_CONSTRAINT_COHERENT)
+		add(&t, "%scoherent", separator(&t));
+	if (info->flags & DMA_BUF_CONSTRAINT_TRANSLATED)
+		add(&t, "%sbehind an IOMMU", separator(&t));
+	if (!t.length)
+		add(&t, "nothing special");
+	return t.length;
+}
+
+/* --- storage --- */
+
+int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
+				 char *text, size_t room)
+{
+	struct text t = begin(text, room);
+
+	add_bytes(&t, info->size);
+	if (!(info->flags & DMA_BUF_STORAGE_PLACED)) {
+		add(&t, ", not placed yet");
+		return t.length;
+	}
+	add(&t, " in ");
+	add_count(&t, info->segments, "segment");
+	if (info->segments > 1) {
+		add(&t, ", the largest ");
+		add_bytes(&t, info->largest);
+	}
+	if (info->zone != DMA_BUF_ZONE_NONE)
+		add(&t, ", zone %s", prime_negotiate_zone_name(info->zone));
+	if (info->flags & DMA_BUF_STORAGE_CONTIGUOUS)
+		add(&t, ", contiguous");
+	if (info->flags & DMA_BUF_STORAGE_COHERENT)
+		add(&t, ", coherent");
+	if (info->flags & DMA_BUF_STORAGE_MAPPED)
+		add(&t, ", mapped by a device");
+	return t.length;
+}
+
+/* --- refusal --- */
+
+static void add_wanted(struct text *t, const struct dma_buf_refusal *r)
+{
+	switch (r->field) {
+	case DMA_BUF_FIELD_DMA_MASK:
+		add(t, "addresses below ");
+		add_limit(t, r->wanted);
+		add(t, ", the buffer has pages up to ");
+		add_limit(t, r->found);
+		break;
+	case DMA_BUF_FIELD_SEGMENT_BOUNDARY:
+		add(t, "no segment across multiples of ");
+		add_limit(t, r->wanted);
+		add(t, ", the buffer has one that only fits multiples of ");
+		add_limit(t, r->found);
+		break;
+	case DMA_BUF_FIELD_MAX_SEGMENT_SIZE:
+		add(t, "segments of at most ");
+		add_bytes(t, r->wanted);
+		add(t, ", the buffer has one of ");
+		add_bytes(t, r->found);
+		break;
+	case DMA_BUF_FIELD_MAX_SEGMENTS:
+	case DMA_BUF_FIELD_CONTIGUOUS:
+		add(t, r->field == DMA_BUF_FIELD_CONTIGUOUS ?
+		       "contiguous memory, " : "at most ");
+		if (r->field == DMA_BUF_FIELD_MAX_SEGMENTS) {
+			add_count(t, r->wanted, "segment");
+			add(t, ", ");
+		}
+		add(t, "the buffer has ");
+		add_count(t, r->found, "segment");
+		break;
+	case DMA_BUF_FIELD_ALIGNMENT:
+	case DMA_BUF_FIELD_LENGTH_ALIGN:
+		add(t, r->field == DMA_BUF_FIELD_ALIGNMENT ?
+		       "alignment to " : "lengths of a multiple of ");
+		add_bytes(t, r->wanted);
+		add(t, ", the buffer has ");
+		add_bytes(t, r->found);
+		break;
+	case DMA_BUF_FIELD_COHERENT:
+		add(t, "coherent memory, the buffer is %s",
+		    r->found ? "coherent" : "not");
+		break;
+	case DMA_BUF_FIELD_BOUNCE:
+		add(t, "the memory itself, and would see a bounced copy");
+		break;
+	default:
+		add(t, "something of field %u: %#llx, the buffer has %#llx",
+		    r->field, (unsigned long long)r->wanted,
+		    (unsigned long long)r->found);
+	}
+}
+
+int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
+				 char *text, size_t room)
+{
+	char device[sizeof(refusal->device) + 1] = "", node[192];
+	struct text t = begin(text, room);
+
+	if (refusal->field == DMA_BUF_FIELD_NONE) {
+		add(&t, "nothing was refused");
+		return t.length;
+	}
+	/* The kernel ends it; who filled in the struct may not have. */
+	memcpy(device, refusal->device, sizeof(refusal->device));
+	prime_negotiate_node_name(device, node, sizeof(node));
+	add(&t, "%s wants ", *node ? node : "a device");
+	add_wanted(&t, refusal);
+	return t.length;
+}
