@@ -89,7 +89,7 @@ dma_buf_attachment_revive(struct dma_buf *dmabuf, struct device *dev, void *priv
 		attach->importer_priv = priv;
 		list_add(&attach->node, &dmabuf->attachments);
 		/* Others wait when they map. */
-		if (dma_buf_attachment_is_mixed(attach))
+		if (dma_buf_attachment_maps_now(attach))
 			ret = dma_buf_mapping_revive_locked(attach, true);
 	}
 	dma_resv_unlock(dmabuf->resv);

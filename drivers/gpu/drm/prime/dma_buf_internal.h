@@ -30,7 +30,6 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
-/**
 struct dma_buf_negotiation;
 
 /**
