@@ -127,6 +127,18 @@ static int wait_for(pid_t pid, bool *late)
 	return status;
 }
 
+static void restore(void)
+{
+	pid_t pid = prime_restore ? fork() : -1;
+
+	if (!pid) {
+		prime_restore();
+		_exit(PRIME_EXIT_SUCCESS);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
 static int run_subtest(const struct prime_subtest *test, const char *name)
 {
 	int lockdep = lockdep_on();
@@ -162,6 +174,7 @@ static int run_subtest(const struct prime_subtest *test, const char *name)
 	status = wait_for(pid, &late);
 	/* What the subtest forked goes with it. */
 	kill(-pid, SIGKILL);
+	restore();
 	if (status < 0) {
 		say("The subtest hangs in the kernel and cannot be killed.\n");
 		verdict = PRIME_EXIT_ABORT;

@@ -36,6 +36,12 @@ struct prime_subtest {
 	void (*run)(void);
 };
 
+/*
+ * Where it is defined, it runs after each subtest, however that ended, in a
+ * process of its own: for what outlives the files of a device.
+ */
+void prime_restore(void) __attribute__((weak));
+
 #define SUBTEST(function) { #function, function }
 #define PRIME_MAIN(table)						\
 	int main(int argc, char **argv)					\

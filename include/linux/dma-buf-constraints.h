@@ -118,6 +118,7 @@ struct dma_buf_late_ops {
 /* An exporter that allocates at the first map says so, and why it refuses. */
 int dma_buf_set_late(struct dma_buf *dmabuf,
 		     const struct dma_buf_late_ops *ops);
+bool dma_buf_is_late(struct dma_buf *dmabuf);
 void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 		    const struct dma_buf_conflict *conflict);
 

@@ -19,7 +19,7 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
 	return dma_buf_attachment_is_dynamic(attach) !=
 	       dma_buf_is_dynamic(attach->dmabuf) &&
-	       !dma_buf_negotiation_is_late(attach->dmabuf);
+	       !dma_buf_is_late(attach->dmabuf);
 }
 
 static int dma_buf_attachment_link(struct dma_buf_attachment *attach)

@@ -177,7 +177,6 @@ dma_buf_sync_file_import(struct dma_buf *dmabuf,
 #endif
 
 /* dma_buf_negotiate.c */
-bool dma_buf_negotiation_is_late(struct dma_buf *dmabuf);
 int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 long dma_buf_negotiate_ioctl(struct dma_buf *dmabuf, unsigned int cmd,

@@ -101,12 +101,24 @@ static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
 	return other;
 }
 
-bool dma_buf_negotiation_is_late(struct dma_buf *dmabuf)
+/**
+ * dma_buf_is_late - whether storage is placed for the devices that join
+ * @dmabuf: buffer
+ *
+ * For importers that must not map storage which may be out of reach: a late
+ * exporter has placed it within reach, or refuses the attachment.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: true if the exporter called dma_buf_set_late().
+ */
+bool dma_buf_is_late(struct dma_buf *dmabuf)
 {
 	struct dma_buf_negotiation *neg = negotiation_get(dmabuf);
 
 	return neg && neg->late;
 }
+EXPORT_SYMBOL_NS_GPL(dma_buf_is_late, DMA_BUF);
 
 static void announced_free(struct dma_buf_announced *item)
 {

@@ -6,7 +6,6 @@
  * are its own, not a helper library's: they are allocated within the device's
  * narrow DMA mask, and each step that PRIME takes is in sight.
  */
-#include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/interrupt.h>
 #include <linux/iommu.h>
@@ -21,6 +20,8 @@
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
 #include <drm/prime_edu.h>
+
+#include "prime_layer.h"
 
 #define EDU_REG_IRQ_STATUS	0x24
 #define EDU_REG_IRQ_ACK		0x64
@@ -156,10 +157,9 @@ static int edu_dumb_create(struct drm_file *file, struct drm_device *drm,
 
 /* --- import --- */
 /*
- * The DMA API takes a page out of reach for a bug of the kernel, with a
- * backtrace, and where a buffer lies is not known before. So import only if an
- * IOMMU translates, or all memory is in reach (and a bounce buffer with it), or
- * the buffer was allocated here.
+ * The DMA API takes a page out of reach for a bug of the kernel. So import only
+ * if an IOMMU translates, or all memory is in reach (and a bounce buffer too),
+ * or the buffer is placed with this device in mind: allocated here, or late.
  */
 static struct drm_gem_object *edu_import(struct drm_device *drm,
 					 struct dma_buf *dmabuf)
@@ -167,7 +167,8 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	struct iommu_domain *domain = iommu_get_domain_for_dev(drm->dev);
 
 	if (!(domain && iommu_is_dma_domain(domain)) &&
-	    dma_addressing_limited(drm->dev) && dmabuf->owner != THIS_MODULE) {
+	    dma_addressing_limited(drm->dev) && !dma_buf_is_late(dmabuf) &&
+	    dmabuf->owner != THIS_MODULE) {
 		drm_dbg_prime(drm, "memory out of reach and no IOMMU\n");
 		return ERR_PTR(-EIO);
 	}
