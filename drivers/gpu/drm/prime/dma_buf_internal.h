@@ -196,7 +196,7 @@ struct device *dma_buf_device_get(int fd);
  * @buffers: links &dma_buf.list_node
  */
 struct dma_buf_list {
-	struct mutex lock;
+	struct mutex lock;	/* of @buffers */
 	struct list_head buffers;
 };
 

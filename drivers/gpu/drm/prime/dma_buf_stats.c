@@ -32,7 +32,7 @@
  * @old: those that have seen a round begin
  */
 struct dma_buf_stats_queue {
-	spinlock_t lock;
+	spinlock_t lock;	/* of both lists */
 	struct list_head young;
 	struct list_head old;
 };

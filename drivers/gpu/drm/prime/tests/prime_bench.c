@@ -200,6 +200,7 @@ static struct kunit_suite bench_suite = {
 	.name = "prime_bench",
 	.test_cases = bench_cases,
 };
+
 kunit_test_suite(bench_suite);
 
 MODULE_DESCRIPTION("Benchmark of the dma-buf core, from inside the kernel");
