@@ -182,6 +182,7 @@ static void with_handles(const char *name, void (*op)(void *))
 				close(fd);
 			}
 		}
+		bench_settle();
 		report(name, populations[i], bench_loop(op, &s, 2000));
 		close(s.fd);
 		close(s.drm);
@@ -208,6 +209,7 @@ static void export_among(const char *name)
 
 		for (unsigned int n = 0; n < populations[i]; n++)
 			close(make_dmabuf(crowd, 1, NULL));
+		bench_settle();
 		with = bench_loop(op_create_export, &s, 300);
 		report(name, populations[i], with - bench_loop(op_create, &s, 300));
 		close(crowd);
@@ -373,10 +375,9 @@ static void export_sync_file(const char *name)
 
 /* --- memory --- */
 
-/* Once accounting that is done late is done. */
 static double memory_kb(void)
 {
-	usleep(200000);
+	bench_settle();
 	return meminfo_kb("Slab") + meminfo_kb("PageTables") +
 	       meminfo_kb("KernelStack") + meminfo_kb("Percpu");
 }
