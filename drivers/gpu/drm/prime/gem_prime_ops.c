@@ -46,6 +46,12 @@ void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *atta
 }
 EXPORT_SYMBOL(drm_gem_map_detach);
 
+static void drm_prime_table_free(struct sg_table *sgt)
+{
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
 /* With operations of the driver's own in the table, that is its to decide. */
 static bool drm_prime_mapping_may_stay(struct dma_buf *dmabuf,
 				       struct sg_table *sgt)
@@ -91,15 +97,14 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 		return sgt;
 
 	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (ret) {
-		sg_free_table(sgt);
-		kfree(sgt);
-		return ERR_PTR(ret);
+	if (!ret) {
+		if (drm_prime_mapping_may_stay(attach->dmabuf, sgt))
+			dma_buf_allow_keep(attach);
+		return sgt;
 	}
 
-	if (drm_prime_mapping_may_stay(attach->dmabuf, sgt))
-		dma_buf_allow_keep(attach);
-	return sgt;
+	drm_prime_table_free(sgt);
+	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL(drm_gem_map_dma_buf);
 
@@ -118,8 +123,7 @@ void drm_gem_unmap_dma_buf(struct dma_buf_attachment *attach,
 
 	if (sgt) {
 		dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-		sg_free_table(sgt);
-		kfree(sgt);
+		drm_prime_table_free(sgt);
 	}
 }
 EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
