@@ -10,8 +10,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <libdrm/drm_fourcc.h>
 #include <libdrm/drm_mode.h>
 
@@ -624,40 +622,6 @@ static size_t screen_size(const struct screen *s)
 	return 4ul * s->mode.hdisplay * s->mode.vdisplay;
 }
 
-/* The checksum that the second frame has. */
-static uint32_t screen_checksum(const struct screen *s)
-{
-	char path[96], line[64];
-	double end = now() + 20;
-	unsigned int frame, sum;
-	struct stat st;
-	int fd, frames = 0;
-
-	check_ok(fstat(s->drm, &st) ? -errno : 0);
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/crtc-0/crc/data",
-		 minor(st.st_rdev));
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		prime_skip("%s: %s", path, strerror(errno));
-	while (frames < 2) {
-		ssize_t got = read(fd, line, sizeof(line) - 1);
-
-		if (got < 0) {
-			check_eq(errno, EAGAIN);
-			if (now() > end)
-				prime_fail(__FILE__, __LINE__,
-					   "no checksum from vkms in 20 s");
-			usleep(10000);
-			continue;
-		}
-		line[got] = '\0';
-		check_eq(sscanf(line, "%x %x", &frame, &sum), 2);
-		frames++;
-	}
-	close(fd);
-	return sum;
-}
-
 /* The checksum of the screen with this buffer on it. */
 static uint32_t screen_shows(const struct screen *s, uint32_t handle)
 {
@@ -671,12 +635,14 @@ static uint32_t screen_shows(const struct screen *s, uint32_t handle)
 		.set_connectors_ptr = (uintptr_t)&s->connector,
 		.count_connectors = 1,
 	};
-	uint32_t sum;
+	int64_t sum;
 
 	check_ok(xioctl(s->drm, DRM_IOCTL_MODE_ADDFB2, &fb));
 	crtc.fb_id = fb.fb_id;
 	check_ok(xioctl(s->drm, DRM_IOCTL_MODE_SETCRTC, &crtc));
-	sum = screen_checksum(s);
+	sum = vkms_checksum(s->drm);
+	if (sum < 0)
+		prime_skip("checksums of vkms: %s", strerror(-sum));
 	check_ok(xioctl(s->drm, DRM_IOCTL_MODE_RMFB, &fb.fb_id));
 	return sum;
 }

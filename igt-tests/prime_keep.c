@@ -645,28 +645,10 @@ static void *unbind_thread(void *data)
 	return data;
 }
 
-static int try_card(const char *driver)
-{
-	char path[32];
-
-	for (int i = 0; i < 16; i++) {
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!strcmp(driver_name(fd), driver))
-			return fd;
-		close(fd);
-	}
-	return -ENODEV;
-}
-
 static void *mock_thread(void *data)
 {
 	for (unsigned int turn = 0; !atomic_load(&over); turn++) {
-		int mock = try_card("prime_mock");
+		int mock = try_driver("prime_mock");
 
 		for (int i = 0; mock >= 0 && i < 20; i++) {
 			int64_t handle = gem_import(mock, shared[i % BUFFERS]);

@@ -101,25 +101,6 @@ static int unload_soon(const char *module)
 	return ret;
 }
 
-/* The first device of the driver, -errno where there is none. */
-static int try_open(const char *driver)
-{
-	char path[32];
-
-	for (int i = 0; i < 64; i++) {
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!strcmp(driver_name(fd), driver))
-			return fd;
-		close(fd);
-	}
-	return -ENODEV;
-}
-
 /* The module behind a device: the driver's own, or that of its bus. */
 static void module_of(int drm, char *module, size_t size)
 {
@@ -221,7 +202,7 @@ static void bring_back(const char *driver, char *module)
 {
 	if (!is_loaded(module))
 		check(load(module));
-	check_ok(works(try_open(driver)));
+	check_ok(works(try_driver(driver)));
 }
 
 /* The verdict of the process that ran the subtest is ours. */
@@ -263,12 +244,12 @@ static void with_modules(void (*body)(void))
 
 static int open_exporter(void)
 {
-	return check_ok(try_open(exporter));
+	return check_ok(try_driver(exporter));
 }
 
 static int open_importer(void)
 {
-	return check_ok(try_open(importer));
+	return check_ok(try_driver(importer));
 }
 
 /* All users are gone: the module unloads, loads and works. */
@@ -276,9 +257,9 @@ static void check_gone(void)
 {
 	check_eq(settle_buffers(buffers), buffers);
 	check_ok(unload_soon(exporter_module));
-	check_error(try_open(exporter), ENODEV);
+	check_error(try_driver(exporter), ENODEV);
 	check(load(exporter_module));
-	check_ok(works(try_open(exporter)));
+	check_ok(works(try_driver(exporter)));
 }
 
 /* The fd is good for all that a dma-buf is good for. */
@@ -669,8 +650,8 @@ static void do_unload_importer_then_exporter(void)
 		check_eq(settle_buffers(buffers), buffers);
 		check(load(importer_module));
 		check(load(exporter_module));
-		check_ok(works(try_open(exporter)));
-		check_ok(works(try_open(importer)));
+		check_ok(works(try_driver(exporter)));
+		check_ok(works(try_driver(importer)));
 	}
 }
 
@@ -687,14 +668,14 @@ static atomic_uint shared_buffers;
 /* One life of a shared buffer, given up where a device is away. */
 static void share_once(void)
 {
-	int drm = try_open(exporter), other, fd;
+	int drm = try_driver(exporter), other, fd;
 	uint32_t handle;
 
 	if (drm < 0)
 		return;
 	fd = make_dmabuf(drm, 1, &handle);
 	close(drm);
-	other = try_open(importer);
+	other = try_driver(importer);
 	if (other >= 0) {
 		check_ok(gem_import(other, fd));
 		close(fd);
@@ -953,7 +934,7 @@ static void with_bound_device(void (*body)(void))
 
 	for (int i = 0; i < 2 && !find_bound(drm); i++) {
 		close(drm);
-		drm = try_open(others[i]);
+		drm = try_driver(others[i]);
 		if (drm < 0)
 			drm = open_device();
 	}

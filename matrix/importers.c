@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <libdrm/drm_fourcc.h>
 #include <libdrm/drm_mode.h>
 #include <linux/sync_file.h>
@@ -76,37 +74,6 @@ static void vkms_open(struct user *u)
 	check(s->crtc && s->connector);
 }
 
-/* The checksum that the second frame has. */
-static uint32_t vkms_checksum(int drm)
-{
-	char path[96], line[64];
-	double end = now() + 20;
-	unsigned int frame, sum = 0;
-	int fd, frames = 0;
-	struct stat st;
-
-	check_ok(fstat(drm, &st) ? -errno : 0);
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/crtc-0/crc/data",
-		 minor(st.st_rdev));
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	check_ok(fd < 0 ? -errno : 0);
-	while (frames < 2) {
-		ssize_t got = read(fd, line, sizeof(line) - 1);
-
-		if (got < 0) {
-			check_eq(errno, EAGAIN);
-			check(now() < end);
-			usleep(4000);
-			continue;
-		}
-		line[got] = '\0';
-		check_eq(sscanf(line, "%x %x", &frame, &sum), 2);
-		frames++;
-	}
-	close(fd);
-	return sum;
-}
-
 /* The checksum, or a negative errno. */
 static int64_t vkms_shows(const struct user *u, uint32_t handle)
 {
@@ -127,7 +94,7 @@ static int64_t vkms_shows(const struct user *u, uint32_t handle)
 	crtc.fb_id = fb.fb_id;
 	sum = xioctl(u->fd, DRM_IOCTL_MODE_SETCRTC, &crtc);
 	if (!sum)
-		sum = vkms_checksum(u->fd);
+		sum = check_ok(vkms_checksum(u->fd));
 	check_ok(xioctl(u->fd, DRM_IOCTL_MODE_RMFB, &fb.fb_id));
 	return sum;
 }

@@ -79,10 +79,17 @@ static bool has_name(int drm, const void *name)
 	return !strcmp(driver_name(drm), name);
 }
 
-int open_driver(const char *driver)
+int try_driver(const char *driver)
 {
 	char path[32];
 	int fd = find_card(path, sizeof(path), has_name, driver);
+
+	return fd < 0 ? -ENODEV : fd;
+}
+
+int open_driver(const char *driver)
+{
+	int fd = try_driver(driver);
 
 	if (fd < 0)
 		prime_skip("no device of driver %s", driver);
@@ -370,6 +377,39 @@ void need_vkms_screen(void)
 	if (slow && sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		prime_skip("vkms of Linux 6.12 can deadlock with its vblank "
 			   "timer on a slow kernel with several processors");
+}
+
+int64_t vkms_checksum(int drm)
+{
+	char path[96], line[64];
+	double end = now() + 20;
+	unsigned int frame, sum = 0;
+	struct stat st;
+	int fd, frames = 0;
+
+	check_ok(fstat(drm, &st) ? -errno : 0);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/crtc-0/crc/data",
+		 minor(st.st_rdev));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	while (frames < 2) {
+		ssize_t got = read(fd, line, sizeof(line) - 1);
+
+		if (got < 0) {
+			check_eq(errno, EAGAIN);
+			if (now() > end)
+				prime_fail(__FILE__, __LINE__,
+					   "no checksum from vkms in 20 s");
+			usleep(4000);
+			continue;
+		}
+		line[got] = '\0';
+		check_eq(sscanf(line, "%x %x", &frame, &sum), 2);
+		frames++;
+	}
+	close(fd);
+	return sum;
 }
 
 /* --- the dma-buf file --- */

@@ -118,6 +118,8 @@ int try_other(void);
 /* The render node of the same device, or a skip. */
 int open_render_node(int drm);
 int open_driver(const char *driver);
+/* The same, but -ENODEV where there is none. */
+int try_driver(const char *driver);
 const char *driver_name(int drm);
 
 /* --- GEM and PRIME; a negative errno on failure --- */
@@ -135,6 +137,8 @@ uint32_t import_foreign(int drm, int dmabuf);
 void need_mmap(int dmabuf);
 /* Skips where a display of vkms that is on may stop the machine. */
 void need_vkms_screen(void);
+/* What vkms says of the second frame that it shows now, or a negative errno. */
+int64_t vkms_checksum(int drm);
 /* A buffer of the device and its fd, writable and close-on-exec. */
 int make_dmabuf(int drm, unsigned int pages, uint32_t *handle);
 /* The same from a device under test opened here and never closed. */
