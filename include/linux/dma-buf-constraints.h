@@ -81,8 +81,8 @@ void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, size_t size);
 int dma_buf_get_constraints(struct dma_buf *dmabuf,
 			    struct dma_buf_constraints *c,
 			    struct dma_buf_conflict *conflict);
-const struct dma_buf_constraints *
-dma_buf_attachment_constraints(const struct dma_buf_attachment *attach);
+void dma_buf_attachment_constraints(const struct dma_buf_attachment *attach,
+				    struct dma_buf_constraints *c);
 
 /**
  * struct dma_buf_late_ops - an exporter that places its storage when it is used

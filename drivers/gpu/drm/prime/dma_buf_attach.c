@@ -22,6 +22,24 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 	       !dma_buf_is_late(attach->dmabuf);
 }
 
+/* Storage that is there already asks nobody's constraints. */
+static struct dma_buf_attachment_object *
+dma_buf_attachment_alloc(struct dma_buf *dmabuf, struct device *dev)
+{
+	struct dma_buf_attachment_object *obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+
+	if (!obj || !dma_buf_is_late(dmabuf))
+		return obj;
+
+	obj->constraints = kmalloc(sizeof(*obj->constraints), GFP_KERNEL);
+	if (!obj->constraints) {
+		kfree(obj);
+		return NULL;
+	}
+	dma_buf_constraints_from_device(obj->constraints, dev);
+	return obj;
+}
+
 static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
@@ -141,13 +159,11 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 			return attach;
 	}
 
-	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+	obj = dma_buf_attachment_alloc(dmabuf, dev);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	attach = &obj->base;
 
-	/* Before the exporter hears of the device, so that it can ask. */
-	dma_buf_constraints_from_device(&obj->constraints, dev);
 	*attach = (struct dma_buf_attachment) {
 		.dmabuf = dmabuf,
 		.dev = dev,
@@ -172,7 +188,7 @@ err_detach:
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 err_free:
-	kfree(obj);
+	dma_buf_attachment_free(obj);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
@@ -212,7 +228,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		return;
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
-	kfree(to_dma_buf_attachment_object(attach));
+	dma_buf_attachment_free(to_dma_buf_attachment_object(attach));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 

@@ -196,7 +196,8 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
  * coherent memory. Most drivers begin with dma_buf_constraints_from_device()
  * and change a field. An IOMMU is accounted for later, so a driver need not
  * know whether there is one. Holds until the driver leaves the device or
- * calls this again. Attachments keep the constraints they were made with.
+ * calls this again. Attachments to a buffer that is placed late keep the
+ * constraints they were made with.
  *
  * Context: may sleep; the driver doesn't call it twice at a time.
  *
@@ -433,18 +434,24 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_of_storage, DMA_BUF);
 /**
  * dma_buf_attachment_constraints - what the device of an attachment needs
  * @attach: attachment
+ * @c: filled in
  *
- * Taken when the device attached, before the exporter's attach ran, so that
- * the exporter may look at them from any of its operations. The table that it
- * maps for @attach is held against these, not against the merged ones.
+ * For an exporter, in any of its operations. The table that it maps for
+ * @attach is held against these, not against the merged ones. For a buffer
+ * that is placed late they were taken before the exporter's attach and stay
+ * what they were; for any other the device is asked now.
  *
  * Context: any.
- *
- * Return: the constraints; valid as long as @attach.
  */
-const struct dma_buf_constraints *
-dma_buf_attachment_constraints(const struct dma_buf_attachment *attach)
+void dma_buf_attachment_constraints(const struct dma_buf_attachment *attach,
+				    struct dma_buf_constraints *c)
 {
-	return &to_dma_buf_attachment_object(attach)->constraints;
+	const struct dma_buf_constraints *own =
+		to_dma_buf_attachment_object(attach)->constraints;
+
+	if (own)
+		*c = *own;
+	else
+		dma_buf_constraints_from_device(c, attach->dev);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_attachment_constraints, DMA_BUF);

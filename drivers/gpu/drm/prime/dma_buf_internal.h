@@ -81,18 +81,17 @@ static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 	return container_of(dmabuf, struct dma_buf_object, base);
 }
 
-struct dma_buf_keeper;
+struct dma_buf_kept;
 
 /**
  * struct dma_buf_attachment_object - the container around every attachment
  * @base: what exporters and importers see. While it is kept,
  *	&dma_buf_attachment.node and &dma_buf_attachment.sgt change under
  *	dma_buf_kept_lock
- * @constraints: what the device needs; never changes
- * @keeper: its device, while it is kept and while it is being ended
- * @lru: links it with all that are kept; protected by dma_buf_kept_lock
- * @of_keeper: links it with those of its device; protected by
- *	dma_buf_kept_lock
+ * @constraints: what the device of a buffer that is placed late needed when it
+ *	attached, else NULL; never changes
+ * @kept: what keeping it takes, from the first time on, else NULL; set under
+ *	the reservation object
  * @may_keep: see dma_buf_allow_keep(); set by the exporter's attach or map
  * @was_kept: its mapping is known to have no state; protected by the
  *	reservation object
@@ -101,10 +100,8 @@ struct dma_buf_keeper;
  */
 struct dma_buf_attachment_object {
 	struct dma_buf_attachment base;
-	struct dma_buf_constraints constraints;
-	struct dma_buf_keeper *keeper;
-	struct list_head lru;
-	struct list_head of_keeper;
+	struct dma_buf_constraints *constraints;
+	struct dma_buf_kept *kept;
 	bool may_keep;
 	bool was_kept;
 	bool unwaited;
@@ -112,6 +109,15 @@ struct dma_buf_attachment_object {
 
 #define to_dma_buf_attachment_object(attach) \
 	container_of_const(attach, struct dma_buf_attachment_object, base)
+
+/* An attachment that nobody has any more, kept at some time or never. */
+static inline void
+dma_buf_attachment_free(struct dma_buf_attachment_object *obj)
+{
+	kfree(obj->constraints);
+	kfree(obj->kept);
+	kfree(obj);
+}
 
 /* dma_buf_fops.c */
 extern const struct file_operations dma_buf_fops;

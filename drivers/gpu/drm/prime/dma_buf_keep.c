@@ -76,7 +76,7 @@
  * struct dma_buf_keeper - a device that attachments are kept for
  * @dev: device, which ends this by devres and so outlives it
  * @node: in dma_buf_keepers
- * @kept: links &dma_buf_attachment_object.of_keeper
+ * @kept: links &dma_buf_kept.of_keeper
  * @ending: attachments of the device that are off the lists and not yet freed
  *
  * All but @dev, which never changes, is protected by dma_buf_kept_lock.
@@ -88,9 +88,26 @@ struct dma_buf_keeper {
 	unsigned int ending;
 };
 
+/**
+ * struct dma_buf_kept - what an attachment has once it was kept
+ * @obj: the attachment; never changes
+ * @keeper: its device, while it is kept and while it is being ended
+ * @lru: links it with all that are kept
+ * @of_keeper: links it with those of its device
+ *
+ * All but @obj is protected by dma_buf_kept_lock. Most attachments are never
+ * kept, and each of those is smaller by this.
+ */
+struct dma_buf_kept {
+	struct dma_buf_attachment_object *obj;
+	struct dma_buf_keeper *keeper;
+	struct list_head lru;
+	struct list_head of_keeper;
+};
+
 /* Protects all below, and what the structures say. */
 DEFINE_SPINLOCK(dma_buf_kept_lock);
-/* Links &dma_buf_attachment_object.lru, the longest kept first. */
+/* Links &dma_buf_kept.lru, the longest kept first. */
 static LIST_HEAD(dma_buf_kept_lru);
 /* Links &dma_buf_keeper.node. */
 static LIST_HEAD(dma_buf_keepers);
@@ -157,8 +174,8 @@ static void dma_buf_kept_unlist_locked(struct dma_buf_attachment_object *obj)
 	lockdep_assert_held(&dma_buf_kept_lock);
 
 	list_del(&obj->base.node);
-	list_del(&obj->lru);
-	list_del(&obj->of_keeper);
+	list_del(&obj->kept->lru);
+	list_del(&obj->kept->of_keeper);
 	dma_buf_kept_pages -= dma_buf_kept_size(obj);
 	dma_buf_kept_count--;
 }
@@ -169,7 +186,7 @@ static void dma_buf_kept_doom_locked(struct dma_buf_attachment_object *obj)
 	dma_buf_kept_unlist_locked(obj);
 	dma_buf_kept_ending += dma_buf_kept_size(obj);
 	to_dma_buf_object(obj->base.dmabuf)->kept_ending++;
-	obj->keeper->ending++;
+	obj->kept->keeper->ending++;
 }
 
 /* The table is gone from the attachment when somebody has unmapped it before. */
@@ -195,11 +212,11 @@ static void dma_buf_kept_end(struct dma_buf_attachment_object *obj)
 	spin_lock(&dma_buf_kept_lock);
 	dma_buf_kept_ending -= dma_buf_kept_size(obj);
 	to_dma_buf_object(dmabuf)->kept_ending--;
-	obj->keeper->ending--;
+	obj->kept->keeper->ending--;
 	spin_unlock(&dma_buf_kept_lock);
 	/* From here on the buffer and the device may be gone. */
 	wake_up_all(&dma_buf_kept_ended);
-	kfree(obj);
+	dma_buf_attachment_free(obj);
 }
 
 /* The longest kept one of all, or of @keeper, or of @dmabuf. */
@@ -207,16 +224,20 @@ static struct dma_buf_attachment_object *
 dma_buf_kept_first_locked(struct dma_buf_keeper *keeper, struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment_object *obj;
+	struct dma_buf_kept *kept;
 
 	lockdep_assert_held(&dma_buf_kept_lock);
 
-	if (keeper)
-		return list_first_entry_or_null(&keeper->kept, typeof(*obj),
-						of_keeper);
 	if (dmabuf)
 		return list_first_entry_or_null(&to_dma_buf_object(dmabuf)->kept,
 						typeof(*obj), base.node);
-	return list_first_entry_or_null(&dma_buf_kept_lru, typeof(*obj), lru);
+	if (keeper)
+		kept = list_first_entry_or_null(&keeper->kept, typeof(*kept),
+						of_keeper);
+	else
+		kept = list_first_entry_or_null(&dma_buf_kept_lru,
+						typeof(*kept), lru);
+	return kept ? kept->obj : NULL;
 }
 
 /*
@@ -270,10 +291,12 @@ static bool dma_buf_kept_end_first(struct dma_buf_keeper *keeper,
 static struct dma_buf_attachment_object *dma_buf_kept_reclaim(void)
 {
 	struct dma_buf_attachment_object *obj;
+	struct dma_buf_kept *kept;
 	unsigned long size;
 
 	spin_lock(&dma_buf_kept_lock);
-	list_for_each_entry(obj, &dma_buf_kept_lru, lru) {
+	list_for_each_entry(kept, &dma_buf_kept_lru, lru) {
+		obj = kept->obj;
 		size = dma_buf_kept_size(obj);
 		if (!obj->base.sgt) {
 			dma_buf_kept_doom_locked(obj);
@@ -368,7 +391,7 @@ void dma_buf_kept_move_locked(struct dma_buf *dmabuf)
 		/* First in line for the worker, who may free it at once. */
 		spin_lock(&dma_buf_kept_lock);
 		obj->base.sgt = NULL;
-		list_move(&obj->lru, &dma_buf_kept_lru);
+		list_move(&obj->kept->lru, &dma_buf_kept_lru);
 		spin_unlock(&dma_buf_kept_lock);
 		queue_work(system_unbound_wq, &dma_buf_kept_work);
 	}
@@ -528,6 +551,19 @@ static bool dma_buf_kept_has_room_locked(unsigned long pages)
 	return false;
 }
 
+static bool dma_buf_kept_ensure_locked(struct dma_buf_attachment_object *obj)
+{
+	dma_resv_assert_held(obj->base.dmabuf->resv);
+
+	if (!obj->kept) {
+		obj->kept = kmalloc(sizeof(*obj->kept), GFP_KERNEL |
+				    __GFP_NORETRY | __GFP_NOWARN);
+		if (obj->kept)
+			obj->kept->obj = obj;
+	}
+	return obj->kept;
+}
+
 /*
  * For an attachment that would be ended. True when it is kept, off its buffer's
  * list of attachments and no longer the caller's.
@@ -546,19 +582,21 @@ bool dma_buf_kept_give_locked(struct dma_buf_attachment *attach)
 		return false;
 	if (!obj->was_kept && dma_buf_mapping_has_state(attach))
 		return false;
+	if (!dma_buf_kept_ensure_locked(obj))
+		return false;
 
 	spin_lock(&dma_buf_kept_lock);
 	keeper = dma_buf_keeper_find_locked(attach->dev);
 	keep = keeper && !dma_buf_kept_find_locked(attach->dmabuf, attach->dev) &&
 	       dma_buf_kept_has_room_locked(pages);
 	if (keep) {
-		obj->keeper = keeper;
+		obj->kept->keeper = keeper;
 		obj->was_kept = true;
 		obj->unwaited = true;
 		buffer->has_kept = true;
 		list_move(&attach->node, &buffer->kept);
-		list_add_tail(&obj->lru, &dma_buf_kept_lru);
-		list_add_tail(&obj->of_keeper, &keeper->kept);
+		list_add_tail(&obj->kept->lru, &dma_buf_kept_lru);
+		list_add_tail(&obj->kept->of_keeper, &keeper->kept);
 		dma_buf_kept_pages += pages;
 		dma_buf_kept_count++;
 	}

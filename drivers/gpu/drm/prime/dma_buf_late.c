@@ -468,7 +468,7 @@ struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
 				  struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
 {
-	const struct dma_buf_constraints *c = dma_buf_attachment_constraints(attach);
+	struct dma_buf_constraints own;
 	struct dma_buf_conflict conflict = { };
 	struct dma_buf_late_mapping *m;
 	int ret;
@@ -483,10 +483,11 @@ struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
 	m->dev = attach->dev;
 	m->dir = dir;
 
-	ret = dma_buf_storage_table(late->storage, c, &m->sgt);
+	dma_buf_attachment_constraints(attach, &own);
+	ret = dma_buf_storage_table(late->storage, &own, &m->sgt);
 	if (ret)
 		goto err_free;
-	ret = dma_buf_late_map_dma(m, c, &conflict);
+	ret = dma_buf_late_map_dma(m, &own, &conflict);
 	if (ret)
 		goto err_table;
 

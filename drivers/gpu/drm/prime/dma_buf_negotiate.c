@@ -247,7 +247,7 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf,
 
 	dma_buf_constraints_init(c);
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
-		one = to_dma_buf_attachment_object(attach)->constraints;
+		dma_buf_attachment_constraints(attach, &one);
 		dma_buf_constraints_of_storage(&one, dmabuf->size);
 		ret = dma_buf_constraints_merge(c, &one, conflict);
 		if (ret)
@@ -311,16 +311,16 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf,
 int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach)
 {
 	struct dma_buf_negotiation *neg = negotiation_get(attach->dmabuf);
-	struct dma_buf_constraints merged;
+	struct dma_buf_constraints own, merged;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (!neg || !neg->late)
 		return 0;
 
+	dma_buf_attachment_constraints(attach, &own);
 	return negotiation_admit_locked(attach->dmabuf, neg->late, attach->dev,
-					dma_buf_attachment_constraints(attach),
-					&merged);
+					&own, &merged);
 }
 
 static void

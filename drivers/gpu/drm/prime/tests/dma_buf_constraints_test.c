@@ -559,27 +559,47 @@ static void nonsense_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, was.alignment, 1);
 }
 
-/* Attachments carry the device's constraints of the time they were made. */
+static int storage_of_nothing(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
+{
+	return 0;
+}
+
+static const struct dma_buf_late_ops late_ops = {
+	.storage = storage_of_nothing,
+};
+
+/* Late buffers hold a device to what it said when it joined, others ask it again. */
 static void attachment_constraints(struct kunit *test)
 {
-	struct mock_exporter *exp = mock_exporter_create(test, false);
 	struct mock_importer *imp = mock_importer_create(test, false);
-	struct dma_buf *dmabuf = mock_exporter_export(exp);
-	struct dma_buf_attachment *before, *after;
-	struct dma_buf_constraints c;
+	struct dma_buf_constraints was, now, c;
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dmabuf;
+	int late;
 
-	before = mock_importer_attach(imp, dmabuf);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(before));
-	dma_buf_constraints_from_device(&c, imp->dev);
-	KUNIT_EXPECT_TRUE(test, same(dma_buf_attachment_constraints(before), &c));
-	c.max_segments = 3;
-	KUNIT_EXPECT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
-	KUNIT_EXPECT_EQ(test, dma_buf_attachment_constraints(before)->max_segments, UINT_MAX);
-	after = mock_importer_attach(imp, dmabuf);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(after));
-	KUNIT_EXPECT_TRUE(test, same(dma_buf_attachment_constraints(after), &c));
-	dma_buf_detach(dmabuf, after);
-	dma_buf_detach(dmabuf, before);
+	for (late = 0; late < 2; late++) {
+		dmabuf = mock_exporter_export(mock_exporter_create(test, late));
+		if (late)
+			KUNIT_ASSERT_EQ(test, dma_buf_set_late(dmabuf, &late_ops), 0);
+		attach = mock_importer_attach(imp, dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+		dma_buf_attachment_constraints(attach, &c);
+		dma_buf_constraints_from_device(&now, imp->dev);
+		KUNIT_EXPECT_TRUE(test, same(&c, &now));
+
+		was = now;
+		now.max_segments = 3 + late;
+		KUNIT_EXPECT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &now), 0);
+		dma_buf_attachment_constraints(attach, &c);
+		KUNIT_EXPECT_TRUE(test, same(&c, late ? &was : &now));
+		dma_buf_detach(dmabuf, attach);
+
+		attach = mock_importer_attach(imp, dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+		dma_buf_attachment_constraints(attach, &c);
+		KUNIT_EXPECT_TRUE(test, same(&c, &now));
+		dma_buf_detach(dmabuf, attach);
+	}
 }
 
 static int constraints_init(struct kunit *test)

@@ -311,8 +311,8 @@ static void tables_differ(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
 		sgt[i] = map_for(attach[i]);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt[i]));
-		KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_table
-				(dma_buf_attachment_constraints(attach[i]), sgt[i], NULL), 0);
+		dma_buf_attachment_constraints(attach[i], &c);
+		KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_table(&c, sgt[i], NULL), 0);
 	}
 	KUNIT_EXPECT_EQ(test, sgt[0]->nents, 1);
 	KUNIT_EXPECT_GE(test, sgt[1]->nents, SIZE / SZ_64K);
