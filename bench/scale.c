@@ -51,6 +51,17 @@ static double throughput(struct worker *workers, unsigned int threads)
 	return count * 1e9 / (bench_clock() - start);
 }
 
+static void op_dup(struct worker *w)
+{
+	close(check_ok(dup(w->fd)));
+}
+
+/* What every import does too, in parts of DRM that are not the layer's. */
+static void op_create(struct worker *w)
+{
+	gem_close(w->other, gem_create(w->other, 1));
+}
+
 static void op_create_export(struct worker *w)
 {
 	int64_t handle = gem_create(w->drm, 1);
@@ -102,6 +113,16 @@ static void threads(const char *name, void (*op)(struct worker *w))
 		close(workers[i].drm);
 		close(workers[i].other);
 	}
+}
+
+static void floor_dup(const char *name)
+{
+	threads(name, op_dup);
+}
+
+static void create(const char *name)
+{
+	threads(name, op_create);
 }
 
 static void export(const char *name)
@@ -186,6 +207,8 @@ static void wait_for_import(const char *name)
 }
 
 static const struct bench table[] = {
+	{ "threads-dup", "dup and close, a file each: what two threads of this machine can do", floor_dup },
+	{ "threads-create", "create and close of a buffer in one device, without sharing it", create },
 	{ "threads-export", "create, export and close; one thread against two", export },
 	{ "threads-import-first", "imports of new buffers into one device, a file each", import_first },
 	{ "threads-import-again", "imports of known buffers into one device, a file each", import_again },
