@@ -19,7 +19,7 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
 	return dma_buf_attachment_is_dynamic(attach) !=
 	       dma_buf_is_dynamic(attach->dmabuf) &&
-	       !dma_buf_is_late(attach->dmabuf);
+	       !dma_buf_object_is_late(attach->dmabuf);
 }
 
 /* Storage that is there already asks nobody's constraints. */
@@ -28,7 +28,7 @@ dma_buf_attachment_alloc(struct dma_buf *dmabuf, struct device *dev)
 {
 	struct dma_buf_attachment_object *obj = kzalloc(sizeof(*obj), GFP_KERNEL);
 
-	if (!obj || !dma_buf_is_late(dmabuf))
+	if (!obj || !dma_buf_object_is_late(dmabuf))
 		return obj;
 
 	obj->constraints = kmalloc(sizeof(*obj->constraints), GFP_KERNEL);
@@ -44,10 +44,11 @@ static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	struct sg_table *sgt;
-	int ret;
+	int ret = 0;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	ret = dma_buf_negotiation_admit_locked(attach);
+	if (dma_buf_object_is_late(dmabuf))
+		ret = dma_buf_negotiation_admit_locked(attach);
 	if (ret)
 		goto unlock;
 

@@ -183,6 +183,13 @@ dma_buf_sync_file_import(struct dma_buf *dmabuf,
 #endif
 
 /* dma_buf_negotiate.c */
+/* dma_buf_is_late(), cheap for most buffers, about which nobody negotiates. */
+static inline bool dma_buf_object_is_late(struct dma_buf *dmabuf)
+{
+	return READ_ONCE(to_dma_buf_object(dmabuf)->negotiation) &&
+	       dma_buf_is_late(dmabuf);
+}
+
 int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 long dma_buf_negotiate_ioctl(struct dma_buf *dmabuf, unsigned int cmd,

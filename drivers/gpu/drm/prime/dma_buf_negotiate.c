@@ -307,16 +307,13 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf,
 	return ret;
 }
 
-/* 0 for a buffer that doesn't negotiate, as always. */
+/* For buffers that are placed late. */
 int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach)
 {
 	struct dma_buf_negotiation *neg = negotiation_get(attach->dmabuf);
 	struct dma_buf_constraints own, merged;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (!neg || !neg->late)
-		return 0;
 
 	dma_buf_attachment_constraints(attach, &own);
 	return negotiation_admit_locked(attach->dmabuf, neg->late, attach->dev,
