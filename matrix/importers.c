@@ -130,7 +130,7 @@ static int virtio_read(struct user *u, const struct buffer *b, int i)
 	return same;
 }
 
-/* --- prime_mock: three devices with a limit each, by DMA address --- */
+/* --- prime_mock: a device for each limit, by DMA address --- */
 
 static void mock_limit(unsigned int index, struct drm_prime_mock_limits limits)
 {
@@ -164,6 +164,16 @@ static void mock_4m_prepare(void)
 	mock_limit(3, limits);
 }
 
+/* No storage of this size suits it: it must be told so, and when. */
+static void mock_1m_prepare(void)
+{
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+
+	limits.max_segments = 16;
+	limits.max_segment_size = 64 << 10;
+	mock_limit(4, limits);
+}
+
 static void mock_segment_open(struct user *u)
 {
 	u->fd = mock_open(1);
@@ -177,6 +187,11 @@ static void mock_64k_open(struct user *u)
 static void mock_4m_open(struct user *u)
 {
 	u->fd = mock_open(3);
+}
+
+static void mock_1m_open(struct user *u)
+{
+	u->fd = mock_open(4);
 }
 
 static int mock_sees(struct user *u, const struct buffer *b, int i)
@@ -390,7 +405,8 @@ static void vim2m_write(struct user *u, struct buffer *b)
 
 const struct importer importers[] = {
 	{ "vkms", NULL, vkms_open, import_gem, vkms_read, NULL },
-	{ "virtio-gpu", NULL, virtio_open, import_gem, virtio_read, NULL },
+	{ "virtio-gpu", NULL, virtio_open, import_gem, virtio_read, NULL,
+	  .never = true },
 	{ "vivid-contig", vivid_contig_prepare, vivid_contig_open, vivid_import,
 	  NULL, vivid_write },
 	{ "vivid-vmalloc", vivid_prepare, vivid_open, vivid_import, NULL,
@@ -403,6 +419,8 @@ const struct importer importers[] = {
 	  mock_writes },
 	{ "mock-4m", mock_4m_prepare, mock_4m_open, import_gem, mock_sees,
 	  mock_writes },
+	{ "mock-1m", mock_1m_prepare, mock_1m_open, import_gem, mock_sees,
+	  mock_writes, .never = true },
 };
 
 const unsigned int importers_count = sizeof(importers) / sizeof(importers[0]);

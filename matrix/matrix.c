@@ -34,7 +34,8 @@ static const char usage[] =
 	"\n"
 	"  --exporters LIST  names with commas between (all)\n"
 	"  --importers LIST  the same\n"
-	"  --sets N          sets of up to N importers, and those that lack one or none (2)\n"
+	"  --sets N          sets of up to N importers, and those that lack one or none (2);\n"
+	"                    sets of more than two leave out who never takes a buffer\n"
 	"  --cells N         ends after N cells (all)\n"
 	"  --list            prints the names of exporters and importers\n"
 	"  --count           prints how many cells there are\n"
@@ -121,7 +122,8 @@ static void announce(struct user *users, unsigned int count,
 						      NULL);
 
 			if (ret)
-				refused(users[n].importer->name, ret, b, "");
+				refused(users[n].importer->name, ret, b,
+					"when added");
 		}
 }
 
@@ -170,6 +172,31 @@ static void importers_read(struct user *users, unsigned int count,
 	}
 }
 
+/*
+ * As on a machine that has been up for a while: free pages are single ones, so
+ * that no buffer of pages is in one piece by chance. The pages of two pipes lie
+ * by turns, and those of one are freed; the other one is closed when the cell
+ * ends. For each cell anew: what the one before has freed may be in one piece.
+ * Pages of a file would not do: the kernel keeps what it can move apart.
+ */
+static void scatter_memory(void)
+{
+	const int size = 16 << 20;
+	static const char page[4096];
+	int pipes[2][2];
+
+	for (int i = 0; i < 2; i++) {
+		check_ok(pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) ? -errno : 0);
+		check_ok(fcntl(pipes[i][1], F_SETPIPE_SZ, size) < 0 ? -errno : 0);
+	}
+	for (int at = 0; at < size; at += sizeof(page))
+		for (int i = 0; i < 2; i++)
+			check_eq(write(pipes[i][1], page, sizeof(page)),
+				 sizeof(page));
+	close(pipes[1][0]);
+	close(pipes[1][1]);
+}
+
 static void run_cell(const struct cell *cell)
 {
 	struct user users[32] = { };
@@ -177,6 +204,7 @@ static void run_cell(const struct cell *cell)
 	unsigned int count = 0;
 	int fds[BUFFERS];
 
+	scatter_memory();
 	cell->exporter->make(fds);
 	for (int i = 0; i < BUFFERS; i++) {
 		b[i].fd = fds[i];
@@ -403,13 +431,17 @@ struct choice {
 static unsigned int choose_cells(const struct choice *choice,
 				 struct cell *cells)
 {
-	unsigned int all = 0, count = 0, total;
+	unsigned int all = 0, never = 0, count = 0, total;
 
 	for (unsigned int n = 0; n < importers_count; n++)
-		if (named(importers[n].name, choice->importers))
+		if (named(importers[n].name, choice->importers)) {
 			all |= 1u << n;
-	total = __builtin_popcount(all);
-	for (unsigned int size = 1; size <= total; size++) {
+			never |= (unsigned int)importers[n].never << n;
+		}
+	total = __builtin_popcount(all & ~never);
+	for (unsigned int size = 1; size <= total || size <= 2; size++) {
+		if (size > 2)
+			all &= ~never;
 		if (size > choice->largest && size + 1 < total)
 			continue;
 		for (unsigned int e = 0; e < exporters_count; e++) {
@@ -442,34 +474,9 @@ static bool is_done(const char *text, const struct cell *cell)
 	return false;
 }
 
-/*
- * As on a machine that has been up for a while: free pages are single ones, so
- * that no buffer of pages is in one piece by chance. The pages of two pipes lie
- * by turns, and those of one are freed; the other one is never closed. Pages of
- * a file would not do: the kernel keeps what it can move apart.
- */
-static void scatter_memory(void)
-{
-	const int size = 32 << 20;
-	static const char page[4096];
-	int pipes[2][2];
-
-	for (int i = 0; i < 2; i++) {
-		check_ok(pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) ? -errno : 0);
-		check_ok(fcntl(pipes[i][1], F_SETPIPE_SZ, size) < 0 ? -errno : 0);
-	}
-	for (int at = 0; at < size; at += sizeof(page))
-		for (int i = 0; i < 2; i++)
-			check_eq(write(pipes[i][1], page, sizeof(page)),
-				 sizeof(page));
-	close(pipes[1][0]);
-	close(pipes[1][1]);
-}
-
 /* Loads modules now, and not when a cell's time is running. */
 static void prepare(const struct choice *choice)
 {
-	scatter_memory();
 	close(v4l2_open(V4L2_VMALLOC, false));
 	close(v4l2_open(V4L2_MEM2MEM, false));
 	for (unsigned int n = 0; n < importers_count; n++)

@@ -60,6 +60,8 @@ struct importer {
 	 * once.
 	 */
 	void (*write)(struct user *u, struct buffer *b);
+	/* It takes no foreign buffer: not in large sets, which would tell nothing. */
+	bool never;
 };
 
 extern const struct exporter exporters[];

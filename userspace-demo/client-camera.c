@@ -43,11 +43,13 @@ enum source { CAMERA, DISPLAY, NEGOTIATED };
 
 static const struct {
 	const char *option, *client, *text;
+	int pattern;	/* of vivid */
 } sources[] = {
-	[CAMERA] = { "expbuf", "camera", "camera, by VIDIOC_EXPBUF" },
-	[DISPLAY] = { "dmabuf", "camera-import", "display, by V4L2_MEMORY_DMABUF" },
+	/* bars, squares, brighter bars */
+	[CAMERA] = { "expbuf", "camera", "camera, by VIDIOC_EXPBUF", 0 },
+	[DISPLAY] = { "dmabuf", "camera-import", "display, by V4L2_MEMORY_DMABUF", 4 },
 	[NEGOTIATED] = { "negotiated", "camera-negotiated",
-			 "heap 'negotiated', by V4L2_MEMORY_DMABUF" },
+			 "heap 'negotiated', by V4L2_MEMORY_DMABUF", 1 },
 };
 
 static enum source source = CAMERA;
@@ -113,8 +115,8 @@ static void camera_configure(uint32_t width, uint32_t height, uint32_t stride, u
 	if (retry_ioctl(video, VIDIOC_S_PARM, &parm))
 		err(1, "%s: cannot set %u frames per second", device, fps);
 
-	/* Two kinds of memory can be told apart on the screen. */
-	set_control("Test Pattern", memory == V4L2_MEMORY_DMABUF ? 4 : 0);	/* squares : bars */
+	/* The kinds of memory can be told apart on the screen. */
+	set_control("Test Pattern", sources[source].pattern);
 	set_control("OSD Text Mode", 1);	/* time and frame number only */
 	set_control("Horizontal Movement", 5);	/* to the right */
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define DEMO_SOCKET	"/run/prime-demo"
-#define DEMO_VERSION	1
+#define DEMO_VERSION	2
 #define DEMO_FRAMES	600
 
 #define MAX_PLANES	4	/* of one picture */
@@ -61,7 +61,7 @@ struct message {
 	uint32_t version;		/* DEMO_VERSION, filled in by message_send() */
 	union {
 		struct {
-			char name[16];
+			char name[24];
 			char device[48];	/* the exporter, for people: "vivid /dev/video0" */
 			uint32_t width, height;	/* the size it would like, 0: any */
 		} hello;

@@ -61,7 +61,7 @@ struct client {
 	bool gone;		/* dropped; its buffers are still to be freed */
 	bool unmapped;		/* not in the commit under way any more */
 	bool fresh;		/* the last flip brought its current frame */
-	char name[24], device[48];
+	char name[32], device[48];
 	pid_t pid;
 	int cell;
 	struct rect where;
