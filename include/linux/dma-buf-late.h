@@ -57,27 +57,42 @@ struct dma_buf_late {
 int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 		      struct dma_resv *resv, struct device *dev);
 void dma_buf_late_fini(struct dma_buf_late *late);
+int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf);
+void dma_buf_late_unbind(struct dma_buf *dmabuf);
 
-int dma_buf_late_admit(struct dma_buf_late *late,
-		       const struct dma_buf_constraints *merged,
-		       struct dma_buf_conflict *conflict);
-int dma_buf_late_describe(struct dma_buf_late *late,
-			  struct dma_buf_storage_info *info);
-
-int dma_buf_late_pin(struct dma_buf_late *late,
-		     struct dma_buf_attachment *attach);
-void dma_buf_late_unpin(struct dma_buf_late *late);
-struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
-				  struct dma_buf_attachment *attach,
-				  enum dma_data_direction dir);
-void dma_buf_late_unmap(struct dma_buf_late *late, struct sg_table *sgt);
-
-int dma_buf_late_begin_cpu_access(struct dma_buf_late *late);
-int dma_buf_late_end_cpu_access(struct dma_buf_late *late);
-int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map);
-void dma_buf_late_vunmap(struct dma_buf_late *late);
-int dma_buf_late_mmap(struct dma_buf_late *late, struct vm_area_struct *vma);
+/* For an exporter that uses its own storage. */
+int dma_buf_late_pin_own(struct dma_buf_late *late);
+void dma_buf_late_unpin_own(struct dma_buf_late *late);
+int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map);
+void dma_buf_late_vunmap_own(struct dma_buf_late *late);
 vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
 			      pgoff_t first);
+
+/* Operations of a buffer that is bound. */
+int dma_buf_late_pin(struct dma_buf_attachment *attach);
+void dma_buf_late_unpin(struct dma_buf_attachment *attach);
+struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
+				  enum dma_data_direction dir);
+void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			enum dma_data_direction dir);
+int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
+				  enum dma_data_direction dir);
+int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
+				enum dma_data_direction dir);
+int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
+int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
+void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/* What the &struct dma_buf_ops of a late exporter has, beside its release. */
+#define DMA_BUF_LATE_OPS						\
+	.pin = dma_buf_late_pin,					\
+	.unpin = dma_buf_late_unpin,					\
+	.map_dma_buf = dma_buf_late_map,				\
+	.unmap_dma_buf = dma_buf_late_unmap,				\
+	.begin_cpu_access = dma_buf_late_begin_cpu_access,		\
+	.end_cpu_access = dma_buf_late_end_cpu_access,			\
+	.mmap = dma_buf_late_mmap,					\
+	.vmap = dma_buf_late_vmap,					\
+	.vunmap = dma_buf_late_vunmap
 
 #endif /* __LINUX_DMA_BUF_LATE_H */

@@ -30,6 +30,7 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
+struct dma_buf_late;
 struct dma_buf_negotiation;
 
 /**
@@ -177,6 +178,10 @@ dma_buf_sync_file_import(struct dma_buf *dmabuf,
 #endif
 
 /* dma_buf_negotiate.c */
+int dma_buf_negotiation_start(struct dma_buf *dmabuf,
+			      const struct dma_buf_late_ops *ops,
+			      struct dma_buf_late *storage);
+struct dma_buf_late *dma_buf_late_of(struct dma_buf *dmabuf);
 int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 long dma_buf_negotiate_ioctl(struct dma_buf *dmabuf, unsigned int cmd,

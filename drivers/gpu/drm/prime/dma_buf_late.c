@@ -24,9 +24,10 @@
 /**
  * DOC: late allocation
  *
- * The exporter embeds a &struct dma_buf_late and calls from each of its
- * &struct dma_buf_ops the function of the same name. It has pin and unpin, so
- * that importers which follow moves are not in the way of one.
+ * The exporter embeds a &struct dma_buf_late, fills its &struct dma_buf_ops with
+ * DMA_BUF_LATE_OPS, to which it adds a release, and calls dma_buf_late_bind()
+ * after the export. pin and unpin are among the operations, so that importers
+ * which follow moves are not in the way of one.
  *
  * Storage moves when a device joins or maps that it does not suit, if no pin
  * and no kernel mapping holds it: the content is copied, mappings of user space
@@ -121,22 +122,12 @@ static bool dma_buf_late_movable(struct dma_buf_late *late)
 	return !late->pins && !late->vmaps;
 }
 
-/**
- * dma_buf_late_admit - may a device join?
- * @late: storage
- * @merged: constraints of all devices, with the one that joins
- * @conflict: why not
- *
- * For &dma_buf_late_ops.admit.
- *
- * Context: caller holds the reservation object.
- *
- * Return: 0 when the storage suits, can move, or is not there yet; -EBUSY.
- */
-int dma_buf_late_admit(struct dma_buf_late *late,
-		       const struct dma_buf_constraints *merged,
-		       struct dma_buf_conflict *conflict)
+/* &dma_buf_late_ops.admit: does it suit, can it move, or is it yet to come? */
+static int dma_buf_late_admit(struct dma_buf *dmabuf,
+			      const struct dma_buf_constraints *merged,
+			      struct dma_buf_conflict *conflict)
 {
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
 	struct dma_buf_constraints all = *merged;
 
 	dma_resv_assert_held(late->resv);
@@ -148,22 +139,12 @@ int dma_buf_late_admit(struct dma_buf_late *late,
 
 	return dma_buf_storage_suits(late->storage, &all, conflict) ? 0 : -EBUSY;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_admit, DMA_BUF);
 
-/**
- * dma_buf_late_describe - where the storage is
- * @late: storage
- * @info: filled in; cleared before, but for size and name of the exporter
- *
- * For &dma_buf_late_ops.storage.
- *
- * Context: caller holds the reservation object.
- *
- * Return: 0.
- */
-int dma_buf_late_describe(struct dma_buf_late *late,
-			  struct dma_buf_storage_info *info)
+/* &dma_buf_late_ops.storage */
+static int dma_buf_late_describe(struct dma_buf *dmabuf,
+				 struct dma_buf_storage_info *info)
 {
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
 	struct dma_buf_late_mapping *m;
 
 	dma_resv_assert_held(late->resv);
@@ -180,7 +161,62 @@ int dma_buf_late_describe(struct dma_buf_late *late,
 	}
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_describe, DMA_BUF);
+
+static const struct dma_buf_late_ops dma_buf_late_negotiation_ops = {
+	.storage = dma_buf_late_describe,
+	.admit = dma_buf_late_admit,
+};
+
+/**
+ * dma_buf_late_bind - let a buffer have the storage
+ * @late: storage
+ * @dmabuf: buffer with DMA_BUF_LATE_OPS and the reservation object of @late,
+ *	just exported; nobody else has it yet
+ *
+ * Makes the buffer negotiable, as dma_buf_set_late() does.
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: 0; -EBUSY when the buffer negotiates already; -ENOMEM.
+ */
+int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
+{
+	int ret = dma_buf_negotiation_start(dmabuf, &dma_buf_late_negotiation_ops,
+					    late);
+
+	if (ret)
+		return ret;
+
+	dma_resv_lock(late->resv, NULL);
+	late->dmabuf = dmabuf;
+	dma_resv_unlock(late->resv);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, DMA_BUF);
+
+/**
+ * dma_buf_late_unbind - the buffer goes, the storage may stay
+ * @dmabuf: buffer, in its release
+ *
+ * For storage of an object that outlives its dma-buf; it may have been exported
+ * again meanwhile.
+ *
+ * Context: may sleep; takes the reservation object.
+ */
+void dma_buf_late_unbind(struct dma_buf *dmabuf)
+{
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+
+	/* The export failed before they were bound. */
+	if (!late)
+		return;
+
+	dma_resv_lock(late->resv, NULL);
+	if (late->dmabuf == dmabuf)
+		late->dmabuf = NULL;
+	dma_resv_unlock(late->resv);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unbind, DMA_BUF);
 
 /* User space faults again, and finds the storage that there is then. */
 static void dma_buf_late_zap(struct dma_buf_late *late)
@@ -314,19 +350,8 @@ err_refuse:
 	return ret;
 }
 
-/**
- * dma_buf_late_pin - place the storage and keep it there
- * @late: storage
- * @attach: attachment that it has to suit; NULL for the exporter itself
- *
- * For &dma_buf_ops.pin.
- *
- * Context: may sleep; caller holds the reservation object.
- *
- * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
- * suit; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
- */
-int dma_buf_late_pin(struct dma_buf_late *late, struct dma_buf_attachment *attach)
+static int dma_buf_late_pin_for(struct dma_buf_late *late,
+				struct dma_buf_attachment *attach)
 {
 	int ret = dma_buf_late_place(late, attach);
 
@@ -334,20 +359,63 @@ int dma_buf_late_pin(struct dma_buf_late *late, struct dma_buf_attachment *attac
 		late->pins++;
 	return ret;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
 
 /**
- * dma_buf_late_unpin - undo one dma_buf_late_pin()
+ * dma_buf_late_pin_own - place the storage and keep it there
+ * @late: storage
+ *
+ * For the exporter itself.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0; -EBUSY when none suits the devices that joined; -ENOMEM; -EINTR
+ * after a fatal signal.
+ */
+int dma_buf_late_pin_own(struct dma_buf_late *late)
+{
+	return dma_buf_late_pin_for(late, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin_own, DMA_BUF);
+
+/**
+ * dma_buf_late_unpin_own - undo one dma_buf_late_pin_own()
  * @late: storage
  *
  * Context: caller holds the reservation object.
  */
-void dma_buf_late_unpin(struct dma_buf_late *late)
+void dma_buf_late_unpin_own(struct dma_buf_late *late)
 {
 	dma_resv_assert_held(late->resv);
 
 	if (!WARN_ON_ONCE(!late->pins))
 		late->pins--;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin_own, DMA_BUF);
+
+/**
+ * dma_buf_late_pin - &dma_buf_ops.pin: place the storage and keep it there
+ * @attach: attachment that it has to suit
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
+ * suit; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
+ */
+int dma_buf_late_pin(struct dma_buf_attachment *attach)
+{
+	return dma_buf_late_pin_for(dma_buf_late_of(attach->dmabuf), attach);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
+
+/**
+ * dma_buf_late_unpin - &dma_buf_ops.unpin: undo one dma_buf_late_pin()
+ * @attach: attachment
+ *
+ * Context: caller holds the reservation object.
+ */
+void dma_buf_late_unpin(struct dma_buf_attachment *attach)
+{
+	dma_buf_late_unpin_own(dma_buf_late_of(attach->dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
 
@@ -450,12 +518,11 @@ static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
 }
 
 /**
- * dma_buf_late_map - map the storage for a device, and place it before
- * @late: storage
+ * dma_buf_late_map - &dma_buf_ops.map_dma_buf: map the storage for a device
  * @attach: attachment
  * @dir: direction of the DMA
  *
- * For &dma_buf_ops.map_dma_buf.
+ * Places the storage before.
  *
  * Context: may sleep; caller holds the reservation object.
  *
@@ -464,11 +531,11 @@ static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
  * a copy; -ENOMEM; -ERESTARTSYS or -EINTR after a signal; or the error of
  * dma_map_sgtable().
  */
-struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
-				  struct dma_buf_attachment *attach,
+struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
 {
 	const struct dma_buf_constraints *c = dma_buf_attachment_constraints(attach);
+	struct dma_buf_late *late = dma_buf_late_of(attach->dmabuf);
 	struct dma_buf_conflict conflict = { };
 	struct dma_buf_late_mapping *m;
 	int ret;
@@ -505,20 +572,20 @@ err_free:
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, DMA_BUF);
 
 /**
- * dma_buf_late_unmap - return a mapping
- * @late: storage
+ * dma_buf_late_unmap - &dma_buf_ops.unmap_dma_buf: return a mapping
+ * @attach: attachment
  * @sgt: table from dma_buf_late_map()
- *
- * For &dma_buf_ops.unmap_dma_buf.
+ * @dir: direction of the DMA
  *
  * Context: may sleep; caller holds the reservation object.
  */
-void dma_buf_late_unmap(struct dma_buf_late *late, struct sg_table *sgt)
+void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			enum dma_data_direction dir)
 {
 	struct dma_buf_late_mapping *m =
 		container_of(sgt, struct dma_buf_late_mapping, sgt);
 
-	dma_resv_assert_held(late->resv);
+	dma_resv_assert_held(attach->dmabuf->resv);
 
 	list_del(&m->node);
 	dma_buf_late_unmap_dma(m);
@@ -529,17 +596,21 @@ void dma_buf_late_unmap(struct dma_buf_late *late, struct sg_table *sgt)
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
 
 /**
- * dma_buf_late_begin_cpu_access - show the processor what devices wrote
- * @late: storage
+ * dma_buf_late_begin_cpu_access - &dma_buf_ops.begin_cpu_access
+ * @dmabuf: buffer
+ * @dir: any direction
  *
- * For &dma_buf_ops.begin_cpu_access, of any direction.
+ * Shows the processor what devices wrote.
  *
  * Context: may sleep; takes the reservation object.
  *
  * Return: 0.
  */
-int dma_buf_late_begin_cpu_access(struct dma_buf_late *late)
+int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
+				  enum dma_data_direction dir)
 {
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+
 	dma_resv_lock(late->resv, NULL);
 	if (late->vaddr)
 		invalidate_kernel_vmap_range(late->vaddr, late->size);
@@ -550,17 +621,21 @@ int dma_buf_late_begin_cpu_access(struct dma_buf_late *late)
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
 
 /**
- * dma_buf_late_end_cpu_access - show devices what the processor wrote
- * @late: storage
+ * dma_buf_late_end_cpu_access - &dma_buf_ops.end_cpu_access
+ * @dmabuf: buffer
+ * @dir: any direction
  *
- * For &dma_buf_ops.end_cpu_access, of any direction.
+ * Shows devices what the processor wrote.
  *
  * Context: may sleep; takes the reservation object.
  *
  * Return: 0.
  */
-int dma_buf_late_end_cpu_access(struct dma_buf_late *late)
+int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
+				enum dma_data_direction dir)
 {
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+
 	dma_resv_lock(late->resv, NULL);
 	if (late->vaddr)
 		flush_kernel_vmap_range(late->vaddr, late->size);
@@ -571,18 +646,18 @@ int dma_buf_late_end_cpu_access(struct dma_buf_late *late)
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
 
 /**
- * dma_buf_late_vmap - map the storage into the kernel, and place it before
+ * dma_buf_late_vmap_own - map the storage into the kernel, and place it before
  * @late: storage
  * @map: filled in
  *
- * For &dma_buf_ops.vmap, or an object's own; all share one mapping.
+ * For the exporter itself; all share one mapping.
  *
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined;
  * -EINTR after a fatal signal.
  */
-int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map)
+int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 {
 	int ret = dma_buf_late_place(late, NULL);
 
@@ -599,15 +674,15 @@ int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map)
 	iosys_map_set_vaddr(map, late->vaddr);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap_own, DMA_BUF);
 
 /**
- * dma_buf_late_vunmap - undo one dma_buf_late_vmap()
+ * dma_buf_late_vunmap_own - undo one dma_buf_late_vmap_own()
  * @late: storage
  *
  * Context: may sleep; caller holds the reservation object.
  */
-void dma_buf_late_vunmap(struct dma_buf_late *late)
+void dma_buf_late_vunmap_own(struct dma_buf_late *late)
 {
 	dma_resv_assert_held(late->resv);
 
@@ -615,6 +690,34 @@ void dma_buf_late_vunmap(struct dma_buf_late *late)
 		return;
 	vunmap(late->vaddr);
 	late->vaddr = NULL;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap_own, DMA_BUF);
+
+/**
+ * dma_buf_late_vmap - &dma_buf_ops.vmap: map the storage into the kernel
+ * @dmabuf: buffer
+ * @map: filled in
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: as dma_buf_late_vmap_own().
+ */
+int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	return dma_buf_late_vmap_own(dma_buf_late_of(dmabuf), map);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
+
+/**
+ * dma_buf_late_vunmap - &dma_buf_ops.vunmap: undo one dma_buf_late_vmap()
+ * @dmabuf: buffer
+ * @map: what that filled in
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	dma_buf_late_vunmap_own(dma_buf_late_of(dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
 
@@ -681,23 +784,23 @@ static const struct vm_operations_struct dma_buf_late_vm_ops = {
 };
 
 /**
- * dma_buf_late_mmap - mapping of the dma-buf's file
- * @late: storage
- * @vma: mapping, whose file keeps @late
+ * dma_buf_late_mmap - &dma_buf_ops.mmap: mapping of the dma-buf's file
+ * @dmabuf: buffer
+ * @vma: mapping, whose file keeps the storage
  *
- * For &dma_buf_ops.mmap. Pages come with faults.
+ * Pages come with faults.
  *
  * Context: mmap_lock held for writing.
  *
  * Return: 0; -EINVAL for a private mapping that could be written.
  */
-int dma_buf_late_mmap(struct dma_buf_late *late, struct vm_area_struct *vma)
+int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	if (is_cow_mapping(vma->vm_flags))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_private_data = late;
+	vma->vm_private_data = dma_buf_late_of(dmabuf);
 	vma->vm_ops = &dma_buf_late_vm_ops;
 	return 0;
 }

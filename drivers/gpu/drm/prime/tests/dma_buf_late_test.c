@@ -20,37 +20,6 @@ static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 	return dmabuf->priv;
 }
 
-static int late_pin(struct dma_buf_attachment *attach)
-{
-	return dma_buf_late_pin(late_of(attach->dmabuf), attach);
-}
-
-static void late_unpin(struct dma_buf_attachment *attach)
-{
-	dma_buf_late_unpin(late_of(attach->dmabuf));
-}
-
-static struct sg_table *late_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
-{
-	return dma_buf_late_map(late_of(attach->dmabuf), attach, dir);
-}
-
-static void late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
-		       enum dma_data_direction dir)
-{
-	dma_buf_late_unmap(late_of(attach->dmabuf), sgt);
-}
-
-static int late_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	return dma_buf_late_vmap(late_of(dmabuf), map);
-}
-
-static void late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	dma_buf_late_vunmap(late_of(dmabuf));
-}
-
 static void late_release(struct dma_buf *dmabuf)
 {
 	dma_buf_late_fini(late_of(dmabuf));
@@ -58,29 +27,8 @@ static void late_release(struct dma_buf *dmabuf)
 }
 
 static const struct dma_buf_ops late_ops = {
-	.pin = late_pin,
-	.unpin = late_unpin,
-	.map_dma_buf = late_map,
-	.unmap_dma_buf = late_unmap,
-	.vmap = late_vmap,
-	.vunmap = late_vunmap,
+	DMA_BUF_LATE_OPS,
 	.release = late_release,
-};
-
-static int late_storage(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
-{
-	return dma_buf_late_describe(late_of(dmabuf), info);
-}
-
-static int late_admit(struct dma_buf *dmabuf, const struct dma_buf_constraints *merged,
-		      struct dma_buf_conflict *conflict)
-{
-	return dma_buf_late_admit(late_of(dmabuf), merged, conflict);
-}
-
-static const struct dma_buf_late_ops negotiation_ops = {
-	.storage = late_storage,
-	.admit = late_admit,
 };
 
 static void buffer_end(void *data)
@@ -103,8 +51,7 @@ static struct dma_buf *buffer_of(struct kunit *test, struct device *dev)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, buffer_end, dmabuf), 0);
 	KUNIT_ASSERT_EQ(test, dma_buf_late_init(late, SIZE, dmabuf->resv, dev), 0);
-	KUNIT_ASSERT_EQ(test, dma_buf_set_late(dmabuf, &negotiation_ops), 0);
-	late->dmabuf = dmabuf;
+	KUNIT_ASSERT_EQ(test, dma_buf_late_bind(late, dmabuf), 0);
 	return dmabuf;
 }
 
