@@ -237,7 +237,8 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 
 	add_bytes(&t, info->size);
 	if (!(info->flags & DMA_BUF_STORAGE_PLACED)) {
-		add(&t, ", not placed yet");
+		add(&t, info->flags & DMA_BUF_STORAGE_SWAPPED ?
+			", given back until it is used" : ", not placed yet");
 		return t.length;
 	}
 	add(&t, " in ");

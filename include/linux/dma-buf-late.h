@@ -18,10 +18,20 @@ struct dma_buf;
 struct dma_buf_attachment;
 struct dma_buf_storage;
 struct dma_resv;
+struct file;
 struct iosys_map;
 struct mem_cgroup;
 struct sg_table;
 struct vm_fault;
+
+/* private: what becomes of storage, as dma_buf_late_swap.c sees it */
+enum dma_buf_late_state {
+	DMA_BUF_LATE_NONE,	/* not placed yet */
+	DMA_BUF_LATE_USED,	/* mapped, pinned or vmapped */
+	DMA_BUF_LATE_IDLE,	/* it may go */
+	DMA_BUF_LATE_SWAPPED,	/* given back */
+	DMA_BUF_LATE_STATES
+};
 
 /**
  * struct dma_buf_late - storage that comes late; part of an exporter's object
@@ -33,11 +43,17 @@ struct vm_fault;
  * @file_start: offset of the object in @file, in bytes; constant
  * @memcg: memory cgroup of who made the object; constant
  * @dmabuf: the dma-buf, NULL while there is none; no reference
- * @storage: NULL until it is placed
+ * @storage: NULL until it is placed and while it is given back
+ * @swap: file that has the content while the storage is given back, else NULL
  * @mappings: links the mappings of devices
  * @pins: pins not undone
  * @vmaps: kernel mappings not undone
  * @vaddr: the kernel mapping that they share
+ * @idle: links it with others that may be given back; protected, as the next
+ *	two, by a spinlock of dma_buf_late_swap.c
+ * @state: what it is counted as
+ * @swapping: a thread looks whether it may be given back, or does it
+ * @ending: nobody wants the content any more; set once
  */
 struct dma_buf_late {
 	size_t size;
@@ -48,10 +64,15 @@ struct dma_buf_late {
 	struct mem_cgroup *memcg;
 	struct dma_buf *dmabuf;
 	struct dma_buf_storage *storage;
+	struct file *swap;
 	struct list_head mappings;
 	unsigned int pins;
 	unsigned int vmaps;
 	void *vaddr;
+	struct list_head idle;
+	enum dma_buf_late_state state;
+	bool swapping;
+	bool ending;
 };
 
 int dma_buf_late_init(struct dma_buf_late *late, size_t size,

@@ -120,6 +120,9 @@ static void storage(void)
 
 	prime_negotiate_storage_text(&info, text, sizeof(text));
 	same("storage-none", text, "8 MiB, not placed yet");
+	info.flags = DMA_BUF_STORAGE_SWAPPED;
+	prime_negotiate_storage_text(&info, text, sizeof(text));
+	same("storage-swapped", text, "8 MiB, given back until it is used");
 	info.flags = DMA_BUF_STORAGE_PLACED | DMA_BUF_STORAGE_COHERENT;
 	info.segments = 3;
 	info.largest = 4 << 20;

@@ -146,6 +146,9 @@ void dma_buf_kept_move_locked(struct dma_buf *dmabuf);
 void dma_buf_kept_release(struct dma_buf *dmabuf);
 void dma_buf_keep_init(struct dentry *dir);
 
+/* dma_buf_late_swap.c: the rest is in dma_buf_late_internal.h */
+void dma_buf_late_swap_init(struct dentry *dir);
+
 /* dma_buf_cpu.c */
 bool dma_buf_range_fits(const struct dma_buf *dmabuf,
 			struct vm_area_struct *vma, unsigned long pgoff);

@@ -19,6 +19,7 @@
 #include <linux/dma-buf-late.h>
 
 #include "dma_buf_internal.h"
+#include "dma_buf_late_internal.h"
 #include "dma_buf_storage.h"
 
 /**
@@ -94,6 +95,7 @@ int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 	late->resv = resv;
 	late->memcg = get_mem_cgroup_from_current();
 	INIT_LIST_HEAD(&late->mappings);
+	INIT_LIST_HEAD(&late->idle);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
@@ -101,6 +103,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
 /**
  * dma_buf_late_fini - free the storage
  * @late: storage that nothing has mapped any more, or all zeroes
+ *
+ * Waits for who is just giving it back, which allocates memory and takes locks
+ * of the files that user space maps.
  *
  * Context: may sleep; nobody else can reach @late.
  */
@@ -110,6 +115,7 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 		return;
 
 	WARN_ON_ONCE(!list_empty(&late->mappings) || late->pins || late->vmaps);
+	dma_buf_late_swap_fini(late);
 	if (late->storage)
 		dma_buf_storage_put(late->storage);
 	mem_cgroup_put(late->memcg);
@@ -149,6 +155,8 @@ static int dma_buf_late_describe(struct dma_buf *dmabuf,
 
 	dma_resv_assert_held(late->resv);
 
+	if (late->swap)
+		info->flags |= DMA_BUF_STORAGE_SWAPPED;
 	if (!late->storage)
 		return 0;
 
@@ -218,16 +226,6 @@ void dma_buf_late_unbind(struct dma_buf *dmabuf)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unbind, DMA_BUF);
 
-/* User space faults again, and finds the storage that there is then. */
-static void dma_buf_late_zap(struct dma_buf_late *late)
-{
-	if (late->dmabuf)
-		unmap_mapping_range(late->dmabuf->file->f_mapping, 0,
-				    late->size, 1);
-	if (late->file)
-		unmap_mapping_range(late->file, late->file_start, late->size, 1);
-}
-
 /* The processor's view of what devices wrote, or theirs of what it wrote. */
 static void dma_buf_late_sync(struct dma_buf_late *late, bool for_cpu)
 {
@@ -259,7 +257,7 @@ static int dma_buf_late_move(struct dma_buf_late *late,
 	if (ret < 0)
 		return ret;
 
-	dma_buf_late_zap(late);
+	dma_buf_late_zap_locked(late);
 	dma_buf_late_sync(late, true);
 	dma_buf_storage_copy(to, late->storage);
 	dma_buf_storage_put(late->storage);
@@ -286,12 +284,23 @@ static bool dma_buf_late_improvable(struct dma_buf_late *late,
 	return !dma_buf_storage_suits(late->storage, &one, &conflict);
 }
 
+/* The first storage, or the first since it was given back. */
+static int dma_buf_late_fill(struct dma_buf_late *late,
+			     struct dma_buf_storage *st)
+{
+	int ret = late->swap ? dma_buf_late_swap_in_locked(late, st) : 0;
+
+	if (!ret)
+		late->storage = st;
+	return ret;
+}
+
 /*
  * Storage for everybody who has joined, of whom @attach, if there is one, is
  * the next to use it.
  */
-static int dma_buf_late_place(struct dma_buf_late *late,
-			      struct dma_buf_attachment *attach)
+static int dma_buf_late_place_for(struct dma_buf_late *late,
+				  struct dma_buf_attachment *attach)
 {
 	struct dma_buf_conflict conflict = { };
 	struct dma_buf_constraints all;
@@ -331,12 +340,10 @@ static int dma_buf_late_place(struct dma_buf_late *late,
 		goto err_refuse;
 	}
 
-	if (!late->storage) {
-		late->storage = st;
-		return 0;
-	}
-
-	ret = dma_buf_late_move(late, st);
+	if (late->storage)
+		ret = dma_buf_late_move(late, st);
+	else
+		ret = dma_buf_late_fill(late, st);
 	if (ret)
 		dma_buf_storage_put(st);
 	return ret;
@@ -350,14 +357,27 @@ err_refuse:
 	return ret;
 }
 
+static int dma_buf_late_place(struct dma_buf_late *late,
+			      struct dma_buf_attachment *attach)
+{
+	int ret = dma_buf_late_place_for(late, attach);
+
+	if (!ret)
+		dma_buf_late_touch_locked(late);
+	return ret;
+}
+
 static int dma_buf_late_pin_for(struct dma_buf_late *late,
 				struct dma_buf_attachment *attach)
 {
 	int ret = dma_buf_late_place(late, attach);
 
-	if (!ret)
-		late->pins++;
-	return ret;
+	if (ret)
+		return ret;
+
+	late->pins++;
+	dma_buf_late_touch_locked(late);
+	return 0;
 }
 
 /**
@@ -368,8 +388,8 @@ static int dma_buf_late_pin_for(struct dma_buf_late *late,
  *
  * Context: may sleep; caller holds the reservation object.
  *
- * Return: 0; -EBUSY when none suits the devices that joined; -ENOMEM; -EINTR
- * after a fatal signal.
+ * Return: 0; -EBUSY when none suits the devices that joined; -ENOMEM; -EIO when
+ * the content can't be read from swap; -EINTR after a fatal signal.
  */
 int dma_buf_late_pin_own(struct dma_buf_late *late)
 {
@@ -387,8 +407,10 @@ void dma_buf_late_unpin_own(struct dma_buf_late *late)
 {
 	dma_resv_assert_held(late->resv);
 
-	if (!WARN_ON_ONCE(!late->pins))
-		late->pins--;
+	if (WARN_ON_ONCE(!late->pins))
+		return;
+	late->pins--;
+	dma_buf_late_touch_locked(late);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin_own, DMA_BUF);
 
@@ -399,7 +421,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin_own, DMA_BUF);
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
- * suit; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
+ * suit; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS or
+ * -EINTR after a signal.
  */
 int dma_buf_late_pin(struct dma_buf_attachment *attach)
 {
@@ -528,8 +551,8 @@ static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
  *
  * Return: the table for dma_buf_late_unmap(), or ERR_PTR: -EBUSY when the
  * storage does not suit and can't move, none can suit, or the device would see
- * a copy; -ENOMEM; -ERESTARTSYS or -EINTR after a signal; or the error of
- * dma_map_sgtable().
+ * a copy; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS
+ * or -EINTR after a signal; or the error of dma_map_sgtable().
  */
 struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
@@ -559,6 +582,7 @@ struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
 
 	m->storage = dma_buf_storage_get(late->storage);
 	list_add(&m->node, &late->mappings);
+	dma_buf_late_touch_locked(late);
 	return &m->sgt;
 
 err_table:
@@ -592,6 +616,7 @@ void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	sg_free_table(&m->sgt);
 	dma_buf_storage_put(m->storage);
 	kfree(m);
+	dma_buf_late_touch_locked(dma_buf_late_of(attach->dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
 
@@ -654,8 +679,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
  *
  * Context: may sleep; caller holds the reservation object.
  *
- * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined;
- * -EINTR after a fatal signal.
+ * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined; -EIO
+ * when the content can't be read from swap; -EINTR after a fatal signal.
  */
 int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 {
@@ -671,6 +696,7 @@ int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 			return -ENOMEM;
 	}
 	late->vmaps++;
+	dma_buf_late_touch_locked(late);
 	iosys_map_set_vaddr(map, late->vaddr);
 	return 0;
 }
@@ -690,6 +716,7 @@ void dma_buf_late_vunmap_own(struct dma_buf_late *late)
 		return;
 	vunmap(late->vaddr);
 	late->vaddr = NULL;
+	dma_buf_late_touch_locked(late);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap_own, DMA_BUF);
 

@@ -3,11 +3,18 @@
  * Late allocation through the core: when storage comes, for whom, when it moves
  * and when it stays.
  */
+#include <linux/delay.h>
 #include <linux/dma-buf-late.h>
 #include <linux/dma-mapping.h>
+#include <linux/shmem_fs.h>
+#include <linux/shrinker.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
+#include <kunit/static_stub.h>
+
+#include "../dma_buf_late_internal.h"
 #include "../dma_buf_storage.h"
 #include "mock_importer.h"
 
@@ -284,13 +291,12 @@ static void place_high(struct kunit *test, struct dma_buf *dmabuf, unsigned int 
 		kunit_skip(test, "storage is below %u bits anyway", bits);
 }
 
-static void moves_when_unused(struct kunit *test)
+/* For a device that joins now and does not reach what place_high() placed. */
+static void comes_low(struct kunit *test, struct dma_buf *dmabuf)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 
-	place_high(test, dmabuf, 24);
 	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	sgt = map_for(attach);
@@ -299,6 +305,14 @@ static void moves_when_unused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
 	unmap_for(attach, sgt);
 	dma_buf_detach(dmabuf, attach);
+}
+
+static void moves_when_unused(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+
+	place_high(test, dmabuf, 24);
+	comes_low(test, dmabuf);
 }
 
 static void stays_while_mapped(struct kunit *test)
@@ -421,6 +435,300 @@ static void move_waits(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 }
 
+/* --- given back --- */
+
+static void give_back(struct kunit *test, struct dma_buf *dmabuf)
+{
+	/* Those of earlier cases may wait for their release. */
+	KUNIT_EXPECT_GE(test, dma_buf_late_reclaim(ULONG_MAX), SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_reclaim(ULONG_MAX), 0);
+}
+
+static void stays(struct kunit *test, struct dma_buf *dmabuf)
+{
+	struct dma_buf_storage *st = late_of(dmabuf)->storage;
+
+	dma_buf_late_reclaim(ULONG_MAX);
+	KUNIT_EXPECT_NOT_NULL(test, st);
+	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
+}
+
+static void comes_back(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		fill(test, dmabuf, 4 + i);
+		give_back(test, dmabuf);
+		KUNIT_EXPECT_NOT_NULL(test, late_of(dmabuf)->swap);
+		KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 4 + i), SIZE);
+		KUNIT_EXPECT_NULL(test, late_of(dmabuf)->swap);
+	}
+}
+
+/* For the devices of then, one of which was not there before. */
+static void comes_back_in_reach(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+
+	place_high(test, dmabuf, 24);
+	give_back(test, dmabuf);
+	comes_low(test, dmabuf);
+}
+
+/* One run is given back like any other storage, and is one run again. */
+static void contiguous_comes_back(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_constraints c;
+	struct sg_table *sgt;
+	int i;
+
+	dma_buf_constraints_init(&c);
+	c.max_segments = 1;
+	attach = mock_importer_attach(importer_of(test, false, &c), dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	fill(test, dmabuf, 8);
+	for (i = 0; i < 2; i++) {
+		sgt = map_for(attach);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+		KUNIT_EXPECT_EQ(test, sgt->nents, 1);
+		stays(test, dmabuf);
+		unmap_for(attach, sgt);
+		give_back(test, dmabuf);
+	}
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 8), SIZE);
+	dma_buf_detach(dmabuf, attach);
+}
+
+static void kept_while_used(struct kunit *test)
+{
+	struct mock_importer *imp = mock_importer_create(test, true);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
+	struct sg_table *sgt;
+
+	attach = mock_importer_attach(imp, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	fill(test, dmabuf, 5);
+
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	stays(test, dmabuf);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
+	dma_resv_unlock(dmabuf->resv);
+	stays(test, dmabuf);
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_unpin(attach);
+	dma_resv_unlock(dmabuf->resv);
+
+	sgt = map_for(attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	stays(test, dmabuf);
+	unmap_for(attach, sgt);
+
+	/* Somebody is about to use it. */
+	dma_resv_lock(dmabuf->resv, NULL);
+	stays(test, dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+
+	give_back(test, dmabuf);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 5), SIZE);
+	dma_buf_detach(dmabuf, attach);
+}
+
+static void kept_for_fences(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct mock_fence *fence;
+
+	fill(test, dmabuf, 6);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
+	stays(test, dmabuf);
+	dma_fence_signal(&fence->base);
+	give_back(test, dmabuf);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 6), SIZE);
+}
+
+/* As many as are wanted, the one that was used last the last. */
+static void oldest_first(struct kunit *test)
+{
+	struct dma_buf *a = buffer_of(test, NULL), *b = buffer_of(test, NULL);
+
+	dma_buf_late_reclaim(ULONG_MAX);
+	fill(test, a, 1);
+	fill(test, b, 2);
+	KUNIT_EXPECT_EQ(test, filled(test, a, 1), SIZE);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_reclaim(1), SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_NOT_NULL(test, late_of(a)->storage);
+	KUNIT_EXPECT_NULL(test, late_of(b)->storage);
+	KUNIT_EXPECT_EQ(test, filled(test, b, 2), SIZE);
+}
+
+static int pages_left;
+
+static struct page *page_until(struct file *file, pgoff_t index, gfp_t gfp)
+{
+	if (!pages_left--)
+		return ERR_PTR(-ENOMEM);
+	return shmem_read_mapping_page_gfp(file->f_mapping, index, GFP_HIGHUSER);
+}
+
+/* Half-way out, and half-way back. */
+static void no_memory_for_it(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct iosys_map map;
+
+	fill(test, dmabuf, 7);
+	kunit_activate_static_stub(test, dma_buf_late_swap_page, page_until);
+	pages_left = 5;
+	stays(test, dmabuf);
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->swap);
+	pages_left = INT_MAX;
+	give_back(test, dmabuf);
+
+	pages_left = 5;
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), -ENOMEM);
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
+	KUNIT_EXPECT_NOT_NULL(test, late_of(dmabuf)->swap);
+	kunit_deactivate_static_stub(test, dma_buf_late_swap_page);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 7), SIZE);
+}
+
+static struct page *unreadable_page(struct file *file, pgoff_t index, gfp_t gfp)
+{
+	return ERR_PTR(-EIO);
+}
+
+static void unreadable(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct iosys_map map;
+
+	fill(test, dmabuf, 7);
+	give_back(test, dmabuf);
+	kunit_activate_static_stub(test, dma_buf_late_swap_page, unreadable_page);
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), -EIO);
+	kunit_deactivate_static_stub(test, dma_buf_late_swap_page);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 7), SIZE);
+}
+
+static unsigned long no_room(void)
+{
+	return 0;
+}
+
+static unsigned long much_room(void)
+{
+	return ULONG_MAX;
+}
+
+/* What memory reclaim asks: only with swap is there something to be had. */
+static void shrinker_asks(struct kunit *test)
+{
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nr_to_scan = 1 };
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct iosys_map map;
+
+	dma_buf_late_reclaim(ULONG_MAX);
+	fill(test, dmabuf, 9);
+	kunit_activate_static_stub(test, dma_buf_late_swap_room, no_room);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_shrink_count(NULL, &sc), SHRINK_EMPTY);
+	kunit_activate_static_stub(test, dma_buf_late_swap_room, much_room);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_shrink_count(NULL, &sc), SIZE / PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_shrink_count(NULL, &sc), SHRINK_EMPTY);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+
+	KUNIT_EXPECT_EQ(test, dma_buf_late_shrink_scan(NULL, &sc), 1);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(!READ_ONCE(late_of(dmabuf)->storage)));
+	KUNIT_EXPECT_EQ(test, dma_buf_late_shrink_count(NULL, &sc), SHRINK_EMPTY);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 9), SIZE);
+	/* The worker is done, so all of it counts again. */
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(dma_buf_late_shrink_count(NULL, &sc) ==
+						SIZE / PAGE_SIZE));
+}
+
+/* Storage without a dma-buf, as an object has it before its export. */
+static void late_begin(struct kunit *test, struct dma_buf_late *late, struct dma_resv *resv)
+{
+	struct iosys_map map;
+
+	*late = (struct dma_buf_late) { };
+	KUNIT_ASSERT_EQ(test, dma_buf_late_init(late, SIZE, resv, NULL), 0);
+	dma_resv_lock(resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_vmap_own(late, &map), 0);
+	dma_buf_late_vunmap_own(late);
+	dma_resv_unlock(resv);
+}
+
+static void ends_given_back(struct kunit *test)
+{
+	struct dma_buf_late late;
+	struct dma_resv resv;
+
+	dma_resv_init(&resv);
+	late_begin(test, &late, &resv);
+	KUNIT_EXPECT_GE(test, dma_buf_late_reclaim(ULONG_MAX), SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_NOT_NULL(test, late.swap);
+	dma_buf_late_fini(&late);
+	dma_resv_fini(&resv);
+}
+
+struct taker {
+	struct work_struct work;
+	unsigned long pages;
+	bool over;
+};
+
+static void taker_fn(struct work_struct *work)
+{
+	struct taker *taker = container_of(work, struct taker, work);
+
+	while (!READ_ONCE(taker->over)) {
+		taker->pages += dma_buf_late_reclaim(ULONG_MAX);
+		cond_resched();
+	}
+}
+
+/* What ends is being given back on another processor, at any point of it. */
+static void ends_while_given_back(struct kunit *test)
+{
+	struct taker taker = { };
+	struct dma_buf_late *late;
+	struct dma_resv *resv;
+	int i;
+
+	INIT_WORK_ONSTACK(&taker.work, taker_fn);
+	queue_work(system_unbound_wq, &taker.work);
+	for (i = 0; i < 300; i++) {
+		/* From the heap, so that a use after free is seen. */
+		late = kzalloc(sizeof(*late), GFP_KERNEL);
+		resv = kzalloc(sizeof(*resv), GFP_KERNEL);
+		if (!late || !resv)
+			break;
+		dma_resv_init(resv);
+		late_begin(test, late, resv);
+		udelay(i % 50 * 10);
+		dma_buf_late_fini(late);
+		dma_resv_fini(resv);
+		kfree(resv);
+		kfree(late);
+	}
+	WRITE_ONCE(taker.over, true);
+	flush_work(&taker.work);
+	destroy_work_on_stack(&taker.work);
+	KUNIT_EXPECT_EQ(test, i, 300);
+	kunit_info(test, "%lu pages given back\n", taker.pages);
+}
+
 static void bad_sizes(struct kunit *test)
 {
 	struct mock_importer *low = importer_below(test, false, 20);
@@ -451,6 +759,17 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(busy_at_map),
 	KUNIT_CASE(moves_for_followers),
 	KUNIT_CASE(move_waits),
+	KUNIT_CASE(comes_back),
+	KUNIT_CASE(comes_back_in_reach),
+	KUNIT_CASE(contiguous_comes_back),
+	KUNIT_CASE(kept_while_used),
+	KUNIT_CASE(kept_for_fences),
+	KUNIT_CASE(oldest_first),
+	KUNIT_CASE(no_memory_for_it),
+	KUNIT_CASE(unreadable),
+	KUNIT_CASE(shrinker_asks),
+	KUNIT_CASE(ends_given_back),
+	KUNIT_CASE(ends_while_given_back),
 	KUNIT_CASE(bad_sizes),
 	{}
 };
