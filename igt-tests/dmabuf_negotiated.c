@@ -908,6 +908,64 @@ static void gem_moves(void)
 	check_eq(filled(of_drm, SIZE, 9), SIZE);
 }
 
+/**
+ * SUBTEST: gem-bounces
+ * Description: Where its exporter lets devices bounce (prime_late bounce=1), a
+ *  device of 32 bits gets a copy of a buffer beyond 4 GiB that another device
+ *  holds there: to read beside that one, to write only alone. The bytes go both
+ *  ways.
+ */
+static void gem_bounces(void)
+{
+	int drm = open_driver("prime_late"), any = importer_any(0);
+	char *on = read_text("/sys/module/prime_late/parameters/bounce");
+	int fd, low = importer_below(1, 32);
+	uint8_t *bytes = malloc(SIZE);
+	uint64_t offset;
+	uint32_t a, b;
+
+	check(bytes);
+	if (!on || on[0] != 'Y')
+		prime_skip("prime_late was loaded without bounce=1");
+	fd = late_buffer(drm, &offset);
+	fill_dmabuf(fd, SIZE, 1);
+	if (storage(fd).zone != DMA_BUF_ZONE_NORMAL)
+		prime_skip("no memory beyond 4 GiB");
+	a = check_ok(mock_attach(any, fd, 0));
+	check_ok(mock_map(any, a, PRIME_MOCK_TO_DEVICE));
+	check(storage(fd).flags & DMA_BUF_STORAGE_COHERENT);
+
+	b = check_ok(mock_attach(low, fd, 0));
+	check_error(mock_map(low, b, PRIME_MOCK_BIDIRECTIONAL), EBUSY);
+	check_refusal(fd, DMA_BUF_FIELD_BOUNCE, 0, "prime_mock.1");
+	check_ok(mock_map(low, b, PRIME_MOCK_TO_DEVICE));
+	check(!(storage(fd).flags & DMA_BUF_STORAGE_COHERENT));
+	check_below(low, b, 32);
+	check_eq(seen(low, b, SIZE, 1), SIZE);
+	fill_dmabuf(fd, SIZE, 2);
+	check_eq(seen(low, b, SIZE, 2), SIZE);
+	check_eq(seen(any, a, SIZE, 2), SIZE);
+	check_ok(mock_step(low, b, PRIME_MOCK_UNMAP));
+
+	/* It holds the place while the first one leaves. */
+	check_ok(mock_map(low, b, PRIME_MOCK_TO_DEVICE));
+	check_ok(mock_step(any, a, PRIME_MOCK_UNMAP));
+	check_error(mock_map(any, a, PRIME_MOCK_BIDIRECTIONAL), EBUSY);
+	check_ok(mock_map(any, a, PRIME_MOCK_TO_DEVICE));
+	check_eq(seen(any, a, SIZE, 2), SIZE);
+	unmap_now(low, b);
+	unmap_now(any, a);
+
+	/* Alone, storage moves to where the device reaches it. */
+	b = map_now(low, fd);
+	check(storage(fd).zone != DMA_BUF_ZONE_NORMAL);
+	fill(bytes, SIZE, 3);
+	check_ok(mock_write(low, b, 0, 0, bytes, SIZE));
+	check_eq(filled_dmabuf(fd, SIZE, 3), SIZE);
+	unmap_now(low, b);
+	free(bytes);
+}
+
 /* --- races --- */
 
 static int race_fd, race_low, race_any;
@@ -1052,6 +1110,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(memory_comes_back),
 	SUBTEST(gem_placed_late),
 	SUBTEST(gem_moves),
+	SUBTEST(gem_bounces),
 	SUBTEST(race_faults_imports_moves),
 	SUBTEST(killed_while_placing),
 };

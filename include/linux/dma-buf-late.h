@@ -41,6 +41,9 @@ enum dma_buf_late_state {
  * @file: where user space maps the object apart from its dma-buf, or NULL;
  *	constant
  * @file_start: offset of the object in @file, in bytes; constant
+ * @may_bounce: devices may work on a copy, see "DOC: bounced mappings"; set by
+ *	the exporter between dma_buf_late_init() and dma_buf_late_bind(), constant
+ *	then
  * @memcg: memory cgroup of who made the object; constant
  * @dmabuf: the dma-buf, NULL while there is none; no reference
  * @storage: NULL until it is placed and while it is given back
@@ -61,6 +64,7 @@ struct dma_buf_late {
 	struct dma_buf_constraints own;
 	struct address_space *file;
 	loff_t file_start;
+	bool may_bounce;
 	struct mem_cgroup *memcg;
 	struct dma_buf *dmabuf;
 	struct dma_buf_storage *storage;

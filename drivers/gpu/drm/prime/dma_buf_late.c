@@ -7,13 +7,9 @@
  * Storage is referenced by the buffer and by each mapping of a device. Who
  * follows moves keeps the old pages until it gives the mapping back.
  */
-#include <linux/dma-direct.h>
-#include <linux/dma-map-ops.h>
 #include <linux/highmem.h>
-#include <linux/iommu-dma.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
-#include <linux/swiotlb.h>
 #include <linux/vmalloc.h>
 
 #include <linux/dma-buf-late.h>
@@ -37,22 +33,9 @@
  * mappings are pinned like those of everybody else. Where storage can't move
  * the device gets -EBUSY, and dma_buf_refuse() says why.
  *
- * No device works on a copy. Storage is where all of them reach it, so that
- * ``swiotlb=force`` need not be obeyed: as for memory of dma_alloc_pages(), the
- * device is given the address of the page. Where the DMA API bounces for
- * another reason (memory encryption, a restricted pool), the mapping is
- * refused with DMA_BUF_FIELD_BOUNCE.
+ * How devices are given the storage, and when one may work on a copy of it, is
+ * told in "DOC: bounced mappings" of dma_buf_late_map.c.
  */
-
-/* A device that has the storage mapped. */
-struct dma_buf_late_mapping {
-	struct list_head node;		/* in dma_buf_late.mappings */
-	struct sg_table sgt;
-	struct dma_buf_storage *storage;	/* with a reference */
-	struct device *dev;
-	enum dma_data_direction dir;
-	bool direct;			/* sgt is not known to the DMA API */
-};
 
 /* How many pages a fault maps, if they are there. */
 #define DMA_BUF_LATE_AROUND	16
@@ -140,10 +123,12 @@ static int dma_buf_late_admit(struct dma_buf *dmabuf,
 
 	if (dma_buf_constraints_merge(&all, &late->own, conflict))
 		return -EBUSY;
-	if (!late->storage || dma_buf_late_movable(late))
+	if (!late->storage || dma_buf_late_movable(late) ||
+	    dma_buf_storage_suits(late->storage, &all, conflict) ||
+	    dma_buf_late_may_bounce(late, &all, conflict))
 		return 0;
 
-	return dma_buf_storage_suits(late->storage, &all, conflict) ? 0 : -EBUSY;
+	return -EBUSY;
 }
 
 /* &dma_buf_late_ops.storage */
@@ -151,7 +136,6 @@ static int dma_buf_late_describe(struct dma_buf *dmabuf,
 				 struct dma_buf_storage_info *info)
 {
 	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
-	struct dma_buf_late_mapping *m;
 
 	dma_resv_assert_held(late->resv);
 
@@ -161,12 +145,7 @@ static int dma_buf_late_describe(struct dma_buf *dmabuf,
 		return 0;
 
 	dma_buf_storage_describe(late->storage, info);
-	info->flags |= DMA_BUF_STORAGE_COHERENT;
-	list_for_each_entry(m, &late->mappings, node) {
-		info->flags |= DMA_BUF_STORAGE_MAPPED;
-		if (!dev_is_dma_coherent(m->dev))
-			info->flags &= ~DMA_BUF_STORAGE_COHERENT;
-	}
+	info->flags |= dma_buf_late_mappings_flags(late);
 	return 0;
 }
 
@@ -226,21 +205,6 @@ void dma_buf_late_unbind(struct dma_buf *dmabuf)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unbind, DMA_BUF);
 
-/* The processor's view of what devices wrote, or theirs of what it wrote. */
-static void dma_buf_late_sync(struct dma_buf_late *late, bool for_cpu)
-{
-	struct dma_buf_late_mapping *m;
-
-	list_for_each_entry(m, &late->mappings, node) {
-		if (m->direct)
-			continue;
-		if (for_cpu)
-			dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
-		else
-			dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
-	}
-}
-
 /*
  * Copy the content to @to and let it be the storage. Importers have been told
  * and no work of theirs is on the way when the copy begins.
@@ -258,7 +222,7 @@ static int dma_buf_late_move(struct dma_buf_late *late,
 		return ret;
 
 	dma_buf_late_zap_locked(late);
-	dma_buf_late_sync(late, true);
+	dma_buf_late_sync_for_cpu(late);
 	dma_buf_storage_copy(to, late->storage);
 	dma_buf_storage_put(late->storage);
 	late->storage = to;
@@ -328,8 +292,11 @@ static int dma_buf_late_place_for(struct dma_buf_late *late,
 		if (suits && !dma_buf_late_improvable(late, &all))
 			return 0;
 		ret = -EBUSY;
-		if (!dma_buf_late_movable(late))
+		if (!dma_buf_late_movable(late)) {
+			if (dma_buf_late_reached(late, attach, &all, &conflict))
+				return 0;
 			goto err_refuse;
+		}
 	}
 
 	memcg = set_active_memcg(late->memcg);
@@ -442,104 +409,6 @@ void dma_buf_late_unpin(struct dma_buf_attachment *attach)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
 
-/*
- * "swiotlb=force" makes the DMA API bounce what drivers hand it, and spares what
- * it allocates. Storage that was placed for its devices is of the latter kind.
- * Memory that the device really can't see is not.
- */
-static bool dma_buf_late_is_direct(struct device *dev)
-{
-	return is_swiotlb_force_bounce(dev) && !is_swiotlb_for_alloc(dev) &&
-	       !force_dma_unencrypted(dev) && !get_dma_ops(dev) &&
-	       !use_dma_iommu(dev) && dev_is_dma_coherent(dev);
-}
-
-static int dma_buf_late_map_direct(struct dma_buf_late_mapping *m)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	for_each_sgtable_sg(&m->sgt, sg, i) {
-		sg_dma_address(sg) = phys_to_dma(m->dev, sg_phys(sg));
-		sg_dma_len(sg) = sg->length;
-		if (!dma_capable(m->dev, sg_dma_address(sg), sg->length, true))
-			return -EIO;
-	}
-	m->sgt.nents = m->sgt.orig_nents;
-	m->direct = true;
-	return 0;
-}
-
-/* Does the device see other memory than the processor? */
-static bool dma_buf_late_bounced(struct dma_buf_late_mapping *m)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	/*
-	 * Behind an IOMMU only parts of its pages bounce, which there are none
-	 * of; other operations than these two keep it to themselves.
-	 */
-	if (use_dma_iommu(m->dev) || get_dma_ops(m->dev))
-		return false;
-
-	for_each_sgtable_dma_sg(&m->sgt, sg, i) {
-		if (dma_to_phys(m->dev, sg_dma_address(sg)) != sg_phys(sg))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Several devices have the same memory mapped, which the DMA API takes for a
- * mistake unless it is told that caches are cared for here.
- */
-static void dma_buf_late_unmap_dma(struct dma_buf_late_mapping *m)
-{
-	if (m->direct)
-		return;
-
-	dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
-	dma_unmap_sgtable(m->dev, &m->sgt, m->dir, DMA_ATTR_SKIP_CPU_SYNC);
-}
-
-/* The device's own constraints count entries of its table. */
-static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
-				const struct dma_buf_constraints *c,
-				struct dma_buf_conflict *conflict)
-{
-	int ret;
-
-	if (dma_buf_late_is_direct(m->dev))
-		ret = dma_buf_late_map_direct(m);
-	else
-		ret = dma_map_sgtable(m->dev, &m->sgt, m->dir,
-				      DMA_ATTR_SKIP_CPU_SYNC);
-	if (ret)
-		return ret;
-
-	if (dma_buf_late_bounced(m)) {
-		/* Nothing has been copied there, and nothing is copied back. */
-		dma_unmap_sgtable(m->dev, &m->sgt, m->dir,
-				  DMA_ATTR_SKIP_CPU_SYNC);
-		*conflict = (struct dma_buf_conflict) {
-			.field = DMA_BUF_FIELD_BOUNCE, .wanted = 0, .found = 1,
-		};
-		return -EBUSY;
-	}
-
-	if (!m->direct)
-		dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
-	/* Behind an IOMMU the device's own limits are of its addresses. */
-	if (use_dma_iommu(m->dev))
-		return 0;
-
-	ret = dma_buf_constraints_check_table(c, &m->sgt, conflict);
-	if (ret)
-		dma_buf_late_unmap_dma(m);
-	return ret;
-}
-
 /**
  * dma_buf_late_map - &dma_buf_ops.map_dma_buf: map the storage for a device
  * @attach: attachment
@@ -551,47 +420,26 @@ static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
  *
  * Return: the table for dma_buf_late_unmap(), or ERR_PTR: -EBUSY when the
  * storage does not suit and can't move, none can suit, or the device would see
- * a copy; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS
+ * a copy that it may not have; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS
  * or -EINTR after a signal; or the error of dma_map_sgtable().
  */
 struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
 {
-	const struct dma_buf_constraints *c = dma_buf_attachment_constraints(attach);
 	struct dma_buf_late *late = dma_buf_late_of(attach->dmabuf);
 	struct dma_buf_conflict conflict = { };
-	struct dma_buf_late_mapping *m;
+	struct sg_table *sgt;
 	int ret;
 
 	ret = dma_buf_late_place(late, attach);
 	if (ret)
 		return ERR_PTR(ret);
 
-	m = kzalloc(sizeof(*m), GFP_KERNEL);
-	if (!m)
-		return ERR_PTR(-ENOMEM);
-	m->dev = attach->dev;
-	m->dir = dir;
-
-	ret = dma_buf_storage_table(late->storage, c, &m->sgt);
-	if (ret)
-		goto err_free;
-	ret = dma_buf_late_map_dma(m, c, &conflict);
-	if (ret)
-		goto err_table;
-
-	m->storage = dma_buf_storage_get(late->storage);
-	list_add(&m->node, &late->mappings);
-	dma_buf_late_touch_locked(late);
-	return &m->sgt;
-
-err_table:
-	sg_free_table(&m->sgt);
+	sgt = dma_buf_late_mapping_create(late, attach, dir, &conflict);
 	if (conflict.field)
 		dma_buf_refuse(late->dmabuf, attach->dev, &conflict);
-err_free:
-	kfree(m);
-	return ERR_PTR(ret);
+	dma_buf_late_touch_locked(late);
+	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, DMA_BUF);
 
@@ -606,16 +454,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, DMA_BUF);
 void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 			enum dma_data_direction dir)
 {
-	struct dma_buf_late_mapping *m =
-		container_of(sgt, struct dma_buf_late_mapping, sgt);
-
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	list_del(&m->node);
-	dma_buf_late_unmap_dma(m);
-	sg_free_table(&m->sgt);
-	dma_buf_storage_put(m->storage);
-	kfree(m);
+	dma_buf_late_mapping_destroy(sgt);
 	dma_buf_late_touch_locked(dma_buf_late_of(attach->dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
@@ -639,7 +480,7 @@ int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
 	dma_resv_lock(late->resv, NULL);
 	if (late->vaddr)
 		invalidate_kernel_vmap_range(late->vaddr, late->size);
-	dma_buf_late_sync(late, true);
+	dma_buf_late_sync_for_cpu(late);
 	dma_resv_unlock(late->resv);
 	return 0;
 }
@@ -648,7 +489,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
 /**
  * dma_buf_late_end_cpu_access - &dma_buf_ops.end_cpu_access
  * @dmabuf: buffer
- * @dir: any direction
+ * @dir: DMA_FROM_DEVICE when the processor has only read
  *
  * Shows devices what the processor wrote.
  *
@@ -664,7 +505,7 @@ int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
 	dma_resv_lock(late->resv, NULL);
 	if (late->vaddr)
 		flush_kernel_vmap_range(late->vaddr, late->size);
-	dma_buf_late_sync(late, false);
+	dma_buf_late_sync_for_device(late, dir != DMA_FROM_DEVICE);
 	dma_resv_unlock(late->resv);
 	return 0;
 }

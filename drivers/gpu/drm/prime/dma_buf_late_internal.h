@@ -10,8 +10,10 @@
 
 #include <linux/dma-buf-late.h>
 
+struct dma_buf_storage;
 struct file;
 struct page;
+struct sg_table;
 struct shrink_control;
 struct shrinker;
 
@@ -30,5 +32,22 @@ unsigned long dma_buf_late_shrink_count(struct shrinker *shrinker,
 					struct shrink_control *sc);
 unsigned long dma_buf_late_shrink_scan(struct shrinker *shrinker,
 				       struct shrink_control *sc);
+
+/* dma_buf_late_map.c: storage mapped for devices */
+bool dma_buf_late_may_bounce(struct dma_buf_late *late,
+			     const struct dma_buf_constraints *all,
+			     struct dma_buf_conflict *conflict);
+bool dma_buf_late_reached(struct dma_buf_late *late,
+			  struct dma_buf_attachment *attach,
+			  const struct dma_buf_constraints *all,
+			  struct dma_buf_conflict *conflict);
+struct sg_table *dma_buf_late_mapping_create(struct dma_buf_late *late,
+					     struct dma_buf_attachment *attach,
+					     enum dma_data_direction dir,
+					     struct dma_buf_conflict *conflict);
+void dma_buf_late_mapping_destroy(struct sg_table *sgt);
+u32 dma_buf_late_mappings_flags(struct dma_buf_late *late);
+void dma_buf_late_sync_for_cpu(struct dma_buf_late *late);
+void dma_buf_late_sync_for_device(struct dma_buf_late *late, bool wrote);
 
 #endif /* DMA_BUF_LATE_INTERNAL_H */

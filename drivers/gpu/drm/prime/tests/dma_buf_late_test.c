@@ -5,11 +5,14 @@
  */
 #include <linux/delay.h>
 #include <linux/dma-buf-late.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
+#include <linux/mman.h>
 #include <linux/shmem_fs.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include <kunit/static_stub.h>
@@ -575,8 +578,9 @@ static int pages_left;
 
 static struct page *page_until(struct file *file, pgoff_t index, gfp_t gfp)
 {
-	if (!pages_left--)
+	if (!pages_left)
 		return ERR_PTR(-ENOMEM);
+	pages_left--;
 	return shmem_read_mapping_page_gfp(file->f_mapping, index, GFP_HIGHUSER);
 }
 
@@ -655,6 +659,254 @@ static void shrinker_asks(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(dma_buf_late_shrink_count(NULL, &sc) ==
 						SIZE / PAGE_SIZE));
 }
+
+/* --- bounced --- */
+
+/* A buffer beyond 4 GiB that a kernel mapping holds there, filled with @seed. */
+static struct dma_buf *high_buffer(struct kunit *test, bool may_bounce, u8 seed,
+				   struct iosys_map *map)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+
+	late_of(dmabuf)->may_bounce = may_bounce;
+	place_high(test, dmabuf, 32);
+	fill(test, dmabuf, seed);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, map), 0);
+	return dmabuf;
+}
+
+/* A device of 32 bits, for which the DMA API bounces what lies beyond. */
+static struct mock_importer *importer_of_32_bits(struct kunit *test)
+{
+	struct mock_importer *imp = mock_importer_create(test, false);
+
+	KUNIT_ASSERT_EQ(test, dma_set_mask(imp->dev, DMA_BIT_MASK(32)), 0);
+	if (dma_max_mapping_size(imp->dev) == SIZE_MAX)
+		kunit_skip(test, "no swiotlb here");
+	return imp;
+}
+
+static struct dma_buf_attachment *attach_to(struct kunit *test, struct mock_importer *imp,
+					    struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach = mock_importer_attach(imp, dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	return attach;
+}
+
+/* What the device has at byte @at. */
+static u8 *seen_at(struct dma_buf_attachment *attach, struct sg_table *sgt, size_t at)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		if (at < sg_dma_len(sg))
+			return phys_to_virt(dma_to_phys(attach->dev, sg_dma_address(sg)) + at);
+		at -= sg_dma_len(sg);
+	}
+	return NULL;
+}
+
+static struct dma_buf_refusal refusal_of(struct kunit *test, struct dma_buf *dmabuf)
+{
+	void __user *arg = prime_test_user_page(test, PROT_READ | PROT_WRITE);
+	struct dma_buf_refusal why = { };
+	struct file *file = dmabuf->file;
+
+	KUNIT_EXPECT_EQ(test, file->f_op->unlocked_ioctl(file, DMA_BUF_IOCTL_GET_REFUSAL,
+							 (unsigned long)arg), 0);
+	KUNIT_EXPECT_EQ(test, copy_from_user(&why, arg, sizeof(why)), 0);
+	return why;
+}
+
+/* Its driver says that it reaches all memory; the DMA API knows better. */
+static void bounce_is_refused(struct kunit *test)
+{
+	struct mock_importer *imp = importer_of_32_bits(test);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_constraints c;
+	struct dma_buf_refusal why;
+	struct iosys_map map;
+	struct dma_buf *dmabuf;
+
+	dma_buf_constraints_init(&c);
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
+	dmabuf = high_buffer(test, false, 1, &map);
+	attach = attach_to(test, imp, dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
+	why = refusal_of(test, dmabuf);
+	KUNIT_EXPECT_EQ(test, why.field, DMA_BUF_FIELD_BOUNCE);
+	KUNIT_EXPECT_STREQ(test, why.device, dev_name(imp->dev));
+	KUNIT_EXPECT_TRUE(test, list_empty(&late_of(dmabuf)->mappings));
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 1), SIZE);
+	dma_buf_detach(dmabuf, attach);
+}
+
+/* Without the exporter's consent a device is refused for its mask, as ever. */
+static void mask_is_refused(struct kunit *test)
+{
+	struct mock_importer *imp = importer_of_32_bits(test);
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
+	struct dma_buf *dmabuf = high_buffer(test, false, 1, &map);
+
+	attach = mock_importer_attach(imp, dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_DMA_MASK);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+}
+
+/* With it, only for its mask. */
+static void others_are_refused(struct kunit *test)
+{
+	struct dma_buf_attachment *attach;
+	struct dma_buf_constraints c;
+	struct iosys_map map;
+	struct dma_buf *dmabuf = high_buffer(test, true, 1, &map);
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(32);
+	c.alignment = SIZE * 16;
+	attach = mock_importer_attach(importer_of(test, false, &c), dmabuf);
+	if (!IS_ERR(attach)) {
+		dma_buf_detach(dmabuf, attach);
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+		kunit_skip(test, "storage is aligned anyway");
+	}
+	KUNIT_EXPECT_EQ(test, PTR_ERR(attach), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_ALIGNMENT);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+}
+
+/* What it reads is never copied back, and stands beside other mappings. */
+static void reader_bounces(struct kunit *test)
+{
+	struct mock_importer *imp = importer_of_32_bits(test);
+	struct dma_buf_attachment *attach, *other;
+	struct sg_table *sgt, *more;
+	struct iosys_map map;
+	struct dma_buf *dmabuf = high_buffer(test, true, 2, &map);
+	u8 *memory = map.vaddr, *copy;
+
+	other = attach_to(test, mock_importer_create(test, false), dmabuf);
+	more = dma_buf_map_attachment_unlocked(other, DMA_TO_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(more));
+	attach = attach_to(test, imp, dmabuf);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(32)));
+	copy = seen_at(attach, sgt, SIZE - 1);
+	KUNIT_EXPECT_PTR_NE(test, copy, &memory[SIZE - 1]);
+	KUNIT_EXPECT_EQ(test, *copy, memory[SIZE - 1]);
+
+	/* The processor's writes get there at the end of the access. */
+	dma_buf_begin_cpu_access(dmabuf, DMA_TO_DEVICE);
+	memory[SIZE - 1] = 0x11;
+	dma_buf_end_cpu_access(dmabuf, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, *copy, 0x11);
+	*copy = 0x22;
+	dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_EQ(test, memory[SIZE - 1], 0x11);
+	dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, memory[SIZE - 1], 0x11);
+
+	/* A device that may write would leave the reader's copy stale. */
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	dma_buf_unmap_attachment_unlocked(other, more, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(other)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_BOUNCE);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, other);
+}
+
+/* It is alone, and both see what the other wrote. */
+static void writer_bounces(struct kunit *test, enum dma_data_direction dir)
+{
+	struct mock_importer *imp = importer_of_32_bits(test);
+	struct dma_buf_attachment *attach, *other;
+	struct sg_table *sgt, *more;
+	struct iosys_map map;
+	struct dma_buf *dmabuf = high_buffer(test, true, 3, &map);
+	u8 *memory = map.vaddr, *copy;
+
+	attach = attach_to(test, imp, dmabuf);
+	other = attach_to(test, mock_importer_create(test, false), dmabuf);
+	more = dma_buf_map_attachment_unlocked(other, DMA_TO_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(more));
+	sgt = dma_buf_map_attachment_unlocked(attach, dir);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(sgt), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_BOUNCE);
+	dma_buf_unmap_attachment_unlocked(other, more, DMA_TO_DEVICE);
+
+	sgt = dma_buf_map_attachment_unlocked(attach, dir);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	more = dma_buf_map_attachment_unlocked(other, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(more), -EBUSY);
+	copy = seen_at(attach, sgt, 0);
+	KUNIT_EXPECT_EQ(test, copy[5], memory[5]);
+
+	copy[0] = 0x33;
+	dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_EQ(test, memory[0], 0x33);
+	/* The device goes on, and the processor only reads. */
+	copy[1] = 0x44;
+	dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_EQ(test, copy[1], 0x44);
+	dma_buf_begin_cpu_access(dmabuf, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, memory[1], 0x44);
+	memory[2] = 0x55;
+	dma_buf_end_cpu_access(dmabuf, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, copy[2], 0x55);
+	copy[3] = 0x66;
+	dma_buf_unmap_attachment_unlocked(attach, sgt, dir);
+	KUNIT_EXPECT_EQ(test, memory[0], 0x33);
+	KUNIT_EXPECT_EQ(test, memory[1], 0x44);
+	KUNIT_EXPECT_EQ(test, memory[2], 0x55);
+	KUNIT_EXPECT_EQ(test, memory[3], 0x66);
+
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	dma_buf_detach(dmabuf, other);
+	dma_buf_detach(dmabuf, attach);
+}
+
+static void writer_bounces_both_ways(struct kunit *test)
+{
+	writer_bounces(test, DMA_BIDIRECTIONAL);
+}
+
+static void writer_bounces_one_way(struct kunit *test)
+{
+	writer_bounces(test, DMA_FROM_DEVICE);
+}
+
+/* Storage that can move does, bounced or not. */
+static void moves_rather_than_bounces(struct kunit *test)
+{
+	struct mock_importer *imp = importer_of_32_bits(test);
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
+	struct dma_buf *dmabuf = high_buffer(test, true, 4, &map);
+	struct sg_table *sgt;
+
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	attach = attach_to(test, imp, dmabuf);
+	sgt = map_for(attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_EQ(test, sg_dma_address(sgt->sgl), sg_phys(sgt->sgl));
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 4), SIZE);
+	unmap_for(attach, sgt);
+	dma_buf_detach(dmabuf, attach);
+}
+
+/* --- the end --- */
 
 /* Storage without a dma-buf, as an object has it before its export. */
 static void late_begin(struct kunit *test, struct dma_buf_late *late, struct dma_resv *resv)
@@ -768,6 +1020,13 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(no_memory_for_it),
 	KUNIT_CASE(unreadable),
 	KUNIT_CASE(shrinker_asks),
+	KUNIT_CASE(bounce_is_refused),
+	KUNIT_CASE(mask_is_refused),
+	KUNIT_CASE(others_are_refused),
+	KUNIT_CASE(reader_bounces),
+	KUNIT_CASE(writer_bounces_both_ways),
+	KUNIT_CASE(writer_bounces_one_way),
+	KUNIT_CASE(moves_rather_than_bounces),
 	KUNIT_CASE(ends_given_back),
 	KUNIT_CASE(ends_while_given_back),
 	KUNIT_CASE(bad_sizes),
