@@ -4,7 +4,9 @@
  * first wrong step anywhere is reported, not only the unlucky one.
  *
  * dma_resv.c does the same for what lies around a reservation object: mmap_lock
- * outside, memory reclaim inside. Here are the locks that this core adds.
+ * outside, memory reclaim and the lock of a file's mappings inside, which late
+ * storage takes to be taken out of page tables. Here are the locks that this
+ * core adds.
  */
 #include <linux/percpu.h>
 #include <linux/sched/mm.h>
