@@ -29,8 +29,9 @@
  *
  * - a bounced mapping that the device may write (DMA_FROM_DEVICE,
  *   DMA_BIDIRECTIONAL) is the only mapping of the storage while it stands, and
- *   any other one is refused with DMA_BUF_FIELD_BOUNCE; one that the device only
- *   reads stands beside others, of which none may be written by the device;
+ *   any other one is refused with DMA_BUF_FIELD_BOUNCE;
+ * - one that the device only reads (DMA_TO_DEVICE) stands beside others that
+ *   are only read, and beside no other kind, whichever comes first;
  * - the copy is filled when it is mapped, and again at the end of an access of
  *   the processor that may have written;
  * - what the device wrote is copied back when an access of the processor begins
@@ -139,19 +140,20 @@ static bool dma_buf_late_is_written(const struct dma_buf_late_mapping *m)
 	return m->dir != DMA_TO_DEVICE;
 }
 
-/* A copy that is written is alone; mappings of storage that has moved are past. */
-static bool dma_buf_late_is_alone(struct dma_buf_late *late,
-				  const struct dma_buf_late_mapping *m)
+/*
+ * Where there is a copy, nobody writes, but for one that is alone. Mappings of
+ * storage that has moved are past.
+ */
+static bool dma_buf_late_is_consistent(struct dma_buf_late *late,
+				       const struct dma_buf_late_mapping *m)
 {
 	struct dma_buf_late_mapping *other;
 
 	list_for_each_entry(other, &late->mappings, node) {
-		if (other->storage != late->storage)
+		if (other->storage != late->storage ||
+		    (!m->bounced && !other->bounced))
 			continue;
-		if (m->bounced && dma_buf_late_is_written(m))
-			return false;
-		if (other->bounced &&
-		    (dma_buf_late_is_written(other) || dma_buf_late_is_written(m)))
+		if (dma_buf_late_is_written(m) || dma_buf_late_is_written(other))
 			return false;
 	}
 	return true;
@@ -226,7 +228,7 @@ static int dma_buf_late_map_dma(struct dma_buf_late *late,
 		return ret;
 
 	m->bounced = dma_buf_late_bounced(m);
-	if ((m->bounced && !late->may_bounce) || !dma_buf_late_is_alone(late, m)) {
+	if ((m->bounced && !late->may_bounce) || !dma_buf_late_is_consistent(late, m)) {
 		/* The device has seen nothing, and nothing is copied back. */
 		if (!m->direct)
 			dma_unmap_sgtable(m->dev, &m->sgt, m->dir,
