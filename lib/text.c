@@ -305,7 +305,7 @@ static void add_wanted(struct text *t, const struct dma_buf_refusal *r)
 		    r->found ? "coherent" : "not");
 		break;
 	case DMA_BUF_FIELD_BOUNCE:
-		add(t, "the memory itself, and would see a bounced copy");
+		add(t, "the memory itself, and a device would see a bounced copy");
 		break;
 	default:
 		add(t, "something of field %u: %#llx, the buffer has %#llx",

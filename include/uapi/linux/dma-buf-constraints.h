@@ -34,7 +34,7 @@
 #define DMA_BUF_FIELD_LENGTH_ALIGN	6 /* bytes */
 #define DMA_BUF_FIELD_COHERENT		7 /* 1: needed, 0: not given */
 #define DMA_BUF_FIELD_CONTIGUOUS	8 /* segments */
-#define DMA_BUF_FIELD_BOUNCE		9 /* the device sees a copy (swiotlb) */
+#define DMA_BUF_FIELD_BOUNCE		9 /* it or another device would see a copy (swiotlb) */
 
 /**
  * struct dma_buf_constraints_info - what storage must be for a set of devices
