@@ -23,6 +23,15 @@
 #define SIZE	(1u << 20)
 #define LOW	24	/* bits of a device that sees hardly anything */
 
+static void put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		prime_skip("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
 static uint64_t mask_of(unsigned int bits)
 {
 	return bits == 64 ? UINT64_MAX : (1ull << bits) - 1;
@@ -442,6 +451,128 @@ static void move_of_followers(void)
 	unmap_now(any, a);
 }
 
+/* --- given back --- */
+
+#define LATE "/sys/kernel/debug/dma_buf/late"
+
+/* Bytes of storage that are "in use", "idle" or "given back". */
+static uint64_t bytes_of(const char *state)
+{
+	char *text = read_text(LATE), *line;
+	unsigned long long bytes;
+
+	if (!text)
+		prime_skip(LATE " can't be read");
+	line = strstr(text, state);
+	check(line);
+	check_eq(sscanf(line + strlen(state), ": %*u buffers, %llu bytes", &bytes), 1);
+	free(text);
+	return bytes;
+}
+
+/* All that is idle, with swap or without. */
+static void give_back(void)
+{
+	put_text(LATE, "18446744073709551615");
+}
+
+/**
+ * SUBTEST: given-back-and-whole
+ * Description: Storage that is given back is no longer placed, says so, and the
+ *  memory is free again; a mapping made before shows the same bytes, as does a
+ *  device that joined meanwhile and sees low memory only.
+ */
+static void given_back_and_whole(void)
+{
+	int fd = buffer(SIZE), low;
+	uint8_t *memory = map_dmabuf(fd, SIZE);
+	struct dma_buf_storage_info info;
+	uint32_t id;
+
+	for (int turn = 0; turn < 3; turn++) {
+		fill(memory, SIZE, turn);
+		check_eq(bytes_of("idle"), SIZE);
+		give_back();
+		info = storage(fd);
+		check_eq(info.flags, DMA_BUF_STORAGE_SWAPPED);
+		check_eq(info.segments, 0);
+		check_eq(info.size, SIZE);
+		check_eq(bytes_of("idle"), 0);
+		check_eq(bytes_of("given back"), SIZE);
+		check_eq(filled(memory, SIZE, turn), SIZE);
+		check(placed(fd));
+		check_eq(bytes_of("given back"), 0);
+	}
+
+	give_back();
+	low = importer_below(0, LOW);
+	id = map_now(low, fd);
+	check_eq(storage(fd).flags & DMA_BUF_STORAGE_SWAPPED, 0);
+	check_eq(bytes_of("in use"), SIZE);
+	check_below(low, id, LOW);
+	check_eq(seen(low, id, SIZE, 2), SIZE);
+	/* A device has it now. */
+	give_back();
+	check(placed(fd));
+	check_eq(filled(memory, SIZE, 2), SIZE);
+	unmap_now(low, id);
+	give_back();
+	check(!placed(fd));
+	unmap(memory, SIZE);
+	close(fd);
+	settle_buffers(0);
+	check_eq(bytes_of("given back"), 0);
+}
+
+/* Something to swap to, of @megabytes: a RAM disk. */
+static void need_swap(unsigned int megabytes)
+{
+	char command[160];
+
+	if (access("/proc/swaps", F_OK))
+		prime_skip("a kernel without swap (CONFIG_SWAP)");
+	/* That of an earlier subtest will do. */
+	snprintf(command, sizeof(command),
+		 "grep -q ^/dev /proc/swaps || { modprobe brd rd_nr=1 rd_size=%u && "
+		 "mkswap /dev/ram0 && swapon /dev/ram0; } >/dev/null 2>&1",
+		 megabytes * 1024);
+	if (system(command))
+		prime_skip("no RAM disk to swap to (CONFIG_BLK_DEV_RAM)");
+}
+
+/**
+ * SUBTEST: given-back-under-pressure
+ * Description: Where there is swap, the kernel takes idle storage when it drops
+ *  what it can, and leaves alone what a device has mapped. The content is whole
+ *  in the end, for a mapping and for a device.
+ */
+static void given_back_under_pressure(void)
+{
+	const size_t size = 16 << 20;
+	int fd[3], mock = importer_any(0);
+	uint32_t id;
+
+	need_swap(128);
+	for (int i = 0; i < 3; i++) {
+		fd[i] = buffer(size);
+		fill_dmabuf(fd[i], size, i);
+	}
+	id = map_now(mock, fd[0]);
+	put_text("/proc/sys/vm/drop_caches", "2");
+	for (int i = 0; i < 100 && bytes_of("given back") < 2 * size; i++)
+		usleep(100000);
+	check_eq(bytes_of("given back"), 2 * size);
+	check_eq(bytes_of("in use"), size);
+	check(placed(fd[0]) && !placed(fd[1]) && !placed(fd[2]));
+	check_eq(seen(mock, id, size, 0), size);
+	unmap_now(mock, id);
+
+	check_eq(filled_dmabuf(fd[1], size, 1), size);
+	id = map_now(mock, fd[2]);
+	check_eq(seen(mock, id, size, 2), size);
+	unmap_now(mock, id);
+}
+
 /* --- refusals --- */
 
 static void check_refusal(int fd, uint32_t field, uint64_t wanted, const char *device)
@@ -533,15 +664,6 @@ static void private_mapping(void)
 /* --- limits --- */
 
 #define CGROUPS "/tmp/negotiated-cgroup"
-
-static void put_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		prime_skip("%s: %s (memory cgroups)", path, strerror(errno));
-	close(fd);
-}
 
 static long number_in(const char *path)
 {
@@ -786,6 +908,64 @@ static void gem_moves(void)
 	check_eq(filled(of_drm, SIZE, 9), SIZE);
 }
 
+/**
+ * SUBTEST: gem-bounces
+ * Description: Where its exporter lets devices bounce (prime_late bounce=1), a
+ *  device of 32 bits gets a copy of a buffer beyond 4 GiB that another device
+ *  holds there: to read beside that one, to write only alone. The bytes go both
+ *  ways.
+ */
+static void gem_bounces(void)
+{
+	int drm = open_driver("prime_late"), any = importer_any(0);
+	char *on = read_text("/sys/module/prime_late/parameters/bounce");
+	int fd, low = importer_below(1, 32);
+	uint8_t *bytes = malloc(SIZE);
+	uint64_t offset;
+	uint32_t a, b;
+
+	check(bytes);
+	if (!on || on[0] != 'Y')
+		prime_skip("prime_late was loaded without bounce=1");
+	fd = late_buffer(drm, &offset);
+	fill_dmabuf(fd, SIZE, 1);
+	if (storage(fd).zone != DMA_BUF_ZONE_NORMAL)
+		prime_skip("no memory beyond 4 GiB");
+	a = check_ok(mock_attach(any, fd, 0));
+	check_ok(mock_map(any, a, PRIME_MOCK_TO_DEVICE));
+	check(storage(fd).flags & DMA_BUF_STORAGE_COHERENT);
+
+	b = check_ok(mock_attach(low, fd, 0));
+	check_error(mock_map(low, b, PRIME_MOCK_BIDIRECTIONAL), EBUSY);
+	check_refusal(fd, DMA_BUF_FIELD_BOUNCE, 0, "prime_mock.1");
+	check_ok(mock_map(low, b, PRIME_MOCK_TO_DEVICE));
+	check(!(storage(fd).flags & DMA_BUF_STORAGE_COHERENT));
+	check_below(low, b, 32);
+	check_eq(seen(low, b, SIZE, 1), SIZE);
+	fill_dmabuf(fd, SIZE, 2);
+	check_eq(seen(low, b, SIZE, 2), SIZE);
+	check_eq(seen(any, a, SIZE, 2), SIZE);
+	check_ok(mock_step(low, b, PRIME_MOCK_UNMAP));
+
+	/* It holds the place while the first one leaves. */
+	check_ok(mock_map(low, b, PRIME_MOCK_TO_DEVICE));
+	check_ok(mock_step(any, a, PRIME_MOCK_UNMAP));
+	check_error(mock_map(any, a, PRIME_MOCK_BIDIRECTIONAL), EBUSY);
+	check_ok(mock_map(any, a, PRIME_MOCK_TO_DEVICE));
+	check_eq(seen(any, a, SIZE, 2), SIZE);
+	unmap_now(low, b);
+	unmap_now(any, a);
+
+	/* Alone, storage moves to where the device reaches it. */
+	b = map_now(low, fd);
+	check(storage(fd).zone != DMA_BUF_ZONE_NORMAL);
+	fill(bytes, SIZE, 3);
+	check_ok(mock_write(low, b, 0, 0, bytes, SIZE));
+	check_eq(filled_dmabuf(fd, SIZE, 3), SIZE);
+	unmap_now(low, b);
+	free(bytes);
+}
+
 /* --- races --- */
 
 static int race_fd, race_low, race_any;
@@ -919,6 +1099,8 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(announced),
 	SUBTEST(move_keeps_content),
 	SUBTEST(move_of_followers),
+	SUBTEST(given_back_and_whole),
+	SUBTEST(given_back_under_pressure),
 	SUBTEST(busy_while_mapped),
 	SUBTEST(conflict_told_when_added),
 	SUBTEST(sizes),
@@ -928,6 +1110,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(memory_comes_back),
 	SUBTEST(gem_placed_late),
 	SUBTEST(gem_moves),
+	SUBTEST(gem_bounces),
 	SUBTEST(race_faults_imports_moves),
 	SUBTEST(killed_while_placing),
 };

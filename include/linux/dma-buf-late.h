@@ -18,10 +18,20 @@ struct dma_buf;
 struct dma_buf_attachment;
 struct dma_buf_storage;
 struct dma_resv;
+struct file;
 struct iosys_map;
 struct mem_cgroup;
 struct sg_table;
 struct vm_fault;
+
+/* private: what becomes of storage, as dma_buf_late_swap.c sees it */
+enum dma_buf_late_state {
+	DMA_BUF_LATE_NONE,	/* not placed yet */
+	DMA_BUF_LATE_USED,	/* mapped, pinned or vmapped */
+	DMA_BUF_LATE_IDLE,	/* it may go */
+	DMA_BUF_LATE_SWAPPED,	/* given back */
+	DMA_BUF_LATE_STATES
+};
 
 /**
  * struct dma_buf_late - storage that comes late; part of an exporter's object
@@ -31,13 +41,22 @@ struct vm_fault;
  * @file: where user space maps the object apart from its dma-buf, or NULL;
  *	constant
  * @file_start: offset of the object in @file, in bytes; constant
+ * @may_bounce: devices may work on a copy, see "DOC: bounced mappings"; set by
+ *	the exporter between dma_buf_late_init() and dma_buf_late_bind(), constant
+ *	then
  * @memcg: memory cgroup of who made the object; constant
  * @dmabuf: the dma-buf, NULL while there is none; no reference
- * @storage: NULL until it is placed
+ * @storage: NULL until it is placed and while it is given back
+ * @swap: file that has the content while the storage is given back, else NULL
  * @mappings: links the mappings of devices
  * @pins: pins not undone
  * @vmaps: kernel mappings not undone
  * @vaddr: the kernel mapping that they share
+ * @idle: links it with others that may be given back; protected, as the next
+ *	two, by a spinlock of dma_buf_late_swap.c
+ * @state: what it is counted as
+ * @swapping: a thread looks whether it may be given back, or does it
+ * @ending: nobody wants the content any more; set once
  */
 struct dma_buf_late {
 	size_t size;
@@ -45,39 +64,60 @@ struct dma_buf_late {
 	struct dma_buf_constraints own;
 	struct address_space *file;
 	loff_t file_start;
+	bool may_bounce;
 	struct mem_cgroup *memcg;
 	struct dma_buf *dmabuf;
 	struct dma_buf_storage *storage;
+	struct file *swap;
 	struct list_head mappings;
 	unsigned int pins;
 	unsigned int vmaps;
 	void *vaddr;
+	struct list_head idle;
+	enum dma_buf_late_state state;
+	bool swapping;
+	bool ending;
 };
 
 int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 		      struct dma_resv *resv, struct device *dev);
 void dma_buf_late_fini(struct dma_buf_late *late);
+int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf);
+void dma_buf_late_unbind(struct dma_buf *dmabuf);
 
-int dma_buf_late_admit(struct dma_buf_late *late,
-		       const struct dma_buf_constraints *merged,
-		       struct dma_buf_conflict *conflict);
-int dma_buf_late_describe(struct dma_buf_late *late,
-			  struct dma_buf_storage_info *info);
-
-int dma_buf_late_pin(struct dma_buf_late *late,
-		     struct dma_buf_attachment *attach);
-void dma_buf_late_unpin(struct dma_buf_late *late);
-struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
-				  struct dma_buf_attachment *attach,
-				  enum dma_data_direction dir);
-void dma_buf_late_unmap(struct dma_buf_late *late, struct sg_table *sgt);
-
-int dma_buf_late_begin_cpu_access(struct dma_buf_late *late);
-int dma_buf_late_end_cpu_access(struct dma_buf_late *late);
-int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map);
-void dma_buf_late_vunmap(struct dma_buf_late *late);
-int dma_buf_late_mmap(struct dma_buf_late *late, struct vm_area_struct *vma);
+/* For an exporter that uses its own storage. */
+int dma_buf_late_pin_own(struct dma_buf_late *late);
+void dma_buf_late_unpin_own(struct dma_buf_late *late);
+int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map);
+void dma_buf_late_vunmap_own(struct dma_buf_late *late);
 vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
 			      pgoff_t first);
+
+/* Operations of a buffer that is bound. */
+int dma_buf_late_pin(struct dma_buf_attachment *attach);
+void dma_buf_late_unpin(struct dma_buf_attachment *attach);
+struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
+				  enum dma_data_direction dir);
+void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			enum dma_data_direction dir);
+int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
+				  enum dma_data_direction dir);
+int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
+				enum dma_data_direction dir);
+int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
+int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
+void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/* What the &struct dma_buf_ops of a late exporter has, beside its release. */
+#define DMA_BUF_LATE_OPS						\
+	.pin = dma_buf_late_pin,					\
+	.unpin = dma_buf_late_unpin,					\
+	.map_dma_buf = dma_buf_late_map,				\
+	.unmap_dma_buf = dma_buf_late_unmap,				\
+	.begin_cpu_access = dma_buf_late_begin_cpu_access,		\
+	.end_cpu_access = dma_buf_late_end_cpu_access,			\
+	.mmap = dma_buf_late_mmap,					\
+	.vmap = dma_buf_late_vmap,					\
+	.vunmap = dma_buf_late_vunmap
 
 #endif /* __LINUX_DMA_BUF_LATE_H */

@@ -34,7 +34,7 @@
 #define DMA_BUF_FIELD_LENGTH_ALIGN	6 /* bytes */
 #define DMA_BUF_FIELD_COHERENT		7 /* 1: needed, 0: not given */
 #define DMA_BUF_FIELD_CONTIGUOUS	8 /* segments */
-#define DMA_BUF_FIELD_BOUNCE		9 /* the device sees a copy (swiotlb) */
+#define DMA_BUF_FIELD_BOUNCE		9 /* it or another device would see a copy (swiotlb) */
 
 /**
  * struct dma_buf_constraints_info - what storage must be for a set of devices
@@ -82,6 +82,7 @@ struct dma_buf_add_device {
 #define DMA_BUF_STORAGE_CONTIGUOUS	(1u << 1)
 #define DMA_BUF_STORAGE_COHERENT	(1u << 2)
 #define DMA_BUF_STORAGE_MAPPED		(1u << 3) /* a device has it mapped: it can't move now */
+#define DMA_BUF_STORAGE_SWAPPED		(1u << 4) /* given back for want of memory, until it is used */
 
 #define DMA_BUF_ZONE_NONE	0
 #define DMA_BUF_ZONE_DMA	1

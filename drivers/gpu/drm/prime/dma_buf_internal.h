@@ -30,6 +30,7 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
+struct dma_buf_late;
 struct dma_buf_negotiation;
 
 /**
@@ -151,6 +152,9 @@ void dma_buf_kept_move_locked(struct dma_buf *dmabuf);
 void dma_buf_kept_release(struct dma_buf *dmabuf);
 void dma_buf_keep_init(struct dentry *dir);
 
+/* dma_buf_late_swap.c: the rest is in dma_buf_late_internal.h */
+void dma_buf_late_swap_init(struct dentry *dir);
+
 /* dma_buf_cpu.c */
 bool dma_buf_range_fits(const struct dma_buf *dmabuf,
 			struct vm_area_struct *vma, unsigned long pgoff);
@@ -190,6 +194,10 @@ static inline bool dma_buf_object_is_late(struct dma_buf *dmabuf)
 	       dma_buf_is_late(dmabuf);
 }
 
+int dma_buf_negotiation_start(struct dma_buf *dmabuf,
+			      const struct dma_buf_late_ops *ops,
+			      struct dma_buf_late *storage);
+struct dma_buf_late *dma_buf_late_of(struct dma_buf *dmabuf);
 int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 long dma_buf_negotiate_ioctl(struct dma_buf *dmabuf, unsigned int cmd,

@@ -7,26 +7,24 @@
  * Storage is referenced by the buffer and by each mapping of a device. Who
  * follows moves keeps the old pages until it gives the mapping back.
  */
-#include <linux/dma-direct.h>
-#include <linux/dma-map-ops.h>
 #include <linux/highmem.h>
-#include <linux/iommu-dma.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
-#include <linux/swiotlb.h>
 #include <linux/vmalloc.h>
 
 #include <linux/dma-buf-late.h>
 
 #include "dma_buf_internal.h"
+#include "dma_buf_late_internal.h"
 #include "dma_buf_storage.h"
 
 /**
  * DOC: late allocation
  *
- * The exporter embeds a &struct dma_buf_late and calls from each of its
- * &struct dma_buf_ops the function of the same name. It has pin and unpin, so
- * that importers which follow moves are not in the way of one.
+ * The exporter embeds a &struct dma_buf_late, fills its &struct dma_buf_ops with
+ * DMA_BUF_LATE_OPS, to which it adds a release, and calls dma_buf_late_bind()
+ * after the export. pin and unpin are among the operations, so that importers
+ * which follow moves are not in the way of one.
  *
  * Storage moves when a device joins or maps that it does not suit, if no pin
  * and no kernel mapping holds it: the content is copied, mappings of user space
@@ -35,22 +33,9 @@
  * mappings are pinned like those of everybody else. Where storage can't move
  * the device gets -EBUSY, and dma_buf_refuse() says why.
  *
- * No device works on a copy. Storage is where all of them reach it, so that
- * ``swiotlb=force`` need not be obeyed: as for memory of dma_alloc_pages(), the
- * device is given the address of the page. Where the DMA API bounces for
- * another reason (memory encryption, a restricted pool), the mapping is
- * refused with DMA_BUF_FIELD_BOUNCE.
+ * How devices are given the storage, and when one may work on a copy of it, is
+ * told in "DOC: bounced mappings" of dma_buf_late_map.c.
  */
-
-/* A device that has the storage mapped. */
-struct dma_buf_late_mapping {
-	struct list_head node;		/* in dma_buf_late.mappings */
-	struct sg_table sgt;
-	struct dma_buf_storage *storage;	/* with a reference */
-	struct device *dev;
-	enum dma_data_direction dir;
-	bool direct;			/* sgt is not known to the DMA API */
-};
 
 /* How many pages a fault maps, if they are there. */
 #define DMA_BUF_LATE_AROUND	16
@@ -93,6 +78,7 @@ int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 	late->resv = resv;
 	late->memcg = get_mem_cgroup_from_current();
 	INIT_LIST_HEAD(&late->mappings);
+	INIT_LIST_HEAD(&late->idle);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
@@ -100,6 +86,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
 /**
  * dma_buf_late_fini - free the storage
  * @late: storage that nothing has mapped any more, or all zeroes
+ *
+ * Waits for who is just giving it back, which allocates memory and takes locks
+ * of the files that user space maps.
  *
  * Context: may sleep; nobody else can reach @late.
  */
@@ -109,6 +98,7 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 		return;
 
 	WARN_ON_ONCE(!list_empty(&late->mappings) || late->pins || late->vmaps);
+	dma_buf_late_swap_fini(late);
 	if (late->storage)
 		dma_buf_storage_put(late->storage);
 	mem_cgroup_put(late->memcg);
@@ -121,91 +111,99 @@ static bool dma_buf_late_movable(struct dma_buf_late *late)
 	return !late->pins && !late->vmaps;
 }
 
-/**
- * dma_buf_late_admit - may a device join?
- * @late: storage
- * @merged: constraints of all devices, with the one that joins
- * @conflict: why not
- *
- * For &dma_buf_late_ops.admit.
- *
- * Context: caller holds the reservation object.
- *
- * Return: 0 when the storage suits, can move, or is not there yet; -EBUSY.
- */
-int dma_buf_late_admit(struct dma_buf_late *late,
-		       const struct dma_buf_constraints *merged,
-		       struct dma_buf_conflict *conflict)
+/* &dma_buf_late_ops.admit: does it suit, can it move, or is it yet to come? */
+static int dma_buf_late_admit(struct dma_buf *dmabuf,
+			      const struct dma_buf_constraints *merged,
+			      struct dma_buf_conflict *conflict)
 {
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
 	struct dma_buf_constraints all = *merged;
 
 	dma_resv_assert_held(late->resv);
 
 	if (dma_buf_constraints_merge(&all, &late->own, conflict))
 		return -EBUSY;
-	if (!late->storage || dma_buf_late_movable(late))
+	if (!late->storage || dma_buf_late_movable(late) ||
+	    dma_buf_storage_suits(late->storage, &all, conflict) ||
+	    dma_buf_late_may_bounce(late, &all, conflict))
 		return 0;
 
-	return dma_buf_storage_suits(late->storage, &all, conflict) ? 0 : -EBUSY;
+	return -EBUSY;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_admit, DMA_BUF);
 
-/**
- * dma_buf_late_describe - where the storage is
- * @late: storage
- * @info: filled in; cleared before, but for size and name of the exporter
- *
- * For &dma_buf_late_ops.storage.
- *
- * Context: caller holds the reservation object.
- *
- * Return: 0.
- */
-int dma_buf_late_describe(struct dma_buf_late *late,
-			  struct dma_buf_storage_info *info)
+/* &dma_buf_late_ops.storage */
+static int dma_buf_late_describe(struct dma_buf *dmabuf,
+				 struct dma_buf_storage_info *info)
 {
-	struct dma_buf_late_mapping *m;
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
 
 	dma_resv_assert_held(late->resv);
 
+	if (late->swap)
+		info->flags |= DMA_BUF_STORAGE_SWAPPED;
 	if (!late->storage)
 		return 0;
 
 	dma_buf_storage_describe(late->storage, info);
-	info->flags |= DMA_BUF_STORAGE_COHERENT;
-	list_for_each_entry(m, &late->mappings, node) {
-		info->flags |= DMA_BUF_STORAGE_MAPPED;
-		if (!dev_is_dma_coherent(m->dev))
-			info->flags &= ~DMA_BUF_STORAGE_COHERENT;
-	}
+	info->flags |= dma_buf_late_mappings_flags(late);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_describe, DMA_BUF);
 
-/* User space faults again, and finds the storage that there is then. */
-static void dma_buf_late_zap(struct dma_buf_late *late)
+static const struct dma_buf_late_ops dma_buf_late_negotiation_ops = {
+	.storage = dma_buf_late_describe,
+	.admit = dma_buf_late_admit,
+};
+
+/**
+ * dma_buf_late_bind - let a buffer have the storage
+ * @late: storage
+ * @dmabuf: buffer with DMA_BUF_LATE_OPS and the reservation object of @late,
+ *	just exported; nobody else has it yet
+ *
+ * Makes the buffer negotiable, as dma_buf_set_late() does.
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: 0; -EBUSY when the buffer negotiates already; -ENOMEM.
+ */
+int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
 {
-	if (late->dmabuf)
-		unmap_mapping_range(late->dmabuf->file->f_mapping, 0,
-				    late->size, 1);
-	if (late->file)
-		unmap_mapping_range(late->file, late->file_start, late->size, 1);
-}
+	int ret = dma_buf_negotiation_start(dmabuf, &dma_buf_late_negotiation_ops,
+					    late);
 
-/* The processor's view of what devices wrote, or theirs of what it wrote. */
-static void dma_buf_late_sync(struct dma_buf_late *late, bool for_cpu)
+	if (ret)
+		return ret;
+
+	dma_resv_lock(late->resv, NULL);
+	late->dmabuf = dmabuf;
+	dma_resv_unlock(late->resv);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, DMA_BUF);
+
+/**
+ * dma_buf_late_unbind - the buffer goes, the storage may stay
+ * @dmabuf: buffer, in its release
+ *
+ * For storage of an object that outlives its dma-buf; it may have been exported
+ * again meanwhile.
+ *
+ * Context: may sleep; takes the reservation object.
+ */
+void dma_buf_late_unbind(struct dma_buf *dmabuf)
 {
-	struct dma_buf_late_mapping *m;
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
 
-	list_for_each_entry(m, &late->mappings, node) {
-		if (m->direct)
-			continue;
-		if (for_cpu)
-			dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
-		else
-			dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
-	}
+	/* The export failed before they were bound. */
+	if (!late)
+		return;
+
+	dma_resv_lock(late->resv, NULL);
+	if (late->dmabuf == dmabuf)
+		late->dmabuf = NULL;
+	dma_resv_unlock(late->resv);
 }
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unbind, DMA_BUF);
 
 /*
  * Copy the content to @to and let it be the storage. Importers have been told
@@ -223,8 +221,8 @@ static int dma_buf_late_move(struct dma_buf_late *late,
 	if (ret < 0)
 		return ret;
 
-	dma_buf_late_zap(late);
-	dma_buf_late_sync(late, true);
+	dma_buf_late_zap_locked(late);
+	dma_buf_late_sync_for_cpu(late);
 	dma_buf_storage_copy(to, late->storage);
 	dma_buf_storage_put(late->storage);
 	late->storage = to;
@@ -250,12 +248,23 @@ static bool dma_buf_late_improvable(struct dma_buf_late *late,
 	return !dma_buf_storage_suits(late->storage, &one, &conflict);
 }
 
+/* The first storage, or the first since it was given back. */
+static int dma_buf_late_fill(struct dma_buf_late *late,
+			     struct dma_buf_storage *st)
+{
+	int ret = late->swap ? dma_buf_late_swap_in_locked(late, st) : 0;
+
+	if (!ret)
+		late->storage = st;
+	return ret;
+}
+
 /*
  * Storage for everybody who has joined, of whom @attach, if there is one, is
  * the next to use it.
  */
-static int dma_buf_late_place(struct dma_buf_late *late,
-			      struct dma_buf_attachment *attach)
+static int dma_buf_late_place_for(struct dma_buf_late *late,
+				  struct dma_buf_attachment *attach)
 {
 	struct dma_buf_conflict conflict = { };
 	struct dma_buf_constraints all;
@@ -283,8 +292,11 @@ static int dma_buf_late_place(struct dma_buf_late *late,
 		if (suits && !dma_buf_late_improvable(late, &all))
 			return 0;
 		ret = -EBUSY;
-		if (!dma_buf_late_movable(late))
+		if (!dma_buf_late_movable(late)) {
+			if (dma_buf_late_reached(late, attach, &all, &conflict))
+				return 0;
 			goto err_refuse;
+		}
 	}
 
 	memcg = set_active_memcg(late->memcg);
@@ -295,12 +307,10 @@ static int dma_buf_late_place(struct dma_buf_late *late,
 		goto err_refuse;
 	}
 
-	if (!late->storage) {
-		late->storage = st;
-		return 0;
-	}
-
-	ret = dma_buf_late_move(late, st);
+	if (late->storage)
+		ret = dma_buf_late_move(late, st);
+	else
+		ret = dma_buf_late_fill(late, st);
 	if (ret)
 		dma_buf_storage_put(st);
 	return ret;
@@ -314,276 +324,206 @@ err_refuse:
 	return ret;
 }
 
-/**
- * dma_buf_late_pin - place the storage and keep it there
- * @late: storage
- * @attach: attachment that it has to suit; NULL for the exporter itself
- *
- * For &dma_buf_ops.pin.
- *
- * Context: may sleep; caller holds the reservation object.
- *
- * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
- * suit; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
- */
-int dma_buf_late_pin(struct dma_buf_late *late, struct dma_buf_attachment *attach)
+static int dma_buf_late_place(struct dma_buf_late *late,
+			      struct dma_buf_attachment *attach)
+{
+	int ret = dma_buf_late_place_for(late, attach);
+
+	if (!ret)
+		dma_buf_late_touch_locked(late);
+	return ret;
+}
+
+static int dma_buf_late_pin_for(struct dma_buf_late *late,
+				struct dma_buf_attachment *attach)
 {
 	int ret = dma_buf_late_place(late, attach);
 
-	if (!ret)
-		late->pins++;
-	return ret;
+	if (ret)
+		return ret;
+
+	late->pins++;
+	dma_buf_late_touch_locked(late);
+	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
 
 /**
- * dma_buf_late_unpin - undo one dma_buf_late_pin()
+ * dma_buf_late_pin_own - place the storage and keep it there
+ * @late: storage
+ *
+ * For the exporter itself.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0; -EBUSY when none suits the devices that joined; -ENOMEM; -EIO when
+ * the content can't be read from swap; -EINTR after a fatal signal.
+ */
+int dma_buf_late_pin_own(struct dma_buf_late *late)
+{
+	return dma_buf_late_pin_for(late, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin_own, DMA_BUF);
+
+/**
+ * dma_buf_late_unpin_own - undo one dma_buf_late_pin_own()
  * @late: storage
  *
  * Context: caller holds the reservation object.
  */
-void dma_buf_late_unpin(struct dma_buf_late *late)
+void dma_buf_late_unpin_own(struct dma_buf_late *late)
 {
 	dma_resv_assert_held(late->resv);
 
-	if (!WARN_ON_ONCE(!late->pins))
-		late->pins--;
+	if (WARN_ON_ONCE(!late->pins))
+		return;
+	late->pins--;
+	dma_buf_late_touch_locked(late);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin_own, DMA_BUF);
+
+/**
+ * dma_buf_late_pin - &dma_buf_ops.pin: place the storage and keep it there
+ * @attach: attachment that it has to suit
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
+ * suit; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS or
+ * -EINTR after a signal.
+ */
+int dma_buf_late_pin(struct dma_buf_attachment *attach)
+{
+	return dma_buf_late_pin_for(dma_buf_late_of(attach->dmabuf), attach);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
+
+/**
+ * dma_buf_late_unpin - &dma_buf_ops.unpin: undo one dma_buf_late_pin()
+ * @attach: attachment
+ *
+ * Context: caller holds the reservation object.
+ */
+void dma_buf_late_unpin(struct dma_buf_attachment *attach)
+{
+	dma_buf_late_unpin_own(dma_buf_late_of(attach->dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
 
-/*
- * "swiotlb=force" makes the DMA API bounce what drivers hand it, and spares what
- * it allocates. Storage that was placed for its devices is of the latter kind.
- * Memory that the device really can't see is not.
- */
-static bool dma_buf_late_is_direct(struct device *dev)
-{
-	return is_swiotlb_force_bounce(dev) && !is_swiotlb_for_alloc(dev) &&
-	       !force_dma_unencrypted(dev) && !get_dma_ops(dev) &&
-	       !use_dma_iommu(dev) && dev_is_dma_coherent(dev);
-}
-
-static int dma_buf_late_map_direct(struct dma_buf_late_mapping *m)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	for_each_sgtable_sg(&m->sgt, sg, i) {
-		sg_dma_address(sg) = phys_to_dma(m->dev, sg_phys(sg));
-		sg_dma_len(sg) = sg->length;
-		if (!dma_capable(m->dev, sg_dma_address(sg), sg->length, true))
-			return -EIO;
-	}
-	m->sgt.nents = m->sgt.orig_nents;
-	m->direct = true;
-	return 0;
-}
-
-/* Does the device see other memory than the processor? */
-static bool dma_buf_late_bounced(struct dma_buf_late_mapping *m)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	/*
-	 * Behind an IOMMU only parts of its pages bounce, which there are none
-	 * of; other operations than these two keep it to themselves.
-	 */
-	if (use_dma_iommu(m->dev) || get_dma_ops(m->dev))
-		return false;
-
-	for_each_sgtable_dma_sg(&m->sgt, sg, i) {
-		if (dma_to_phys(m->dev, sg_dma_address(sg)) != sg_phys(sg))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Several devices have the same memory mapped, which the DMA API takes for a
- * mistake unless it is told that caches are cared for here.
- */
-static void dma_buf_late_unmap_dma(struct dma_buf_late_mapping *m)
-{
-	if (m->direct)
-		return;
-
-	dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
-	dma_unmap_sgtable(m->dev, &m->sgt, m->dir, DMA_ATTR_SKIP_CPU_SYNC);
-}
-
-/* The device's own constraints count entries of its table. */
-static int dma_buf_late_map_dma(struct dma_buf_late_mapping *m,
-				const struct dma_buf_constraints *c,
-				struct dma_buf_conflict *conflict)
-{
-	int ret;
-
-	if (dma_buf_late_is_direct(m->dev))
-		ret = dma_buf_late_map_direct(m);
-	else
-		ret = dma_map_sgtable(m->dev, &m->sgt, m->dir,
-				      DMA_ATTR_SKIP_CPU_SYNC);
-	if (ret)
-		return ret;
-
-	if (dma_buf_late_bounced(m)) {
-		/* Nothing has been copied there, and nothing is copied back. */
-		dma_unmap_sgtable(m->dev, &m->sgt, m->dir,
-				  DMA_ATTR_SKIP_CPU_SYNC);
-		*conflict = (struct dma_buf_conflict) {
-			.field = DMA_BUF_FIELD_BOUNCE, .wanted = 0, .found = 1,
-		};
-		return -EBUSY;
-	}
-
-	if (!m->direct)
-		dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
-	/* Behind an IOMMU the device's own limits are of its addresses. */
-	if (use_dma_iommu(m->dev))
-		return 0;
-
-	ret = dma_buf_constraints_check_table(c, &m->sgt, conflict);
-	if (ret)
-		dma_buf_late_unmap_dma(m);
-	return ret;
-}
-
 /**
- * dma_buf_late_map - map the storage for a device, and place it before
- * @late: storage
+ * dma_buf_late_map - &dma_buf_ops.map_dma_buf: map the storage for a device
  * @attach: attachment
  * @dir: direction of the DMA
  *
- * For &dma_buf_ops.map_dma_buf.
+ * Places the storage before.
  *
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: the table for dma_buf_late_unmap(), or ERR_PTR: -EBUSY when the
  * storage does not suit and can't move, none can suit, or the device would see
- * a copy; -ENOMEM; -ERESTARTSYS or -EINTR after a signal; or the error of
- * dma_map_sgtable().
+ * a copy that it may not have; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS
+ * or -EINTR after a signal; or the error of dma_map_sgtable().
  */
-struct sg_table *dma_buf_late_map(struct dma_buf_late *late,
-				  struct dma_buf_attachment *attach,
+struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
 {
-	struct dma_buf_constraints own;
+	struct dma_buf_late *late = dma_buf_late_of(attach->dmabuf);
 	struct dma_buf_conflict conflict = { };
-	struct dma_buf_late_mapping *m;
+	struct sg_table *sgt;
 	int ret;
 
 	ret = dma_buf_late_place(late, attach);
 	if (ret)
 		return ERR_PTR(ret);
 
-	m = kzalloc(sizeof(*m), GFP_KERNEL);
-	if (!m)
-		return ERR_PTR(-ENOMEM);
-	m->dev = attach->dev;
-	m->dir = dir;
-
-	dma_buf_attachment_constraints(attach, &own);
-	ret = dma_buf_storage_table(late->storage, &own, &m->sgt);
-	if (ret)
-		goto err_free;
-	ret = dma_buf_late_map_dma(m, &own, &conflict);
-	if (ret)
-		goto err_table;
-
-	m->storage = dma_buf_storage_get(late->storage);
-	list_add(&m->node, &late->mappings);
-	return &m->sgt;
-
-err_table:
-	sg_free_table(&m->sgt);
+	sgt = dma_buf_late_mapping_create(late, attach, dir, &conflict);
 	if (conflict.field)
 		dma_buf_refuse(late->dmabuf, attach->dev, &conflict);
-err_free:
-	kfree(m);
-	return ERR_PTR(ret);
+	dma_buf_late_touch_locked(late);
+	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, DMA_BUF);
 
 /**
- * dma_buf_late_unmap - return a mapping
- * @late: storage
+ * dma_buf_late_unmap - &dma_buf_ops.unmap_dma_buf: return a mapping
+ * @attach: attachment
  * @sgt: table from dma_buf_late_map()
- *
- * For &dma_buf_ops.unmap_dma_buf.
+ * @dir: direction of the DMA
  *
  * Context: may sleep; caller holds the reservation object.
  */
-void dma_buf_late_unmap(struct dma_buf_late *late, struct sg_table *sgt)
+void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			enum dma_data_direction dir)
 {
-	struct dma_buf_late_mapping *m =
-		container_of(sgt, struct dma_buf_late_mapping, sgt);
+	dma_resv_assert_held(attach->dmabuf->resv);
 
-	dma_resv_assert_held(late->resv);
-
-	list_del(&m->node);
-	dma_buf_late_unmap_dma(m);
-	sg_free_table(&m->sgt);
-	dma_buf_storage_put(m->storage);
-	kfree(m);
+	dma_buf_late_mapping_destroy(sgt);
+	dma_buf_late_touch_locked(dma_buf_late_of(attach->dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
 
 /**
- * dma_buf_late_begin_cpu_access - show the processor what devices wrote
- * @late: storage
+ * dma_buf_late_begin_cpu_access - &dma_buf_ops.begin_cpu_access
+ * @dmabuf: buffer
+ * @dir: any direction
  *
- * For &dma_buf_ops.begin_cpu_access, of any direction.
+ * Shows the processor what devices wrote.
  *
  * Context: may sleep; takes the reservation object.
  *
  * Return: 0.
  */
-int dma_buf_late_begin_cpu_access(struct dma_buf_late *late)
+int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
+				  enum dma_data_direction dir)
 {
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+
 	dma_resv_lock(late->resv, NULL);
 	if (late->vaddr)
 		invalidate_kernel_vmap_range(late->vaddr, late->size);
-	dma_buf_late_sync(late, true);
+	dma_buf_late_sync_for_cpu(late);
 	dma_resv_unlock(late->resv);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
 
 /**
- * dma_buf_late_end_cpu_access - show devices what the processor wrote
- * @late: storage
+ * dma_buf_late_end_cpu_access - &dma_buf_ops.end_cpu_access
+ * @dmabuf: buffer
+ * @dir: DMA_FROM_DEVICE when the processor has only read
  *
- * For &dma_buf_ops.end_cpu_access, of any direction.
+ * Shows devices what the processor wrote.
  *
  * Context: may sleep; takes the reservation object.
  *
  * Return: 0.
  */
-int dma_buf_late_end_cpu_access(struct dma_buf_late *late)
+int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
+				enum dma_data_direction dir)
 {
+	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+
 	dma_resv_lock(late->resv, NULL);
 	if (late->vaddr)
 		flush_kernel_vmap_range(late->vaddr, late->size);
-	dma_buf_late_sync(late, false);
+	dma_buf_late_sync_for_device(late, dir != DMA_FROM_DEVICE);
 	dma_resv_unlock(late->resv);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
 
 /**
- * dma_buf_late_vmap - map the storage into the kernel, and place it before
+ * dma_buf_late_vmap_own - map the storage into the kernel, and place it before
  * @late: storage
  * @map: filled in
  *
- * For &dma_buf_ops.vmap, or an object's own; all share one mapping.
+ * For the exporter itself; all share one mapping.
  *
  * Context: may sleep; caller holds the reservation object.
  *
- * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined;
- * -EINTR after a fatal signal.
+ * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined; -EIO
+ * when the content can't be read from swap; -EINTR after a fatal signal.
  */
-int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map)
+int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 {
 	int ret = dma_buf_late_place(late, NULL);
 
@@ -597,18 +537,19 @@ int dma_buf_late_vmap(struct dma_buf_late *late, struct iosys_map *map)
 			return -ENOMEM;
 	}
 	late->vmaps++;
+	dma_buf_late_touch_locked(late);
 	iosys_map_set_vaddr(map, late->vaddr);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap_own, DMA_BUF);
 
 /**
- * dma_buf_late_vunmap - undo one dma_buf_late_vmap()
+ * dma_buf_late_vunmap_own - undo one dma_buf_late_vmap_own()
  * @late: storage
  *
  * Context: may sleep; caller holds the reservation object.
  */
-void dma_buf_late_vunmap(struct dma_buf_late *late)
+void dma_buf_late_vunmap_own(struct dma_buf_late *late)
 {
 	dma_resv_assert_held(late->resv);
 
@@ -616,6 +557,35 @@ void dma_buf_late_vunmap(struct dma_buf_late *late)
 		return;
 	vunmap(late->vaddr);
 	late->vaddr = NULL;
+	dma_buf_late_touch_locked(late);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap_own, DMA_BUF);
+
+/**
+ * dma_buf_late_vmap - &dma_buf_ops.vmap: map the storage into the kernel
+ * @dmabuf: buffer
+ * @map: filled in
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: as dma_buf_late_vmap_own().
+ */
+int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	return dma_buf_late_vmap_own(dma_buf_late_of(dmabuf), map);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
+
+/**
+ * dma_buf_late_vunmap - &dma_buf_ops.vunmap: undo one dma_buf_late_vmap()
+ * @dmabuf: buffer
+ * @map: what that filled in
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	dma_buf_late_vunmap_own(dma_buf_late_of(dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
 
@@ -682,23 +652,23 @@ static const struct vm_operations_struct dma_buf_late_vm_ops = {
 };
 
 /**
- * dma_buf_late_mmap - mapping of the dma-buf's file
- * @late: storage
- * @vma: mapping, whose file keeps @late
+ * dma_buf_late_mmap - &dma_buf_ops.mmap: mapping of the dma-buf's file
+ * @dmabuf: buffer
+ * @vma: mapping, whose file keeps the storage
  *
- * For &dma_buf_ops.mmap. Pages come with faults.
+ * Pages come with faults.
  *
  * Context: mmap_lock held for writing.
  *
  * Return: 0; -EINVAL for a private mapping that could be written.
  */
-int dma_buf_late_mmap(struct dma_buf_late *late, struct vm_area_struct *vma)
+int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	if (is_cow_mapping(vma->vm_flags))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_private_data = late;
+	vma->vm_private_data = dma_buf_late_of(dmabuf);
 	vma->vm_ops = &dma_buf_late_vm_ops;
 	return 0;
 }

@@ -4,12 +4,15 @@
  * first wrong step anywhere is reported, not only the unlucky one.
  *
  * dma_resv.c does the same for what lies around a reservation object: mmap_lock
- * outside, memory reclaim inside. Here are the locks that this core adds.
+ * outside, memory reclaim and the lock of a file's mappings inside, which late
+ * storage takes to be taken out of page tables. Here are the locks that this
+ * core adds.
  */
 #include <linux/percpu.h>
 #include <linux/sched/mm.h>
 
 #include "dma_buf_internal.h"
+#include "dma_buf_late_internal.h"
 
 #if IS_ENABLED(CONFIG_LOCKDEP) && IS_ENABLED(CONFIG_DEBUG_FS)
 
@@ -25,6 +28,8 @@ static int __init dma_buf_lockdep_prime(void)
 	fs_reclaim_acquire(GFP_KERNEL);
 	spin_lock(&dma_buf_kept_lock);
 	spin_unlock(&dma_buf_kept_lock);
+	spin_lock(&dma_buf_late_lock);
+	spin_unlock(&dma_buf_late_lock);
 	fs_reclaim_release(GFP_KERNEL);
 	dma_resv_unlock(&resv);
 	mutex_unlock(list_lock);

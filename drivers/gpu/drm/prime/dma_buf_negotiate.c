@@ -49,6 +49,7 @@ struct dma_buf_announced {
  * struct dma_buf_negotiation - what a buffer has once somebody negotiates
  * @late: the exporter's side; NULL if it does not place late, then only
  *	@refusal is used; set before the buffer can be found
+ * @storage: what dma_buf_late.c places for it, or NULL; set with @late
  * @announced: links &dma_buf_announced.node; protected by the reservation
  *	object
  * @count: length of @announced; protected by the reservation object
@@ -57,6 +58,7 @@ struct dma_buf_announced {
  */
 struct dma_buf_negotiation {
 	const struct dma_buf_late_ops *late;
+	struct dma_buf_late *storage;
 	struct list_head announced;
 	unsigned int count;
 	spinlock_t lock;	/* of @refusal */
@@ -140,6 +142,33 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
 	kfree(neg);
 }
 
+/* As dma_buf_set_late(); for dma_buf_late_of() with the storage. */
+int dma_buf_negotiation_start(struct dma_buf *dmabuf,
+			      const struct dma_buf_late_ops *ops,
+			      struct dma_buf_late *storage)
+{
+	struct dma_buf_negotiation *neg = negotiation_alloc();
+
+	if (!neg)
+		return -ENOMEM;
+
+	neg->late = ops;
+	neg->storage = storage;
+	if (cmpxchg(&to_dma_buf_object(dmabuf)->negotiation, NULL, neg)) {
+		kfree(neg);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* NULL unless the buffer was bound to storage of dma_buf_late.c. */
+struct dma_buf_late *dma_buf_late_of(struct dma_buf *dmabuf)
+{
+	struct dma_buf_negotiation *neg = negotiation_get(dmabuf);
+
+	return neg ? neg->storage : NULL;
+}
+
 /**
  * dma_buf_set_late - say that storage is placed when it is first used
  * @dmabuf: buffer, just exported; nobody else has it yet
@@ -147,7 +176,8 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
  *
  * Makes the buffer negotiable. The core maps it for nobody at attach then,
  * whatever exporter and importer are, and admits each device that joins; see
- * "DOC: negotiation".
+ * "DOC: negotiation". An exporter that has dma_buf_late.c place its storage
+ * calls dma_buf_late_bind() instead.
  *
  * Context: may sleep; no lock needed.
  *
@@ -156,21 +186,10 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
 int dma_buf_set_late(struct dma_buf *dmabuf,
 		     const struct dma_buf_late_ops *ops)
 {
-	struct dma_buf_negotiation *neg;
-
 	if (WARN_ON_ONCE(!ops || !ops->storage))
 		return -EINVAL;
 
-	neg = negotiation_alloc();
-	if (!neg)
-		return -ENOMEM;
-
-	neg->late = ops;
-	if (cmpxchg(&to_dma_buf_object(dmabuf)->negotiation, NULL, neg)) {
-		kfree(neg);
-		return -EBUSY;
-	}
-	return 0;
+	return dma_buf_negotiation_start(dmabuf, ops, NULL);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, DMA_BUF);
 

@@ -90,9 +90,9 @@
  * Order, outermost first: mmap_lock or a list of buffers (debugfs), the
  * reservation object, memory reclaim. The mutex under which a directory in
  * sysfs is made (dma_buf_stats.c) is never held with any of them but the last.
- * The buffer's name lock, the lock of the last refusal, the lock of kept
- * attachments and the wait queue's lock nest inside anything; but for trylocks
- * nothing nests in them. The wait queue's lock is also taken inside a fence's
+ * The buffer's name lock, the lock of the last refusal, those of kept
+ * attachments and of idle storage and the wait queue's lock nest inside anything;
+ * but for trylocks nothing nests in them. The wait queue's lock is also taken inside a fence's
  * lock, from interrupts. The mutex of the device classes is taken with no other
  * lock held.
  * dma_buf_lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
@@ -464,6 +464,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 static int __init dma_buf_init(void)
 {
+	struct dentry *debugfs;
 	int ret = -ENOMEM;
 
 	dma_buf_cache = kmem_cache_create("dma_buf",
@@ -485,7 +486,9 @@ static int __init dma_buf_init(void)
 		goto err_stats;
 	}
 
-	dma_buf_keep_init(dma_buf_debugfs_init());
+	debugfs = dma_buf_debugfs_init();
+	dma_buf_keep_init(debugfs);
+	dma_buf_late_swap_init(debugfs);
 	return 0;
 
 err_stats:

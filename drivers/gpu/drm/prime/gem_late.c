@@ -14,115 +14,23 @@ static struct dma_buf_late *drm_gem_late_of(struct drm_gem_object *obj)
 	return &to_drm_gem_late_object(obj)->late;
 }
 
-static struct dma_buf_late *drm_gem_late_of_dmabuf(struct dma_buf *dmabuf)
-{
-	return drm_gem_late_of(dmabuf->priv);
-}
-
 /* --- the dma-buf --- */
-
-static int drm_gem_late_dmabuf_pin(struct dma_buf_attachment *attach)
-{
-	return dma_buf_late_pin(drm_gem_late_of_dmabuf(attach->dmabuf), attach);
-}
-
-static void drm_gem_late_dmabuf_unpin(struct dma_buf_attachment *attach)
-{
-	dma_buf_late_unpin(drm_gem_late_of_dmabuf(attach->dmabuf));
-}
-
-static struct sg_table *
-drm_gem_late_dmabuf_map(struct dma_buf_attachment *attach,
-			enum dma_data_direction dir)
-{
-	return dma_buf_late_map(drm_gem_late_of_dmabuf(attach->dmabuf), attach, dir);
-}
-
-static void drm_gem_late_dmabuf_unmap(struct dma_buf_attachment *attach,
-				      struct sg_table *sgt,
-				      enum dma_data_direction dir)
-{
-	dma_buf_late_unmap(drm_gem_late_of_dmabuf(attach->dmabuf), sgt);
-}
-
-static int drm_gem_late_dmabuf_begin(struct dma_buf *dmabuf,
-				     enum dma_data_direction dir)
-{
-	return dma_buf_late_begin_cpu_access(drm_gem_late_of_dmabuf(dmabuf));
-}
-
-static int drm_gem_late_dmabuf_end(struct dma_buf *dmabuf,
-				   enum dma_data_direction dir)
-{
-	return dma_buf_late_end_cpu_access(drm_gem_late_of_dmabuf(dmabuf));
-}
-
-static int drm_gem_late_dmabuf_mmap(struct dma_buf *dmabuf,
-				    struct vm_area_struct *vma)
-{
-	return dma_buf_late_mmap(drm_gem_late_of_dmabuf(dmabuf), vma);
-}
-
-static int drm_gem_late_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	return dma_buf_late_vmap(drm_gem_late_of_dmabuf(dmabuf), map);
-}
-
-static void drm_gem_late_dmabuf_vunmap(struct dma_buf *dmabuf,
-				       struct iosys_map *map)
-{
-	dma_buf_late_vunmap(drm_gem_late_of_dmabuf(dmabuf));
-}
 
 static void drm_gem_late_dmabuf_release(struct dma_buf *dmabuf)
 {
-	struct dma_buf_late *late = drm_gem_late_of_dmabuf(dmabuf);
-
-	dma_resv_lock(late->resv, NULL);
-	/* The object may have been exported again meanwhile. */
-	if (late->dmabuf == dmabuf)
-		late->dmabuf = NULL;
-	dma_resv_unlock(late->resv);
-
+	dma_buf_late_unbind(dmabuf);
 	drm_gem_dmabuf_release(dmabuf);
 }
 
 static const struct dma_buf_ops drm_gem_late_dmabuf_ops = {
-	.pin = drm_gem_late_dmabuf_pin,
-	.unpin = drm_gem_late_dmabuf_unpin,
-	.map_dma_buf = drm_gem_late_dmabuf_map,
-	.unmap_dma_buf = drm_gem_late_dmabuf_unmap,
-	.begin_cpu_access = drm_gem_late_dmabuf_begin,
-	.end_cpu_access = drm_gem_late_dmabuf_end,
-	.mmap = drm_gem_late_dmabuf_mmap,
-	.vmap = drm_gem_late_dmabuf_vmap,
-	.vunmap = drm_gem_late_dmabuf_vunmap,
+	DMA_BUF_LATE_OPS,
 	.release = drm_gem_late_dmabuf_release,
-};
-
-static int drm_gem_late_storage(struct dma_buf *dmabuf,
-				struct dma_buf_storage_info *info)
-{
-	return dma_buf_late_describe(drm_gem_late_of_dmabuf(dmabuf), info);
-}
-
-static int drm_gem_late_admit(struct dma_buf *dmabuf,
-			      const struct dma_buf_constraints *merged,
-			      struct dma_buf_conflict *conflict)
-{
-	return dma_buf_late_admit(drm_gem_late_of_dmabuf(dmabuf), merged, conflict);
-}
-
-static const struct dma_buf_late_ops drm_gem_late_ops = {
-	.storage = drm_gem_late_storage,
-	.admit = drm_gem_late_admit,
 };
 
 /* --- the object --- */
 
 static struct dma_buf *drm_gem_late_export(struct drm_gem_object *obj, int flags)
 {
-	struct dma_buf_late *late = drm_gem_late_of(obj);
 	struct dma_buf_export_info info = {
 		.exp_name = obj->dev->driver->name,
 		.owner = obj->dev->driver->fops->owner,
@@ -139,15 +47,11 @@ static struct dma_buf *drm_gem_late_export(struct drm_gem_object *obj, int flags
 	if (IS_ERR(dmabuf))
 		return dmabuf;
 
-	ret = dma_buf_set_late(dmabuf, &drm_gem_late_ops);
+	ret = dma_buf_late_bind(drm_gem_late_of(obj), dmabuf);
 	if (ret) {
 		dma_buf_put(dmabuf);
 		return ERR_PTR(ret);
 	}
-
-	dma_resv_lock(obj->resv, NULL);
-	late->dmabuf = dmabuf;
-	dma_resv_unlock(obj->resv);
 	return dmabuf;
 }
 
@@ -162,22 +66,22 @@ static void drm_gem_late_free(struct drm_gem_object *obj)
 
 static int drm_gem_late_pin(struct drm_gem_object *obj)
 {
-	return dma_buf_late_pin(drm_gem_late_of(obj), NULL);
+	return dma_buf_late_pin_own(drm_gem_late_of(obj));
 }
 
 static void drm_gem_late_unpin(struct drm_gem_object *obj)
 {
-	dma_buf_late_unpin(drm_gem_late_of(obj));
+	dma_buf_late_unpin_own(drm_gem_late_of(obj));
 }
 
 static int drm_gem_late_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	return dma_buf_late_vmap(drm_gem_late_of(obj), map);
+	return dma_buf_late_vmap_own(drm_gem_late_of(obj), map);
 }
 
 static void drm_gem_late_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	dma_buf_late_vunmap(drm_gem_late_of(obj));
+	dma_buf_late_vunmap_own(drm_gem_late_of(obj));
 }
 
 static int drm_gem_late_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
