@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <linux/dma-buf-constraints.h>
 #include <libdrm/drm_mode.h>
@@ -87,9 +88,10 @@ static int add_device(int fd, int device)
 
 /* --- devices --- */
 
-/* The next program finds the importers as they were. */
+/* The next program finds the importers as they were, and no swap. */
 void prime_restore(void)
 {
+	swapoff("/dev/ram0");
 	for (unsigned int i = 0; i < 2; i++)
 		check_ok(mock_limits(mock_open(i), MOCK_NO_LIMITS));
 }
@@ -531,10 +533,9 @@ static void need_swap(unsigned int megabytes)
 
 	if (access("/proc/swaps", F_OK))
 		prime_skip("a kernel without swap (CONFIG_SWAP)");
-	/* That of an earlier subtest will do. */
+	/* prime_restore() takes it off. */
 	snprintf(command, sizeof(command),
-		 "grep -q ^/dev /proc/swaps || { modprobe brd rd_nr=1 rd_size=%u && "
-		 "mkswap /dev/ram0 && swapon /dev/ram0; } >/dev/null 2>&1",
+		 "{ modprobe brd rd_nr=1 rd_size=%u && mkswap /dev/ram0 && swapon /dev/ram0; } >/dev/null 2>&1",
 		 megabytes * 1024);
 	if (system(command))
 		prime_skip("no RAM disk to swap to (CONFIG_BLK_DEV_RAM)");
