@@ -82,7 +82,7 @@ struct dma_buf_add_device {
 #define DMA_BUF_STORAGE_CONTIGUOUS	(1u << 1)
 #define DMA_BUF_STORAGE_COHERENT	(1u << 2)
 #define DMA_BUF_STORAGE_MAPPED		(1u << 3) /* a device has it mapped: it can't move now */
-#define DMA_BUF_STORAGE_SWAPPED		(1u << 4) /* given back for want of memory, until it is used */
+#define DMA_BUF_STORAGE_SWAPPED		(1u << 4) /* given back until it is used again */
 
 #define DMA_BUF_ZONE_NONE	0
 #define DMA_BUF_ZONE_DMA	1
