@@ -26,7 +26,7 @@ enum dma_data_direction;
 /**
  * struct drm_prime_file_private - a &drm_file's table of handles and dma-bufs
  *
- * Opaque to drivers; gem_prime_cache.c owns it.
+ * Opaque to drivers; gem/table.c owns it.
  */
 struct drm_prime_file_private {
 /* private: */
@@ -35,7 +35,7 @@ struct drm_prime_file_private {
 	struct rb_root handles;	/* the same entries by handle */
 };
 
-/* gem_prime_handle.c: handles and file descriptors */
+/* gem/handle.c: handles and file descriptors */
 int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,
 			       int prime_fd, uint32_t *handle);
 struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
@@ -44,13 +44,13 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_priv,
 			       uint32_t handle, uint32_t flags, int *prime_fd);
 
-/* gem_prime_export.c */
+/* gem/export.c */
 struct dma_buf *drm_gem_dmabuf_export(struct drm_device *dev,
 				      struct dma_buf_export_info *exp_info);
 void drm_gem_dmabuf_release(struct dma_buf *dma_buf);
 struct dma_buf *drm_gem_prime_export(struct drm_gem_object *obj, int flags);
 
-/* gem_prime_ops.c: dma_buf_ops over drm_gem_object_funcs */
+/* gem/ops.c: dma_buf_ops over drm_gem_object_funcs */
 int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach);
 void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach);
 struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
@@ -62,7 +62,7 @@ void drm_gem_dmabuf_vunmap(struct dma_buf *dma_buf, struct iosys_map *map);
 int drm_gem_prime_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 int drm_gem_dmabuf_mmap(struct dma_buf *dma_buf, struct vm_area_struct *vma);
 
-/* gem_prime_import.c */
+/* gem/import.c */
 struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev,
 						struct dma_buf *dma_buf,
 						struct device *attach_dev);
@@ -70,7 +70,7 @@ struct drm_gem_object *drm_gem_prime_import(struct drm_device *dev,
 					    struct dma_buf *dma_buf);
 void drm_prime_gem_destroy(struct drm_gem_object *obj, struct sg_table *sg);
 
-/* gem_prime_sg.c: scatter lists */
+/* gem/sg.c: scatter lists */
 struct sg_table *drm_prime_pages_to_sg(struct drm_device *dev,
 				       struct page **pages, unsigned int nr_pages);
 unsigned long drm_prime_get_contiguous_size(struct sg_table *sgt);

@@ -122,7 +122,7 @@ bool dma_buf_is_late(struct dma_buf *dmabuf);
 void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 		    const struct dma_buf_conflict *conflict);
 
-/* -EBUSY instead of sleeping; see dma_buf_map.c. */
+/* -EBUSY instead of sleeping; see core/map.c. */
 struct sg_table *
 dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir);

@@ -24,7 +24,7 @@ struct mem_cgroup;
 struct sg_table;
 struct vm_fault;
 
-/* private: what becomes of storage, as dma_buf_late_swap.c sees it */
+/* private: what becomes of storage, as negotiate/late_swap.c sees it */
 enum dma_buf_late_state {
 	DMA_BUF_LATE_NONE,	/* not placed yet */
 	DMA_BUF_LATE_USED,	/* mapped, pinned or vmapped */
@@ -53,7 +53,7 @@ enum dma_buf_late_state {
  * @vmaps: kernel mappings not undone
  * @vaddr: the kernel mapping that they share
  * @idle: links it with others that may be given back; protected, as the next
- *	two, by a spinlock of dma_buf_late_swap.c
+ *	two, by a spinlock of negotiate/late_swap.c
  * @state: what it is counted as
  * @swapping: a thread looks whether it may be given back, or does it
  * @ending: nobody wants the content any more; set once

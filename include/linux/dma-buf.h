@@ -6,7 +6,7 @@
  * for their device) and the core in between. Names, layouts and values are
  * those of Linux 6.12; each function is documented where it is defined, in
  * drivers/gpu/drm/prime/, and which lock it wants is tabulated there in
- * "DOC: locking" of dma_buf_object.c.
+ * "DOC: locking" of core/object.c.
  */
 #ifndef __DMA_BUF_H__
 #define __DMA_BUF_H__
@@ -235,7 +235,7 @@ struct dma_buf {
 	/** @poll: pollers of @file. */
 	wait_queue_head_t poll;
 
-	/* private: see dma_buf_poll.c */
+	/* private: see core/poll.c */
 	struct dma_buf_poll_cb_t {
 		struct dma_fence_cb cb;
 		wait_queue_head_t *poll;

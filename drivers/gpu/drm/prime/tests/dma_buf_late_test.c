@@ -17,8 +17,8 @@
 
 #include <kunit/static_stub.h>
 
-#include "../dma_buf_late_internal.h"
-#include "../dma_buf_storage.h"
+#include "../negotiate/internal.h"
+#include "../negotiate/storage.h"
 #include "mock_importer.h"
 
 #define SIZE SZ_256K

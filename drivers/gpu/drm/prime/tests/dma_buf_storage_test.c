@@ -10,7 +10,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "../dma_buf_storage.h"
+#include "../negotiate/storage.h"
 #include "prime_test.h"
 
 static void storage_end(void *data)

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What user space does with a dma-buf file: ioctls, the name, seeking for the
+ * size, fdinfo. Longer stories have files of their own and are called from
+ * here: CPU access and mmap, poll, sync_file.
+ */
+#include <linux/compat.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/*
+ * Last reference gone: make the buffer unfindable. Its memory goes with the
+ * dentry, see "DOC: lifetime".
+ */
+static int dma_buf_release(struct inode *inode, struct file *file)
+{
+	struct dma_buf_object *obj;
+
+	/* An export that failed half way has a file but no buffer yet. */
+	if (!file->private_data)
+		return 0;
+
+	obj = to_dma_buf_object(file->private_data);
+	dma_buf_stats_del(obj);
+	dma_buf_list_del(obj);
+	dma_buf_poll_fini(obj);
+	return 0;
+}
+
+static int dma_buf_mmap_file(struct file *file, struct vm_area_struct *vma)
+{
+	struct dma_buf *dmabuf = file->private_data;
+
+	if (!dmabuf->ops->mmap || !dma_buf_range_fits(dmabuf, vma, vma->vm_pgoff))
+		return -EINVAL;
+
+	return dmabuf->ops->mmap(dmabuf, vma);
+}
+
+/*
+ * The file has no position. Seeking exists so that a program can learn the
+ * size: SEEK_END gives it, SEEK_SET is the way back, both with offset 0 only.
+ */
+static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct dma_buf *dmabuf = file->private_data;
+
+	if (offset)
+		return -EINVAL;
+
+	switch (whence) {
+	case SEEK_SET:
+		return 0;
+	case SEEK_END:
+		return dmabuf->size;
+	default:
+		return -EINVAL;
+	}
+}
+
+static long dma_buf_ioctl_sync(struct dma_buf *dmabuf,
+			       const struct dma_buf_sync __user *uarg)
+{
+	static const enum dma_data_direction directions[] = {
+		[DMA_BUF_SYNC_READ] = DMA_FROM_DEVICE,
+		[DMA_BUF_SYNC_WRITE] = DMA_TO_DEVICE,
+		[DMA_BUF_SYNC_RW] = DMA_BIDIRECTIONAL,
+	};
+	struct dma_buf_sync arg;
+	enum dma_data_direction dir;
+
+	if (copy_from_user(&arg, uarg, sizeof(arg)))
+		return -EFAULT;
+
+	if (arg.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK)
+		return -EINVAL;
+	if (!(arg.flags & DMA_BUF_SYNC_RW))
+		return -EINVAL;
+	dir = directions[arg.flags & DMA_BUF_SYNC_RW];
+
+	if (arg.flags & DMA_BUF_SYNC_END)
+		return dma_buf_end_cpu_access(dmabuf, dir);
+
+	return dma_buf_begin_cpu_access(dmabuf, dir);
+}
+
+static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf,
+				   const char __user *uname)
+{
+	const char *name = strndup_user(uname, DMA_BUF_NAME_LEN);
+
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+
+	/* The lock is not for long: the old name is freed outside. */
+	spin_lock(&dmabuf->name_lock);
+	swap(dmabuf->name, name);
+	spin_unlock(&dmabuf->name_lock);
+
+	kfree(name);
+	return 0;
+}
+
+static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct dma_buf *dmabuf = file->private_data;
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case DMA_BUF_IOCTL_SYNC:
+		return dma_buf_ioctl_sync(dmabuf, uarg);
+	case DMA_BUF_SET_NAME_A:
+	case DMA_BUF_SET_NAME_B:
+		return dma_buf_ioctl_set_name(dmabuf, uarg);
+	case DMA_BUF_IOCTL_EXPORT_SYNC_FILE:
+		return dma_buf_sync_file_export(dmabuf, uarg);
+	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
+		return dma_buf_sync_file_import(dmabuf, uarg);
+	default:
+		return dma_buf_negotiate_ioctl(dmabuf, cmd, uarg);
+	}
+}
+
+static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct dma_buf *dmabuf = file->private_data;
+	/* Reading fdinfo holds a reference itself, which is not news. */
+	long count = file_count(file) - 1;
+
+	seq_printf(m, "size:\t%zu\ncount:\t%ld\nexp_name:\t%s\n",
+		   dmabuf->size, count, dmabuf->exp_name);
+
+	spin_lock(&dmabuf->name_lock);
+	if (dmabuf->name)
+		seq_printf(m, "name:\t%s\n", dmabuf->name);
+	spin_unlock(&dmabuf->name_lock);
+}
+
+const struct file_operations dma_buf_fops = {
+	.llseek = dma_buf_llseek,
+	.mmap = dma_buf_mmap_file,
+	.poll = dma_buf_poll,
+	.show_fdinfo = dma_buf_show_fdinfo,
+	.unlocked_ioctl = dma_buf_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,	/* no layout differs */
+	.release = dma_buf_release,
+};

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings: scatter lists of a buffer for an attached device, and the pins
+ * that keep the storage in place below them.
+ *
+ * Every mapping is made by dma_buf_mapping_create_locked() and returned by
+ * dma_buf_mapping_destroy_locked(), whether a caller asked for it or attach
+ * did, so that pin and wait are decided in one place.
+ */
+#include "internal.h"
+
+/*
+ * Storage that can move has to be pinned below a mapping, unless the importer
+ * follows moves and the kernel lets it.
+ */
+static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
+{
+	if (!dma_buf_is_dynamic(attach->dmabuf))
+		return false;
+
+	return !dma_buf_attachment_is_dynamic(attach) ||
+	       !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
+}
+
+/*
+ * Importers have no business with the pages behind a scatter list. With
+ * DMABUF_DEBUG the page pointers on loan are inverted, marks of chain and end
+ * excepted, so that who looks at them finds out. Doing it twice undoes it.
+ */
+static void dma_buf_table_scramble(struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		return;
+
+	for_each_sgtable_sg(sgt, sg, i)
+		sg->page_link ^= ~(unsigned long)SG_PAGE_LINK_MASK;
+}
+
+static void dma_buf_table_check_alignment(struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		return;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		dma_addr_t addr = sg_dma_address(sg);
+
+		if (PAGE_ALIGNED(addr) && PAGE_ALIGNED(sg_dma_len(sg)))
+			continue;
+		pr_debug("segment %u of an exported buffer is not page aligned: %pad, %u bytes\n",
+			 i, &addr, sg_dma_len(sg));
+	}
+}
+
+/*
+ * A static importer knows nothing of fences that move or clear the storage.
+ * They have to be over before it sees an address: they are waited for, or,
+ * where the caller can't wait, make it -EBUSY.
+ */
+static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach,
+					 bool may_wait)
+{
+	struct dma_resv *resv = attach->dmabuf->resv;
+	long ret;
+
+	if (dma_buf_attachment_is_dynamic(attach))
+		return 0;
+
+	if (!may_wait)
+		return dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL) ?
+			       0 : -EBUSY;
+
+	ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	return ret < 0 ? ret : 0;
+}
+
+/* The mapping of a kept attachment, as if its new importer had made it. */
+int dma_buf_mapping_revive_locked(struct dma_buf_attachment *attach,
+				  bool may_wait)
+{
+	struct dma_buf_attachment_object *obj = to_dma_buf_attachment_object(attach);
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (!obj->unwaited)
+		return 0;
+
+	ret = dma_buf_mapping_settle_locked(attach, may_wait);
+	if (!ret)
+		obj->unwaited = false;
+	return ret;
+}
+
+static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
+					  enum dma_data_direction dir,
+					  bool may_wait)
+{
+	struct dma_buf *dmabuf = attach->dmabuf;
+	struct sg_table *sgt;
+	int ret;
+
+	sgt = dmabuf->ops->map_dma_buf(attach, dir);
+	if (!sgt)
+		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(sgt))
+		return sgt;
+
+	ret = dma_buf_mapping_settle_locked(attach, may_wait);
+	if (ret) {
+		dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
+		return ERR_PTR(ret);
+	}
+
+	dma_buf_table_check_alignment(sgt);
+	dma_buf_table_scramble(sgt);
+	return sgt;
+}
+
+struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach,
+					       enum dma_data_direction dir,
+					       bool may_wait)
+{
+	const bool pin = dma_buf_mapping_wants_pin(attach);
+	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+	struct sg_table *sgt;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (pin) {
+		ret = ops->pin(attach);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+
+	sgt = dma_buf_table_map(attach, dir, may_wait);
+	if (IS_ERR(sgt) && pin)
+		ops->unpin(attach);
+
+	return sgt;
+}
+
+void dma_buf_mapping_destroy_locked(struct dma_buf_attachment *attach,
+				    struct sg_table *sgt,
+				    enum dma_data_direction dir)
+{
+	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	dma_buf_table_scramble(sgt);
+	ops->unmap_dma_buf(attach, sgt, dir);
+	if (dma_buf_mapping_wants_pin(attach))
+		ops->unpin(attach);
+}
+
+/**
+ * dma_buf_pin - keep the storage where it is
+ * @attach: attachment of a dynamic importer
+ *
+ * For what can't follow a move, such as scanout. It blocks memory for
+ * everybody else, so importers limit how much user space can pin.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0, also when the storage never moves; otherwise the error of the
+ * exporter's pin.
+ */
+int dma_buf_pin(struct dma_buf_attachment *attach)
+{
+	struct dma_buf *dmabuf = attach->dmabuf;
+
+	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
+	dma_resv_assert_held(dmabuf->resv);
+
+	return dma_buf_is_dynamic(dmabuf) ? dmabuf->ops->pin(attach) : 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
+
+/**
+ * dma_buf_unpin - let the storage move again
+ * @attach: attachment that dma_buf_pin() succeeded on
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void dma_buf_unpin(struct dma_buf_attachment *attach)
+{
+	struct dma_buf *dmabuf = attach->dmabuf;
+
+	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
+	dma_resv_assert_held(dmabuf->resv);
+
+	if (dma_buf_is_dynamic(dmabuf))
+		dmabuf->ops->unpin(attach);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
+
+static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir,
+					   bool may_wait)
+{
+	struct sg_table *sgt;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (attach->sgt) {
+		if (attach->dir != DMA_BIDIRECTIONAL && attach->dir != dir)
+			return ERR_PTR(-EBUSY);
+		ret = dma_buf_mapping_revive_locked(attach, may_wait);
+		return ret ? ERR_PTR(ret) : attach->sgt;
+	}
+
+	sgt = dma_buf_mapping_create_locked(attach, dir, may_wait);
+	if (!IS_ERR(sgt) && attach->dmabuf->ops->cache_sgt_mapping) {
+		attach->dir = dir;
+		attach->sgt = sgt;
+	}
+
+	return sgt;
+}
+
+/**
+ * dma_buf_map_attachment - get the buffer's scatter list for a device
+ * @attach: attachment
+ * @dir: direction of the DMA
+ *
+ * The table's DMA addresses and lengths are multiples of PAGE_SIZE; its pages
+ * are not the importer's to look at. A dynamic importer waits for the
+ * DMA_RESV_USAGE_KERNEL fences itself before its device uses the addresses.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: the table for dma_buf_unmap_attachment(), or ERR_PTR: -EINVAL
+ * without an attachment; -EBUSY when the attachment keeps a mapping of another
+ * direction; -ENOMEM; -ERESTARTSYS after a signal; or the error of the
+ * exporter's pin or map_dma_buf.
+ */
+struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
+{
+	might_sleep();
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+
+	return dma_buf_map_locked(attach, dir, true);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
+
+/**
+ * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() with its lock
+ * @attach: attachment
+ * @dir: direction of the DMA
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: as dma_buf_map_attachment().
+ */
+struct sg_table *
+dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
+				enum dma_data_direction dir)
+{
+	struct sg_table *sgt;
+
+	might_sleep();
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	sgt = dma_buf_map_attachment(attach, dir);
+	dma_resv_unlock(attach->dmabuf->resv);
+
+	return sgt;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_try_map_attachment - map without waiting for anybody
+ * @attach: attachment
+ * @dir: direction of the DMA
+ *
+ * As dma_buf_map_attachment_unlocked(), but -EBUSY instead of waiting: for
+ * whoever holds the reservation object, and for fences that a map for this
+ * importer waits for, DMA_RESV_USAGE_KERNEL if it is static. A fence that the
+ * exporter adds while it pins or maps counts as well; the mapping is undone
+ * then.
+ *
+ * It may still sleep: the exporter's pin and map_dma_buf run as ever, and
+ * allocate, and may wait for what the core does not see. So it is no function
+ * for atomic context, but for a thread that has better to do than wait for
+ * another one, such as a work item that tries again at the next frame.
+ *
+ * Context: may sleep, as said; tries the reservation object, so the caller
+ * doesn't hold it.
+ *
+ * Return: the table for dma_buf_unmap_attachment_unlocked(), or ERR_PTR:
+ * -EBUSY when it would have to wait, or the attachment keeps a mapping of
+ * another direction; -EINVAL without an attachment; -ENOMEM; or the error of
+ * the exporter's pin or map_dma_buf.
+ */
+struct sg_table *
+dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
+			   enum dma_data_direction dir)
+{
+	struct sg_table *sgt = ERR_PTR(-EBUSY);
+	struct dma_resv *resv;
+
+	might_sleep();
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+
+	resv = attach->dmabuf->resv;
+	if (!dma_resv_trylock(resv))
+		return sgt;
+	/* Asked before too, so that nothing is moved to no avail. */
+	if (attach->sgt || dma_buf_attachment_is_dynamic(attach) ||
+	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
+		sgt = dma_buf_map_locked(attach, dir, false);
+	dma_resv_unlock(resv);
+
+	return sgt;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, DMA_BUF);
+
+/**
+ * dma_buf_unmap_attachment - return a scatter list
+ * @attach: attachment
+ * @sgt: table from dma_buf_map_attachment()
+ * @dir: the direction it was mapped with
+ *
+ * A table that the attachment keeps stays mapped until detach.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
+			      struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	might_sleep();
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (attach->sgt != sgt)
+		dma_buf_mapping_destroy_locked(attach, sgt, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
+
+/**
+ * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() with its lock
+ * @attach: attachment
+ * @sgt: table from dma_buf_map_attachment_unlocked()
+ * @dir: the direction it was mapped with
+ *
+ * Context: may sleep; takes the reservation object.
+ */
+void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
+				       struct sg_table *sgt,
+				       enum dma_data_direction dir)
+{
+	might_sleep();
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	dma_buf_unmap_attachment(attach, sgt, dir);
+	dma_resv_unlock(attach->dmabuf->resv);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dma_buf_ops in terms of drm_gem_object_funcs: what importers ask of a buffer
+ * becomes pin, get_sg_table, vmap and mmap of the GEM object in
+ * &dma_buf.priv. Drivers with operations of their own use them one by one.
+ */
+#include "internal.h"
+#include <drm-prime-layer/linux/dma-buf-keep.h>
+
+/**
+ * drm_gem_map_attach - &dma_buf_ops.attach for GEM objects
+ * @dma_buf: buffer
+ * @attach: new attachment
+ *
+ * Pins the object until drm_gem_map_detach().
+ *
+ * Context: may sleep; takes the object's reservation object.
+ *
+ * Return: 0; -ENOSYS when the buffer is mapped by drm_gem_map_dma_buf() and
+ * the object has no &drm_gem_object_funcs.get_sg_table; or the error of
+ * &drm_gem_object_funcs.pin.
+ */
+int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+	bool wants_table = dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf;
+
+	/* Better told now than when the importer maps. */
+	if (wants_table && !obj->funcs->get_sg_table)
+		return -ENOSYS;
+
+	return drm_gem_pin(obj);
+}
+EXPORT_SYMBOL(drm_gem_map_attach);
+
+/**
+ * drm_gem_map_detach - &dma_buf_ops.detach for GEM objects
+ * @dma_buf: buffer
+ * @attach: attachment that ends
+ *
+ * Context: may sleep; takes the object's reservation object.
+ */
+void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
+{
+	drm_gem_unpin(dma_buf->priv);
+}
+EXPORT_SYMBOL(drm_gem_map_detach);
+
+static void drm_prime_table_free(struct sg_table *sgt)
+{
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
+/* With operations of the driver's own in the table, that is its to decide. */
+static bool drm_prime_mapping_may_stay(struct dma_buf *dmabuf,
+				       struct sg_table *sgt)
+{
+	const struct dma_buf_ops *ops = dmabuf->ops;
+
+	return ops->attach == drm_gem_map_attach &&
+	       ops->detach == drm_gem_map_detach &&
+	       ops->map_dma_buf == drm_gem_map_dma_buf &&
+	       ops->unmap_dma_buf == drm_gem_unmap_dma_buf &&
+	       drm_prime_table_is_shmem(dmabuf->priv, sgt);
+}
+
+/**
+ * drm_gem_map_dma_buf - &dma_buf_ops.map_dma_buf for GEM objects
+ * @attach: attachment
+ * @dir: direction of the DMA
+ *
+ * Maps the scatter list of &drm_gem_object_funcs.get_sg_table for the device.
+ * CPU caches are left to &dma_buf_ops.begin_cpu_access and end_cpu_access.
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: the table, or ERR_PTR: -EINVAL without a direction; -ENOSYS without
+ * get_sg_table; -ENOMEM; the error of get_sg_table or of dma_map_sgtable().
+ */
+struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
+				     enum dma_data_direction dir)
+{
+	struct drm_gem_object *obj = attach->dmabuf->priv;
+	struct sg_table *sgt;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (WARN_ON_ONCE(!obj->funcs->get_sg_table))
+		return ERR_PTR(-ENOSYS);
+	if (WARN_ON_ONCE(dir == DMA_NONE))
+		return ERR_PTR(-EINVAL);
+
+	sgt = obj->funcs->get_sg_table(obj);
+	if (IS_ERR(sgt))
+		return sgt;
+
+	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	if (!ret) {
+		if (drm_prime_mapping_may_stay(attach->dmabuf, sgt))
+			dma_buf_allow_keep(attach);
+		return sgt;
+	}
+
+	drm_prime_table_free(sgt);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL(drm_gem_map_dma_buf);
+
+/**
+ * drm_gem_unmap_dma_buf - &dma_buf_ops.unmap_dma_buf for GEM objects
+ * @attach: attachment
+ * @sgt: table from drm_gem_map_dma_buf(), freed; NULL is ignored
+ * @dir: the direction it was mapped with
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void drm_gem_unmap_dma_buf(struct dma_buf_attachment *attach,
+			   struct sg_table *sgt, enum dma_data_direction dir)
+{
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (sgt) {
+		dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+		drm_prime_table_free(sgt);
+	}
+}
+EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
+
+/**
+ * drm_gem_dmabuf_vmap - &dma_buf_ops.vmap for GEM objects
+ * @dma_buf: buffer
+ * @map: where to return the mapping
+ *
+ * Context: may sleep; caller holds the reservation object.
+ *
+ * Return: 0; -EOPNOTSUPP when the driver has no vmap; -ENOMEM; or the error of
+ * &drm_gem_object_funcs.vmap.
+ */
+int drm_gem_dmabuf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
+{
+	return drm_gem_vmap(dma_buf->priv, map);
+}
+EXPORT_SYMBOL(drm_gem_dmabuf_vmap);
+
+/**
+ * drm_gem_dmabuf_vunmap - &dma_buf_ops.vunmap for GEM objects
+ * @dma_buf: buffer
+ * @map: mapping from drm_gem_dmabuf_vmap(), cleared
+ *
+ * Context: may sleep; caller holds the reservation object.
+ */
+void drm_gem_dmabuf_vunmap(struct dma_buf *dma_buf, struct iosys_map *map)
+{
+	drm_gem_vunmap(dma_buf->priv, map);
+}
+EXPORT_SYMBOL(drm_gem_dmabuf_vunmap);
+
+/*
+ * For drivers that map through their file only: pretend that a client of the
+ * device, who may map this object and no other, mapped it by its fake offset.
+ */
+static int drm_prime_mmap_as_client(struct drm_gem_object *obj,
+				    struct vm_area_struct *vma)
+{
+	const struct file_operations *fops = obj->dev->driver->fops;
+	struct drm_file *client;
+	struct file *file;
+	int ret = -ENOMEM;
+
+	if (!fops || !fops->mmap)
+		return -ENODEV;
+
+	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	file = kzalloc(sizeof(*file), GFP_KERNEL);
+	if (!client || !file)
+		goto out;
+
+	client->minor = obj->dev->primary;
+	file->private_data = client;
+
+	ret = drm_vma_node_allow(&obj->vma_node, client);
+	if (!ret) {
+		ret = fops->mmap(file, vma);
+		drm_vma_node_revoke(&obj->vma_node, client);
+	}
+out:
+	kfree(file);
+	kfree(client);
+	return ret;
+}
+
+/**
+ * drm_gem_prime_mmap - map a GEM object into user space
+ * @obj: object
+ * @vma: mapping; vm_pgoff counts pages from the start of the object
+ *
+ * Uses &drm_gem_object_funcs.mmap, or the mmap of the driver's file where the
+ * object has none.
+ *
+ * Context: mmap_lock held for writing.
+ *
+ * Return: 0; -ENODEV when the driver has no mmap at all; -ENOMEM; or the error
+ * of the driver's mmap.
+ */
+int drm_gem_prime_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	int ret;
+
+	/* Drivers expect the offset that user space would have passed. */
+	vma->vm_pgoff += drm_vma_node_start(&obj->vma_node);
+
+	if (!obj->funcs || !obj->funcs->mmap)
+		return drm_prime_mmap_as_client(obj, vma);
+
+	/* Belongs to the mapping; drm_gem_vm_close() drops it. */
+	drm_gem_object_get(obj);
+	vma->vm_ops = obj->funcs->vm_ops;
+	ret = obj->funcs->mmap(obj, vma);
+	if (ret)
+		drm_gem_object_put(obj);
+	else
+		vma->vm_private_data = obj;
+
+	return ret;
+}
+EXPORT_SYMBOL(drm_gem_prime_mmap);
+
+/**
+ * drm_gem_dmabuf_mmap - &dma_buf_ops.mmap for GEM objects
+ * @dma_buf: buffer
+ * @vma: mapping; vm_pgoff counts pages from the start of the buffer
+ *
+ * Context: mmap_lock held for writing.
+ *
+ * Return: as drm_gem_prime_mmap().
+ */
+int drm_gem_dmabuf_mmap(struct dma_buf *dma_buf, struct vm_area_struct *vma)
+{
+	return drm_gem_prime_mmap(dma_buf->priv, vma);
+}
+EXPORT_SYMBOL(drm_gem_dmabuf_mmap);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Scatter lists for GEM drivers: made from pages, measured, and taken apart
+ * into arrays for drivers that are not ready for them.
+ */
+#include "internal.h"
+
+/**
+ * drm_prime_pages_to_sg - a scatter list of an object's pages
+ * @dev: device that will export them; limits the length of a segment. NULL for
+ *	no limit
+ * @pages: pages in order
+ * @nr_pages: how many
+ *
+ * Neighbours become one segment. For &drm_gem_object_funcs.get_sg_table.
+ *
+ * Context: may sleep; no lock needed.
+ *
+ * Return: the table, to be freed with sg_free_table() and kfree(), or ERR_PTR:
+ * -ENOMEM; -EINVAL without pages.
+ */
+struct sg_table *drm_prime_pages_to_sg(struct drm_device *dev,
+				       struct page **pages, unsigned int nr_pages)
+{
+	unsigned long bytes = (unsigned long)nr_pages << PAGE_SHIFT;
+	size_t limit = dev ? dma_max_mapping_size(dev->dev) : 0;
+	struct sg_table *sgt;
+	int ret;
+
+	sgt = kmalloc(sizeof(*sgt), GFP_KERNEL);
+	if (!sgt)
+		return ERR_PTR(-ENOMEM);
+
+	/* A segment's length is an unsigned int. */
+	if (!limit || limit > UINT_MAX)
+		limit = UINT_MAX;
+
+	ret = sg_alloc_table_from_pages_segment(sgt, pages, nr_pages, 0, bytes,
+						limit, GFP_KERNEL);
+	if (ret) {
+		kfree(sgt);
+		return ERR_PTR(ret);
+	}
+
+	return sgt;
+}
+EXPORT_SYMBOL(drm_prime_pages_to_sg);
+
+/**
+ * drm_prime_get_contiguous_size - how far a mapped table is contiguous
+ * @sgt: table, mapped for a device
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: bytes from the first DMA address up to the first gap.
+ */
+unsigned long drm_prime_get_contiguous_size(struct sg_table *sgt)
+{
+	dma_addr_t start = sg_dma_address(sgt->sgl);
+	unsigned long size = 0;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		if (!sg_dma_len(sg) || sg_dma_address(sg) != start + size)
+			break;
+		size += sg_dma_len(sg);
+	}
+
+	return size;
+}
+EXPORT_SYMBOL(drm_prime_get_contiguous_size);
+
+/**
+ * drm_prime_sg_to_page_array - the pages of a scatter list
+ * @sgt: table
+ * @pages: array to fill
+ * @max_pages: entries in @pages
+ *
+ * Pages behind an imported table belong to the exporter; importers should use
+ * its DMA addresses. Only for drivers that can't yet.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: 0; -1 when @pages is too short.
+ */
+int drm_prime_sg_to_page_array(struct sg_table *sgt, struct page **pages,
+			       int max_pages)
+{
+	struct sg_page_iter iter;
+	int n = 0;
+
+	for_each_sgtable_page(sgt, &iter, 0) {
+		if (WARN_ON_ONCE(n >= max_pages))
+			return -1;
+		pages[n++] = sg_page_iter_page(&iter);
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL(drm_prime_sg_to_page_array);
+
+/**
+ * drm_prime_sg_to_dma_addr_array - the DMA address of each page of a table
+ * @sgt: table, mapped for a device
+ * @addrs: array to fill
+ * @max_pages: entries in @addrs
+ *
+ * For drivers that write page tables of their device.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: 0; -1 when @addrs is too short.
+ */
+int drm_prime_sg_to_dma_addr_array(struct sg_table *sgt, dma_addr_t *addrs,
+				   int max_pages)
+{
+	struct sg_dma_page_iter iter;
+	int n = 0;
+
+	for_each_sgtable_dma_page(sgt, &iter, 0) {
+		if (WARN_ON_ONCE(n >= max_pages))
+			return -1;
+		addrs[n++] = sg_page_iter_dma_address(&iter);
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL(drm_prime_sg_to_dma_addr_array);

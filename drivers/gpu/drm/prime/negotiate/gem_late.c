@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * For driver authors: GEM objects with late pages. What late means is the
+ * core's, negotiate/late.c; here are the operations of an object and of its
+ * dma-buf.
+ */
+#include <drm/drm_gem_late.h>
+#include <drm/drm_vma_manager.h>
+
+#include "../gem/internal.h"
+
+static struct dma_buf_late *drm_gem_late_of(struct drm_gem_object *obj)
+{
+	return &to_drm_gem_late_object(obj)->late;
+}
+
+/* --- the dma-buf --- */
+
+static void drm_gem_late_dmabuf_release(struct dma_buf *dmabuf)
+{
+	dma_buf_late_unbind(dmabuf);
+	drm_gem_dmabuf_release(dmabuf);
+}
+
+static const struct dma_buf_ops drm_gem_late_dmabuf_ops = {
+	DMA_BUF_LATE_OPS,
+	.release = drm_gem_late_dmabuf_release,
+};
+
+/* --- the object --- */
+
+static struct dma_buf *drm_gem_late_export(struct drm_gem_object *obj, int flags)
+{
+	struct dma_buf_export_info info = {
+		.exp_name = obj->dev->driver->name,
+		.owner = obj->dev->driver->fops->owner,
+		.ops = &drm_gem_late_dmabuf_ops,
+		.size = obj->size,
+		.flags = flags,
+		.priv = obj,
+		.resv = obj->resv,
+	};
+	struct dma_buf *dmabuf;
+	int ret;
+
+	dmabuf = drm_gem_dmabuf_export(obj->dev, &info);
+	if (IS_ERR(dmabuf))
+		return dmabuf;
+
+	ret = dma_buf_late_bind(drm_gem_late_of(obj), dmabuf);
+	if (ret) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(ret);
+	}
+	return dmabuf;
+}
+
+static void drm_gem_late_free(struct drm_gem_object *obj)
+{
+	struct drm_gem_late_object *lobj = to_drm_gem_late_object(obj);
+
+	dma_buf_late_fini(&lobj->late);
+	drm_gem_object_release(obj);
+	kfree(lobj);
+}
+
+static int drm_gem_late_pin(struct drm_gem_object *obj)
+{
+	return dma_buf_late_pin_own(drm_gem_late_of(obj));
+}
+
+static void drm_gem_late_unpin(struct drm_gem_object *obj)
+{
+	dma_buf_late_unpin_own(drm_gem_late_of(obj));
+}
+
+static int drm_gem_late_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	return dma_buf_late_vmap_own(drm_gem_late_of(obj), map);
+}
+
+static void drm_gem_late_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	dma_buf_late_vunmap_own(drm_gem_late_of(obj));
+}
+
+static int drm_gem_late_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	if (is_cow_mapping(vma->vm_flags))
+		return -EINVAL;
+
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	return 0;
+}
+
+/* The file's offset is a made-up one; the storage begins where the object does. */
+static vm_fault_t drm_gem_late_fault(struct vm_fault *vmf)
+{
+	struct drm_gem_object *obj = vmf->vma->vm_private_data;
+
+	return dma_buf_late_fault(drm_gem_late_of(obj), vmf, vmf->vma->vm_pgoff -
+				  drm_vma_node_start(&obj->vma_node));
+}
+
+static const struct vm_operations_struct drm_gem_late_vm_ops = {
+	.fault = drm_gem_late_fault,
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+};
+
+static const struct drm_gem_object_funcs drm_gem_late_funcs = {
+	.free = drm_gem_late_free,
+	.export = drm_gem_late_export,
+	.pin = drm_gem_late_pin,
+	.unpin = drm_gem_late_unpin,
+	.vmap = drm_gem_late_vmap,
+	.vunmap = drm_gem_late_vunmap,
+	.mmap = drm_gem_late_mmap,
+	.vm_ops = &drm_gem_late_vm_ops,
+};
+
+/**
+ * drm_gem_late_create - an object without pages
+ * @dev: device; if its parent does DMA, its mask is set already
+ * @size: bytes, rounded up to pages
+ *
+ * Pages come at the first map, mmap access, vmap or pin, charged to the memory
+ * cgroup of the caller. They suit the parent of @dev and every device that has
+ * attached to the object's dma-buf, or was announced for it, by then.
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: the object for drm_gem_object_put(), or ERR_PTR: -EINVAL for a size of
+ * 0; -ENOMEM; -ENOSPC when there is no offset left to map it at; -EBUSY when
+ * the parent can't take an object of this size.
+ */
+struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev,
+						size_t size)
+{
+	struct device *parent = dev->dev->dma_mask ? dev->dev : NULL;
+	struct drm_gem_late_object *lobj;
+	struct drm_gem_object *obj;
+	int ret;
+
+	if (!size || size > SIZE_MAX - PAGE_SIZE)
+		return ERR_PTR(-EINVAL);
+	size = PAGE_ALIGN(size);
+
+	lobj = kzalloc(sizeof(*lobj), GFP_KERNEL_ACCOUNT);
+	if (!lobj)
+		return ERR_PTR(-ENOMEM);
+	obj = &lobj->base;
+	obj->funcs = &drm_gem_late_funcs;
+	drm_gem_private_object_init(dev, obj, size);
+
+	ret = drm_gem_create_mmap_offset(obj);
+	if (ret)
+		goto err_object;
+	ret = dma_buf_late_init(&lobj->late, size, obj->resv, parent);
+	if (ret)
+		goto err_object;
+
+	lobj->late.file = dev->anon_inode->i_mapping;
+	lobj->late.file_start = drm_vma_node_offset_addr(&obj->vma_node);
+	return lobj;
+
+err_object:
+	drm_gem_object_put(obj);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_GPL(drm_gem_late_create);
+
+/**
+ * drm_gem_late_dumb_create - &drm_driver.dumb_create with late pages
+ * @file: file that the handle is for
+ * @dev: device
+ * @args: width and height in pixels, bits per pixel; pitch and size in bytes
+ *	and the handle are filled in
+ *
+ * Context: process context, may sleep.
+ *
+ * Return: 0; the errors of drm_gem_late_create(); -ENOMEM or -ENOSPC without a
+ * handle.
+ */
+int drm_gem_late_dumb_create(struct drm_file *file, struct drm_device *dev,
+			     struct drm_mode_create_dumb *args)
+{
+	struct drm_gem_late_object *lobj;
+	int ret;
+
+	args->pitch = args->width * DIV_ROUND_UP(args->bpp, 8);
+	args->size = PAGE_ALIGN((u64)args->pitch * args->height);
+
+	lobj = drm_gem_late_create(dev, args->size);
+	if (IS_ERR(lobj))
+		return PTR_ERR(lobj);
+
+	ret = drm_gem_handle_create(file, &lobj->base, &args->handle);
+	drm_gem_object_put(&lobj->base);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(drm_gem_late_dumb_create);
+
+/**
+ * drm_gem_late_prime_import - &drm_driver.gem_prime_import with late pages
+ * @dev: device to import for
+ * @dmabuf: buffer
+ *
+ * Finds a late object of the same device again; everything else goes the way
+ * of drm_gem_prime_import().
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: an object with a reference, or ERR_PTR as drm_gem_prime_import().
+ */
+struct drm_gem_object *drm_gem_late_prime_import(struct drm_device *dev,
+						 struct dma_buf *dmabuf)
+{
+	struct drm_gem_object *obj;
+
+	if (dmabuf->ops == &drm_gem_late_dmabuf_ops) {
+		obj = dmabuf->priv;
+		if (obj->dev == dev) {
+			drm_gem_object_get(obj);
+			return obj;
+		}
+	}
+
+	return drm_gem_prime_import(dev, dmabuf);
+}
+EXPORT_SYMBOL_GPL(drm_gem_late_prime_import);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The dma-heap "negotiated": a file descriptor first, storage at the first use,
+ * where every device that was added or attached by then can reach it.
+ *
+ * An allocation costs kernel memory of a few hundred bytes, charged to the
+ * memory cgroup like the storage later; the number of buffers is bounded by
+ * RLIMIT_NOFILE.
+ */
+#include <linux/dma-heap.h>
+
+#include <linux/dma-buf-late.h>
+
+#include "../core/internal.h"
+
+/* example: exporter */
+static void dma_buf_negotiated_release(struct dma_buf *dmabuf)
+{
+	struct dma_buf_late *late = dmabuf->priv;
+
+	dma_buf_late_fini(late);
+	kfree(late);
+}
+
+static const struct dma_buf_ops dma_buf_negotiated_ops = {
+	DMA_BUF_LATE_OPS,
+	.release = dma_buf_negotiated_release,
+};
+
+static struct dma_buf *dma_buf_negotiated_allocate(struct dma_heap *heap,
+						   unsigned long len,
+						   u32 fd_flags, u64 heap_flags)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf_late *late;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	late = kzalloc(sizeof(*late), GFP_KERNEL_ACCOUNT);
+	if (!late)
+		return ERR_PTR(-ENOMEM);
+
+	info.exp_name = dma_heap_get_name(heap);
+	info.ops = &dma_buf_negotiated_ops;
+	info.size = len;
+	info.flags = fd_flags;
+	info.priv = late;
+	dmabuf = dma_buf_export(&info);
+	if (IS_ERR(dmabuf)) {
+		kfree(late);
+		return dmabuf;
+	}
+
+	/* From here on the release frees everything. */
+	ret = dma_buf_late_init(late, len, dmabuf->resv, NULL);
+	if (!ret)
+		ret = dma_buf_late_bind(late, dmabuf);
+	if (ret) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(ret);
+	}
+	return dmabuf;
+}
+
+/* example: end */
+
+static const struct dma_heap_ops dma_buf_negotiated_heap_ops = {
+	.allocate = dma_buf_negotiated_allocate,
+};
+
+static int __init dma_buf_negotiated_init(void)
+{
+	const struct dma_heap_export_info info = {
+		.name = "negotiated",
+		.ops = &dma_buf_negotiated_heap_ops,
+	};
+
+	return PTR_ERR_OR_ZERO(dma_heap_add(&info));
+}
+device_initcall(dma_buf_negotiated_init);
