@@ -202,14 +202,17 @@ struct dma_buf {
 	 */
 	const char *name;
 
-	/** @name_lock: protects @name. */
+	/**
+	 * @name_lock: protects @name, and @attachments together with the
+	 * reservation object: who holds either may read the list.
+	 */
 	spinlock_t name_lock;
 
 	/** @owner: the exporter's module, pinned while the buffer lives. */
 	struct module *owner;
 
 #if IS_ENABLED(CONFIG_DEBUG_FS)
-	/** @list_node: links all buffers; protected by the list's mutex. */
+	/** @list_node: in use on stock only; its place is frozen. */
 	struct list_head list_node;
 #endif
 
@@ -373,8 +376,6 @@ dma_buf_attachment_is_dynamic(struct dma_buf_attachment *attach)
 	return attach->importer_ops;
 }
 
-#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
-
 struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info);
 int dma_buf_fd(struct dma_buf *dmabuf, int flags);
 struct dma_buf *dma_buf_get(int fd);
@@ -412,106 +413,4 @@ int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 
-#else /* !CONFIG_DMA_SHARED_BUFFER: every request says that nobody is here */
-
-static inline struct dma_buf *
-dma_buf_export(const struct dma_buf_export_info *exp_info)
-{
-	return ERR_PTR(-ENODEV);
-}
-
-static inline int dma_buf_fd(struct dma_buf *dmabuf, int flags)
-{
-	return -ENODEV;
-}
-
-static inline struct dma_buf *dma_buf_get(int fd)
-{
-	return ERR_PTR(-ENODEV);
-}
-
-static inline void dma_buf_put(struct dma_buf *dmabuf) { }
-
-static inline struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
-							struct device *dev)
-{
-	return ERR_PTR(-ENODEV);
-}
-
-static inline struct dma_buf_attachment *
-dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
-		       const struct dma_buf_attach_ops *importer_ops,
-		       void *importer_priv)
-{
-	return ERR_PTR(-ENODEV);
-}
-
-static inline void dma_buf_detach(struct dma_buf *dmabuf,
-				  struct dma_buf_attachment *attach) { }
-static inline void dma_buf_move_notify(struct dma_buf *dmabuf) { }
-
-static inline int dma_buf_pin(struct dma_buf_attachment *attach)
-{
-	return -ENODEV;
-}
-
-static inline void dma_buf_unpin(struct dma_buf_attachment *attach) { }
-
-static inline struct sg_table *
-dma_buf_map_attachment(struct dma_buf_attachment *attach,
-		       enum dma_data_direction dir)
-{
-	return ERR_PTR(-ENODEV);
-}
-
-static inline struct sg_table *
-dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
-				enum dma_data_direction dir)
-{
-	return ERR_PTR(-ENODEV);
-}
-
-static inline void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
-					    struct sg_table *sgt,
-					    enum dma_data_direction dir) { }
-static inline void
-dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
-				  struct sg_table *sgt,
-				  enum dma_data_direction dir) { }
-
-static inline int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
-					   enum dma_data_direction dir)
-{
-	return -ENODEV;
-}
-
-static inline int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
-					 enum dma_data_direction dir)
-{
-	return -ENODEV;
-}
-
-static inline int dma_buf_mmap(struct dma_buf *dmabuf,
-			       struct vm_area_struct *vma, unsigned long pgoff)
-{
-	return -ENODEV;
-}
-
-static inline int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	return -ENODEV;
-}
-
-static inline int dma_buf_vmap_unlocked(struct dma_buf *dmabuf,
-					struct iosys_map *map)
-{
-	return -ENODEV;
-}
-
-static inline void dma_buf_vunmap(struct dma_buf *dmabuf,
-				  struct iosys_map *map) { }
-static inline void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf,
-					   struct iosys_map *map) { }
-
-#endif /* CONFIG_DMA_SHARED_BUFFER */
 #endif /* __DMA_BUF_H__ */

@@ -19,105 +19,53 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
 	return dma_buf_attachment_is_dynamic(attach) !=
 	       dma_buf_is_dynamic(attach->dmabuf) &&
-	       !dma_buf_object_is_late(attach->dmabuf);
+	       !to_dma_buf_object(attach->dmabuf)->late;
 }
 
-/* Storage that is there already asks nobody's constraints. */
-static struct dma_buf_attachment_object *
-dma_buf_attachment_alloc(struct dma_buf *dmabuf, struct device *dev)
+/* The list changes under name_lock as well, for readers of accounts. */
+static void dma_buf_attachment_unlink_locked(struct dma_buf_attachment *attach)
 {
-	struct dma_buf_attachment_object *obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (!obj || !dma_buf_object_is_late(dmabuf))
-		return obj;
-
-	obj->constraints = kmalloc(sizeof(*obj->constraints), GFP_KERNEL);
-	if (!obj->constraints) {
-		kfree(obj);
-		return NULL;
-	}
-	dma_buf_constraints_from_device(obj->constraints, dev);
-	return obj;
+	guard(spinlock)(&attach->dmabuf->name_lock);
+	list_del(&attach->node);
 }
 
-static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
+static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	struct sg_table *sgt;
 	int ret = 0;
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	if (dma_buf_object_is_late(dmabuf))
-		ret = dma_buf_negotiation_admit_locked(attach);
+	guard(dma_resv)(dmabuf->resv);
+	if (to_dma_buf_object(dmabuf)->late)
+		ret = dma_buf_negotiate_ops->admit(attach);
 	if (ret)
-		goto unlock;
+		return ret;
 
 	/* Linked first: the exporter may look at everybody it maps for. */
-	list_add(&attach->node, &dmabuf->attachments);
-
-	if (dma_buf_attachment_maps_now(attach)) {
-		sgt = dma_buf_mapping_create_locked(attach, DMA_BIDIRECTIONAL,
-						    true);
-		if (IS_ERR(sgt)) {
-			list_del(&attach->node);
-			ret = PTR_ERR(sgt);
-		} else {
-			attach->dir = DMA_BIDIRECTIONAL;
-			attach->sgt = sgt;
-		}
-	}
-unlock:
-	dma_resv_unlock(dmabuf->resv);
-
-	return ret;
-}
-
-/* True when the attachment is kept, for the next one of its device. */
-static bool dma_buf_attachment_unlink(struct dma_buf_attachment *attach)
-{
-	struct dma_buf *dmabuf = attach->dmabuf;
-	bool kept;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	kept = dma_buf_kept_give_locked(attach);
-	if (!kept) {
-		if (attach->sgt)
-			dma_buf_mapping_destroy_locked(attach, attach->sgt,
-						       attach->dir);
-		list_del(&attach->node);
-	}
-	dma_resv_unlock(dmabuf->resv);
-
-	return kept;
-}
-
-/* A kept attachment as a new one of a static importer, NULL without any. */
-static struct dma_buf_attachment *
-dma_buf_attachment_revive(struct dma_buf *dmabuf, struct device *dev, void *priv)
-{
-	struct dma_buf_attachment *attach;
-	int ret = 0;
-
-	/* A kept one that comes this moment is for the next attach. */
-	if (list_empty(&to_dma_buf_object(dmabuf)->kept))
-		return NULL;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	attach = dma_buf_kept_take_locked(dmabuf, dev);
-	if (attach) {
-		attach->importer_priv = priv;
+	scoped_guard(spinlock, &dmabuf->name_lock)
 		list_add(&attach->node, &dmabuf->attachments);
-		/* Others wait when they map. */
-		if (dma_buf_attachment_maps_now(attach))
-			ret = dma_buf_mapping_revive_locked(attach, true);
-	}
-	dma_resv_unlock(dmabuf->resv);
+	if (!dma_buf_attachment_maps_now(attach))
+		return 0;
 
-	if (ret) {
-		dma_buf_detach(dmabuf, attach);
-		return ERR_PTR(ret);
+	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(sgt)) {
+		dma_buf_attachment_unlink_locked(attach);
+		return PTR_ERR(sgt);
 	}
-	return attach;
+
+	attach->dir = DMA_BIDIRECTIONAL;
+	attach->sgt = sgt;
+	return 0;
+}
+
+static void dma_buf_attachment_free(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment_object *obj = to_dma_buf_attachment_object(attach);
+
+	kfree(obj->constraints);
+	kfree(obj);
 }
 
 /**
@@ -145,41 +93,34 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		       const struct dma_buf_attach_ops *importer_ops,
 		       void *importer_priv)
 {
-	const bool nonsense = !dev || !dmabuf ||
-			      (importer_ops && !importer_ops->move_notify);
 	struct dma_buf_attachment_object *obj;
 	struct dma_buf_attachment *attach;
 	int ret;
 
-	if (WARN_ON_ONCE(nonsense))
+	if (WARN_ON_ONCE(!dmabuf || !dev ||
+			 (importer_ops && !importer_ops->move_notify)))
 		return ERR_PTR(-EINVAL);
 
-	if (!importer_ops) {
-		attach = dma_buf_attachment_revive(dmabuf, dev, importer_priv);
-		if (attach)
-			return attach;
-	}
-
-	obj = dma_buf_attachment_alloc(dmabuf, dev);
+	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
+
 	attach = &obj->base;
+	attach->dmabuf = dmabuf;
+	attach->dev = dev;
+	attach->peer2peer = importer_ops && importer_ops->allow_peer2peer;
+	attach->importer_ops = importer_ops;
+	attach->importer_priv = importer_priv;
 
-	*attach = (struct dma_buf_attachment) {
-		.dmabuf = dmabuf,
-		.dev = dev,
-		.peer2peer = importer_ops && importer_ops->allow_peer2peer,
-		.importer_ops = importer_ops,
-		.importer_priv = importer_priv,
-	};
-
-	if (dmabuf->ops->attach) {
+	ret = 0;
+	if (to_dma_buf_object(dmabuf)->late)
+		ret = dma_buf_negotiate_ops->attach(attach);
+	if (!ret && dmabuf->ops->attach)
 		ret = dmabuf->ops->attach(dmabuf, attach);
-		if (ret)
-			goto err_free;
-	}
+	if (ret)
+		goto err_free;
 
-	ret = dma_buf_attachment_link(attach);
+	ret = dma_buf_attachment_join(attach);
 	if (ret)
 		goto err_detach;
 
@@ -189,7 +130,7 @@ err_detach:
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 err_free:
-	dma_buf_attachment_free(obj);
+	dma_buf_attachment_free(attach);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
@@ -215,21 +156,28 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
 /**
  * dma_buf_detach - end an attachment
  * @dmabuf: buffer
- * @attach: attachment to it, all mappings returned; freed, or kept with its
- *	mapping where the exporter allows it (dma_buf_allow_keep())
+ * @attach: attachment to it, all mappings returned; freed
  *
  * Context: may sleep; takes the reservation object.
  */
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
+	struct sg_table *sgt;
+
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
-	if (dma_buf_attachment_unlink(attach))
-		return;
+	scoped_guard(dma_resv, dmabuf->resv) {
+		sgt = attach->sgt;
+		attach->sgt = NULL;
+		if (sgt)
+			dma_buf_unmap_attachment(attach, sgt, attach->dir);
+		dma_buf_attachment_unlink_locked(attach);
+	}
+
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
-	dma_buf_attachment_free(to_dma_buf_attachment_object(attach));
+	dma_buf_attachment_free(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 
@@ -237,9 +185,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
  * dma_buf_move_notify - tell the importers that the storage moves
  * @dmabuf: buffer of a dynamic exporter
  *
- * Called by the exporter before it moves the storage, and again is no harm.
- * Static importers need no word: they have the storage pinned. Mappings and
- * pins of attachments that are only kept are gone when this returns.
+ * Called by the exporter before it moves the storage. Calling it twice does no
+ * harm. Static importers are not told: they have the storage pinned.
  *
  * Context: may sleep; caller holds the reservation object.
  */
@@ -249,7 +196,6 @@ void dma_buf_move_notify(struct dma_buf *dmabuf)
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	dma_buf_kept_move_locked(dmabuf);
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
 		if (dma_buf_attachment_is_dynamic(attach))
 			attach->importer_ops->move_notify(attach);

@@ -15,7 +15,7 @@
  * have to be cleaned again. A move of the storage that the exporter queued for
  * that is waited for as well. On success the access ends with
  * dma_buf_end_cpu_access() of the same direction. After a failure, a signal
- * included, the exporter has begun nothing and no end is due.
+ * included, no access is left begun and no end is due.
  *
  * Context: may sleep; reservation object not held, an exporter may take it.
  *
@@ -43,13 +43,16 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir
 	if (ret)
 		return ret;
 
-	/*
-	 * The exporter may have moved the storage and left the copy running.
-	 * Not interruptible: the access has begun, and an end is due.
-	 */
-	dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, false,
-			      MAX_SCHEDULE_TIMEOUT);
-	return 0;
+	/* The exporter may have moved the storage and left the copy running. */
+	ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	if (ret >= 0)
+		return 0;
+
+	/* The caller is told that no access has begun, so none may be left. */
+	if (dmabuf->ops->end_cpu_access)
+		dmabuf->ops->end_cpu_access(dmabuf, dir);
+	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
 
@@ -137,19 +140,18 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, DMA_BUF);
  */
 int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	int ret = -EINVAL;
+	struct iosys_map fresh = { };
+	int ret;
 
 	iosys_map_clear(map);
 	if (WARN_ON_ONCE(!dmabuf))
-		return ret;
+		return -EINVAL;
 	dma_resv_assert_held(dmabuf->resv);
 
 	if (!dmabuf->vmapping_counter) {
-		struct iosys_map fresh;
-
-		iosys_map_clear(&fresh);
-		if (dmabuf->ops->vmap)
-			ret = dmabuf->ops->vmap(dmabuf, &fresh);
+		if (!dmabuf->ops->vmap)
+			return -EINVAL;
+		ret = dmabuf->ops->vmap(dmabuf, &fresh);
 		if (ret)
 			return ret;
 		dmabuf->vmap_ptr = fresh;
@@ -172,20 +174,12 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_vmap, DMA_BUF);
  */
 int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	struct dma_resv *resv;
-	int ret;
-
-	if (WARN_ON_ONCE(!dmabuf)) {
-		iosys_map_clear(map);
+	iosys_map_clear(map);
+	if (WARN_ON_ONCE(!dmabuf))
 		return -EINVAL;
-	}
 
-	resv = dmabuf->resv;
-	dma_resv_lock(resv, NULL);
-	ret = dma_buf_vmap(dmabuf, map);
-	dma_resv_unlock(resv);
-
-	return ret;
+	guard(dma_resv)(dmabuf->resv);
+	return dma_buf_vmap(dmabuf, map);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_vmap_unlocked, DMA_BUF);
 
@@ -228,8 +222,7 @@ void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
 	if (WARN_ON_ONCE(!dmabuf))
 		return;
 
-	dma_resv_lock(dmabuf->resv, NULL);
+	guard(dma_resv)(dmabuf->resv);
 	dma_buf_vunmap(dmabuf, map);
-	dma_resv_unlock(dmabuf->resv);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap_unlocked, DMA_BUF);

@@ -9,21 +9,22 @@
 
 #include "internal.h"
 
+const struct dma_buf_negotiate_ops *dma_buf_negotiate_ops __ro_after_init;
+
 /*
- * Last reference gone: make the buffer unfindable. Its memory goes with the
- * dentry, see "DOC: lifetime".
+ * The last reference is gone: nobody can find the buffer any more. Its memory
+ * goes with the dentry, see "DOC: lifetime".
  */
 static int dma_buf_release(struct inode *inode, struct file *file)
 {
 	struct dma_buf_object *obj;
 
-	/* An export that failed half way has a file but no buffer yet. */
+	/* An export that failed half way has a file but no buffer. */
 	if (!file->private_data)
 		return 0;
 
 	obj = to_dma_buf_object(file->private_data);
-	dma_buf_stats_del(obj);
-	dma_buf_list_del(obj);
+	dma_buf_list_end_file(obj);
 	dma_buf_poll_fini(obj);
 	return 0;
 }
@@ -114,11 +115,17 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case DMA_BUF_SET_NAME_B:
 		return dma_buf_ioctl_set_name(dmabuf, uarg);
 	case DMA_BUF_IOCTL_EXPORT_SYNC_FILE:
-		return dma_buf_sync_file_export(dmabuf, uarg);
+		if (IS_ENABLED(CONFIG_SYNC_FILE))
+			return dma_buf_sync_file_export(dmabuf, uarg);
+		return -ENOTTY;
 	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
-		return dma_buf_sync_file_import(dmabuf, uarg);
+		if (IS_ENABLED(CONFIG_SYNC_FILE))
+			return dma_buf_sync_file_import(dmabuf, uarg);
+		return -ENOTTY;
 	default:
-		return dma_buf_negotiate_ioctl(dmabuf, cmd, uarg);
+		if (dma_buf_negotiate_ops)
+			return dma_buf_negotiate_ops->ioctl(file, cmd, uarg);
+		return -ENOTTY;
 	}
 }
 
@@ -143,6 +150,6 @@ const struct file_operations dma_buf_fops = {
 	.poll = dma_buf_poll,
 	.show_fdinfo = dma_buf_show_fdinfo,
 	.unlocked_ioctl = dma_buf_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,	/* no layout differs */
+	.compat_ioctl = compat_ptr_ioctl,	/* No layout differs. */
 	.release = dma_buf_release,
 };

@@ -1,113 +1,193 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lists of all buffers, one for each processor so that exports on several
- * don't meet, and what debugfs tells of them in dma_buf/bufinfo.
+ * Finding buffers: all of them, for debugfs' dma_buf/bufinfo, and the one that
+ * was recorded for an exporter's object.
  *
- * A buffer stays on the list it was put on, wherever it is released, so a walk
- * over the lists one by one meets each buffer that lives meanwhile once.
+ * A buffer is on the list from export until its memory is freed, so whatever
+ * holds memory is listed. A reader takes a reference to a buffer's dentry, which
+ * keeps the buffer, and holds the list's lock for one step at a time only. It
+ * takes no reservation object: nobody who exports, imports or maps waits for a
+ * reader, and a reader does not wait for a driver.
  */
-#include <linux/percpu.h>
+#include <linux/hashtable.h>
 
 #include "internal.h"
 
-#if IS_ENABLED(CONFIG_DEBUG_FS)
+/*
+ * Protects the list, the hash, and the moment when a buffer loses its file. The
+ * lock of a dentry and a buffer's name_lock nest in it.
+ */
+static DEFINE_SPINLOCK(dma_buf_list_lock);
+static LIST_HEAD(dma_buf_list);			/* &dma_buf_object.node */
+static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
 
-DEFINE_PER_CPU(struct dma_buf_list, dma_buf_lists);
+/*
+ * What &dma_buf.file is when the buffer's own file has ended: a file without
+ * references, of which nobody can get one.
+ */
+static struct file dma_buf_no_file;
 
 void dma_buf_list_add(struct dma_buf_object *obj)
 {
-	struct dma_buf_list *list = per_cpu_ptr(&dma_buf_lists, obj->cpu);
+	guard(spinlock)(&dma_buf_list_lock);
+	list_add_tail(&obj->node, &dma_buf_list);
+}
 
-	mutex_lock(&list->lock);
-	list_add(&obj->base.list_node, &list->buffers);
-	mutex_unlock(&list->lock);
+/* Called while the file ends; its memory is valid until this returns. */
+void dma_buf_list_end_file(struct dma_buf_object *obj)
+{
+	guard(spinlock)(&dma_buf_list_lock);
+	obj->base.file = &dma_buf_no_file;
+	hash_del(&obj->record);
 }
 
 void dma_buf_list_del(struct dma_buf_object *obj)
 {
-	struct dma_buf_list *list = per_cpu_ptr(&dma_buf_lists, obj->cpu);
-
-	mutex_lock(&list->lock);
-	list_del(&obj->base.list_node);
-	mutex_unlock(&list->lock);
+	guard(spinlock)(&dma_buf_list_lock);
+	list_del(&obj->node);
 }
 
-static void dma_buf_describe_attachments_locked(struct seq_file *s,
-						struct dma_buf *dmabuf)
+/**
+ * dma_buf_record_add - remember which object of an exporter a buffer stands for
+ * @dmabuf: buffer that the caller has a reference to
+ * @key: the object, which the buffer holds until &dma_buf_ops.release
+ *
+ * For exporters whose object can lose sight of its buffer while user space
+ * still has a file descriptor of it. The record ends with the buffer's file. A
+ * second record of the same buffer changes nothing.
+ *
+ * Context: any but interrupts. Who records and looks for the same @key at the
+ * same time serialises that.
+ */
+void dma_buf_record_add(struct dma_buf *dmabuf, const void *key)
+{
+	struct dma_buf_object *obj = to_dma_buf_object(dmabuf);
+
+	guard(spinlock)(&dma_buf_list_lock);
+	if (hlist_unhashed(&obj->record)) {
+		obj->key = key;
+		hash_add(dma_buf_records, &obj->record, (unsigned long)key);
+	}
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_record_add, DMA_BUF);
+
+/**
+ * dma_buf_record_find - the buffer that was recorded for an object
+ * @key: the object
+ *
+ * Context: any but interrupts.
+ *
+ * Return: the buffer with a reference for dma_buf_put(); NULL when none was
+ * recorded or its last reference is gone.
+ */
+struct dma_buf *dma_buf_record_find(const void *key)
+{
+	struct dma_buf_object *obj;
+
+	guard(spinlock)(&dma_buf_list_lock);
+	hash_for_each_possible(dma_buf_records, obj, record, (unsigned long)key) {
+		if (obj->key == key &&
+		    atomic_long_inc_not_zero(&obj->base.file->f_count))
+			return &obj->base;
+	}
+
+	return NULL;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, DMA_BUF);
+
+/*
+ * The buffer behind @prev, or the first for NULL, with a reference to its
+ * dentry. A buffer whose dentry can't be had any more is about to leave the list.
+ */
+static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
+{
+	struct dma_buf_object *obj;
+
+	guard(spinlock)(&dma_buf_list_lock);
+	obj = list_prepare_entry(prev, &dma_buf_list, node);
+	list_for_each_entry_continue(obj, &dma_buf_list, node) {
+		if (lockref_get_not_dead(&obj->dentry->d_lockref))
+			return obj;
+	}
+
+	return NULL;
+}
+
+/* A buffer without a file has a count of 0. */
+static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj)
+{
+	struct dma_buf *dmabuf = &obj->base;
+	struct file *file;
+
+	/* The file can't end while the list is locked. */
+	guard(spinlock)(&dma_buf_list_lock);
+	guard(spinlock)(&dmabuf->name_lock);
+	file = dmabuf->file;
+	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08lu\t%s\n", dmabuf->size,
+		   file->f_flags, file->f_mode, file_count(file), dmabuf->exp_name,
+		   d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
+}
+
+static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
+{
+	static const char * const usages[] = {
+		[DMA_RESV_USAGE_KERNEL] = "kernel",
+		[DMA_RESV_USAGE_WRITE] = "write",
+		[DMA_RESV_USAGE_READ] = "read",
+		[DMA_RESV_USAGE_BOOKKEEP] = "bookkeep",
+	};
+	const size_t start = s->count;
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		/* The fences have changed: what was printed is void. */
+		if (dma_resv_iter_is_restarted(&cursor))
+			s->count = start;
+		seq_printf(s, "\t%s fence:", usages[dma_resv_iter_usage(&cursor)]);
+		dma_fence_describe(fence, s);
+	}
+	dma_resv_iter_end(&cursor);
+}
+
+/* An attachment that is linked has its device. */
+static void dma_buf_describe_attachments(struct seq_file *s,
+					 struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attach;
 	unsigned int count = 0;
 
-	dma_resv_assert_held(dmabuf->resv);
-
 	seq_puts(s, "\tAttached Devices:\n");
+	spin_lock(&dmabuf->name_lock);
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
 		seq_printf(s, "\t%s\n", dev_name(attach->dev));
 		count++;
 	}
-	seq_printf(s, "Total %u devices attached\n\n", count);
-}
-
-static int dma_buf_describe(struct seq_file *s, struct dma_buf *dmabuf)
-{
-	struct file *file = dmabuf->file;
-	int ret;
-
-	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
-	if (ret)
-		return ret;
-
-	spin_lock(&dmabuf->name_lock);
-	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08lu\t%s\n", dmabuf->size,
-		   file->f_flags, file->f_mode, file_count(file),
-		   dmabuf->exp_name, file_inode(file)->i_ino,
-		   dmabuf->name ?: "<none>");
 	spin_unlock(&dmabuf->name_lock);
-
-	dma_resv_describe(dmabuf->resv, s);
-	dma_buf_describe_attachments_locked(s, dmabuf);
-	dma_resv_unlock(dmabuf->resv);
-
-	return 0;
-}
-
-static int dma_buf_list_describe(struct seq_file *s, struct dma_buf_list *list,
-				 unsigned int *count, size_t *bytes)
-{
-	struct dma_buf *dmabuf;
-	int ret;
-
-	ret = mutex_lock_interruptible(&list->lock);
-	if (ret)
-		return ret;
-
-	list_for_each_entry(dmabuf, &list->buffers, list_node) {
-		ret = dma_buf_describe(s, dmabuf);
-		if (ret)
-			break;
-		*bytes += dmabuf->size;
-		(*count)++;
-	}
-	mutex_unlock(&list->lock);
-
-	return ret;
+	seq_printf(s, "Total %u devices attached\n\n", count);
 }
 
 static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 {
+	struct dma_buf_object *obj, *next;
 	unsigned int count = 0;
 	size_t bytes = 0;
-	int cpu, ret;
 
 	seq_puts(s, "\nDma-buf Objects:\n");
 	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
 		   "size", "flags", "mode", "count", "ino");
 
-	for_each_possible_cpu(cpu) {
-		ret = dma_buf_list_describe(s, per_cpu_ptr(&dma_buf_lists, cpu),
-					    &count, &bytes);
-		if (ret)
-			return ret;
+	for (obj = dma_buf_list_next(NULL); obj; obj = next) {
+		dma_buf_describe_file(s, obj);
+		dma_buf_describe_fences(s, obj->base.resv);
+		dma_buf_describe_attachments(s, &obj->base);
+		bytes += obj->base.size;
+		count++;
+		next = dma_buf_list_next(obj);
+		/* May be the last reference, and end the buffer. */
+		dput(obj->dentry);
+		cond_resched();
 	}
 
 	seq_printf(s, "\nTotal %u objects, %zu bytes\n", count, bytes);
@@ -115,20 +195,9 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
-struct dentry * __init dma_buf_debugfs_init(void)
+void __init dma_buf_list_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
-	struct dma_buf_list *list;
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		list = per_cpu_ptr(&dma_buf_lists, cpu);
-		mutex_init(&list->lock);
-		INIT_LIST_HEAD(&list->buffers);
-	}
 
 	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
-	return dir;
 }
-
-#endif /* CONFIG_DEBUG_FS */

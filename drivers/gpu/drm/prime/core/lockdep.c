@@ -1,42 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shows lockdep the lock order of "DOC: locking" once at boot, so that the
- * first wrong step anywhere is reported, not only the unlucky one.
+ * Shows lockdep the lock order of "DOC: locking" once at boot, so that the first
+ * wrong step anywhere is reported, and not only the one that deadlocks.
  *
  * dma_resv.c does the same for what lies around a reservation object: mmap_lock
- * outside, memory reclaim and the lock of a file's mappings inside, which late
- * storage takes to be taken out of page tables. Here are the locks that this
- * core adds.
+ * outside, memory reclaim inside. Here are the locks that this core adds.
  */
-#include <linux/percpu.h>
 #include <linux/sched/mm.h>
 
 #include "internal.h"
-#include "../negotiate/internal.h"
-
-#if IS_ENABLED(CONFIG_LOCKDEP) && IS_ENABLED(CONFIG_DEBUG_FS)
 
 static int __init dma_buf_lockdep_prime(void)
 {
-	struct mutex *list_lock = &raw_cpu_ptr(&dma_buf_lists)->lock;
-	struct dma_resv resv;
+	struct dma_buf_object obj = { };
 
-	dma_resv_init(&resv);
+	spin_lock_init(&obj.base.name_lock);
+	dma_resv_init(&obj.own_resv);
 
-	mutex_lock(list_lock);
-	dma_resv_lock(&resv, NULL);
+	dma_resv_lock(&obj.own_resv, NULL);
 	fs_reclaim_acquire(GFP_KERNEL);
-	spin_lock(&dma_buf_kept_lock);
-	spin_unlock(&dma_buf_kept_lock);
-	spin_lock(&dma_buf_late_lock);
-	spin_unlock(&dma_buf_late_lock);
+	spin_lock(&obj.base.name_lock);
+	spin_unlock(&obj.base.name_lock);
+	dma_buf_list_add(&obj);
+	dma_buf_list_del(&obj);
 	fs_reclaim_release(GFP_KERNEL);
-	dma_resv_unlock(&resv);
-	mutex_unlock(list_lock);
+	dma_resv_unlock(&obj.own_resv);
 
-	dma_resv_fini(&resv);
+	dma_resv_fini(&obj.own_resv);
 	return 0;
 }
 subsys_initcall(dma_buf_lockdep_prime);
-
-#endif

@@ -3,9 +3,9 @@
  * Mappings: scatter lists of a buffer for an attached device, and the pins
  * that keep the storage in place below them.
  *
- * Every mapping is made by dma_buf_mapping_create_locked() and returned by
- * dma_buf_mapping_destroy_locked(), whether a caller asked for it or attach
- * did, so that pin and wait are decided in one place.
+ * Every mapping is made by dma_buf_map_locked() and returned by
+ * dma_buf_unmap_attachment(), whether an importer asks for it or attach does, so
+ * that pin and wait are decided in one place.
  */
 #include "internal.h"
 
@@ -15,11 +15,9 @@
  */
 static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 {
-	if (!dma_buf_is_dynamic(attach->dmabuf))
-		return false;
-
-	return !dma_buf_attachment_is_dynamic(attach) ||
-	       !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
+	return dma_buf_is_dynamic(attach->dmabuf) &&
+	       !(dma_buf_attachment_is_dynamic(attach) &&
+		 IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY));
 }
 
 /*
@@ -39,24 +37,6 @@ static void dma_buf_table_scramble(struct sg_table *sgt)
 		sg->page_link ^= ~(unsigned long)SG_PAGE_LINK_MASK;
 }
 
-static void dma_buf_table_check_alignment(struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
-		return;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		dma_addr_t addr = sg_dma_address(sg);
-
-		if (PAGE_ALIGNED(addr) && PAGE_ALIGNED(sg_dma_len(sg)))
-			continue;
-		pr_debug("segment %u of an exported buffer is not page aligned: %pad, %u bytes\n",
-			 i, &addr, sg_dma_len(sg));
-	}
-}
-
 /*
  * A static importer knows nothing of fences that move or clear the storage.
  * They have to be over before it sees an address: they are waited for, or,
@@ -65,67 +45,42 @@ static void dma_buf_table_check_alignment(struct sg_table *sgt)
 static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach,
 					 bool may_wait)
 {
-	struct dma_resv *resv = attach->dmabuf->resv;
 	long ret;
 
 	if (dma_buf_attachment_is_dynamic(attach))
 		return 0;
 
-	if (!may_wait)
-		return dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL) ?
-			       0 : -EBUSY;
-
-	ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
-	return ret < 0 ? ret : 0;
-}
-
-/* The mapping of a kept attachment, as if its new importer had made it. */
-int dma_buf_mapping_revive_locked(struct dma_buf_attachment *attach,
-				  bool may_wait)
-{
-	struct dma_buf_attachment_object *obj = to_dma_buf_attachment_object(attach);
-	int ret;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (!obj->unwaited)
+	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+				    true, may_wait ? MAX_SCHEDULE_TIMEOUT : 0);
+	if (ret > 0)
 		return 0;
-
-	ret = dma_buf_mapping_settle_locked(attach, may_wait);
-	if (!ret)
-		obj->unwaited = false;
-	return ret;
+	return ret ?: -EBUSY;
 }
 
 static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 					  enum dma_data_direction dir,
 					  bool may_wait)
 {
-	struct dma_buf *dmabuf = attach->dmabuf;
-	struct sg_table *sgt;
+	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+	struct sg_table *sgt = ops->map_dma_buf(attach, dir);
 	int ret;
 
-	sgt = dmabuf->ops->map_dma_buf(attach, dir);
-	if (!sgt)
-		return ERR_PTR(-ENOMEM);
-	if (IS_ERR(sgt))
-		return sgt;
+	if (IS_ERR_OR_NULL(sgt))
+		return sgt ?: ERR_PTR(-ENOMEM);
 
 	ret = dma_buf_mapping_settle_locked(attach, may_wait);
 	if (ret) {
-		dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
+		ops->unmap_dma_buf(attach, sgt, dir);
 		return ERR_PTR(ret);
 	}
 
-	dma_buf_table_check_alignment(sgt);
 	dma_buf_table_scramble(sgt);
 	return sgt;
 }
 
-struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach,
-					       enum dma_data_direction dir,
-					       bool may_wait)
+static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir,
+					   bool may_wait)
 {
 	const bool pin = dma_buf_mapping_wants_pin(attach);
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
@@ -134,6 +89,12 @@ struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
+	if (attach->sgt) {
+		if (attach->dir != DMA_BIDIRECTIONAL && attach->dir != dir)
+			return ERR_PTR(-EBUSY);
+		return attach->sgt;
+	}
+
 	if (pin) {
 		ret = ops->pin(attach);
 		if (ret)
@@ -141,24 +102,15 @@ struct sg_table *dma_buf_mapping_create_locked(struct dma_buf_attachment *attach
 	}
 
 	sgt = dma_buf_table_map(attach, dir, may_wait);
-	if (IS_ERR(sgt) && pin)
-		ops->unpin(attach);
+	if (IS_ERR(sgt)) {
+		if (pin)
+			ops->unpin(attach);
+	} else if (ops->cache_sgt_mapping) {
+		attach->dir = dir;
+		attach->sgt = sgt;
+	}
 
 	return sgt;
-}
-
-void dma_buf_mapping_destroy_locked(struct dma_buf_attachment *attach,
-				    struct sg_table *sgt,
-				    enum dma_data_direction dir)
-{
-	const struct dma_buf_ops *ops = attach->dmabuf->ops;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	dma_buf_table_scramble(sgt);
-	ops->unmap_dma_buf(attach, sgt, dir);
-	if (dma_buf_mapping_wants_pin(attach))
-		ops->unpin(attach);
 }
 
 /**
@@ -202,31 +154,6 @@ void dma_buf_unpin(struct dma_buf_attachment *attach)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
 
-static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
-					   enum dma_data_direction dir,
-					   bool may_wait)
-{
-	struct sg_table *sgt;
-	int ret;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (attach->sgt) {
-		if (attach->dir != DMA_BIDIRECTIONAL && attach->dir != dir)
-			return ERR_PTR(-EBUSY);
-		ret = dma_buf_mapping_revive_locked(attach, may_wait);
-		return ret ? ERR_PTR(ret) : attach->sgt;
-	}
-
-	sgt = dma_buf_mapping_create_locked(attach, dir, may_wait);
-	if (!IS_ERR(sgt) && attach->dmabuf->ops->cache_sgt_mapping) {
-		attach->dir = dir;
-		attach->sgt = sgt;
-	}
-
-	return sgt;
-}
-
 /**
  * dma_buf_map_attachment - get the buffer's scatter list for a device
  * @attach: attachment
@@ -267,17 +194,12 @@ struct sg_table *
 dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 				enum dma_data_direction dir)
 {
-	struct sg_table *sgt;
-
 	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 
-	dma_resv_lock(attach->dmabuf->resv, NULL);
-	sgt = dma_buf_map_attachment(attach, dir);
-	dma_resv_unlock(attach->dmabuf->resv);
-
-	return sgt;
+	guard(dma_resv)(attach->dmabuf->resv);
+	return dma_buf_map_attachment(attach, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 
@@ -343,13 +265,21 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 			      struct sg_table *sgt,
 			      enum dma_data_direction dir)
 {
+	const struct dma_buf_ops *ops;
+
 	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
 		return;
+	ops = attach->dmabuf->ops;
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (attach->sgt != sgt)
-		dma_buf_mapping_destroy_locked(attach, sgt, dir);
+	if (attach->sgt == sgt)
+		return;
+
+	dma_buf_table_scramble(sgt);
+	ops->unmap_dma_buf(attach, sgt, dir);
+	if (dma_buf_mapping_wants_pin(attach))
+		ops->unpin(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
@@ -369,8 +299,7 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
 		return;
 
-	dma_resv_lock(attach->dmabuf->resv, NULL);
+	guard(dma_resv)(attach->dmabuf->resv);
 	dma_buf_unmap_attachment(attach, sgt, dir);
-	dma_resv_unlock(attach->dmabuf->resv);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The buffer as an object: made by export, kept alive by its file, freed when
- * the last reference and the last path to that file are gone.
+ * The buffer as an object: made by export, found by its file, and freed when
+ * the last path to that file is gone.
  */
-#include <linux/magic.h>
-
 #include "internal.h"
+#include "../../../../dma-buf/dma-buf-sysfs-stats.h"
 
 /**
  * DOC: overview
@@ -35,12 +34,13 @@
  * descriptors, of memory mappings, and those taken by dma_buf_get() and
  * get_dma_buf(). An attachment does not hold one; the importer does.
  *
- * When the last reference goes, the buffer first leaves sysfs and the list of
- * buffers, and its watches their fences, so that nothing finds it any more. It is
- * freed only when its dentry goes as well: a process that is just reading
- * /proc/PID/maps or a /proc/PID/fd link holds the dentry without the file and
- * asks for the buffer's name. Then &dma_buf_ops.release runs, once, and the
- * exporter's module is let go.
+ * When the last reference goes, the file ends. From then on nobody can get a
+ * reference to the buffer any more, its poll watches have left their fences,
+ * and &dma_buf.file leads to a file that has no references. The buffer itself
+ * ends with its dentry, usually at once. A process that reads /proc/PID/maps,
+ * or has the buffer open with O_PATH, holds the dentry without the file. That
+ * long the buffer keeps its name, its memory and its line in bufinfo. Then
+ * &dma_buf_ops.release runs, once, and the exporter's module is let go.
  */
 
 /**
@@ -71,6 +71,8 @@
  * dma_buf_end_cpu_access()               not held (exporters may take it)
  * dma_buf_mmap()                         not held (exporters may take it)
  * dma_buf_try_map_attachment()           takes it, or -EBUSY
+ * dma_buf_record_add()                   not needed
+ * dma_buf_record_find()                  not needed
  * dma_buf_set_late()                     not needed
  * dma_buf_refuse()                       not needed
  * dma_buf_get_constraints()              caller holds it
@@ -84,19 +86,24 @@
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
  * held, and so do the operations of a late exporter; all others run without.
  *
- * Storage that is placed late, negotiate/late.c, is allocated, moved and taken out
- * of page tables with the reservation object held.
+ * Storage that is placed late, negotiate/late.c, is allocated, moved and taken
+ * out of page tables with the reservation object held.
  *
- * Order, outermost first: mmap_lock or a list of buffers (debugfs), the
- * reservation object, memory reclaim. The mutex under which a directory in
- * sysfs is made (core/stats.c) is never held with any of them but the last.
- * The buffer's name lock, the lock of the last refusal, those of kept
- * attachments and of idle storage and the wait queue's lock nest inside anything;
- * but for trylocks nothing nests in them. The wait queue's lock is also taken inside a fence's
- * lock, from interrupts. The mutex of the device classes is taken with no other
- * lock held.
- * core/lockdep.c teaches lockdep this order at boot, as dma_resv.c does for
- * mmap_lock.
+ * Order, outermost first: mmap_lock, the reservation object, memory reclaim.
+ * The spinlocks nest inside all of these:
+ *
+ * * The lock of core/list.c protects the list of all buffers, the records of
+ *   exporters' objects and the change of &dma_buf.file. The lock of a dentry
+ *   and the next one nest in it.
+ * * &dma_buf.name_lock protects the name, and lets readers of accounts walk
+ *   &dma_buf.attachments without the reservation object. Nothing nests in it.
+ * * The lock of the &dma_buf.poll wait queue is also taken inside a fence's
+ *   lock, from interrupts.
+ * * The lock of the last refusal, in negotiate/ioctl.c. Nothing nests in it.
+ *
+ * The mutex of the device classes, in negotiate/device.c, is taken with no
+ * other lock held. core/lockdep.c shows lockdep this order at boot, as
+ * dma_resv.c does for mmap_lock.
  */
 
 /**
@@ -131,75 +138,17 @@
  * Arguments that no correct driver passes also leave one warning in the log.
  */
 
-static struct vfsmount *dma_buf_mnt;
 /* Containers without and with a reservation object: kmalloc would round up. */
 static struct kmem_cache *dma_buf_cache;
 static struct kmem_cache *dma_buf_resv_cache;
-
-/*
- * Lets /proc show "/dmabuf:NAME". Callers may have the dentry only, which is
- * why the buffer outlives its file until dma_buf_dentry_release().
- */
-static char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
-{
-	struct dma_buf *dmabuf = dentry->d_fsdata;
-	char name[DMA_BUF_NAME_LEN] = "";
-
-	spin_lock(&dmabuf->name_lock);
-	if (dmabuf->name)
-		strscpy(name, dmabuf->name);
-	spin_unlock(&dmabuf->name_lock);
-
-	return dynamic_dname(buf, len, "/%pd:%s", dentry, name);
-}
-
-/*
- * The inode of the buffer that a processor released last, for its next export.
- * Making, evicting and freeing one is a quarter of an export. An inode that
- * nobody else refers to is as good as new but for what is set here and in
- * dma_buf_file_create(): whoever maps, locks or looks at it holds a reference,
- * and security modules leave S_PRIVATE alone.
- */
-static DEFINE_PER_CPU(struct inode *, dma_buf_spare_inode);
-
-static struct inode *dma_buf_inode_get(void)
-{
-	struct inode *inode = this_cpu_xchg(dma_buf_spare_inode, NULL);
-
-	if (!inode)
-		return alloc_anon_inode(dma_buf_mnt->mnt_sb);
-
-	inode->i_mode = 0600;
-	inode->i_uid = current_fsuid();
-	inode->i_gid = current_fsgid();
-	inode->i_write_hint = WRITE_LIFE_NOT_SET;
-	simple_inode_init_ts(inode);
-	return inode;
-}
-
-static bool dma_buf_inode_unused(const struct inode *inode)
-{
-#ifdef CONFIG_FSNOTIFY
-	/* Evictable marks of fanotify hold no reference. */
-	if (rcu_access_pointer(inode->i_fsnotify_marks))
-		return false;
-#endif
-	return atomic_read(&inode->i_count) == 1;
-}
-
-static void dma_buf_inode_put(struct inode *inode)
-{
-	if (!dma_buf_inode_unused(inode) ||
-	    this_cpu_cmpxchg(dma_buf_spare_inode, NULL, inode))
-		iput(inode);
-}
 
 static void dma_buf_object_free(struct dma_buf_object *obj)
 {
 	struct kmem_cache *cache = dma_buf_cache;
 
-	dma_buf_negotiation_free(&obj->base);
-	if (obj->owns_resv) {
+	if (obj->negotiation)
+		dma_buf_negotiate_ops->free(&obj->base);
+	if (obj->base.resv == &obj->own_resv) {
 		dma_resv_fini(&obj->own_resv);
 		cache = dma_buf_resv_cache;
 	}
@@ -212,19 +161,18 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 	struct dma_buf *dmabuf = dentry->d_fsdata;
 	struct module *owner;
 
-	/* An export that failed half way has a dentry but no buffer yet. */
+	/* An export that failed half way has a dentry but no buffer. */
 	if (!dmabuf)
 		return;
 
 	owner = dmabuf->owner;
 	WARN_ON_ONCE(dmabuf->vmapping_counter);
 
-	dma_buf_kept_release(dmabuf);
 	dmabuf->ops->release(dmabuf);
 	WARN_ON_ONCE(!list_empty(&dmabuf->attachments));
 
-	/* The dentry has let go of the inode by now. */
-	dma_buf_inode_put(to_dma_buf_object(dmabuf)->inode);
+	dma_buf_stats_teardown(dmabuf);
+	dma_buf_list_del(to_dma_buf_object(dmabuf));
 	dma_buf_object_free(to_dma_buf_object(dmabuf));
 	module_put(owner);
 }
@@ -233,59 +181,6 @@ static const struct dentry_operations dma_buf_dentry_ops = {
 	.d_dname = dma_buf_dentry_name,
 	.d_release = dma_buf_dentry_release,
 };
-
-/* No page is ever in the inode's page cache, so there is none to look for. */
-static const struct super_operations dma_buf_super_ops = {
-	.statfs = simple_statfs,
-	.evict_inode = clear_inode,
-};
-
-static int dma_buf_fs_init_context(struct fs_context *fc)
-{
-	struct pseudo_fs_context *ctx = init_pseudo(fc, DMA_BUF_MAGIC);
-
-	if (!ctx)
-		return -ENOMEM;
-
-	ctx->ops = &dma_buf_super_ops;
-	ctx->dops = &dma_buf_dentry_ops;
-	return 0;
-}
-
-static struct file_system_type dma_buf_fs = {
-	.name = "dmabuf",
-	.init_fs_context = dma_buf_fs_init_context,
-	.kill_sb = kill_anon_super,
-};
-
-/*
- * A file of its own inode for each buffer: user space tells buffers apart by
- * inode number, so the numbers are handed out once and never again.
- */
-static struct file *dma_buf_file_create(size_t size, int flags)
-{
-	static atomic64_t next_ino = ATOMIC64_INIT(0);
-	struct inode *inode;
-	struct file *file;
-
-	inode = dma_buf_inode_get();
-	if (IS_ERR(inode))
-		return ERR_CAST(inode);
-
-	inode->i_ino = atomic64_inc_return(&next_ino);
-	inode->i_size = size;
-	inode_set_bytes(inode, size);
-
-	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf",
-				 flags & (O_ACCMODE | O_NONBLOCK), &dma_buf_fops);
-	if (IS_ERR(file)) {
-		iput(inode);
-		return file;
-	}
-
-	file->f_mode |= FMODE_LSEEK;
-	return file;
-}
 
 static struct dma_buf_object *
 dma_buf_object_alloc(const struct dma_buf_export_info *info)
@@ -308,32 +203,23 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 	if (!dmabuf->resv) {
 		dma_resv_init(&obj->own_resv);
 		dmabuf->resv = &obj->own_resv;
-		obj->owns_resv = true;
 	}
-	obj->cpu = raw_smp_processor_id();
 	spin_lock_init(&dmabuf->name_lock);
 	INIT_LIST_HEAD(&dmabuf->attachments);
-	INIT_LIST_HEAD(&obj->kept);
 	dma_buf_poll_init(obj);
 
 	return obj;
 }
 
+/* Storage that may move can't stay mapped behind its importers' backs. */
 static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 {
 	const struct dma_buf_ops *ops = info->ops;
 
-	if (!info->priv || !ops)
-		return false;
-	/* Accounts without a name are none. */
-	if (IS_ENABLED(CONFIG_DMABUF_SYSFS_STATS) && !info->exp_name)
-		return false;
-	if (!ops->map_dma_buf || !ops->unmap_dma_buf || !ops->release)
-		return false;
-	if (!ops->pin != !ops->unpin)
-		return false;
-	/* What may move can't be kept mapped behind the importers' backs. */
-	return !(ops->cache_sgt_mapping && ops->pin);
+	return info->priv && ops &&
+	       ops->map_dma_buf && ops->unmap_dma_buf && ops->release &&
+	       !ops->pin == !ops->unpin &&
+	       !(ops->pin && ops->cache_sgt_mapping);
 }
 
 /**
@@ -364,7 +250,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	if (!try_module_get(exp_info->owner))
 		return ERR_PTR(-ENOENT);
 
-	file = dma_buf_file_create(exp_info->size, exp_info->flags);
+	file = dma_buf_file_create(exp_info->size, exp_info->flags, &dma_buf_fops);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
 		goto err_module;
@@ -375,19 +261,23 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 		ret = -ENOMEM;
 		goto err_file;
 	}
+
 	dmabuf = &obj->base;
+	dmabuf->file = file;
+	obj->dentry = file->f_path.dentry;
+	ret = dma_buf_stats_setup(dmabuf, file);
+	if (ret)
+		goto err_object;
 
 	/* From here on the file's release frees everything. */
-	dmabuf->file = file;
-	obj->inode = file_inode(file);
-	ihold(obj->inode);
 	file->private_data = dmabuf;
-	file->f_path.dentry->d_fsdata = dmabuf;
+	obj->dentry->d_fsdata = dmabuf;
 	dma_buf_list_add(obj);
-	dma_buf_stats_add(obj);
 
 	return dmabuf;
 
+err_object:
+	dma_buf_object_free(obj);
 err_file:
 	fput(file);
 err_module:
@@ -436,7 +326,8 @@ struct dma_buf *dma_buf_get(int fd)
 {
 	struct file *file = fget(fd);
 
-	if (file && dma_buf_file_is_ours(file))
+	/* Anybody can hand us any fd; the operations tell ours. */
+	if (file && file->f_op == &dma_buf_fops)
 		return file->private_data;
 
 	if (!file)
@@ -464,38 +355,19 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 static int __init dma_buf_init(void)
 {
-	struct dentry *debugfs;
-	int ret = -ENOMEM;
+	int ret;
 
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  offsetof(struct dma_buf_object, own_resv),
-					  0, 0, NULL);
+					  0, SLAB_PANIC, NULL);
 	dma_buf_resv_cache = kmem_cache_create("dma_buf_resv",
 					       sizeof(struct dma_buf_object),
-					       0, 0, NULL);
-	if (!dma_buf_cache || !dma_buf_resv_cache)
-		goto err_caches;
-
-	ret = dma_buf_stats_init();
+					       0, SLAB_PANIC, NULL);
+	ret = dma_buf_init_sysfs_statistics();
 	if (ret)
-		goto err_caches;
+		return ret;
 
-	dma_buf_mnt = kern_mount(&dma_buf_fs);
-	if (IS_ERR(dma_buf_mnt)) {
-		ret = PTR_ERR(dma_buf_mnt);
-		goto err_stats;
-	}
-
-	debugfs = dma_buf_debugfs_init();
-	dma_buf_keep_init(debugfs);
-	dma_buf_late_swap_init(debugfs);
-	return 0;
-
-err_stats:
-	dma_buf_stats_fini();
-err_caches:
-	kmem_cache_destroy(dma_buf_cache);
-	kmem_cache_destroy(dma_buf_resv_cache);
-	return ret;
+	dma_buf_list_init();
+	return dma_buf_fs_init(&dma_buf_dentry_ops);
 }
 subsys_initcall(dma_buf_init);

@@ -3,16 +3,15 @@
  * Polling a buffer for its fences: readable when the writers are done,
  * writable when everybody is.
  *
- * A buffer that never had a fence is answered without a look at the rest of
- * the reservation object, any idle one without a lock. Otherwise one watch per
- * direction, &dma_buf.cb_in or &dma_buf.cb_out, sits on one unsignalled fence,
- * however many pollers there are, and wakes them all; they look again and, if
- * need be, put the watch on the next fence. A watch holds no reference to the
- * buffer: closing the buffer takes it off its fence.
+ * A buffer that never had a fence is answered at once. Otherwise one watch for
+ * each direction, &dma_buf.cb_in or &dma_buf.cb_out, sits on one unsignalled
+ * fence, however many pollers there are. When that fence signals, all pollers
+ * wake up, look again, and put the watch on the next fence. A watch holds no
+ * reference to the buffer: when the buffer's file ends, the watch is taken off
+ * its fence.
  *
- * What a watch has in &struct dma_buf is its callback, the wait queue, and in
- * "active" the event that it is armed or being armed for, or 0. The fence has a
- * place in the container. The wait queue's lock protects "active" and fence.
+ * The watch's fence has a place in the container; it is NULL while the watch is
+ * not in use. The wait queue's lock protects it.
  */
 #include "internal.h"
 
@@ -33,8 +32,11 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 
 	spin_lock_irqsave(&poll->lock, flags);
 	*dma_buf_watch_fence(watch) = NULL;
-	watch->active = 0;
-	/* No key: io_uring and aio take one for the answer and never look again. */
+	/*
+	 * Everybody, and without a key. io_uring and aio take a key for the
+	 * answer and never look again, and without one a waiter for the other
+	 * direction might use up the wake-up of an exclusive waiter.
+	 */
 	wake_up_all_locked(poll);
 	spin_unlock_irqrestore(&poll->lock, flags);
 
@@ -42,77 +44,48 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	dma_fence_put(fence);
 }
 
-/* Puts the watch on the first fence that is still unsignalled, if any. */
-static bool dma_buf_watch_attach(struct dma_buf_poll_cb_t *watch,
-				 struct dma_resv *resv, enum dma_resv_usage usage)
+/* True: the watch will fire. False: @fence has signalled. */
+static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
+			      struct dma_fence *fence)
 {
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
+
+	/* Another call has the watch, and everybody will be woken. */
+	scoped_guard(spinlock_irq, &watch->poll->lock) {
+		if (*slot)
+			return true;
+		*slot = dma_fence_get(fence);
+	}
+
+	if (!dma_fence_add_callback(fence, &watch->cb, dma_buf_watch_fire))
+		return true;
+
+	/* Who found the watch taken meanwhile counts on being woken. */
+	scoped_guard(spinlock_irq, &watch->poll->lock) {
+		*slot = NULL;
+		wake_up_all_locked(watch->poll);
+	}
+	dma_fence_put(fence);
+	return false;
+}
+
+/* Nothing to wait for? Else the watch is on one of the fences. */
+static bool dma_buf_watch_ready(struct dma_buf_poll_cb_t *watch,
+				struct dma_resv *resv, enum dma_resv_usage usage)
+{
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
-	bool armed = false;
+	bool ready = true;
 
 	dma_resv_iter_begin(&cursor, resv, usage);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		spin_lock_irq(&watch->poll->lock);
-		*slot = dma_fence_get(fence);
-		spin_unlock_irq(&watch->poll->lock);
-
-		armed = !dma_fence_add_callback(fence, &watch->cb,
-						dma_buf_watch_fire);
-		if (armed)
+		ready = !dma_buf_watch_arm(watch, fence);
+		if (!ready)
 			break;
-
-		spin_lock_irq(&watch->poll->lock);
-		*slot = NULL;
-		spin_unlock_irq(&watch->poll->lock);
-		dma_fence_put(fence);
 	}
 	dma_resv_iter_end(&cursor);
 
-	return armed;
-}
-
-/* The watch is on a fence, or about to be, that has not signalled. */
-static bool dma_buf_watch_pending(struct dma_buf_poll_cb_t *watch)
-{
-	struct dma_fence *fence;
-	bool pending;
-
-	spin_lock_irq(&watch->poll->lock);
-	fence = *dma_buf_watch_fence(watch);
-	pending = fence && !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags);
-	spin_unlock_irq(&watch->poll->lock);
-
-	return pending;
-}
-
-/*
- * True: nothing to wait for. False: somebody's call, perhaps this one, has the
- * watch, and everybody in the wait queue will be woken.
- */
-static bool dma_buf_watch_ready(struct dma_buf_poll_cb_t *watch, __poll_t event,
-				struct dma_resv *resv, enum dma_resv_usage usage)
-{
-	__poll_t taken;
-
-	if (dma_buf_watch_pending(watch))
-		return false;
-	if (dma_resv_test_signaled(resv, usage))
-		return true;
-
-	spin_lock_irq(&watch->poll->lock);
-	taken = watch->active;
-	watch->active = event;
-	spin_unlock_irq(&watch->poll->lock);
-	if (taken || dma_buf_watch_attach(watch, resv, usage))
-		return false;
-
-	/* Who found the watch taken meanwhile counts on being woken. */
-	spin_lock_irq(&watch->poll->lock);
-	watch->active = 0;
-	wake_up_all_locked(watch->poll);
-	spin_unlock_irq(&watch->poll->lock);
-	return true;
+	return ready;
 }
 
 /*
@@ -129,9 +102,8 @@ static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 	if (!watch->cb.func)
 		return;
 
-	spin_lock_irq(&watch->poll->lock);
-	fence = *slot ? dma_fence_get(*slot) : NULL;
-	spin_unlock_irq(&watch->poll->lock);
+	scoped_guard(spinlock_irq, &watch->poll->lock)
+		fence = *slot ? dma_fence_get(*slot) : NULL;
 	if (!fence)
 		return;
 
@@ -152,11 +124,11 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 		return wanted;
 
 	if ((wanted & EPOLLIN) &&
-	    dma_buf_watch_ready(&dmabuf->cb_in, EPOLLIN, dmabuf->resv,
+	    dma_buf_watch_ready(&dmabuf->cb_in, dmabuf->resv,
 				dma_resv_usage_rw(false)))
 		ready |= EPOLLIN;
 	if ((wanted & EPOLLOUT) &&
-	    dma_buf_watch_ready(&dmabuf->cb_out, EPOLLOUT, dmabuf->resv,
+	    dma_buf_watch_ready(&dmabuf->cb_out, dmabuf->resv,
 				dma_resv_usage_rw(true)))
 		ready |= EPOLLOUT;
 

@@ -7,25 +7,9 @@
 
 #include "internal.h"
 
-#if IS_ENABLED(CONFIG_SYNC_FILE)
-
 static bool dma_buf_access_valid(u32 flags)
 {
 	return flags && !(flags & ~DMA_BUF_SYNC_RW);
-}
-
-/* One fence for all that an access has to wait for; never NULL. */
-static struct dma_fence *dma_buf_fence_collect(struct dma_buf *dmabuf, u32 flags)
-{
-	bool write = flags & DMA_BUF_SYNC_WRITE;
-	struct dma_fence *fence;
-	int ret;
-
-	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write), &fence);
-	if (ret)
-		return ERR_PTR(ret);
-
-	return fence ?: dma_fence_get_stub();
 }
 
 /*
@@ -45,36 +29,32 @@ long dma_buf_sync_file_export(struct dma_buf *dmabuf,
 	if (!dma_buf_access_valid(arg.flags))
 		return -EINVAL;
 
-	arg.fd = get_unused_fd_flags(O_CLOEXEC);
-	if (arg.fd < 0)
-		return arg.fd;
+	CLASS(get_unused_fd, fd)(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
 
-	fence = dma_buf_fence_collect(dmabuf, arg.flags);
-	if (IS_ERR(fence)) {
-		ret = PTR_ERR(fence);
-		goto err_fd;
-	}
+	/* One fence for all that the access has to wait for. */
+	ret = dma_resv_get_singleton(dmabuf->resv,
+				     dma_resv_usage_rw(arg.flags & DMA_BUF_SYNC_WRITE),
+				     &fence);
+	if (ret)
+		return ret;
+	if (!fence)
+		fence = dma_fence_get_stub();
 
 	sync_file = sync_file_create(fence);
 	dma_fence_put(fence);
-	if (!sync_file) {
-		ret = -ENOMEM;
-		goto err_fd;
-	}
+	if (!sync_file)
+		return -ENOMEM;
 
+	arg.fd = fd;
 	if (copy_to_user(uarg, &arg, sizeof(arg))) {
-		ret = -EFAULT;
-		goto err_sync_file;
+		fput(sync_file->file);
+		return -EFAULT;
 	}
 
-	fd_install(arg.fd, sync_file->file);
+	fd_install(take_fd(fd), sync_file->file);
 	return 0;
-
-err_sync_file:
-	fput(sync_file->file);
-err_fd:
-	put_unused_fd(arg.fd);
-	return ret;
 }
 
 /* A merged fence goes in as its parts, so that signalled ones can be dropped. */
@@ -91,15 +71,14 @@ static int dma_buf_fence_add(struct dma_buf *dmabuf, struct dma_fence *fences,
 	if (!count)
 		return 0;
 
-	dma_resv_lock(dmabuf->resv, NULL);
+	guard(dma_resv)(dmabuf->resv);
 	ret = dma_resv_reserve_fences(dmabuf->resv, count);
-	if (!ret) {
-		dma_fence_unwrap_for_each(fence, &iter, fences)
-			dma_resv_add_fence(dmabuf->resv, fence, usage);
-	}
-	dma_resv_unlock(dmabuf->resv);
+	if (ret)
+		return ret;
 
-	return ret;
+	dma_fence_unwrap_for_each(fence, &iter, fences)
+		dma_resv_add_fence(dmabuf->resv, fence, usage);
+	return 0;
 }
 
 long dma_buf_sync_file_import(struct dma_buf *dmabuf,
@@ -125,5 +104,3 @@ long dma_buf_sync_file_import(struct dma_buf *dmabuf,
 
 	return ret;
 }
-
-#endif /* CONFIG_SYNC_FILE */

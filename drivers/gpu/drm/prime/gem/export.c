@@ -105,119 +105,38 @@ struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 	return obj;
 }
 
-static struct dma_buf *drm_prime_export_create(struct drm_gem_object *obj, u32 flags)
-{
-	/*
-	 * With the last handle the object's buffer was let go; a new one
-	 * would have nobody to let it go again.
-	 */
-	if (!obj->handle_count)
-		return ERR_PTR(-ENOENT);
-
-	if (obj->funcs && obj->funcs->export)
-		return obj->funcs->export(obj, flags);
-
-	return drm_gem_prime_export(obj, flags);
-}
-
 /*
- * New buffers that no file descriptor is out for. They can still be dropped
- * without anybody having seen them, so their object must not point to them:
- * drivers look at &drm_gem_object.dma_buf under locks of all kinds and count on
- * it to stay while the object has handles. Links &drm_prime_export.pending,
- * which each holds one more reference to its buffer.
- *
- * The lock protects the list and nests in &drm_device.object_name_lock.
+ * The buffer of an object, with a reference: the one it was imported from, the
+ * one it was exported as and that anybody still has, or a new one. Returns
+ * -ENOENT for an object without handles, whose buffer nobody would let go; or
+ * the error of the driver's export.
  */
-static LIST_HEAD(drm_prime_pending);
-static DEFINE_SPINLOCK(drm_prime_pending_lock);
-
-/* The buffer that @obj is being exported as, with the list's reference. */
-static struct dma_buf *drm_prime_pending_take(struct drm_gem_object *obj)
+struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 {
-	struct drm_prime_export *export;
-	struct dma_buf *dmabuf = NULL;
-
-	spin_lock(&drm_prime_pending_lock);
-	list_for_each_entry(export, &drm_prime_pending, pending) {
-		if (export->obj != obj)
-			continue;
-		list_del_init(&export->pending);
-		dmabuf = export->dmabuf;
-		break;
-	}
-	spin_unlock(&drm_prime_pending_lock);
-
-	return dmabuf;
-}
-
-/*
- * Finds or makes the buffer of @export->obj: the one it was imported from, the
- * one it was exported as, the one it is being exported as, or a new one.
- */
-int drm_prime_export_begin(struct drm_prime_export *export, u32 flags)
-{
-	struct drm_gem_object *obj = export->obj;
-	struct drm_device *dev = obj->dev;
 	struct dma_buf *dmabuf;
 
-	INIT_LIST_HEAD(&export->pending);
-
-	mutex_lock(&dev->object_name_lock);
-	/*
-	 * A second export wants it, so it is no longer the first one's to drop.
-	 * Not without handles: nobody would let go of it again.
-	 */
-	if (obj->handle_count && !obj->dma_buf && !obj->import_attach)
-		obj->dma_buf = drm_prime_pending_take(obj);
-
+	guard(mutex)(&obj->dev->object_name_lock);
 	dmabuf = obj->import_attach ? obj->import_attach->dmabuf : obj->dma_buf;
 	if (dmabuf) {
 		get_dma_buf(dmabuf);
-	} else {
-		dmabuf = drm_prime_export_create(obj, flags);
+		return dmabuf;
+	}
+	if (!obj->handle_count)
+		return ERR_PTR(-ENOENT);
+
+	dmabuf = dma_buf_record_find(obj);
+	if (!dmabuf) {
+		if (obj->funcs && obj->funcs->export)
+			dmabuf = obj->funcs->export(obj, flags);
+		else
+			dmabuf = drm_gem_prime_export(obj, flags);
 		if (IS_ERR(dmabuf))
-			goto out;
-		get_dma_buf(dmabuf);
-		spin_lock(&drm_prime_pending_lock);
-		list_add(&export->pending, &drm_prime_pending);
-		spin_unlock(&drm_prime_pending_lock);
+			return dmabuf;
+		dma_buf_record_add(dmabuf, obj);
 	}
-	export->dmabuf = dmabuf;
-out:
-	mutex_unlock(&dev->object_name_lock);
-	return PTR_ERR_OR_ZERO(dmabuf);
-}
 
-/* Ends a pending export; @keep: the object shall know its buffer from now on. */
-static void drm_prime_pending_settle(struct drm_prime_export *export, bool keep)
-{
-	struct drm_gem_object *obj = export->obj;
-	struct dma_buf *drop = NULL;
-
-	mutex_lock(&obj->dev->object_name_lock);
-	spin_lock(&drm_prime_pending_lock);
-	if (!list_empty(&export->pending)) {
-		list_del_init(&export->pending);
-		drop = export->dmabuf;
-	}
-	spin_unlock(&drm_prime_pending_lock);
-
-	/* Goes with the last handle, unless that went before. */
-	if (drop && keep && obj->handle_count && !obj->dma_buf)
-		swap(obj->dma_buf, drop);
-	mutex_unlock(&obj->dev->object_name_lock);
-
-	if (drop)
-		dma_buf_put(drop);
-}
-
-void drm_prime_export_commit(struct drm_prime_export *export)
-{
-	drm_prime_pending_settle(export, true);
-}
-
-void drm_prime_export_abort(struct drm_prime_export *export)
-{
-	drm_prime_pending_settle(export, false);
+	/* The object lets go of it with its last handle. */
+	get_dma_buf(dmabuf);
+	obj->dma_buf = dmabuf;
+	return dmabuf;
 }

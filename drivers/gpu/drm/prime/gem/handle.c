@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Handles to dma-bufs and back.
+ * Handles to dma-bufs and back, and the two ioctls.
  *
  * Within one file a dma-buf has one answer: the handle it was first known by,
  * as long as that handle is open. gem/table.c remembers it.
@@ -17,129 +17,31 @@
  * dma-buf a handle in another file, importing it when its object belongs to
  * another device.
  *
- * An object is exported once: &drm_gem_object.dma_buf remembers the buffer
- * while the object has handles. An imported object remembers its buffer in
- * &drm_gem_object.import_attach, and exporting it again gives that same buffer
- * back. So an object keeps its identity however often it goes round.
+ * One object has one dma-buf as long as anybody has a file descriptor of it.
+ * &drm_gem_object.dma_buf remembers the buffer while the object has handles. A
+ * framebuffer or another file can keep an object without handles, and give it
+ * one again. So the core has a record of the object's buffer as well, from which
+ * the next export restores &drm_gem_object.dma_buf. An imported object remembers
+ * its buffer in &drm_gem_object.import_attach. So an object keeps its identity
+ * however often it goes round.
  *
- * References: the buffer holds its object and the DRM device; the file's table
- * holds the buffer once per handle; the object holds the buffer while it has
- * handles, a circle that drm_gem_object_handle_put_unlocked() breaks when the
- * last of them is closed.
- *
- * The ioctl gives its file descriptor to user space only when the answer has
- * arrived there. Until then neither the file nor the object knows of the
- * export, and one that fails leaves nothing behind, unless a second export of
- * the object asked for the buffer meanwhile: then the object keeps it. A thread
- * that reads the number out of memory it shares with the caller, before the
- * ioctl returns, finds it closed for that long.
+ * References: the buffer holds its object and the DRM device. The file's table
+ * holds the buffer once per handle. The object holds the buffer while it has
+ * handles; drm_gem_object_handle_put_unlocked() breaks that circle when the last
+ * of them is closed.
  *
  * An import takes its time: the exporter pins and maps. So the driver's import
  * runs without a lock of DRM, and neither the file's other buffers nor the
- * device's other files wait for it. Its thread claims the buffer in the file's
- * table; a second thread of the file that asks for the same buffer waits for
- * that claim to end and gets the same handle, or imports the buffer itself when
- * the first one failed.
+ * device's other files wait for it. See gem/claim.c for two threads of one file
+ * that import the same buffer.
  *
- * Locks, outermost first: a claim, which is one to lockdep; the file's
+ * Locks, outermost first: a claim, which is a lock to lockdep; the file's
  * &drm_prime_file_private.lock, which protects the table and keeps a handle
- * from being closed while it is entered; &drm_device.object_name_lock, which
+ * from being closed while its entry is made; &drm_device.object_name_lock, which
  * protects &drm_gem_object.dma_buf and the count of handles, and under which
  * drivers export. What the driver's import and the dma-buf core take comes
  * after the claim only.
  */
-
-/*
- * Exports in two steps, so that one which fails late leaves no trace: begin
- * does all that can fail, commit makes it known to the file and the object.
- */
-int drm_prime_handle_export_begin(struct drm_file *file_priv, u32 handle, u32 flags,
-				  struct drm_prime_export *export)
-{
-	struct drm_prime_file_private *prime = &file_priv->prime;
-	struct drm_gem_object *obj;
-	int ret = 0;
-
-	/* Closing a handle takes its entry away before the number is free again. */
-	mutex_lock(&prime->lock);
-	export->dmabuf = drm_prime_cache_find_dmabuf_locked(prime, handle);
-	if (export->dmabuf)
-		get_dma_buf(export->dmabuf);
-	else
-		ret = drm_prime_cache_reserve_locked(prime, &export->slot);
-	mutex_unlock(&prime->lock);
-	export->obj = NULL;
-	if (export->dmabuf || ret)
-		return ret;
-
-	obj = drm_gem_object_lookup(file_priv, handle);
-	if (!obj) {
-		ret = -ENOENT;
-		goto err_slot;
-	}
-
-	export->obj = obj;
-	ret = drm_prime_export_begin(export, flags);
-	if (ret)
-		goto err_object;
-
-	return 0;
-
-err_object:
-	drm_gem_object_put(obj);
-err_slot:
-	mutex_lock(&prime->lock);
-	drm_prime_cache_release_locked(prime, export->slot);
-	mutex_unlock(&prime->lock);
-	return ret;
-}
-
-/*
- * The reference to the buffer remains the caller's. Closing the handle wants
- * the prime lock after it took the handle away, so that a handle which is still
- * ours here is not closed before its entry is in the table.
- */
-void drm_prime_handle_export_commit(struct drm_file *file_priv, u32 handle,
-				    struct drm_prime_export *export)
-{
-	struct drm_prime_file_private *prime = &file_priv->prime;
-	struct drm_gem_object *obj = export->obj;
-	struct drm_gem_object *now;
-
-	if (!obj)
-		return;
-
-	mutex_lock(&prime->lock);
-	might_lock(&obj->dev->object_name_lock);
-	now = drm_gem_object_lookup(file_priv, handle);
-	if (now == obj)
-		drm_prime_cache_insert_locked(prime, export->slot,
-					      export->dmabuf, handle);
-	else
-		drm_prime_cache_release_locked(prime, export->slot);
-	drm_prime_export_commit(export);
-	mutex_unlock(&prime->lock);
-
-	if (now)
-		drm_gem_object_put(now);
-	drm_gem_object_put(obj);
-}
-
-/* Ends the caller's reference to the buffer too. */
-void drm_prime_handle_export_abort(struct drm_file *file_priv,
-				   struct drm_prime_export *export)
-{
-	struct drm_prime_file_private *prime = &file_priv->prime;
-
-	if (export->obj) {
-		drm_prime_export_abort(export);
-		drm_gem_object_put(export->obj);
-		mutex_lock(&prime->lock);
-		drm_prime_cache_release_locked(prime, export->slot);
-		mutex_unlock(&prime->lock);
-	}
-	dma_buf_put(export->dmabuf);
-}
 
 /**
  * drm_gem_prime_handle_to_dmabuf - export the object behind a handle
@@ -160,15 +62,38 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 					       struct drm_file *file_priv,
 					       uint32_t handle, uint32_t flags)
 {
-	struct drm_prime_export export;
-	int ret;
+	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
+	struct drm_prime_entry *entry;
+	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
 
-	ret = drm_prime_handle_export_begin(file_priv, handle, flags, &export);
-	if (ret)
-		return ERR_PTR(ret);
+	/*
+	 * Closing a handle takes it out of the file, then takes the prime lock
+	 * and removes its entry. So an entry made here of a handle that is still
+	 * open is never left behind.
+	 */
+	guard(mutex)(&table->lock);
+	entry = drm_prime_entry_by_handle_locked(table, handle);
+	if (entry) {
+		get_dma_buf(entry->dmabuf);
+		return entry->dmabuf;
+	}
 
-	drm_prime_handle_export_commit(file_priv, handle, &export);
-	return export.dmabuf;
+	obj = drm_gem_object_lookup(file_priv, handle);
+	if (!obj)
+		return ERR_PTR(-ENOENT);
+
+	entry = drm_prime_entry_alloc_locked(table);
+	if (entry)
+		dmabuf = drm_prime_export_get(obj, flags);
+	else
+		dmabuf = ERR_PTR(-ENOMEM);
+	drm_gem_object_put(obj);
+	if (IS_ERR(dmabuf))
+		kfree(entry);
+	else
+		drm_prime_entry_link_locked(table, entry, dmabuf, handle);
+	return dmabuf;
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_dmabuf);
 
@@ -192,39 +117,36 @@ int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_pri
 			       uint32_t handle, uint32_t flags, int *prime_fd)
 {
 	struct dma_buf *dmabuf;
-	int fd;
 
-	/* Before the export, so that a full table leaves no trace of one. */
-	fd = get_unused_fd_flags(flags);
+	CLASS(get_unused_fd, fd)(flags);
 	if (fd < 0)
 		return fd;
 
 	dmabuf = drm_gem_prime_handle_to_dmabuf(dev, file_priv, handle, flags);
-	if (!IS_ERR(dmabuf)) {
-		*prime_fd = fd;
-		fd_install(fd, dmabuf->file);
-	} else {
-		put_unused_fd(fd);
-	}
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
 
-	return PTR_ERR_OR_ZERO(dmabuf);
+	*prime_fd = fd;
+	/* Last: from here on the fd is user space's, which may close it any time. */
+	fd_install(take_fd(fd), dmabuf->file);
+	return 0;
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
 
+/*
+ * An object of this device is found through the buffer, which holds it and which
+ * the caller holds: no lock is needed for that.
+ */
 static struct drm_gem_object *drm_prime_handle_import(struct drm_device *dev,
 						      struct dma_buf *dmabuf)
 {
-	/*
-	 * An object of this device is found through the buffer, which holds it
-	 * and which the caller holds: no lock is needed for that.
-	 */
 	if (dev->driver->gem_prime_import)
 		return dev->driver->gem_prime_import(dev, dmabuf);
 
 	return drm_gem_prime_import(dev, dmabuf);
 }
 
-/* Gives the object of a buffer a handle, open for all and in no table yet. */
+/* Gives the object of a buffer a handle, which is in no table yet. */
 static int drm_prime_handle_create(struct drm_device *dev,
 				   struct drm_file *file_priv,
 				   struct drm_gem_object *obj,
@@ -235,8 +157,6 @@ static int drm_prime_handle_create(struct drm_device *dev,
 	if (!obj->dma_buf) {
 		get_dma_buf(dmabuf);
 		obj->dma_buf = dmabuf;
-	} else {
-		WARN_ON_ONCE(obj->dma_buf != dmabuf);
 	}
 
 	/* Takes over object_name_lock and drops it. */
@@ -251,14 +171,15 @@ static int drm_prime_handle_create(struct drm_device *dev,
  */
 static int drm_prime_handle_import_claimed(struct drm_device *dev,
 					   struct drm_file *file_priv,
-					   struct dma_buf *dmabuf, u32 claim,
+					   struct dma_buf *dmabuf,
+					   struct drm_prime_entry *claim,
 					   u32 *handle)
 {
-	struct drm_prime_file_private *prime = &file_priv->prime;
+	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
 	struct drm_gem_object *obj, *now = NULL;
 	int ret;
 
-	lockdep_assert_not_held(&prime->lock);
+	lockdep_assert_not_held(&table->lock);
 	lockdep_assert_not_held(&dev->object_name_lock);
 
 	obj = drm_prime_handle_import(dev, dmabuf);
@@ -266,12 +187,12 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	if (!ret)
 		ret = drm_prime_handle_create(dev, file_priv, obj, dmabuf, handle);
 
-	mutex_lock(&prime->lock);
+	mutex_lock(&table->lock);
 	if (!ret)
 		now = drm_gem_object_lookup(file_priv, *handle);
-	drm_prime_cache_settle_locked(prime, claim,
-				      now && now == obj ? *handle : 0);
-	mutex_unlock(&prime->lock);
+	drm_prime_claim_end_locked(table, claim,
+				   now && now == obj ? *handle : 0);
+	mutex_unlock(&table->lock);
 
 	if (now)
 		drm_gem_object_put(now);
@@ -285,20 +206,19 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
 					       struct drm_file *file_priv,
 					       int prime_fd, u32 *handle)
 {
+	struct drm_prime_entry *claim;
 	struct dma_buf *dmabuf;
-	u32 found, claim;
 	int ret;
 
 	dmabuf = dma_buf_get(prime_fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	ret = drm_prime_cache_claim(&file_priv->prime, dmabuf, &found, &claim);
-	if (!ret && !found)
+	ret = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime),
+				    dmabuf, handle, &claim);
+	if (claim)
 		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf,
-						      claim, &found);
-	if (!ret)
-		*handle = found;
+						      claim, handle);
 
 	dma_buf_put(dmabuf);
 	return ret;
@@ -327,19 +247,50 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
 int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,
 			       int prime_fd, uint32_t *handle)
 {
-	struct fd fd = fdget(prime_fd);
-	u32 known;
+	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
+	struct drm_prime_entry *entry;
 
+	CLASS(fd, fd)(prime_fd);
 	if (!fd_file(fd))
 		return -EBADF;
 
 	/* The table holds its buffers, so the same file is the same buffer. */
-	known = drm_prime_cache_find_handle(&file_priv->prime, fd_file(fd));
-	fdput(fd);
-	if (!known)
-		return drm_prime_handle_import_fd(dev, file_priv, prime_fd, handle);
+	scoped_guard(mutex, &table->lock) {
+		entry = drm_prime_entry_by_file_locked(table, fd_file(fd));
+		if (entry && entry->handle) {
+			*handle = entry->handle;
+			return 0;
+		}
+	}
 
-	*handle = known;
-	return 0;
+	return drm_prime_handle_import_fd(dev, file_priv, prime_fd, handle);
 }
 EXPORT_SYMBOL(drm_gem_prime_fd_to_handle);
+
+int drm_prime_handle_to_fd_ioctl(struct drm_device *dev, void *data,
+				 struct drm_file *file_priv)
+{
+	struct drm_prime_handle *args = data;
+
+	if (args->flags & ~(DRM_RDWR | DRM_CLOEXEC))
+		return -EINVAL;
+
+	if (dev->driver->prime_handle_to_fd)
+		return dev->driver->prime_handle_to_fd(dev, file_priv, args->handle,
+						       args->flags, &args->fd);
+
+	return drm_gem_prime_handle_to_fd(dev, file_priv, args->handle,
+					  args->flags, &args->fd);
+}
+
+int drm_prime_fd_to_handle_ioctl(struct drm_device *dev, void *data,
+				 struct drm_file *file_priv)
+{
+	struct drm_prime_handle *args = data;
+
+	if (dev->driver->prime_fd_to_handle)
+		return dev->driver->prime_fd_to_handle(dev, file_priv, args->fd,
+						       &args->handle);
+
+	return drm_gem_prime_fd_to_handle(dev, file_priv, args->fd, &args->handle);
+}

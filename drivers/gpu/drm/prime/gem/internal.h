@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The GEM side's private surface. The core is reached through
- * <linux/dma-buf.h> only; the rest of DRM through this file only.
+ * <linux/dma-buf.h> and the records of core/internal.h, the rest of DRM through
+ * this file.
  */
 #ifndef GEM_PRIME_INTERNAL_H
 #define GEM_PRIME_INTERNAL_H
 
 /*
- * Which types are complete here decides the CRC of every export, so the list
- * is one for all files of the GEM side and doesn't follow what each needs.
+ * The complete types that a file sees decide the CRC of each export. So all
+ * files of the GEM side share this list, whatever each of them needs.
  */
 #include <linux/dma-buf.h>
 #include <linux/export.h>
@@ -24,69 +25,78 @@
 #include <drm/drm_prime.h>
 
 #include "../../drm_internal.h"
-
-struct drm_prime_publication;
+#include "../core/record.h"
 
 /**
- * struct drm_prime_export - an export that nobody has been told of yet
- * @dmabuf: the buffer, with the caller's reference
- * @obj: object, with a reference; NULL when the file's table knew the buffer
- * @slot: reserved in the file's table, unless @obj is NULL
- * @pending: links new buffers that their object doesn't know yet, empty when
- *	this one is none; protected by the list's lock
+ * struct drm_prime_entry - one handle of a file, or the claim to a buffer
+ * @dmabuf: the buffer, with a reference
+ * @handle: GEM handle of the file; 0 for a claim
+ * @by_handle: in the handle's bucket; unhashed for a claim
+ * @by_buffer: in the buffer's bucket if this is the buffer's oldest entry, else
+ *	unhashed
+ * @same: ring of all entries of the buffer, by age
  *
- * Belongs to one thread, from drm_prime_handle_export_begin() to commit or
- * abort.
+ * The file's prime lock protects all of it.
  */
-struct drm_prime_export {
+struct drm_prime_entry {
 	struct dma_buf *dmabuf;
-	struct drm_gem_object *obj;
-	u32 slot;
-	struct list_head pending;
+	u32 handle;
+	struct hlist_node by_handle;
+	struct hlist_node by_buffer;
+	struct list_head same;
 };
 
-/* gem/handle.c */
-int drm_prime_handle_export_begin(struct drm_file *file_priv, u32 handle, u32 flags,
-				  struct drm_prime_export *export);
-void drm_prime_handle_export_commit(struct drm_file *file_priv, u32 handle,
-				    struct drm_prime_export *export);
-void drm_prime_handle_export_abort(struct drm_file *file_priv,
-				   struct drm_prime_export *export);
-
-/* gem/table.c: one file's table handle <-> dma-buf */
-int drm_prime_cache_reserve_locked(struct drm_prime_file_private *prime, u32 *slot);
-void drm_prime_cache_release_locked(struct drm_prime_file_private *prime, u32 slot);
-void drm_prime_cache_insert_locked(struct drm_prime_file_private *prime, u32 slot,
-				   struct dma_buf *dmabuf, u32 handle);
-struct dma_buf *
-drm_prime_cache_find_dmabuf_locked(struct drm_prime_file_private *prime,
-				   u32 handle);
-u32 drm_prime_cache_find_handle(struct drm_prime_file_private *prime,
-				const struct file *file);
-int drm_prime_cache_claim(struct drm_prime_file_private *prime,
-			  struct dma_buf *dmabuf, u32 *handle, u32 *claim);
-void drm_prime_cache_settle_locked(struct drm_prime_file_private *prime, u32 claim,
-				   u32 handle);
-
-/*
- * A publication that gem/ioctl.c keeps for the file's next export, or
- * NULL; exchanged atomically, and freed with the file. See gem/table.c for
- * the place.
+/**
+ * struct drm_prime_table - what a &struct drm_prime_file_private really holds
+ * @lock: &drm_prime_file_private.lock, which protects the rest
+ * @buckets: 1 << @bits of &drm_prime_entry.by_handle, then as many of
+ *	&drm_prime_entry.by_buffer; NULL until the file has an entry
+ * @bits: see there
+ * @used: entries in the table
+ *
+ * The public struct is frozen. It has two trees, which nobody else looks at.
  */
-static inline struct drm_prime_publication **
-drm_prime_spare(struct drm_prime_file_private *prime)
+struct drm_prime_table {
+	struct mutex lock;	/* of all of it */
+	struct hlist_head *buckets;
+	u32 bits;
+	u32 used;
+};
+
+static_assert(sizeof(struct drm_prime_table) ==
+	      sizeof(struct drm_prime_file_private));
+
+static inline struct drm_prime_table *
+to_drm_prime_table(struct drm_prime_file_private *prime)
 {
-	return (struct drm_prime_publication **)&prime->handles.rb_node;
+	return container_of(&prime->lock, struct drm_prime_table, lock);
 }
 
-/* gem/keep.c */
-bool drm_prime_table_is_shmem(struct drm_gem_object *obj, struct sg_table *sgt);
+/* gem/table.c */
+struct drm_prime_entry *
+drm_prime_entry_alloc_locked(struct drm_prime_table *table);
+void drm_prime_entry_link_locked(struct drm_prime_table *table,
+				 struct drm_prime_entry *entry,
+				 struct dma_buf *dmabuf, u32 handle);
+void drm_prime_entry_set_handle_locked(struct drm_prime_table *table,
+				       struct drm_prime_entry *entry, u32 handle);
+void drm_prime_entry_unlink_locked(struct drm_prime_table *table,
+				   struct drm_prime_entry *entry);
+struct drm_prime_entry *
+drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle);
+struct drm_prime_entry *
+drm_prime_entry_by_file_locked(struct drm_prime_table *table,
+			       const struct file *file);
+
+/* gem/claim.c */
+int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
+			  u32 *handle, struct drm_prime_entry **claim);
+void drm_prime_claim_end_locked(struct drm_prime_table *table,
+				struct drm_prime_entry *claim, u32 handle);
 
 /* gem/export.c */
 struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 					       struct dma_buf *dmabuf);
-int drm_prime_export_begin(struct drm_prime_export *export, u32 flags);
-void drm_prime_export_commit(struct drm_prime_export *export);
-void drm_prime_export_abort(struct drm_prime_export *export);
+struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags);
 
 #endif /* GEM_PRIME_INTERNAL_H */

@@ -5,7 +5,6 @@
  * &dma_buf.priv. Drivers with operations of their own use them one by one.
  */
 #include "internal.h"
-#include <drm-prime-layer/linux/dma-buf-keep.h>
 
 /**
  * drm_gem_map_attach - &dma_buf_ops.attach for GEM objects
@@ -46,25 +45,6 @@ void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *atta
 }
 EXPORT_SYMBOL(drm_gem_map_detach);
 
-static void drm_prime_table_free(struct sg_table *sgt)
-{
-	sg_free_table(sgt);
-	kfree(sgt);
-}
-
-/* With operations of the driver's own in the table, that is its to decide. */
-static bool drm_prime_mapping_may_stay(struct dma_buf *dmabuf,
-				       struct sg_table *sgt)
-{
-	const struct dma_buf_ops *ops = dmabuf->ops;
-
-	return ops->attach == drm_gem_map_attach &&
-	       ops->detach == drm_gem_map_detach &&
-	       ops->map_dma_buf == drm_gem_map_dma_buf &&
-	       ops->unmap_dma_buf == drm_gem_unmap_dma_buf &&
-	       drm_prime_table_is_shmem(dmabuf->priv, sgt);
-}
-
 /**
  * drm_gem_map_dma_buf - &dma_buf_ops.map_dma_buf for GEM objects
  * @attach: attachment
@@ -97,14 +77,13 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 		return sgt;
 
 	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (!ret) {
-		if (drm_prime_mapping_may_stay(attach->dmabuf, sgt))
-			dma_buf_allow_keep(attach);
-		return sgt;
+	if (ret) {
+		sg_free_table(sgt);
+		kfree(sgt);
+		return ERR_PTR(ret);
 	}
 
-	drm_prime_table_free(sgt);
-	return ERR_PTR(ret);
+	return sgt;
 }
 EXPORT_SYMBOL(drm_gem_map_dma_buf);
 
@@ -121,10 +100,12 @@ void drm_gem_unmap_dma_buf(struct dma_buf_attachment *attach,
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (sgt) {
-		dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-		drm_prime_table_free(sgt);
-	}
+	if (!sgt)
+		return;
+
+	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	sg_free_table(sgt);
+	kfree(sgt);
 }
 EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
 
@@ -165,29 +146,24 @@ static int drm_prime_mmap_as_client(struct drm_gem_object *obj,
 				    struct vm_area_struct *vma)
 {
 	const struct file_operations *fops = obj->dev->driver->fops;
-	struct drm_file *client;
-	struct file *file;
-	int ret = -ENOMEM;
+	struct drm_file *client __free(kfree) = kzalloc(sizeof(*client), GFP_KERNEL);
+	struct file *file __free(kfree) = kzalloc(sizeof(*file), GFP_KERNEL);
+	int ret;
 
 	if (!fops || !fops->mmap)
 		return -ENODEV;
-
-	client = kzalloc(sizeof(*client), GFP_KERNEL);
-	file = kzalloc(sizeof(*file), GFP_KERNEL);
 	if (!client || !file)
-		goto out;
+		return -ENOMEM;
 
 	client->minor = obj->dev->primary;
 	file->private_data = client;
 
 	ret = drm_vma_node_allow(&obj->vma_node, client);
-	if (!ret) {
-		ret = fops->mmap(file, vma);
-		drm_vma_node_revoke(&obj->vma_node, client);
-	}
-out:
-	kfree(file);
-	kfree(client);
+	if (ret)
+		return ret;
+
+	ret = fops->mmap(file, vma);
+	drm_vma_node_revoke(&obj->vma_node, client);
 	return ret;
 }
 

@@ -149,6 +149,22 @@ static void begin_interrupted(struct kunit *test)
 			    "exporter's begins without an end");
 }
 
+/* Nor is anything left begun when the wait for the exporter's own move ends. */
+static void move_interrupted(struct kunit *test)
+{
+	struct cpu_fixture *fix = test->priv;
+	int ret;
+
+	fix->exp->move_in_begin = true;
+	prime_test_signal_self();
+	ret = dma_buf_begin_cpu_access(fix->dmabuf, DMA_FROM_DEVICE);
+	prime_test_signal_clear();
+	KUNIT_EXPECT_EQ(test, ret, -ERESTARTSYS);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_BEGIN, 1);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_END, 1);
+	KUNIT_EXPECT_EQ(test, fix->exp->dir, DMA_FROM_DEVICE);
+}
+
 static void vmap_counted(struct kunit *test)
 {
 	struct cpu_fixture *fix = test->priv;
@@ -350,6 +366,7 @@ static struct kunit_case dma_buf_cpu_cases[] = {
 	KUNIT_CASE(begin_waits_first),
 	KUNIT_CASE(begin_waits_for_queued_move),
 	KUNIT_CASE(begin_interrupted),
+	KUNIT_CASE(move_interrupted),
 	KUNIT_CASE(vmap_counted),
 	KUNIT_CASE(vmap_unlocked),
 	KUNIT_CASE(vmap_op_fails),

@@ -199,6 +199,65 @@ static void close_handle_keep_fd(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->mock, MOCK_GEM_FREE)));
 }
 
+/*
+ * A framebuffer keeps an object without handles, and gives it a handle again:
+ * the object still has the buffer that somebody has a descriptor of.
+ */
+static void regained_handle(struct kunit *test)
+{
+	struct handle_fixture *fix = test->priv;
+	struct drm_gem_object *obj;
+	u32 handle = mock_drm_object_handle(fix->mock, fix->file, &obj);
+	struct dma_buf *first, *second;
+	int fd, again;
+
+	drm_gem_object_get(obj);
+	KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &fd), 0);
+	first = obj->dma_buf;
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
+	KUNIT_EXPECT_NULL(test, obj->dma_buf);
+
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(fix->priv, obj, &handle), 0);
+	KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &again), 0);
+	second = obj->dma_buf;
+	KUNIT_EXPECT_PTR_EQ(test, second, first);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_EXPORT, 1);
+
+	/* Coming back it is the object, in whatever order it comes. */
+	prime_test_close_fd(test, again);
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
+	KUNIT_ASSERT_EQ(test, to_handle(fix, fd, &handle), 0);
+	KUNIT_EXPECT_PTR_EQ(test, obj->dma_buf, first);
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
+	prime_test_close_fd(test, fd);
+	drm_gem_object_put(obj);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->mock, MOCK_GEM_FREE)));
+}
+
+/* With the last reference the buffer is forgotten: the next export is a new one. */
+static void exported_anew(struct kunit *test)
+{
+	struct handle_fixture *fix = test->priv;
+	struct drm_gem_object *obj;
+	u32 handle = mock_drm_object_handle(fix->mock, fix->file, &obj);
+	int fd;
+
+	drm_gem_object_get(obj);
+	KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &fd), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
+	prime_test_close_fd(test, fd);
+	/* Of the buffer, the object's one reference is left. */
+	KUNIT_ASSERT_TRUE(test, prime_test_wait(mock_gem_refs(obj) == 1));
+
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(fix->priv, obj, &handle), 0);
+	KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &fd), 0);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_EXPORT, 2);
+	prime_test_close_fd(test, fd);
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
+	drm_gem_object_put(obj);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->mock, MOCK_GEM_FREE)));
+}
+
 /* Closing the file drops its handles as closing each would. */
 static void close_file_keep_fd(struct kunit *test)
 {
@@ -354,6 +413,8 @@ static struct kunit_case gem_prime_handle_cases[] = {
 	KUNIT_CASE(export_again),
 	KUNIT_CASE(handle_to_dmabuf),
 	KUNIT_CASE(close_handle_keep_fd),
+	KUNIT_CASE(regained_handle),
+	KUNIT_CASE(exported_anew),
 	KUNIT_CASE(close_file_keep_fd),
 	KUNIT_CASE(to_fd_table_full),
 	KUNIT_CASE(to_fd_export_fails),

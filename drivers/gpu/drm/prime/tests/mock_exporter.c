@@ -8,7 +8,6 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include <drm-prime-layer/linux/dma-buf-keep.h>
 
 #include "mock_exporter.h"
 #include "mock_importer.h"
@@ -67,8 +66,6 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach, enum dma_dat
 	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		goto err_table;
-	if (exp->keep)
-		dma_buf_allow_keep(attach);
 	return sgt;
 
 err_table:

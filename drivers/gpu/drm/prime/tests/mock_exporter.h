@@ -36,7 +36,6 @@ enum mock_exporter_op {
  * @pages: backing storage, one block of contiguous pages
  * @order: log2 of the number of pages
  * @size: what the buffers say they have, in bytes; 0 for that of @pages
- * @keep: the map operation lets the core keep the attachment
  * @map_null: the map operation answers NULL
  * @dir: direction of the last map, begin or end
  * @pgoff: page offset that the last mmap saw
@@ -54,7 +53,6 @@ struct mock_exporter {
 	struct page *pages;
 	unsigned int order;
 	size_t size;
-	bool keep;
 	bool map_null;
 	enum dma_data_direction dir;
 	unsigned long pgoff;

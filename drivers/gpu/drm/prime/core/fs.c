@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pseudo filesystem that dma-buf files live in: each has an inode of its
+ * own, whose number user space tells buffers apart by, and a dentry that shows
+ * the buffer's name in /proc.
+ */
+#include <linux/magic.h>
+
+#include "internal.h"
+
+static struct vfsmount *dma_buf_mnt;
+static const struct dentry_operations *dma_buf_dops;
+
+/*
+ * &dentry_operations.d_dname: /proc shows "/dmabuf:NAME". The caller may hold
+ * the dentry alone, which is why the buffer lives as long as that.
+ */
+char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
+{
+	struct dma_buf *dmabuf = dentry->d_fsdata;
+	char name[DMA_BUF_NAME_LEN] = "";
+
+	spin_lock(&dmabuf->name_lock);
+	if (dmabuf->name)
+		strscpy(name, dmabuf->name);
+	spin_unlock(&dmabuf->name_lock);
+
+	return dynamic_dname(buf, len, "/%pd:%s", dentry, name);
+}
+
+static int dma_buf_fs_init_context(struct fs_context *fc)
+{
+	struct pseudo_fs_context *ctx = init_pseudo(fc, DMA_BUF_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+
+	ctx->dops = dma_buf_dops;
+	return 0;
+}
+
+static struct file_system_type dma_buf_fs = {
+	.name = "dmabuf",
+	.init_fs_context = dma_buf_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+/*
+ * A file of its own inode. Inode numbers are handed out once and never again.
+ * The caller sets the dentry's d_fsdata and the file's private_data.
+ */
+struct file *dma_buf_file_create(size_t size, int flags,
+				 const struct file_operations *fops)
+{
+	static atomic64_t next_ino = ATOMIC64_INIT(0);
+	struct inode *inode;
+	struct file *file;
+
+	inode = alloc_anon_inode(dma_buf_mnt->mnt_sb);
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+
+	inode->i_ino = atomic64_inc_return(&next_ino);
+	inode->i_size = size;
+	inode_set_bytes(inode, size);
+
+	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf",
+				 flags & (O_ACCMODE | O_NONBLOCK), fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		return file;
+	}
+
+	file->f_mode |= FMODE_LSEEK;
+	return file;
+}
+
+int dma_buf_fs_init(const struct dentry_operations *dops)
+{
+	dma_buf_dops = dops;
+	dma_buf_mnt = kern_mount(&dma_buf_fs);
+
+	return PTR_ERR_OR_ZERO(dma_buf_mnt);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which object of an exporter a buffer stands for; see core/list.c. */
+#ifndef DMA_BUF_RECORD_H
+#define DMA_BUF_RECORD_H
+
+struct dma_buf;
+
+void dma_buf_record_add(struct dma_buf *dmabuf, const void *key);
+struct dma_buf *dma_buf_record_find(const void *key);
+
+#endif /* DMA_BUF_RECORD_H */

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claims: who imports which buffer into a file just now.
+ *
+ * An import takes its time, for the exporter may pin and map. It runs without a
+ * lock of DRM, so the claim takes the lock's part: an entry of the file's table
+ * that has no handle yet. Other threads of the file that want this buffer wait
+ * for the claim to end; nobody else does.
+ */
+#include <linux/wait_bit.h>
+
+#include "internal.h"
+
+/*
+ * To lockdep a claim is a lock, which its thread holds while it imports: who
+ * waits for a claim must hold nothing that an import may take.
+ */
+#ifdef CONFIG_LOCKDEP
+static struct lockdep_map drm_prime_claim_map =
+	STATIC_LOCKDEP_MAP_INIT("drm_prime_claim", &drm_prime_claim_map);
+#endif
+
+/* Of any file: two threads of one file rarely want one buffer at a time. */
+static atomic_t drm_prime_claims_ended = ATOMIC_INIT(0);
+
+/*
+ * Waits until some claim has ended, however it did. Drops the prime lock
+ * meanwhile. Only a fatal signal ends the wait early: no program knows this
+ * ioctl to be interrupted.
+ */
+static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
+{
+	const int seen = atomic_read(&drm_prime_claims_ended);
+	int ret;
+
+	mutex_unlock(&table->lock);
+
+	lock_map_acquire(&drm_prime_claim_map);
+	lock_map_release(&drm_prime_claim_map);
+	ret = wait_var_event_killable(&drm_prime_claims_ended,
+				      atomic_read(&drm_prime_claims_ended) != seen);
+
+	mutex_lock(&table->lock);
+	return ret;
+}
+
+/* The handle of the buffer, or a claim; both are 0 on failure. */
+static int drm_prime_claim_find_locked(struct drm_prime_table *table,
+				       struct dma_buf *dmabuf, u32 *handle,
+				       struct drm_prime_entry **claim)
+{
+	struct drm_prime_entry *entry;
+	int ret;
+
+	for (;;) {
+		entry = drm_prime_entry_by_file_locked(table, dmabuf->file);
+		if (!entry)
+			break;
+		*handle = entry->handle;
+		if (*handle)
+			return 0;
+		ret = drm_prime_claim_wait_locked(table);
+		if (ret)
+			return ret;
+	}
+
+	*claim = drm_prime_entry_alloc_locked(table);
+	if (!*claim)
+		return -ENOMEM;
+
+	drm_prime_entry_link_locked(table, *claim, dmabuf, 0);
+	return 0;
+}
+
+/*
+ * Gives the handle that the file has for a buffer; or a claim to import it, and
+ * then drm_prime_claim_end_locked() must follow in this thread. Returns 0;
+ * -ENOMEM; -ERESTARTSYS when the thread is killed while it waits for another
+ * one's claim.
+ */
+int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
+			  u32 *handle, struct drm_prime_entry **claim)
+{
+	int ret;
+
+	*claim = NULL;
+	scoped_guard(mutex, &table->lock)
+		ret = drm_prime_claim_find_locked(table, dmabuf, handle, claim);
+	if (*claim)
+		lock_map_acquire(&drm_prime_claim_map);
+	return ret;
+}
+
+/* Ends a claim: with the handle that the buffer got and still has, or with 0. */
+void drm_prime_claim_end_locked(struct drm_prime_table *table,
+				struct drm_prime_entry *claim, u32 handle)
+{
+	lockdep_assert_held(&table->lock);
+
+	/* Another thread that guessed the handle may have exported it already. */
+	if (handle && !drm_prime_entry_by_handle_locked(table, handle))
+		drm_prime_entry_set_handle_locked(table, claim, handle);
+	else
+		drm_prime_entry_unlink_locked(table, claim);
+
+	atomic_inc(&drm_prime_claims_ended);
+	wake_up_var(&drm_prime_claims_ended);
+	lock_map_release(&drm_prime_claim_map);
+}
