@@ -47,17 +47,10 @@ static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct dma_buf *dmabuf = file->private_data;
 
-	if (offset)
+	if (offset || (whence != SEEK_SET && whence != SEEK_END))
 		return -EINVAL;
 
-	switch (whence) {
-	case SEEK_SET:
-		return 0;
-	case SEEK_END:
-		return dmabuf->size;
-	default:
-		return -EINVAL;
-	}
+	return whence == SEEK_END ? dmabuf->size : 0;
 }
 
 static long dma_buf_ioctl_sync(struct dma_buf *dmabuf,
@@ -132,11 +125,10 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct dma_buf *dmabuf = file->private_data;
-	/* Reading fdinfo holds a reference itself, which is not news. */
-	long count = file_count(file) - 1;
 
+	/* Whoever reads fdinfo holds a reference itself, which is not news. */
 	seq_printf(m, "size:\t%zu\ncount:\t%ld\nexp_name:\t%s\n",
-		   dmabuf->size, count, dmabuf->exp_name);
+		   dmabuf->size, file_count(file) - 1, dmabuf->exp_name);
 
 	spin_lock(&dmabuf->name_lock);
 	if (dmabuf->name)

@@ -197,7 +197,6 @@ DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
 void __init dma_buf_list_init(void)
 {
-	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
-
-	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
+	debugfs_create_file("bufinfo", 0444, debugfs_create_dir("dma_buf", NULL),
+			    NULL, &dma_buf_bufinfo_fops);
 }

@@ -326,12 +326,11 @@ struct dma_buf *dma_buf_get(int fd)
 {
 	struct file *file = fget(fd);
 
-	/* Anybody can hand us any fd; the operations tell ours. */
-	if (file && file->f_op == &dma_buf_fops)
-		return file->private_data;
-
 	if (!file)
 		return ERR_PTR(-EBADF);
+	/* Anybody can hand us any fd; the operations tell ours. */
+	if (file->f_op == &dma_buf_fops)
+		return file->private_data;
 
 	fput(file);
 	return ERR_PTR(-EINVAL);

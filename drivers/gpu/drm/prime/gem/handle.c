@@ -133,19 +133,6 @@ int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_pri
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
 
-/*
- * An object of this device is found through the buffer, which holds it and which
- * the caller holds: no lock is needed for that.
- */
-static struct drm_gem_object *drm_prime_handle_import(struct drm_device *dev,
-						      struct dma_buf *dmabuf)
-{
-	if (dev->driver->gem_prime_import)
-		return dev->driver->gem_prime_import(dev, dmabuf);
-
-	return drm_gem_prime_import(dev, dmabuf);
-}
-
 /* Gives the object of a buffer a handle, which is in no table yet. */
 static int drm_prime_handle_create(struct drm_device *dev,
 				   struct drm_file *file_priv,
@@ -182,7 +169,13 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	lockdep_assert_not_held(&table->lock);
 	lockdep_assert_not_held(&dev->object_name_lock);
 
-	obj = drm_prime_handle_import(dev, dmabuf);
+	/*
+	 * An object of this device is found through the buffer, which holds it
+	 * and which the caller holds: no lock is needed for that.
+	 */
+	obj = dev->driver->gem_prime_import ?
+	      dev->driver->gem_prime_import(dev, dmabuf) :
+	      drm_gem_prime_import(dev, dmabuf);
 	ret = PTR_ERR_OR_ZERO(obj);
 	if (!ret)
 		ret = drm_prime_handle_create(dev, file_priv, obj, dmabuf, handle);

@@ -22,10 +22,10 @@
 int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
-	bool wants_table = dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf;
 
 	/* Better told now than when the importer maps. */
-	if (wants_table && !obj->funcs->get_sg_table)
+	if (dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf &&
+	    !obj->funcs->get_sg_table)
 		return -ENOSYS;
 
 	return drm_gem_pin(obj);

@@ -22,27 +22,19 @@
 struct sg_table *drm_prime_pages_to_sg(struct drm_device *dev,
 				       struct page **pages, unsigned int nr_pages)
 {
-	unsigned long bytes = (unsigned long)nr_pages << PAGE_SHIFT;
+	struct sg_table *sgt __free(kfree) = kmalloc(sizeof(*sgt), GFP_KERNEL);
 	size_t limit = dev ? dma_max_mapping_size(dev->dev) : 0;
-	struct sg_table *sgt;
 	int ret;
 
-	sgt = kmalloc(sizeof(*sgt), GFP_KERNEL);
 	if (!sgt)
 		return ERR_PTR(-ENOMEM);
 
 	/* A segment's length is an unsigned int. */
-	if (!limit || limit > UINT_MAX)
-		limit = UINT_MAX;
-
-	ret = sg_alloc_table_from_pages_segment(sgt, pages, nr_pages, 0, bytes,
+	limit = min_not_zero(limit, (size_t)UINT_MAX);
+	ret = sg_alloc_table_from_pages_segment(sgt, pages, nr_pages, 0,
+						(unsigned long)nr_pages << PAGE_SHIFT,
 						limit, GFP_KERNEL);
-	if (ret) {
-		kfree(sgt);
-		return ERR_PTR(ret);
-	}
-
-	return sgt;
+	return ret ? ERR_PTR(ret) : no_free_ptr(sgt);
 }
 EXPORT_SYMBOL(drm_prime_pages_to_sg);
 
