@@ -102,7 +102,6 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table,
 void drm_prime_entry_set_handle_locked(struct drm_prime_table *table,
 				       struct drm_prime_entry *entry, u32 handle)
 {
-
 	lockdep_assert_held(&table->lock);
 
 	entry->handle = handle;
