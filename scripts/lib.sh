@@ -12,7 +12,8 @@ source_package=linux-source-6.12
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES ARCH CROSS_COMPILE KBUILD_OUTPUT GREP_OPTIONS
 export LC_ALL=C.UTF-8
 
-die() { echo "${0##*/}: $*" >&2; exit 1; }
+# What could not be run, or was asked for wrongly, is 2; a test that failed is 1.
+die() { echo "${0##*/}: $*" >&2; exit 2; }
 say() { echo "${0##*/}: $*"; }
 
 # as_root COMMAND...: as it is for root, through sudo for everyone else.
