@@ -1,43 +1,99 @@
 # SPDX-License-Identifier: GPL-2.0
-# The targets are phases of scripts/phases; `make help` lists them.
+# `make help` lists the targets.
 
 .DEFAULT_GOAL := $(if $(filter arm64,$(ARCH)),arm64,help)
 
 help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
-	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu and igt, DEVICES=\"vgem vkms prime_mock\" the devices of uapi; make ARCH=arm64 is make arm64."
+	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu, negotiate, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi; make ARCH=arm64 is make arm64."
 
-demo: ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
-demo-live: ## the same in a window on this screen, until it is closed
-check: ## every test, on the stock kernel and on ours
-check-debug: ## the same tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
-kunit: ## KUnit tests of the layer
-uapi: ## our own tests of ioctls and files, from user space
-edu: ## the sample driver prime_edu, moving bytes by DMA in four machines
-negotiate: ## lib/, the library and program that negotiate storage
-matrix: ## who can share a buffer with whom: exporters against sets of importers, stock beside ours; SETS=3, MACHINES=plain, KEEP=1
-igt: ## unmodified IGT tests, with expectations
-abi: ## every export of stock is on ours, with the same CRC, namespace and licence
-layers: ## the call graph of the layer is the one that the design allows
-style: ## checkpatch, sparse, kernel-doc, W=1
-originality: ## no run of code or prose of the replaced files
-graft-check: ## the tests of make graft
-docs: ## the documentation, as HTML, in build/docs
-bench: ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
-shell: ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
-bootstrap: ## install the Debian packages that are missing, naming them
-source: ## unpack the kernel source
-root: ## make the guest's root
-kernel: ## graft a private copy of the source, build the stock kernel and ours
-kernel-debug: ## build the debug kernels: debug, kmemleak, kcsan
-arm64: ## cross-compile ours for arm64 (compile and link)
+demo := userspace-demo/run $(if $(CLIENTS),--clients "$(CLIENTS)")
 
-phases := demo demo-live check check-debug kunit uapi edu negotiate matrix igt abi layers style originality graft-check docs bench shell bootstrap source root kernel \
-	kernel-debug arm64
-$(phases):
-	@KERNELS="$(KERNELS)" KERNEL="$(KERNEL)" CLIENTS="$(CLIENTS)" scripts/phases $@
+ifndef PRIME_TARGET
+# Each of these is made by a second make, below, once scripts/target has seen that all is there and has the lock.
+demo demo-live:
+	@$(demo) $(if $(filter %live,$@),--live) --check
+	@scripts/target $@
+check check-more check-debug kunit uapi edu negotiate igt matrix abi layers style originality graft-check docs bench shell \
+bootstrap source root kernel kernel-debug arm64:
+	@scripts/target $@
+else
+.NOTPARALLEL:
+phase := scripts/phase
+test := $(phase) --test
+debug := debug kmemleak kcsan
+kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),$(debug),stock ours))
+# KCSAN is for races, which uapi has.
+suite_kernels = $(if $(filter check-debug,$(PRIME_TARGET)),$(filter-out kcsan,$(kernels)),$(kernels))
+
+# --- set-up ---
+packages:
+	@$(phase) packages scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter %live,$(PRIME_TARGET)),live)
+source: packages ## unpack the kernel source
+	@$(phase) "source of Linux" scripts/source
+root: packages ## make the guest's root
+	@$(phase) "guest root" scripts/guest-root
+built-%: source
+	@$(phase) "kernel: $*" scripts/kernel $*
+built-mixed: built-stock built-ours
+setup: $(kernels:%=built-%) root
+bootstrap: packages ## install the Debian packages that are missing, naming them
+kernel: built-mixed ## graft a private copy of the source, build the stock kernel and ours
+kernel-debug: $(kernels:%=built-%) ## build the debug kernels: debug, kmemleak, kcsan
+arm64: built-arm64 ## cross-compile ours for arm64 (compile and link)
+
+# --- the demo: what it prints is for the person who waits ---
+demo: built-ours root ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
+	@VM_HEALTH=$@ $(demo) ours
+demo-live: built-ours root ## the same in a window on this screen, until it is closed
+	@VM_HEALTH=$@ $(demo) --live ours
+
+# --- tests ---
+check: setup graft-check style originality abi layers kunit uapi edu negotiate igt demo-ours demotests-ours ## every test, on the stock kernel and on ours
+check-more: igt-mixed demo-stock demotests-stock ## IGT with the drivers as built by stock, and the demo on stock
+check-debug: setup kunit uapi edu igt ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
+kunit: setup ## KUnit tests of the layer
+	@$(if $(suite_kernels),$(test) "kunit: $(suite_kernels)" scripts/kunit $(suite_kernels))
+uapi: setup ## our own tests of ioctls and files, from user space
+	@$(test) "uapi: $(kernels)" scripts/uapi $(kernels)
+edu: setup ## the sample driver prime_edu, moving bytes by DMA in four machines
+	@$(if $(suite_kernels),$(test) "edu: $(suite_kernels)" scripts/edu $(suite_kernels))
+negotiate: setup ## lib/, the library and program that negotiate storage
+	@$(test) "negotiate: $(kernels)" scripts/negotiate $(kernels)
+igt: setup ## unmodified IGT tests, with expectations
+	@$(if $(suite_kernels),$(test) "igt: $(suite_kernels)" scripts/igt $(suite_kernels))
+igt-mixed: built-mixed root
+	@$(test) "igt: ours, modules of stock" scripts/igt ours --modules mixed
+demo-%: built-% root
+	@$(test) "demo: $*" userspace-demo/run $*
+demotests-%: built-% root
+	@$(test) "tests of the demo: $*" userspace-demo/tests/run $*
+matrix: setup ## who can share a buffer with whom: exporters against sets of importers, stock beside ours; SETS=3, MACHINES=plain, KEEP=1
+	@$(phase) --measure matrix scripts/matrix $(kernels)
+abi: built-stock built-ours ## every export of stock is on ours, with the same CRC, namespace and licence
+	@$(test) abi scripts/abi
+layers: built-ours root ## which file calls and includes which is what the design allows
+	@$(test) layers scripts/layers
+style: built-stock built-ours ## checkpatch, sparse, kernel-doc, W=1
+	@$(test) style scripts/style
+originality: source ## no run of code or prose of the replaced files
+	@$(test) originality scripts/originality
+graft-check: built-stock ## the tests of make graft
+	@$(test) graft scripts/graft-check
+docs: source ## the documentation, as HTML, in build/docs
+	@$(phase) --measure docs scripts/docs
+bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
+	@$(phase) --measure bench scripts/bench $(ONLY)
+shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
+	@vm/run $(or $(KERNEL),ours) --shell
+.PHONY: packages setup
+endif
+
+check-all: ## check, check-more, check-debug and matrix, counted together: hours
+	@status=0; for t in check check-more check-debug matrix; do $(MAKE) $$t || status=1; done; \
+		scripts/summary all || status=1; exit $$status
 
 graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of yours, or take it off
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
@@ -46,8 +102,8 @@ graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of your
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
-conformance: ## DEVICE=/dev/dri/cardN [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
-	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance
+conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
+	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive)
 
 clean: ## remove what was built (build/, out/), keep the cache
 	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
@@ -56,4 +112,5 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help graft modules conformance clean distclean $(phases)
+.PHONY: help demo demo-live check check-more check-debug check-all kunit uapi edu negotiate igt matrix abi layers style originality \
+	graft-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean

@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the scripts beside it: where things are, preflight checks, the lock, phases.
+# Sourced by the scripts of this and other folders: where things are, preflight checks, the lock, machines, kernels at once.
 # shellcheck shell=bash disable=SC2034 # variables are used by the scripts that source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/drm-prime-layer
 src=$build/src
-root=$cache/root-forky
+suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe")
+root=$cache/root-$suite
 source_package=linux-source-6.12
+
+# What was compiled once is not compiled again, in whatever clone: build/ may go, the cache stays.
+export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_MAXSIZE=4G
 
 # The kernel's make must not see the options and variables of ours.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES ARCH CROSS_COMPILE KBUILD_OUTPUT GREP_OPTIONS
 export LC_ALL=C.UTF-8
 
+me=${0#"$top"/}
 # What could not be run, or was asked for wrongly, is 2; a test that failed is 1.
-die() { echo "${0##*/}: $*" >&2; exit 2; }
-say() { echo "${0##*/}: $*"; }
+die() { echo "$me: $*" >&2; exit 2; }
+say() { echo "$me: $*"; }
 
 # as_root COMMAND...: as it is for root, through sudo for everyone else.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -72,38 +77,45 @@ lock() {
 
 minutes() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }
 
-# phase NUMBER TOTAL NAME COMMAND...: run it with its output in a log, show that it runs.
-phase() {
-	local label="[$1/$2] $3" log pid start=$SECONDS status=0 shown=0 elapsed
-	log=$build/log/$(tr -cs 'a-zA-Z0-9\n' - <<<"$3").log
-	shift 3
+# The machines of the sample driver and of the matrix: options of vm/run.
+machines="plain intel-iommu virtio-iommu swiotlb"
+machine() {
+	case $1 in
+	plain) ;;
+	intel-iommu) echo --append intel_iommu=on --device intel-iommu ;;
+	virtio-iommu) echo --device virtio-iommu-pci ;;
+	swiotlb) echo --append swiotlb=force ;;
+	*) die "machines are ${machines// /, }, not '$1'" ;;
+	esac
+}
+
+# at_once FUNCTION KERNEL...: FUNCTION KERNEL for each at the same time, their words one after the other. 1 when one failed.
+at_once() {
+	local function=$1 kernel status=0 log=$build/log/.${0##*/}
+	declare -A pids
+	shift
 	mkdir -p "$build/log"
-	[ -t 1 ] || echo "$label, log ${log#"$top"/}"
-	"$@" >"$log" 2>&1 </dev/null 9>&- &
-	pid=$!
-	# shellcheck disable=SC2064 # the process id of now
-	trap "kill $pid 2>/dev/null; exit 130" INT TERM HUP
-	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.2
-		elapsed=$((SECONDS - start))
-		if [ -t 1 ]; then
-			printf '\r\033[K%s … %s, log %s' "$label" "$(minutes $elapsed)" "${log#"$top"/}"
-		elif [ $((elapsed / 30)) -gt "$shown" ]; then
-			shown=$((elapsed / 30))
-			echo "$label … $(minutes $elapsed)"
-		fi
+	for kernel; do
+		# One guest for a processor: a checker's limits are made for that.
+		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do sleep 1; done
+		"$function" "$kernel" >"$log-$kernel" 2>&1 &
+		pids[$kernel]=$!
 	done
-	wait "$pid" || status=$?
-	trap - INT TERM HUP
-	[ ! -t 1 ] || printf '\r\033[K'
-	elapsed=$(minutes $((SECONDS - start)))
-	phase_log=$log
-	if [ $status = 0 ]; then
-		echo "$label: done in $elapsed${phase_note:+, $($phase_note)}"
-		return 0
-	fi
-	echo "$label: FAILED after $elapsed${phase_note:+, $($phase_note)}, log ${log#"$top"/}; its last lines:"
-	tail -n 25 "$log" | sed 's/^/    /'
-	echo "    to repeat it: ${*/#$top\//}"
+	for kernel; do
+		wait "${pids[$kernel]}" || status=1
+		cat "$log-$kernel"
+		rm "$log-$kernel"
+	done
 	return $status
+}
+
+# drivers_of KERNEL...: build prime_mock and the samples for them.
+drivers_of() {
+	local kernel
+	mkdir -p "$build/log"
+	for kernel; do
+		make -s -C "$top/drivers/gpu/drm/prime/mock" KDIR="$build/$kernel" OUT="$build/mock/$kernel" \
+			</dev/null >"$build/log/mock-$kernel.log" 2>&1 ||
+			{ tail -n 20 "$build/log/mock-$kernel.log" >&2; die "the drivers of mock/ do not build for $kernel (log: build/log/mock-$kernel.log)"; }
+	done
 }
