@@ -5,7 +5,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/drm-prime-layer
 src=$build/src
-suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe")
+suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe" 2>/dev/null || :) # the graft may be without vm/
 root=$cache/root-$suite
 source_package=linux-source-6.12
 
