@@ -62,8 +62,8 @@ run_suite()
 {
 	local kernel label expected status=0 tsv tsvs=()
 	suite=$1 test_root=$2
-	at_once run_guests "${kernels[@]}" || status=1
 	for kernel in "${kernels[@]}"; do
+		run_guests "$kernel" || status=1
 		label=$kernel${modules:+-$modules}
 		case $kernel in stock) expected=stock ;; *) expected=ours ;; esac
 		"$top/scripts/igt-results" judge "$suite" "$label" "$expected" "$build/out/$suite-$label" \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the scripts of this and other folders: where things are, preflight checks, the lock, machines, kernels at once.
+# Sourced by the scripts of this and other folders: where things are, preflight checks, the lock, machines, tools.
 # shellcheck shell=bash disable=SC2034 # variables are used by the scripts that source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
@@ -89,33 +89,18 @@ machine() {
 	esac
 }
 
-# at_once FUNCTION KERNEL...: FUNCTION KERNEL for each at the same time, their words one after the other. 1 when one failed.
-at_once() {
-	local function=$1 kernel status=0 log=$build/log/.${0##*/}
-	declare -A pids
-	shift
+# tool ARGUMENT...: make, for what several phases use that may run at the same time.
+tool() {
 	mkdir -p "$build/log"
-	for kernel; do
-		# One guest for a processor: a checker's limits are made for that.
-		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do sleep 1; done
-		"$function" "$kernel" >"$log-$kernel" 2>&1 &
-		pids[$kernel]=$!
-	done
-	for kernel; do
-		wait "${pids[$kernel]}" || status=1
-		cat "$log-$kernel"
-		rm "$log-$kernel"
-	done
-	return $status
+	flock "$build/.tools" make -s "$@" </dev/null
 }
 
 # drivers_of KERNEL...: build prime_mock and the samples for them.
 drivers_of() {
-	local kernel
-	mkdir -p "$build/log"
+	local kernel log
 	for kernel; do
-		make -s -C "$top/drivers/gpu/drm/prime/mock" KDIR="$build/$kernel" OUT="$build/mock/$kernel" \
-			</dev/null >"$build/log/mock-$kernel.log" 2>&1 ||
-			{ tail -n 20 "$build/log/mock-$kernel.log" >&2; die "the drivers of mock/ do not build for $kernel (log: build/log/mock-$kernel.log)"; }
+		log=$build/log/mock-$kernel.log
+		tool -C "$top/drivers/gpu/drm/prime/mock" KDIR="$build/$kernel" OUT="$build/mock/$kernel" >"$log" 2>&1 ||
+			{ tail -n 20 "$log" >&2; die "the drivers of mock/ do not build for $kernel (log: ${log#"$top"/})"; }
 	done
 }
