@@ -16,7 +16,7 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug kunit uapi edu negotiate igt matrix abi layers style originality graft-check docs bench shell \
+check check-more check-debug kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check docs bench shell \
 bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
@@ -50,7 +50,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi demotests-ours igt edu kunit demo-ours negotiate style graft-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check originality abi layers ## every test, on the stock kernel and on ours
 check-more: igt-ours-mixed demo-stock demotests-stock ## IGT with the drivers as built by stock, and the demo on stock
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
@@ -82,6 +82,8 @@ originality: source ## no run of code or prose of the replaced files
 	@$(test) $@ scripts/originality
 graft-check: built-stock ## the tests of make graft
 	@$(test) graft scripts/graft-check
+rig-check: setup ## a guest that dies or stands still costs one verdict
+	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## the documentation, as HTML, in build/docs
 	@$(phase) --measure $@ scripts/docs
 bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
@@ -113,4 +115,4 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-all kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean
+	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean
