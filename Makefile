@@ -24,8 +24,8 @@ phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,stock ours))
 
-builds := $(addprefix built-,stock ours debug kmemleak kcsan arm64 mixed)
-runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours debug kmemleak kcsan))
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed)
+runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
@@ -51,7 +51,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: igt-ours-mixed demo-stock demotests-stock ## IGT with the drivers as built by stock, and the demo on stock
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
