@@ -60,6 +60,7 @@ negotiate: negotiate-host $(kernels:%=negotiate-%) ## lib/, the library and prog
 igt: $(kernels:%=igt-%) ## unmodified IGT tests, with expectations
 $(runs): setup
 	@$(test) $@ scripts/$(subst -, ,$@)
+kunit-bare igt-bare: built-bare
 # An IGT that the expectations don't know is judged by stock.
 igt-ours: | $(filter igt-stock,$(kernels:%=igt-%))
 igt-ours-mixed: built-mixed root
