@@ -91,13 +91,14 @@ machine() {
 
 # tool ARGUMENT...: make, for what several phases use that may run at the same time.
 tool() {
-	mkdir -p "$build/log"
+	mkdir -p "$build"
 	flock "$build/.tools" make -s "$@" </dev/null
 }
 
 # drivers_of KERNEL...: build prime_mock and the samples for them.
 drivers_of() {
 	local kernel log
+	mkdir -p "$build/log"
 	for kernel; do
 		log=$build/log/mock-$kernel.log
 		tool -C "$top/drivers/gpu/drm/prime/mock" KDIR="$build/$kernel" OUT="$build/mock/$kernel" >"$log" 2>&1 ||
