@@ -1,43 +1,102 @@
 # SPDX-License-Identifier: GPL-2.0
-# The targets are phases of scripts/phases; `make help` lists them.
+# `make help` lists the targets.
 
 .DEFAULT_GOAL := $(if $(filter arm64,$(ARCH)),arm64,help)
 
 help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
-	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu and igt, DEVICES=\"vgem vkms prime_mock\" the devices of uapi; make ARCH=arm64 is make arm64."
+	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu, negotiate, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi, JOBS=1 how many suites run at a time; make ARCH=arm64 is make arm64."
 
-demo: ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
-demo-live: ## the same in a window on this screen, until it is closed
-check: ## every test, on the stock kernel and on ours
-check-debug: ## the same tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
-kunit: ## KUnit tests of the layer
-uapi: ## our own tests of ioctls and files, from user space
-edu: ## the sample driver prime_edu, moving bytes by DMA in four machines
-negotiate: ## lib/, the library and program that negotiate storage
-matrix: ## who can share a buffer with whom: exporters against sets of importers, stock beside ours; SETS=3, MACHINES=plain, KEEP=1
-igt: ## unmodified IGT tests, with expectations
-abi: ## every export of stock is on ours, with the same CRC, namespace and licence
-layers: ## the call graph of the layer is the one that the design allows
-style: ## checkpatch, sparse, kernel-doc, W=1
-originality: ## no run of code or prose of the replaced files
-graft-check: ## the tests of make graft
-docs: ## the documentation, as HTML, in build/docs
-bench: ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
-shell: ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
-bootstrap: ## install the Debian packages that are missing, naming them
-source: ## unpack the kernel source
-root: ## make the guest's root
-kernel: ## graft a private copy of the source, build the stock kernel and ours
-kernel-debug: ## build the debug kernels: debug, kmemleak, kcsan
-arm64: ## cross-compile ours for arm64 (compile and link)
+demo := userspace-demo/run $(if $(CLIENTS),--clients "$(CLIENTS)")
 
-phases := demo demo-live check check-debug kunit uapi edu negotiate matrix igt abi layers style originality graft-check docs bench shell bootstrap source root kernel \
-	kernel-debug arm64
-$(phases):
-	@KERNELS="$(KERNELS)" KERNEL="$(KERNEL)" CLIENTS="$(CLIENTS)" scripts/phases $@
+ifndef PRIME_TARGET
+# Each of these is made by a second make, below, once scripts/target has seen that all is there and has the lock.
+demo demo-live:
+	@$(demo) $(if $(filter %live,$@),--live) --check
+	@scripts/target $@
+check check-more check-debug kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check docs bench shell \
+bootstrap source root kernel kernel-debug arm64:
+	@scripts/target $@
+else
+phase := scripts/phase
+test := $(phase) --test
+kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,stock ours))
+
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed)
+runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
+
+# --- set-up ---
+packages:
+	@$(phase) $@ scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter %live,$(PRIME_TARGET)),live)
+source: packages ## unpack the kernel source
+	@$(phase) $@ scripts/source
+root: packages ## make the guest's root
+	@$(phase) $@ scripts/guest-root
+$(builds): built-%: source
+	@$(phase) $@ scripts/kernel $*
+built-mixed: built-stock built-ours
+setup: $(kernels:%=built-%) root
+bootstrap: packages ## install the Debian packages that are missing, naming them
+kernel: built-mixed ## graft a private copy of the source, build the stock kernel and ours
+kernel-debug: $(kernels:%=built-%) ## build the debug kernels: debug, kmemleak, kcsan
+arm64: built-arm64 ## cross-compile ours for arm64 (compile and link)
+
+# --- the demo: what it prints is for the person who waits ---
+demo: built-ours root ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
+	@VM_HEALTH=$@ $(demo) ours
+demo-live: built-ours root ## the same in a window on this screen, until it is closed
+	@VM_HEALTH=$@ $(demo) --live ours
+
+# --- tests, as many at a time as scripts/target says; the long ones first ---
+check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check originality abi layers ## every test, on the stock kernel and on ours
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
+check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
+kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
+uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
+edu: $(kernels:%=edu-%) ## the sample driver prime_edu, moving bytes by DMA in four machines
+negotiate: negotiate-host $(kernels:%=negotiate-%) ## lib/, the library and program that negotiate storage
+igt: $(kernels:%=igt-%) ## unmodified IGT tests, with expectations
+$(runs): setup
+	@$(test) $@ scripts/$(subst -, ,$@)
+kunit-bare igt-bare: built-bare
+# An IGT that the expectations don't know is judged by stock.
+igt-ours: | $(filter igt-stock,$(kernels:%=igt-%))
+igt-ours-mixed: built-mixed root
+	@$(test) $@ scripts/igt ours --modules mixed
+demo-stock demo-ours: setup
+	@$(test) $@ userspace-demo/run $(@:demo-%=%)
+demotests-stock demotests-ours: setup
+	@$(test) $@ userspace-demo/tests/run $(@:demotests-%=%)
+matrix: $(kernels:%=matrix-%) ## who can share a buffer with whom: exporters against sets of importers, stock beside ours; SETS=3, MACHINES=plain, KEEP=1
+	@$(phase) --measure $@ scripts/matrix-report build/matrix
+matrix-stock matrix-ours: setup
+	@$(phase) --measure $@ scripts/matrix $(@:matrix-%=%)
+abi: built-stock built-ours ## every export of stock is on ours, with the same CRC, namespace and licence
+	@$(test) $@ scripts/abi
+layers: built-ours root ## which file calls and includes which is what the design allows
+	@$(test) $@ scripts/layers
+style: built-stock built-ours ## checkpatch, sparse, kernel-doc, W=1
+	@$(test) $@ scripts/style
+originality: source ## no run of code or prose of the replaced files
+	@$(test) $@ scripts/originality
+graft-check: built-stock ## the tests of make graft
+	@$(test) graft scripts/graft-check
+rig-check: setup ## a guest that dies or stands still costs one verdict
+	@$(test) rig scripts/rig-check $(firstword $(kernels))
+docs: source ## the documentation, as HTML, in build/docs
+	@$(phase) --measure $@ scripts/docs
+bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
+	@$(phase) --measure $@ scripts/bench $(ONLY)
+shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
+	@vm/run $(or $(KERNEL),ours) --shell
+.PHONY: packages setup $(builds) $(runs)
+endif
+
+check-all: ## check, check-more, check-debug and matrix, counted together: hours
+	@status=0; for t in check check-more check-debug matrix; do $(MAKE) $$t || status=1; done; \
+		scripts/summary all || status=1; exit $$status
 
 graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of yours, or take it off
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
@@ -46,8 +105,8 @@ graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of your
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
-conformance: ## DEVICE=/dev/dri/cardN [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
-	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance
+conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
+	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive)
 
 clean: ## remove what was built (build/, out/), keep the cache
 	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
@@ -56,4 +115,5 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help graft modules conformance clean distclean $(phases)
+.PHONY: help demo demo-live check check-more check-debug check-all kunit uapi edu negotiate igt matrix abi layers style originality \
+	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the scripts beside it: where things are, preflight checks, the lock, phases.
+# Sourced by the scripts of this and other folders: where things are, preflight checks, the lock, machines, tools.
 # shellcheck shell=bash disable=SC2034 # variables are used by the scripts that source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/drm-prime-layer
 src=$build/src
-root=$cache/root-forky
+suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe" 2>/dev/null || :) # the graft may be without vm/
+root=$cache/root-$suite
 source_package=linux-source-6.12
+
+# What was compiled once is not compiled again, in whatever clone: build/ may go, the cache stays.
+export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_MAXSIZE=4G
 
 # The kernel's make must not see the options and variables of ours.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES ARCH CROSS_COMPILE KBUILD_OUTPUT GREP_OPTIONS
 export LC_ALL=C.UTF-8
 
-die() { echo "${0##*/}: $*" >&2; exit 1; }
-say() { echo "${0##*/}: $*"; }
+me=${0#"$top"/}
+# What could not be run, or was asked for wrongly, is 2; a test that failed is 1.
+die() { echo "$me: $*" >&2; exit 2; }
+say() { echo "$me: $*"; }
 
 # as_root COMMAND...: as it is for root, through sudo for everyone else.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -71,38 +77,31 @@ lock() {
 
 minutes() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }
 
-# phase NUMBER TOTAL NAME COMMAND...: run it with its output in a log, show that it runs.
-phase() {
-	local label="[$1/$2] $3" log pid start=$SECONDS status=0 shown=0 elapsed
-	log=$build/log/$(tr -cs 'a-zA-Z0-9\n' - <<<"$3").log
-	shift 3
+# The machines of the sample driver and of the matrix: options of vm/run.
+machines="plain intel-iommu virtio-iommu swiotlb"
+machine() {
+	case $1 in
+	plain) ;;
+	intel-iommu) echo --append intel_iommu=on --device intel-iommu ;;
+	virtio-iommu) echo --device virtio-iommu-pci ;;
+	swiotlb) echo --append swiotlb=force ;;
+	*) die "machines are ${machines// /, }, not '$1'" ;;
+	esac
+}
+
+# tool ARGUMENT...: make, for what several phases use that may run at the same time.
+tool() {
+	mkdir -p "$build"
+	flock "$build/.tools" make -s "$@" </dev/null
+}
+
+# drivers_of KERNEL...: build prime_mock and the samples for them.
+drivers_of() {
+	local kernel log
 	mkdir -p "$build/log"
-	[ -t 1 ] || echo "$label, log ${log#"$top"/}"
-	"$@" >"$log" 2>&1 </dev/null 9>&- &
-	pid=$!
-	# shellcheck disable=SC2064 # the process id of now
-	trap "kill $pid 2>/dev/null; exit 130" INT TERM HUP
-	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.2
-		elapsed=$((SECONDS - start))
-		if [ -t 1 ]; then
-			printf '\r\033[K%s … %s, log %s' "$label" "$(minutes $elapsed)" "${log#"$top"/}"
-		elif [ $((elapsed / 30)) -gt "$shown" ]; then
-			shown=$((elapsed / 30))
-			echo "$label … $(minutes $elapsed)"
-		fi
+	for kernel; do
+		log=$build/log/mock-$kernel.log
+		tool -C "$top/drivers/gpu/drm/prime/mock" KDIR="$build/$kernel" OUT="$build/mock/$kernel" >"$log" 2>&1 ||
+			{ tail -n 20 "$log" >&2; die "the drivers of mock/ do not build for $kernel (log: ${log#"$top"/})"; }
 	done
-	wait "$pid" || status=$?
-	trap - INT TERM HUP
-	[ ! -t 1 ] || printf '\r\033[K'
-	elapsed=$(minutes $((SECONDS - start)))
-	phase_log=$log
-	if [ $status = 0 ]; then
-		echo "$label: done in $elapsed${phase_note:+, $($phase_note)}"
-		return 0
-	fi
-	echo "$label: FAILED after $elapsed${phase_note:+, $($phase_note)}, log ${log#"$top"/}; its last lines:"
-	tail -n 25 "$log" | sed 's/^/    /'
-	echo "    to repeat it: ${*/#$top\//}"
-	return $status
 }
