@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A client that owns a camera (V4L2; vivid's test picture). Its buffers are
  * the camera's own, exported, or the display's, which the camera then fills, or

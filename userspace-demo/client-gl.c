@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A client that draws with OpenGL ES: a knot that turns in the light. GBM
  * makes the buffers, EGL makes them something to draw into, and each goes to

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A client that plays a clip: libvpx decodes VP8 in software, the pictures go
  * as NV12 into buffers of plain memory, which udmabuf or a dma-heap makes

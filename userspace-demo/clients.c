@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * The clients: what they may say, what they get, and how they go. Nothing that one of them
  * sends is believed before it is checked, and nothing here waits for one of them.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* Messages with file descriptors, fences, checksums, and how devices are found. */
 
 #include <err.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * What the compositor and its clients share: the messages on the socket, how
  * file descriptors travel beside them, and the checksum of a picture. Nothing

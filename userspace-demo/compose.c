@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * What has no plane is drawn here, by OpenGL ES, into the picture under the planes. Pixels
  * are taken from the clients' own memory, one for one: no scaling, no filter, and whole

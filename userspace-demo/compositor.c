@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A small compositor: takes dma-bufs from clients over a socket and shows them on a display,
  * on planes where there are enough and drawn by OpenGL ES where not, without a copy.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /* What the files of the compositor share. compositor.c tells how they work together. */
 #ifndef DEMO_COMPOSITOR_H
 #define DEMO_COMPOSITOR_H

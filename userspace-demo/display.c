@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * The display: its mode, imports and framebuffers, planes (libliftoff decides which client
  * gets one), atomic commits with fences, and reading back what is on the screen.

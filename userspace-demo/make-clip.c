@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * Makes the clip that client-video plays: a scene drawn by arithmetic, encoded as
  * VP8 by libvpx, in an IVF file. It ends where it begins, so that it can be looped.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* What the compositor tells: lines for people, JSON and results for programs, pictures. */
 
 #include <err.h>
