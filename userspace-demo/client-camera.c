@@ -399,14 +399,12 @@ static void buffers_tell(const struct buffer *buffers)
 /* The compositor lets go of a buffer: at once, or when the fence that it sends signals. */
 static void buffer_released(int sock, struct buffer *buffers)
 {
-	struct message msg;
 	int release;
+	uint32_t index = client_released(sock, BUFFERS, &release);
 
-	if (!client_wait(sock, &msg, &release) || msg.release.cookie >= BUFFERS)
-		errx(1, "the compositor says something that makes no sense");
-	buffers[msg.release.cookie].release = release;
+	buffers[index].release = release;
 	if (release < 0)
-		buffer_queue(buffers, msg.release.cookie);
+		buffer_queue(buffers, index);
 }
 
 /* Wait for a picture, a message or a fence, and do what it takes. Returns frames passed: 0 or 1. */

@@ -285,14 +285,13 @@ static void buffers_create(struct buffer *buffers, const struct options *options
 /* Wait until the buffer has left the screen: the CPU is about to write it. */
 static void buffer_get(int sock, struct buffer *buffers, struct buffer *buf)
 {
-	struct message msg;
 	int release;
 
 	while (!buf->free) {
-		if (!client_wait(sock, &msg, &release) || msg.release.cookie >= BUFFERS)
-			errx(1, "the compositor says something that makes no sense");
-		buffers[msg.release.cookie].release = release;
-		buffers[msg.release.cookie].free = true;
+		struct buffer *back = &buffers[client_released(sock, BUFFERS, &release)];
+
+		back->release = release;
+		back->free = true;
 	}
 	buf->free = false;
 	if (buf->release < 0)

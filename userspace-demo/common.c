@@ -157,6 +157,15 @@ bool client_wait(int sock, struct message *msg, int *fence)
 	return true;
 }
 
+uint32_t client_released(int sock, uint32_t n, int *fence)
+{
+	struct message msg;
+
+	if (!client_wait(sock, &msg, fence) || msg.release.cookie >= n)
+		errx(1, "the compositor says something that makes no sense");
+	return msg.release.cookie;
+}
+
 void client_finish(int sock)
 {
 	struct message msg = { .type = MSG_BYE };
