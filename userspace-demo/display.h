@@ -56,7 +56,7 @@ int display_commit(uint32_t background_fb, int drawing);
 
 /* Have what is on the screen written to readback.pixels. A sync_file that says when it is done. */
 int display_read_back(void);
-/* A readback does not end: see there. */
+/* Help a readback that does not end; the comment in display.c says why. */
 void display_nudge(void);
 void display_nudge_done(void);
 
