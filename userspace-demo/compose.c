@@ -360,7 +360,10 @@ static void need(const char *extensions, const char *name)
 		errx(1, "no %s here", name);
 }
 
-/* What EGL and OpenGL ES offer beyond their core; without the last five we do the best we can. */
+/*
+ * Functions of extensions. Without native fences the drawing is waited for on the CPU; without
+ * the export of images /proc/self/maps has to tell what memory EGL reads.
+ */
 static void find_functions(const char *extensions)
 {
 	create_image = (void *)eglGetProcAddress("eglCreateImageKHR");
