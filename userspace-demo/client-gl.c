@@ -579,7 +579,7 @@ static void buffers_create(struct buffer *buffers, const struct message *welcome
 	fflush(stdout);
 }
 
-/* Until the compositor has released it; the drawing that follows waits until it is off the screen. */
+/* Wait for the RELEASE. The drawing that follows waits until the buffer is off the screen. */
 static void buffer_get(int sock, struct buffer *buffers, struct buffer *buf)
 {
 	int release;

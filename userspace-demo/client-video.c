@@ -261,7 +261,7 @@ static void buffers_create(struct buffer *buffers, const struct options *options
 {
 	unsigned int i;
 
-	/* Rows at a multiple of 64 bytes, as many devices want them; whole pages, as udmabuf does. */
+	/* Many devices want rows at a multiple of 64 bytes; udmabuf wants whole pages. */
 	stride = (width + 63) & ~63u;
 	size = ((size_t)stride * height * 3 / 2 + getpagesize() - 1) & -(size_t)getpagesize();
 	printf("client-video: %s, %ux%u, %s\n", vpx_codec_iface_name(vpx_codec_vp8_dx()), width,

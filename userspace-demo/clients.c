@@ -118,10 +118,11 @@ void client_free(struct client *c)
 	frame_drop(&c->current);
 	for (i = 0; i < c->queued; i++)
 		frame_drop(&c->queue[i]);
-	for (i = 0; i < MAX_BUFFERS; i++)
-		picture_destroy(&c->pictures[i]);
+	/* The layer points to one of the pictures. */
 	if (c->layer)
 		display_layer_destroy(c->layer);
+	for (i = 0; i < MAX_BUFFERS; i++)
+		picture_destroy(&c->pictures[i]);
 	free(c->tally.latencies);
 	*c = (struct client){ .sock = -1 };
 }

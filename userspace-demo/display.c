@@ -115,7 +115,10 @@ void display_open(void)
 	output = liftoff_output_create(liftoff, kms.crtc.id);
 	if (!output)
 		errx(1, "out of memory");
-	/* What has no plane is drawn into the background; that a layer never gets one keeps it on. */
+	/*
+	 * What has no plane is drawn into the background. libliftoff shows the background only
+	 * while some layer has no plane, so one layer never gets one.
+	 */
 	background = liftoff_create(0, 0, kms.width, kms.height, 0);
 	always_composed = liftoff_create(0, 0, kms.width, kms.height, 0);
 	liftoff_layer_set_fb_composited(always_composed);

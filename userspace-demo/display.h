@@ -14,14 +14,14 @@ struct picture;
 
 /* A client's place on the screen, and what is to be there from the next commit on. */
 struct layer {
-	const char *owner;	/* a name for messages; outlives the layer */
+	const char *owner;	/* the client's name, for messages; outlives the layer */
 	struct rect where;
 	struct liftoff_layer *liftoff;	/* NULL: there is no layer in this cell */
 	uint32_t plane;		/* which it is on; 0 when it is composed */
 	bool refused;		/* neither a plane nor EGL can show its picture */
 
-	struct picture *picture;	/* the client's; NULL: none yet */
-	int fence;		/* of its drawing, or -1; the client's */
+	struct picture *picture;	/* the client's, outlives the layer; NULL: none yet */
+	int fence;		/* the client's sync_file of the drawing; -1: none */
 	uint64_t serial;	/* of the frame: another one means another picture */
 };
 
@@ -43,14 +43,15 @@ struct layer *display_layer_create(unsigned int cell, const char *owner, const s
 void display_layer_destroy(struct layer *layer);
 
 /*
- * One flip has two steps, so that what gets no plane can be drawn in between. display_plan()
- * decides which layers get a plane; until then background_fb is under them.
+ * The first step of a flip: decide which layers get a plane, with background_fb under them.
+ * The caller then draws the layers that got none.
  */
 void display_plan(uint32_t background_fb);
 /*
- * Commit the plan, with another background unless that is 0, which is shown when the fence of
- * its drawing has signalled; takes that sync_file, -1 for none. Returns a sync_file that says
- * when the flip is done; -1 when the display refused new pictures, and a new plan is needed.
+ * The second step: commit the plan. background_fb is a new background, 0 for the old one.
+ * drawing is the sync_file that the new one waits for, -1 for none; it is closed here. Returns
+ * a sync_file that says when the flip is done, or -1 when the display refused new pictures:
+ * then plan again.
  */
 int display_commit(uint32_t background_fb, int drawing);
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Lines for people, JSON and results for programs, pictures. It gets data, and calls no other part. */
+/*
+ * Lines for people, JSON and results for programs, pictures. It gets data, and calls nothing of
+ * what it reports on.
+ */
 
 #include <err.h>
 #include <inttypes.h>
