@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* prime-negotiate: who wants what of a buffer, and where its storage goes. */
 #include "prime-negotiate.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* The calls: an ioctl each, and a negative errno when it fails. */
 #include "prime-negotiate.h"
 

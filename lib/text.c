@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* What the structs say, in words. */
 #include "prime-negotiate.h"
 

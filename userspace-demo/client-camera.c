@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A client that owns a camera (V4L2; vivid's test picture). Its buffers are
  * the camera's own, exported, or the display's, which the camera then fills, or
@@ -53,7 +53,7 @@ static const struct {
 };
 
 static enum source source = CAMERA;
-static char device[64];
+static char device[64], display_device[64];
 static int video, display = -1;
 static enum v4l2_memory memory = V4L2_MEMORY_MMAP;
 static struct v4l2_format format;
@@ -133,28 +133,39 @@ static void buffer_from_display(struct buffer *buf, uint32_t width, uint32_t hei
 	buf->size = size;
 }
 
+/* Say why a device and a negotiated buffer don't go together, and what works without that. */
+static void cannot_share(int buffer, const char *name, int error)
+{
+	struct dma_buf_refusal refusal;
+	char why[256];
+
+	/* Most errors are no refusal by the device: no such device, no memory, … */
+	if (!prime_negotiate_refusal(buffer, &refusal) && refusal.field != DMA_BUF_FIELD_NONE) {
+		prime_negotiate_refusal_text(&refusal, why, sizeof(why));
+		errx(1, "camera and display cannot share a buffer: %s (%s); try --memory expbuf",
+		     why, strerror(error));
+	}
+	errx(1, "%s: the kernel cannot place a buffer for it: %s; try --memory expbuf", name,
+	     strerror(error));
+}
+
 /* A buffer that has no place yet; the kernel finds one that suits both devices. */
 static void buffer_from_heap(struct buffer *buf)
 {
-	const int devices[] = { video, display };
-	struct dma_buf_refusal refusal;
-	char why[256] = "no reason told";
-	int i, ret;
+	int ret;
 
 	buf->size = format.fmt.pix.sizeimage;
 	buf->fd = prime_negotiate_alloc(buf->size);
 	if (buf->fd == -ENOENT)
-		errx(1, "this kernel has no " PRIME_NEGOTIATE_HEAP);
+		errx(1, "this kernel has no " PRIME_NEGOTIATE_HEAP "; try --memory expbuf");
 	if (buf->fd < 0)
 		errx(1, "cannot get a negotiated buffer: %s", strerror(-buf->fd));
-	for (i = 0; i < 2; i++) {
-		ret = prime_negotiate_add(buf->fd, devices[i], NULL);
-		if (!ret)
-			continue;
-		if (!prime_negotiate_refusal(buf->fd, &refusal))
-			prime_negotiate_refusal_text(&refusal, why, sizeof(why));
-		errx(1, "camera and display cannot share a buffer (%s): %s", strerror(-ret), why);
-	}
+	ret = prime_negotiate_add(buf->fd, video, NULL);
+	if (ret)
+		cannot_share(buf->fd, device, -ret);
+	ret = prime_negotiate_add(buf->fd, display, NULL);
+	if (ret)
+		cannot_share(buf->fd, display_device, -ret);
 }
 
 /* A buffer of the camera. */
@@ -311,9 +322,26 @@ static void usage(FILE *to)
 		"  --help           this text\n", DEMO_FRAMES);
 }
 
-int main(int argc, char **argv)
+struct options {
+	const char *socket, *device;
+	unsigned int frames, fps;
+};
+
+static void parse_memory(const char *text)
 {
-	static const struct option options[] = {
+	unsigned int i;
+
+	for (i = 0; i < 3 && strcmp(text, sources[i].option); i++)
+		;
+	if (i == 3)
+		errx(2, "--memory: '%s' is neither expbuf, dmabuf nor negotiated", text);
+	source = i;
+	memory = source == CAMERA ? V4L2_MEMORY_MMAP : V4L2_MEMORY_DMABUF;
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+	static const struct option names[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "device", required_argument, NULL, 'd' },
 		{ "frames", required_argument, NULL, 'f' },
@@ -322,111 +350,128 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	const char *path = DEMO_SOCKET, *wanted = NULL;
-	unsigned int frames = DEMO_FRAMES, fps = 30, passed = 0;
-	struct buffer buffers[BUFFERS] = { 0 };
-	struct message welcome, msg;
-	int sock, opt, type = CAPTURE;
-	char name[80];
-	uint32_t i;
+	struct options options = { .socket = DEMO_SOCKET, .frames = DEMO_FRAMES, .fps = 30 };
+	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (opt) {
 		case 's':
-			path = optarg;
+			options.socket = optarg;
 			break;
 		case 'd':
-			wanted = optarg;
+			options.device = optarg;
 			break;
 		case 'f':
-			frames = parse_number("--frames", optarg, 1, 1000000);
+			options.frames = parse_number("--frames", optarg, 1, 1000000);
 			break;
 		case 'r':
-			fps = parse_number("--fps", optarg, 1, 120);
+			options.fps = parse_number("--fps", optarg, 1, 120);
 			break;
 		case 'm':
-			for (i = 0; i < 3 && strcmp(optarg, sources[i].option); i++)
-				;
-			if (i == 3)
-				errx(2, "--memory: '%s' is neither expbuf, dmabuf nor negotiated",
-				     optarg);
-			source = i;
-			memory = source == CAMERA ? V4L2_MEMORY_MMAP : V4L2_MEMORY_DMABUF;
+			parse_memory(optarg);
 			break;
 		case 'h':
 			usage(stdout);
-			return 0;
+			exit(0);
 		default:
 			usage(stderr);
-			return 2;
+			exit(2);
 		}
 	}
 	if (optind < argc)
 		errx(2, "what is '%s'? (see --help)", argv[optind]);
+	return options;
+}
 
-	video = open_device(wanted, "/dev/video", "a vivid camera", is_vivid_camera, device,
-			    sizeof(device));
-	snprintf(name, sizeof(name), "vivid %s", device);
-	sock = client_connect(path, sources[source].client, name, 320, 180, &welcome);
-	if (memory == V4L2_MEMORY_DMABUF) {
-		display = open(welcome.welcome.device, O_RDWR | O_CLOEXEC);
-		if (display < 0)
-			err(1, "%s: cannot open the display", welcome.welcome.device);
-	}
-	buffers_create(buffers, welcome.welcome.where.width, welcome.welcome.where.height, fps);
-	printf("client-camera: %s, buffers of the %s\n", name, sources[source].text);
-	for (i = 0; i < BUFFERS; i++) {
+/* For the page that explains the run. */
+static void buffers_tell(const struct buffer *buffers)
+{
+	unsigned int i;
+
+	for (i = 0; i < BUFFERS; i++)
 		printf("client-camera: buffer %u: inode %" PRIu64 ", %s %s %u, descriptor %d\n", i,
-		       dma_buf_inode(buffers[i].fd),
-		       source == DISPLAY ? welcome.welcome.device : device,
+		       dma_buf_inode(buffers[i].fd), source == DISPLAY ? display_device : device,
 		       source == DISPLAY ? "handle" : "index",
 		       source == DISPLAY ? buffers[i].handle : i, buffers[i].fd);
+	fflush(stdout);
+}
+
+/* The compositor lets go of a buffer: at once, or when the fence that it sends signals. */
+static void buffer_released(int sock, struct buffer *buffers)
+{
+	int release;
+	uint32_t index = client_released(sock, BUFFERS, &release);
+
+	buffers[index].release = release;
+	if (release < 0)
+		buffer_queue(buffers, index);
+}
+
+/* Wait for a picture, a message or a fence, and do what it takes. Returns frames passed: 0 or 1. */
+static unsigned int pass_next(int sock, struct buffer *buffers)
+{
+	/* poll(2) skips fd -1, and a camera without buffers is not worth waiting for. */
+	struct pollfd fds[2 + BUFFERS] = {
+		{ .fd = queued ? video : -1, .events = POLLIN },
+		{ .fd = sock, .events = POLLIN },
+	};
+	unsigned int i;
+
+	for (i = 0; i < BUFFERS; i++)
+		fds[2 + i] = (struct pollfd){ .fd = buffers[i].release, .events = POLLIN };
+	if (poll(fds, 2 + BUFFERS, -1) < 0) {
+		if (errno == EINTR)
+			return 0;
+		err(1, "poll");
+	}
+
+	/* A buffer that has left the screen goes back to the camera. */
+	for (i = 0; i < BUFFERS; i++) {
+		if (!fds[2 + i].revents)
+			continue;
+		close(buffers[i].release);
+		buffers[i].release = -1;
 		buffer_queue(buffers, i);
 	}
-	fflush(stdout);
+	if (fds[1].revents)
+		buffer_released(sock, buffers);
+	if (fds[0].revents & POLLIN)
+		return frame_pass(sock, buffers);
+	if (fds[0].revents)
+		errx(1, "%s: the camera has gone", device);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct options options = parse_options(argc, argv);
+	struct buffer buffers[BUFFERS] = { 0 };
+	unsigned int i, passed = 0;
+	int sock, type = CAPTURE;
+	struct message welcome;
+	char name[80];
+
+	video = open_device(options.device, "/dev/video", "a vivid camera", is_vivid_camera,
+			    device, sizeof(device));
+	snprintf(name, sizeof(name), "vivid %s", device);
+	sock = client_connect(options.socket, sources[source].client, name, 320, 180, &welcome);
+	if (memory == V4L2_MEMORY_DMABUF) {
+		snprintf(display_device, sizeof(display_device), "%s", welcome.welcome.device);
+		display = open(display_device, O_RDWR | O_CLOEXEC);
+		if (display < 0)
+			err(1, "%s: cannot open the display", display_device);
+	}
+	buffers_create(buffers, welcome.welcome.where.width, welcome.welcome.where.height,
+		       options.fps);
+	printf("client-camera: %s, buffers of the %s\n", name, sources[source].text);
+	buffers_tell(buffers);
+	for (i = 0; i < BUFFERS; i++)
+		buffer_queue(buffers, i);
 	if (retry_ioctl(video, VIDIOC_STREAMON, &type))
 		err(1, "%s: cannot start the camera", device);
 
-	while (passed < frames) {
-		/* poll(2) skips fd -1, and a camera without buffers is not worth waiting for. */
-		struct pollfd fds[2 + BUFFERS] = {
-			{ .fd = queued ? video : -1, .events = POLLIN },
-			{ .fd = sock, .events = POLLIN },
-		};
-
-		for (i = 0; i < BUFFERS; i++)
-			fds[2 + i] = (struct pollfd){
-				.fd = buffers[i].release,
-				.events = POLLIN,
-			};
-		if (poll(fds, 2 + BUFFERS, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			err(1, "poll");
-		}
-
-		/* A buffer that has left the screen goes back to the camera. */
-		for (i = 0; i < BUFFERS; i++) {
-			if (!fds[2 + i].revents)
-				continue;
-			close(buffers[i].release);
-			buffers[i].release = -1;
-			buffer_queue(buffers, i);
-		}
-		if (fds[1].revents) {
-			int release;
-
-			if (!client_wait(sock, &msg, &release) || msg.release.cookie >= BUFFERS)
-				errx(1, "the compositor says something that makes no sense");
-			buffers[msg.release.cookie].release = release;
-			if (release < 0)
-				buffer_queue(buffers, msg.release.cookie);
-		}
-		if (fds[0].revents & POLLIN)
-			passed += frame_pass(sock, buffers);
-		else if (fds[0].revents)
-			errx(1, "%s: the camera has gone", device);
-	}
+	while (passed < options.frames)
+		passed += pass_next(sock, buffers);
 
 	/* What was passed on stays as it is: the camera writes only into buffers queued to it. */
 	if (retry_ioctl(video, VIDIOC_STREAMOFF, &type))

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A client that draws with OpenGL ES: a knot that turns in the light. GBM
  * makes the buffers, EGL makes them something to draw into, and each goes to
@@ -133,21 +133,33 @@ static void egl_stop(void)
 	gbm_device_destroy(gbm);
 }
 
+/* Something that EGL can draw into. */
+static EGLImage image_create(const struct buffer *buf)
+{
+	const EGLint attributes[] = {
+		EGL_WIDTH, gbm_bo_get_width(buf->bo),
+		EGL_HEIGHT, gbm_bo_get_height(buf->bo),
+		EGL_LINUX_DRM_FOURCC_EXT, DRM_FORMAT_XRGB8888,
+		EGL_DMA_BUF_PLANE0_FD_EXT, buf->fd,
+		EGL_DMA_BUF_PLANE0_OFFSET_EXT, gbm_bo_get_offset(buf->bo, 0),
+		EGL_DMA_BUF_PLANE0_PITCH_EXT, gbm_bo_get_stride(buf->bo),
+		EGL_DMA_BUF_PLANE0_MODIFIER_LO_EXT, gbm_bo_get_modifier(buf->bo) & 0xffffffff,
+		EGL_DMA_BUF_PLANE0_MODIFIER_HI_EXT, gbm_bo_get_modifier(buf->bo) >> 32,
+		EGL_NONE
+	};
+	EGLImage image = create_image(display, EGL_NO_CONTEXT, EGL_LINUX_DMA_BUF_EXT, NULL,
+				      attributes);
+
+	if (!image)
+		errx(1, "%s: cannot draw into a buffer (error 0x%x)", device, eglGetError());
+	return image;
+}
+
 /* A buffer in one of the layouts that the compositor takes. */
 static void buffer_create(struct buffer *buf, const struct message *welcome, GLuint depth)
 {
 	uint64_t modifiers[MAX_FORMATS];
 	unsigned int i, n = 0;
-	EGLint attributes[] = {
-		EGL_WIDTH, 0, EGL_HEIGHT, 0,
-		EGL_LINUX_DRM_FOURCC_EXT, DRM_FORMAT_XRGB8888,
-		EGL_DMA_BUF_PLANE0_FD_EXT, 0,
-		EGL_DMA_BUF_PLANE0_OFFSET_EXT, 0,
-		EGL_DMA_BUF_PLANE0_PITCH_EXT, 0,
-		EGL_DMA_BUF_PLANE0_MODIFIER_LO_EXT, 0,
-		EGL_DMA_BUF_PLANE0_MODIFIER_HI_EXT, 0,
-		EGL_NONE
-	};
 
 	for (i = 0; i < welcome->welcome.n_formats; i++)
 		if (welcome->welcome.formats[i].fourcc == DRM_FORMAT_XRGB8888)
@@ -164,17 +176,7 @@ static void buffer_create(struct buffer *buf, const struct message *welcome, GLu
 	if (buf->fd < 0)
 		err(1, "%s: cannot export a buffer", device);
 
-	attributes[1] = gbm_bo_get_width(buf->bo);
-	attributes[3] = gbm_bo_get_height(buf->bo);
-	attributes[7] = buf->fd;
-	attributes[9] = gbm_bo_get_offset(buf->bo, 0);
-	attributes[11] = gbm_bo_get_stride(buf->bo);
-	attributes[13] = gbm_bo_get_modifier(buf->bo) & 0xffffffff;
-	attributes[15] = gbm_bo_get_modifier(buf->bo) >> 32;
-	buf->image = create_image(display, EGL_NO_CONTEXT, EGL_LINUX_DMA_BUF_EXT, NULL, attributes);
-	if (!buf->image)
-		errx(1, "%s: cannot draw into a buffer (error 0x%x)", device, eglGetError());
-
+	buf->image = image_create(buf);
 	glGenTextures(1, &buf->texture);
 	glBindTexture(GL_TEXTURE_2D, buf->texture);
 	image_to_texture(GL_TEXTURE_2D, buf->image);
@@ -513,9 +515,15 @@ static void usage(FILE *to)
 		"  --help         this text\n", DEMO_FRAMES);
 }
 
-int main(int argc, char **argv)
+struct options {
+	const char *socket, *device;
+	unsigned int frames;
+	bool vgem;	/* whose fences */
+};
+
+static struct options parse_options(int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option names[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "device", required_argument, NULL, 'd' },
 		{ "frames", required_argument, NULL, 'f' },
@@ -523,112 +531,141 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	const char *path = DEMO_SOCKET, *wanted = NULL;
-	uint32_t frames = DEMO_FRAMES, sequence, i;
-	struct message welcome, msg;
-	struct buffer buffers[BUFFERS];
-	GLint rotation, aspect;
-	drmVersion *version;
-	bool use_vgem = true;
-	int sock, opt;
-	char name[80];
-	GLuint depth;
+	struct options options = { .socket = DEMO_SOCKET, .frames = DEMO_FRAMES, .vgem = true };
+	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (opt) {
 		case 's':
-			path = optarg;
+			options.socket = optarg;
 			break;
 		case 'd':
-			wanted = optarg;
+			options.device = optarg;
 			break;
 		case 'f':
-			frames = parse_number("--frames", optarg, 1, 1000000);
+			options.frames = parse_number("--frames", optarg, 1, 1000000);
 			break;
 		case 'e':
-			use_vgem = !strcmp(optarg, "vgem");
-			if (!use_vgem && strcmp(optarg, "egl"))
+			options.vgem = !strcmp(optarg, "vgem");
+			if (!options.vgem && strcmp(optarg, "egl"))
 				errx(2, "--fence: '%s' is neither egl nor vgem", optarg);
 			break;
 		case 'h':
 			usage(stdout);
-			return 0;
+			exit(0);
 		default:
 			usage(stderr);
-			return 2;
+			exit(2);
 		}
 	}
 	if (optind < argc)
 		errx(2, "what is '%s'? (see --help)", argv[optind]);
+	return options;
+}
 
-	drm = open_device(wanted, "/dev/dri/card", use_vgem ? "a vgem device" : "a DRM device",
-			  use_vgem || !wanted ? is_vgem : is_drm, device, sizeof(device));
-	egl_start();
-	version = drmGetVersion(drm);
-	snprintf(name, sizeof(name), "%s %s", version ? version->name : "?", device);
-	drmFreeVersion(version);
-	sock = client_connect(path, use_vgem ? "gl" : "gl-egl", name, 320, 240, &welcome);
+static void buffers_create(struct buffer *buffers, const struct message *welcome, GLuint depth)
+{
+	unsigned int i;
 
-	printf("client-gl: %s draws on %s, fences by %s\n", glGetString(GL_RENDERER), name,
-	       use_vgem ? "vgem" : "EGL_ANDROID_native_fence_sync");
-	scene_create(&rotation, &aspect);
-	glUniform1f(aspect, (float)welcome.welcome.where.width / welcome.welcome.where.height);
-	glGenRenderbuffers(1, &depth);
 	glBindRenderbuffer(GL_RENDERBUFFER, depth);
-	glRenderbufferStorage(GL_RENDERBUFFER, GL_DEPTH_COMPONENT16, welcome.welcome.where.width,
-			      welcome.welcome.where.height);
+	glRenderbufferStorage(GL_RENDERBUFFER, GL_DEPTH_COMPONENT16, welcome->welcome.where.width,
+			      welcome->welcome.where.height);
 	for (i = 0; i < BUFFERS; i++) {
-		buffer_create(&buffers[i], &welcome, depth);
+		buffer_create(&buffers[i], welcome, depth);
 		printf("client-gl: buffer %u: inode %" PRIu64 ", %s handle %u, descriptor %d\n",
 		       i, dma_buf_inode(buffers[i].fd), device,
 		       gbm_bo_get_handle(buffers[i].bo).u32, buffers[i].fd);
 	}
 	fflush(stdout);
-	if (use_vgem)
+}
+
+/* Wait for the RELEASE. The drawing that follows waits until the buffer is off the screen. */
+static void buffer_get(int sock, struct buffer *buffers, struct buffer *buf)
+{
+	int release;
+
+	while (!buf->free) {
+		struct buffer *back = &buffers[client_released(sock, BUFFERS, &release)];
+
+		back->release = release;
+		back->free = true;
+	}
+	buf->free = false;
+	if (buf->release >= 0)
+		gl_wait(buf->release);
+	buf->release = -1;
+}
+
+static void frame_draw(int sock, struct buffer *buffers, uint32_t sequence, GLint rotation,
+		       bool vgem)
+{
+	const uint32_t cookie = sequence % BUFFERS;
+	struct buffer *buf = &buffers[cookie];
+	uint32_t fence = 0;
+	int sync_file;
+
+	buffer_get(sock, buffers, buf);
+	/*
+	 * With vgem the frame goes out before anything of it is drawn; that the checksum
+	 * follows before the fence signals lets the compositor compare at once. EGL's
+	 * fence exists once the drawing has been sent off.
+	 */
+	if (vgem) {
+		sync_file = queue_begin(&fence);
+		frame_send(sock, buf, cookie, sequence, sync_file);
+		draw(buf, sequence, rotation);
+		drawn_send(sock, buf, sequence);
+		queue_done(fence);
+	} else {
+		draw(buf, sequence, rotation);
+		sync_file = gl_fence();
+		frame_send(sock, buf, cookie, sequence, sync_file);
+		drawn_send(sock, buf, sequence);
+	}
+	fence_tell(sync_file, sequence);
+	close(sync_file);
+}
+
+int main(int argc, char **argv)
+{
+	const struct options options = parse_options(argc, argv);
+	struct buffer buffers[BUFFERS];
+	GLint rotation, aspect;
+	struct message welcome;
+	drmVersion *version;
+	uint32_t i;
+	char name[80];
+	GLuint depth;
+	int sock;
+
+	drm = open_device(options.device, "/dev/dri/card",
+			  options.vgem ? "a vgem device" : "a DRM device",
+			  options.vgem || !options.device ? is_vgem : is_drm, device,
+			  sizeof(device));
+	egl_start();
+	version = drmGetVersion(drm);
+	snprintf(name, sizeof(name), "%s %s", version ? version->name : "?", device);
+	drmFreeVersion(version);
+	sock = client_connect(options.socket, options.vgem ? "gl" : "gl-egl", name, 320, 240,
+			      &welcome);
+
+	printf("client-gl: %s draws on %s, fences by %s\n", glGetString(GL_RENDERER), name,
+	       options.vgem ? "vgem" : "EGL_ANDROID_native_fence_sync");
+	scene_create(&rotation, &aspect);
+	glUniform1f(aspect, (float)welcome.welcome.where.width / welcome.welcome.where.height);
+	glGenRenderbuffers(1, &depth);
+	buffers_create(buffers, &welcome, depth);
+	if (options.vgem)
 		queue_create();
 	/* The driver compiles the shaders when they are first used: nobody should wait for that. */
 	draw(&buffers[0], 0, rotation);
 	glFinish();
 
-	for (sequence = 0; sequence < frames; sequence++) {
-		struct buffer *buf = &buffers[sequence % BUFFERS];
-		uint32_t fence = 0;
-		int sync_file, release;
-
-		while (!buf->free) {
-			if (!client_wait(sock, &msg, &release) || msg.release.cookie >= BUFFERS)
-				errx(1, "the compositor says something that makes no sense");
-			buffers[msg.release.cookie].release = release;
-			buffers[msg.release.cookie].free = true;
-		}
-		buf->free = false;
-		if (buf->release >= 0)
-			gl_wait(buf->release);
-		buf->release = -1;
-
-		/*
-		 * With vgem the frame goes out before anything of it is drawn; that the checksum
-		 * follows before the fence signals lets the compositor compare at once. EGL's
-		 * fence exists once the drawing has been sent off.
-		 */
-		if (use_vgem) {
-			sync_file = queue_begin(&fence);
-			frame_send(sock, buf, sequence % BUFFERS, sequence, sync_file);
-			draw(buf, sequence, rotation);
-			drawn_send(sock, buf, sequence);
-			queue_done(fence);
-		} else {
-			draw(buf, sequence, rotation);
-			sync_file = gl_fence();
-			frame_send(sock, buf, sequence % BUFFERS, sequence, sync_file);
-			drawn_send(sock, buf, sequence);
-		}
-		fence_tell(sync_file, sequence);
-		close(sync_file);
-	}
+	for (i = 0; i < options.frames; i++)
+		frame_draw(sock, buffers, i, rotation, options.vgem);
 
 	client_finish(sock);
-	if (use_vgem)
+	if (options.vgem)
 		queue_destroy();
 	for (i = 0; i < BUFFERS; i++)
 		buffer_destroy(&buffers[i]);

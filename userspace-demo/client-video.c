@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A client that plays a clip: libvpx decodes VP8 in software, the pictures go
  * as NV12 into buffers of plain memory, which udmabuf or a dma-heap makes
@@ -209,103 +209,132 @@ static void usage(FILE *to)
 		"  --help               this text\n", DEMO_FRAMES);
 }
 
-int main(int argc, char **argv)
+struct options {
+	const char *socket, *allocator, *clip;
+	unsigned int frames;
+	bool udmabuf;	/* the allocator; the heap if not */
+};
+
+static struct options parse_options(int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option names[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "frames", required_argument, NULL, 'f' },
 		{ "allocator", required_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	const char *path = DEMO_SOCKET, *allocator = "udmabuf";
-	uint32_t frames = DEMO_FRAMES, sequence, i;
-	struct buffer buffers[BUFFERS];
-	struct message welcome, msg;
-	bool udmabuf = true;
-	int sock, opt;
+	struct options options = {
+		.socket = DEMO_SOCKET, .allocator = "udmabuf", .frames = DEMO_FRAMES,
+	};
+	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (opt) {
 		case 's':
-			path = optarg;
+			options.socket = optarg;
 			break;
 		case 'f':
-			frames = parse_number("--frames", optarg, 1, 1000000);
+			options.frames = parse_number("--frames", optarg, 1, 1000000);
 			break;
 		case 'a':
-			allocator = optarg;
-			udmabuf = !strcmp(allocator, "udmabuf");
-			if (!udmabuf && strcmp(allocator, "heap"))
-				errx(2, "--allocator: '%s' is neither udmabuf nor heap", allocator);
+			options.allocator = optarg;
 			break;
 		case 'h':
 			usage(stdout);
-			return 0;
+			exit(0);
 		default:
 			usage(stderr);
-			return 2;
+			exit(2);
 		}
 	}
 	if (optind + 1 != argc)
 		errx(2, "%s (see --help)", optind == argc ? "which clip?" : "one clip, not several");
+	options.clip = argv[optind];
+	options.udmabuf = !strcmp(options.allocator, "udmabuf");
+	if (!options.udmabuf && strcmp(options.allocator, "heap"))
+		errx(2, "--allocator: '%s' is neither udmabuf nor heap", options.allocator);
+	return options;
+}
 
-	clip_open(argv[optind]);
-	sock = client_connect(path, udmabuf ? "video" : "video-heap",
-			      udmabuf ? "udmabuf /dev/udmabuf" : "heap /dev/dma_heap/system",
-			      width, height, &welcome);
-	if (welcome.welcome.where.width != width || welcome.welcome.where.height != height)
-		errx(1, "the compositor has room for %ux%u pixels, the clip has %ux%u",
-		     welcome.welcome.where.width, welcome.welcome.where.height, width, height);
+static void buffers_create(struct buffer *buffers, const struct options *options)
+{
+	unsigned int i;
 
-	/* Rows at a multiple of 64 bytes, as many devices want them; whole pages, as udmabuf does. */
+	/* Many devices want rows at a multiple of 64 bytes; udmabuf wants whole pages. */
 	stride = (width + 63) & ~63u;
 	size = ((size_t)stride * height * 3 / 2 + getpagesize() - 1) & -(size_t)getpagesize();
 	printf("client-video: %s, %ux%u, %s\n", vpx_codec_iface_name(vpx_codec_vp8_dx()), width,
-	       height, allocator);
+	       height, options->allocator);
 	for (i = 0; i < BUFFERS; i++) {
 		struct buffer *buf = &buffers[i];
 
-		buf->fd = udmabuf ? buffer_from_udmabuf() : buffer_from_heap();
+		buf->fd = options->udmabuf ? buffer_from_udmabuf() : buffer_from_heap();
 		buf->map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, buf->fd, 0);
 		if (buf->map == MAP_FAILED)
-			err(1, "cannot map a dma-buf of %s", allocator);
+			err(1, "cannot map a dma-buf of %s", options->allocator);
 		buf->release = -1;
 		buf->free = true;
 		printf("client-video: buffer %u: inode %" PRIu64 ", %s size %zu, descriptor %d\n",
 		       i, dma_buf_inode(buf->fd),
-		       udmabuf ? "/dev/udmabuf" : "/dev/dma_heap/system", size, buf->fd);
+		       options->udmabuf ? "/dev/udmabuf" : "/dev/dma_heap/system", size, buf->fd);
 	}
 	fflush(stdout);
+}
 
-	for (sequence = 0; sequence < frames; sequence++) {
-		struct buffer *buf = &buffers[sequence % BUFFERS];
-		const vpx_image_t *image = clip_decode(argv[optind]);
+/* Wait until the buffer has left the screen: the CPU is about to write it. */
+static void buffer_get(int sock, struct buffer *buffers, struct buffer *buf)
+{
+	int release;
 
-		while (!buf->free) {
-			int release;
+	while (!buf->free) {
+		struct buffer *back = &buffers[client_released(sock, BUFFERS, &release)];
 
-			if (!client_wait(sock, &msg, &release) || msg.release.cookie >= BUFFERS)
-				errx(1, "the compositor says something that makes no sense");
-			buffers[msg.release.cookie].release = release;
-			buffers[msg.release.cookie].free = true;
-		}
-		buf->free = false;
-		if (buf->release >= 0) {
-			if (fence_wait(buf->release))
-				err(1, "cannot wait until buffer %u has left the screen",
-				    sequence % BUFFERS);
-			close(buf->release);
-			buf->release = -1;
-		}
-
-		write_nv12(buf, image);
-		frame_send(sock, buf, sequence % BUFFERS, sequence);
-		msg = (struct message){ .type = MSG_DRAWN, .drawn.sequence = sequence };
-		msg.drawn.checksum = drawn(image);
-		if (message_send(sock, &msg, NULL, 0))
-			err(1, "cannot send the checksum of frame %u to the compositor", sequence);
+		back->release = release;
+		back->free = true;
 	}
+	buf->free = false;
+	if (buf->release < 0)
+		return;
+	if (fence_wait(buf->release))
+		err(1, "cannot wait until buffer %td has left the screen", buf - buffers);
+	close(buf->release);
+	buf->release = -1;
+}
+
+static void frame_play(int sock, struct buffer *buffers, uint32_t sequence, const char *path)
+{
+	struct message msg = { .type = MSG_DRAWN, .drawn.sequence = sequence };
+	struct buffer *buf = &buffers[sequence % BUFFERS];
+	const vpx_image_t *image = clip_decode(path);
+
+	buffer_get(sock, buffers, buf);
+	write_nv12(buf, image);
+	frame_send(sock, buf, sequence % BUFFERS, sequence);
+	msg.drawn.checksum = drawn(image);
+	if (message_send(sock, &msg, NULL, 0))
+		err(1, "cannot send the checksum of frame %u to the compositor", sequence);
+}
+
+int main(int argc, char **argv)
+{
+	const struct options options = parse_options(argc, argv);
+	struct buffer buffers[BUFFERS];
+	struct message welcome;
+	uint32_t i;
+	int sock;
+
+	clip_open(options.clip);
+	sock = client_connect(options.socket, options.udmabuf ? "video" : "video-heap",
+			      options.udmabuf ? "udmabuf /dev/udmabuf" : "heap /dev/dma_heap/system",
+			      width, height, &welcome);
+	if (welcome.welcome.where.width != width || welcome.welcome.where.height != height)
+		errx(1, "the compositor has room for %ux%u pixels, the clip has %ux%u",
+		     welcome.welcome.where.width, welcome.welcome.where.height, width, height);
+	buffers_create(buffers, &options);
+
+	for (i = 0; i < options.frames; i++)
+		frame_play(sock, buffers, i, options.clip);
 
 	client_finish(sock);
 	for (i = 0; i < BUFFERS; i++) {

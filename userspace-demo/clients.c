@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * The clients: what they may say, what they get, and how they go. Nothing that one of them
  * sends is believed before it is checked, and nothing here waits for one of them.
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/sync_file.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "compositor.h"
+#include "clients.h"
+#include "common.h"
+#include "compose.h"
+#include "display.h"
+#include "kms.h"
+#include "options.h"
+#include "picture.h"
+#include "report.h"
 
 struct client clients[MAX_CLIENTS];
 
@@ -105,16 +113,17 @@ void client_free(struct client *c)
 		close(c->sock);
 	}
 	if (c->greeted)
-		report_client(c);
+		report_client(c->name, &c->tally, !c->gone);
 	frame_drop(&c->next);
 	frame_drop(&c->current);
 	for (i = 0; i < c->queued; i++)
 		frame_drop(&c->queue[i]);
-	for (i = 0; i < MAX_BUFFERS; i++)
-		picture_destroy(&c->pictures[i]);
+	/* The layer points to one of the pictures. */
 	if (c->layer)
 		display_layer_destroy(c->layer);
-	free(c->latencies);
+	for (i = 0; i < MAX_BUFFERS; i++)
+		picture_destroy(&c->pictures[i]);
+	free(c->tally.latencies);
 	*c = (struct client){ .sock = -1 };
 }
 
@@ -171,16 +180,52 @@ static bool name_taken(const struct client *c)
 	return false;
 }
 
-static void handle_hello(struct client *c, const struct message *msg)
+/* The middle of its cell; the client may ask for less than all of that. */
+static struct rect place(unsigned int cell, const struct message *hello)
+{
+	const uint32_t width = kms.width / options.columns;
+	const uint32_t height = kms.height / options.rows;
+	struct rect where = { .width = width, .height = height };
+
+	if (hello->hello.width && hello->hello.width < width)
+		where.width = hello->hello.width;
+	if (hello->hello.height && hello->hello.height < height)
+		where.height = hello->hello.height;
+	/* Sizes of NV12 are even; so are the places, and none is empty. */
+	where.width = where.width < 2 ? 2 : where.width & ~1u;
+	where.height = where.height < 2 ? 2 : where.height & ~1u;
+	where.x = cell % options.columns * width + ((width - where.width) / 2 & ~1u);
+	where.y = cell / options.columns * height + ((height - where.height) / 2 & ~1u);
+	return where;
+}
+
+static void welcome(struct client *c)
 {
 	static const uint32_t formats[] = {
 		DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888, DRM_FORMAT_NV12,
 	};
-	const uint32_t width = display.width / options.columns;
-	const uint32_t height = display.height / options.rows;
-	struct message welcome = { .type = MSG_WELCOME };
+	struct message msg = { .type = MSG_WELCOME };
+	unsigned int i;
+
+	msg.welcome.where = c->where;
+	msg.welcome.refresh = kms.refresh;
+	snprintf(msg.welcome.device, sizeof(msg.welcome.device), "%.*s",
+		 (int)sizeof(msg.welcome.device) - 1, kms.device);
+	memcpy(msg.welcome.driver, kms.driver, sizeof(msg.welcome.driver));
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		msg.welcome.formats[i].fourcc = formats[i];
+		msg.welcome.formats[i].modifier = DRM_FORMAT_MOD_LINEAR;
+		msg.welcome.formats[i].composed = !kms_takes(formats[i], DRM_FORMAT_MOD_LINEAR);
+	}
+	msg.welcome.n_formats = i;
+	if (message_send(c->sock, &msg, NULL, 0))
+		client_drop(c, "cannot welcome it");
+}
+
+static void handle_hello(struct client *c, const struct message *msg)
+{
 	char name[sizeof(msg->hello.name)];
-	unsigned int i, number = 1;
+	unsigned int number = 1;
 	int cell;
 
 	copy_text(name, sizeof(name), msg->hello.name, sizeof(msg->hello.name));
@@ -200,37 +245,15 @@ static void handle_hello(struct client *c, const struct message *msg)
 
 	c->cell = cell;
 	c->greeted = true;
-	c->begun = now();
-	c->where.width = msg->hello.width && msg->hello.width < width ?
-		msg->hello.width : width;
-	c->where.height = msg->hello.height && msg->hello.height < height ?
-		msg->hello.height : height;
-	/* Sizes of NV12 are even; so are the places, and none is empty. */
-	c->where.width = c->where.width < 2 ? 2 : c->where.width & ~1u;
-	c->where.height = c->where.height < 2 ? 2 : c->where.height & ~1u;
-	c->where.x = cell % options.columns * width + ((width - c->where.width) / 2 & ~1u);
-	c->where.y = cell / options.columns * height + ((height - c->where.height) / 2 & ~1u);
-	c->layer = display_layer_create(&c->where);
-
-	welcome.welcome.where = c->where;
-	welcome.welcome.refresh = display.refresh;
-	snprintf(welcome.welcome.device, sizeof(welcome.welcome.device), "%.*s",
-		 (int)sizeof(welcome.welcome.device) - 1, display.device);
-	memcpy(welcome.welcome.driver, display.driver, sizeof(welcome.welcome.driver));
-	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		welcome.welcome.formats[i].fourcc = formats[i];
-		welcome.welcome.formats[i].modifier = DRM_FORMAT_MOD_LINEAR;
-		welcome.welcome.formats[i].composed =
-			!display_takes(formats[i], DRM_FORMAT_MOD_LINEAR);
-	}
-	welcome.welcome.n_formats = i;
+	tally_begin(&c->tally);
+	c->where = place(cell, msg);
+	c->layer = display_layer_create(cell, c->name, &c->where);
 	say("%s: hello from %s, pid %d; its place is %ux%u at %u,%u", c->name, c->device, c->pid,
 	    c->where.width, c->where.height, c->where.x, c->where.y);
 	log_event("client", "\"name\":\"%s\",\"device\":\"%s\",\"pid\":%d,\"x\":%u,\"y\":%u,"
 		  "\"width\":%u,\"height\":%u", c->name, c->device, c->pid, c->where.x,
 		  c->where.y, c->where.width, c->where.height);
-	if (message_send(c->sock, &welcome, NULL, 0))
-		client_drop(c, "cannot welcome it");
+	welcome(c);
 }
 
 /* Bytes of one row and rows of a plane. */
@@ -241,6 +264,40 @@ static void plane_size(const struct message *msg, unsigned int plane, uint64_t *
 
 	*bytes = (uint64_t)msg->frame.width * (nv12 ? 1 : 4);
 	*rows = msg->frame.height / (nv12 && plane ? 2 : 1);
+}
+
+/* Whether one plane of a FRAME, and the dma-buf beside it, make sense. */
+static bool plane_check(struct client *c, const struct message *msg, unsigned int plane, int fd)
+{
+	uint64_t bytes, rows, inode = dma_buf_inode(fd);
+	off_t size = inode ? lseek(fd, 0, SEEK_END) : -1;
+
+	if (size < 0) {
+		client_drop(c, "the descriptor of plane %u is no dma-buf", plane);
+		return false;
+	}
+	if (inode != msg->frame.inodes[plane]) {
+		client_drop(c, "plane %u has inode %" PRIu64 " here, %" PRIu64 " there", plane,
+			    inode, msg->frame.inodes[plane]);
+		return false;
+	}
+	plane_size(msg, plane, &bytes, &rows);
+	if (msg->frame.strides[plane] < bytes || msg->frame.strides[plane] % 4 ||
+	    msg->frame.offsets[plane] % 4) {
+		client_drop(c, "wrong stride or offset of plane %u: %u and %u for %" PRIu64
+			    " bytes a row", plane, msg->frame.strides[plane],
+			    msg->frame.offsets[plane], bytes);
+		return false;
+	}
+	/* EGL takes offsets and strides as int. */
+	if (msg->frame.offsets[plane] + (rows - 1) * msg->frame.strides[plane] + bytes >
+	    (uint64_t)size || msg->frame.offsets[plane] > INT32_MAX ||
+	    msg->frame.strides[plane] > INT32_MAX) {
+		client_drop(c, "plane %u does not fit into its buffer of %jd bytes", plane,
+			    (intmax_t)size);
+		return false;
+	}
+	return true;
 }
 
 /* Whether a FRAME makes sense, as far as its numbers and descriptors tell. */
@@ -276,36 +333,9 @@ static bool frame_check(struct client *c, const struct message *msg, const int *
 			    c->last_sequence);
 		return false;
 	}
-	for (i = 0; i < n_planes; i++) {
-		uint64_t bytes, rows, inode = dma_buf_inode(fds[i]);
-		off_t size = inode ? lseek(fds[i], 0, SEEK_END) : -1;
-
-		if (size < 0) {
-			client_drop(c, "the descriptor of plane %u is no dma-buf", i);
+	for (i = 0; i < n_planes; i++)
+		if (!plane_check(c, msg, i, fds[i]))
 			return false;
-		}
-		if (inode != msg->frame.inodes[i]) {
-			client_drop(c, "plane %u has inode %" PRIu64 " here, %" PRIu64 " there", i,
-				    inode, msg->frame.inodes[i]);
-			return false;
-		}
-		plane_size(msg, i, &bytes, &rows);
-		if (msg->frame.strides[i] < bytes || msg->frame.strides[i] % 4 ||
-		    msg->frame.offsets[i] % 4) {
-			client_drop(c, "wrong stride or offset of plane %u: %u and %u for %" PRIu64
-				    " bytes a row", i, msg->frame.strides[i],
-				    msg->frame.offsets[i], bytes);
-			return false;
-		}
-		/* EGL takes offsets and strides as int. */
-		if (msg->frame.offsets[i] + (rows - 1) * msg->frame.strides[i] + bytes >
-		    (uint64_t)size || msg->frame.offsets[i] > INT32_MAX ||
-		    msg->frame.strides[i] > INT32_MAX) {
-			client_drop(c, "plane %u does not fit into its buffer of %jd bytes", i,
-				    (intmax_t)size);
-			return false;
-		}
-	}
 	if (msg->frame.has_fence && retry_ioctl(fds[n_planes], SYNC_IOC_FILE_INFO, &info)) {
 		client_drop(c, "the descriptor of its fence is no sync_file");
 		return false;
@@ -349,13 +379,13 @@ static bool picture_create(struct client *c, struct picture *pic, const struct m
 			client_drop(c, "cannot import it: %s", strerror(errno));
 			return false;
 		}
-		c->imports += fresh;
+		c->tally.imports += fresh;
 	}
 	if (!framebuffer_create(pic) && !compose_import(pic)) {
 		client_drop(c, "neither the display nor EGL takes its buffer");
 		return false;
 	}
-	c->foreign_inodes += pic->copied;
+	c->tally.foreign_inodes += pic->copied;
 	log_event("buffer", "\"client\":\"%s\",\"buffer\":%u,\"exporter\":\"%s\","
 		  "\"inode_client\":%" PRIu64 ",\"inode_here\":%" PRIu64 ",\"handle\":%u,"
 		  "\"fb\":%u,\"width\":%u,\"height\":%u,\"fourcc\":\"%.4s\",\"stride\":%u,"
@@ -381,74 +411,90 @@ static int fence_merge(int a, int b)
 	return arg.fence;
 }
 
-static void handle_frame(struct client *c, const struct message *msg, int *fds,
-			 unsigned int n_fds)
+/* The picture that a FRAME shows; the slot for a new one, with n_planes 0; or NULL. */
+static struct picture *picture_find(struct client *c, const struct message *msg)
 {
-	static uint64_t serial;
-	struct picture *pic = NULL, *empty = NULL;
-	struct frame frame = {
-		.serial = ++serial,
-		.cookie = msg->frame.cookie,
-		.sequence = msg->frame.sequence,
-		.submitted = msg->frame.submitted,
-		.received = now(),
-		.fence = -1,
-	};
+	struct picture *empty = NULL;
 	unsigned int i;
 
-	if (!frame_check(c, msg, fds, n_fds))
-		return;
-	for (i = 0; i < MAX_BUFFERS && !pic; i++) {
+	for (i = 0; i < MAX_BUFFERS; i++) {
 		if (picture_is(&c->pictures[i], msg))
-			pic = &c->pictures[i];
-		else if (!c->pictures[i].n_planes && !empty)
+			return &c->pictures[i];
+		if (!c->pictures[i].n_planes && !empty)
 			empty = &c->pictures[i];
 	}
-	if (pic && pic->busy) {
-		client_drop(c, "frame %u is in a buffer that it has not got back",
-			    msg->frame.sequence);
-		return;
-	}
-	if (!pic && !empty) {
-		client_drop(c, "too many buffers: more than %d", MAX_BUFFERS);
-		return;
-	}
-	if (pic)
-		c->reuses++;
-	else if (!picture_create(c, empty, msg, fds))
-		return;
-	else
-		pic = empty;
+	return empty;
+}
 
-	/* What the kernel knows of its writers, and what the client says. */
+/*
+ * A fence of what the kernel knows of the picture's writers, and of what the client says. Takes
+ * the client's out of fds. -1 when the client has been dropped.
+ */
+static int picture_fence(struct client *c, const struct picture *pic, const struct message *msg,
+			 int *fds)
+{
+	int fence = -1, writers;
+	unsigned int i;
+
 	for (i = 0; i < pic->n_planes; i++) {
-		int writers;
-
 		if (i && pic->dmabufs[i] == pic->dmabufs[0])
 			continue;
 		writers = dma_buf_writers(pic->dmabufs[i]->fd);
 		if (writers < 0) {
 			client_drop(c, "cannot get the fences of its buffer: %s",
 				    strerror(errno));
-			break;
+			if (fence >= 0)
+				close(fence);
+			return -1;
 		}
-		frame.fence = fence_merge(frame.fence, writers);
+		fence = fence_merge(fence, writers);
 	}
 	if (msg->frame.has_fence) {
-		frame.fence = fence_merge(frame.fence, fds[msg->frame.n_planes]);
+		fence = fence_merge(fence, fds[msg->frame.n_planes]);
 		fds[msg->frame.n_planes] = -1;
 	}
-	if (frame.fence < 0 || c->gone) {
-		if (frame.fence >= 0)
-			close(frame.fence);
+	if (fence < 0)
 		client_drop(c, "cannot merge its fences");
+	return fence;
+}
+
+static void handle_frame(struct client *c, const struct message *msg, int *fds,
+			 unsigned int n_fds)
+{
+	static uint64_t serial;
+	struct frame frame = {
+		.serial = ++serial,
+		.cookie = msg->frame.cookie,
+		.sequence = msg->frame.sequence,
+		.submitted = msg->frame.submitted,
+		.received = now(),
+	};
+	struct picture *pic;
+
+	if (!frame_check(c, msg, fds, n_fds))
+		return;
+	pic = picture_find(c, msg);
+	if (!pic) {
+		client_drop(c, "too many buffers: more than %d", MAX_BUFFERS);
 		return;
 	}
+	if (pic->busy) {
+		client_drop(c, "frame %u is in a buffer that it has not got back",
+			    msg->frame.sequence);
+		return;
+	}
+	if (pic->n_planes)
+		c->tally.reuses++;
+	else if (!picture_create(c, pic, msg, fds))
+		return;
+	frame.fence = picture_fence(c, pic, msg, fds);
+	if (frame.fence < 0)
+		return;
 
 	/* A clock that is ahead, or far behind, would only spoil the latency. */
 	if (frame.submitted > frame.received || frame.received - frame.submitted > 1000000000)
 		frame.submitted = frame.received;
-	c->dropped += msg->frame.sequence - c->last_sequence - 1;
+	c->tally.dropped += msg->frame.sequence - c->last_sequence - 1;
 	c->last_sequence = msg->frame.sequence;
 	pic->busy = true;
 	frame.picture = pic;
@@ -484,9 +530,9 @@ void client_proof(struct client *c, uint32_t sequence, const uint64_t *drawn,
 	}
 	if (!proof->has_drawn || !proof->has_shown)
 		return;
-	c->compared++;
+	c->tally.compared++;
 	if (proof->drawn == proof->shown)
-		c->equal++;
+		c->tally.equal++;
 	else
 		say("%s: frame %u: shown %016" PRIx64 ", drawn %016" PRIx64, c->name, sequence,
 		    proof->shown, proof->drawn);

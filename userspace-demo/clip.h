@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /* The IVF container, as make-clip writes and client-video reads it: little endian. */
 #ifndef DEMO_CLIP_H
 #define DEMO_CLIP_H

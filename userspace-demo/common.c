@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* Messages with file descriptors, fences, checksums, and how devices are found. */
 
 #include <err.h>
@@ -155,6 +155,15 @@ bool client_wait(int sock, struct message *msg, int *fence)
 		errx(1, "the compositor sends message %u, which no client expects", msg->type);
 	*fence = n_fds ? fds[0] : -1;
 	return true;
+}
+
+uint32_t client_released(int sock, uint32_t n, int *fence)
+{
+	struct message msg;
+
+	if (!client_wait(sock, &msg, fence) || msg.release.cookie >= n)
+		errx(1, "the compositor says something that makes no sense");
+	return msg.release.cookie;
 }
 
 void client_finish(int sock)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * What the compositor and its clients share: the messages on the socket, how
  * file descriptors travel beside them, and the checksum of a picture. Nothing
@@ -134,6 +134,8 @@ int client_connect(const char *path, const char *name, const char *device,
  * a kept GOODBYE. Ends the program when the compositor drops it or dies.
  */
 bool client_wait(int sock, struct message *msg, int *fence);
+/* Wait for a RELEASE: its cookie, below n; *fence as above. Ends the program for all else. */
+uint32_t client_released(int sock, uint32_t n, int *fence);
 /* Say BYE, then wait until the compositor has let go of everything, and close. */
 void client_finish(int sock);
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * What has no plane is drawn here, by OpenGL ES, into the picture under the planes. Pixels
  * are taken from the clients' own memory, one for one: no scaling, no filter, and whole
@@ -19,7 +19,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "compositor.h"
+#include "common.h"
+#include "compose.h"
+#include "display.h"
+#include "kms.h"
+#include "options.h"
+#include "picture.h"
+#include "report.h"
 
 /* One is on the screen, the other is drawn. */
 struct target {
@@ -27,7 +33,7 @@ struct target {
 	struct picture picture;
 	GLuint framebuffer;
 	uint64_t drawn[MAX_CELLS];	/* the serial of the frame in each cell, 0: none */
-	int owner[MAX_CELLS];		/* of that frame: the client's socket, -1: none */
+	struct rect where[MAX_CELLS];	/* of that frame */
 	bool valid;
 };
 
@@ -303,32 +309,32 @@ static void target_create(struct target *target)
 	bool fresh;
 	int fd;
 
-	target->bo = gbm_bo_create(scanout, display.width, display.height, GBM_FORMAT_XRGB8888,
+	target->bo = gbm_bo_create(scanout, kms.width, kms.height, GBM_FORMAT_XRGB8888,
 				   GBM_BO_USE_SCANOUT | GBM_BO_USE_RENDERING |
 				   GBM_BO_USE_LINEAR);
 	if (!target->bo)
-		err(1, "%s: cannot create a buffer to draw into", display.device);
+		err(1, "%s: cannot create a buffer to draw into", kms.device);
 	fd = gbm_bo_get_fd(target->bo);
 	if (fd < 0)
-		err(1, "%s: cannot export the buffer to draw into", display.device);
-	pic->width = display.width;
-	pic->height = display.height;
+		err(1, "%s: cannot export the buffer to draw into", kms.device);
+	pic->width = kms.width;
+	pic->height = kms.height;
 	pic->fourcc = DRM_FORMAT_XRGB8888;
 	pic->n_planes = 1;
 	pic->modifier = DRM_FORMAT_MOD_LINEAR;
 	pic->strides[0] = gbm_bo_get_stride(target->bo);
 	pic->dmabufs[0] = dmabuf_import(&fd, &fresh);
 	if (!pic->dmabufs[0] || !framebuffer_create(pic))
-		err(1, "%s: cannot show the buffer to draw into", display.device);
+		err(1, "%s: cannot show the buffer to draw into", kms.device);
 	if (!compose_import(pic))
-		errx(1, "EGL cannot draw into a buffer of %s (0x%x)", display.device,
+		errx(1, "EGL cannot draw into a buffer of %s (0x%x)", kms.device,
 		     eglGetError());
 	glGenFramebuffers(1, &target->framebuffer);
 	glBindFramebuffer(GL_FRAMEBUFFER, target->framebuffer);
 	glFramebufferTexture2D(GL_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D,
 			       pic->textures[0], 0);
 	if (glCheckFramebufferStatus(GL_FRAMEBUFFER) != GL_FRAMEBUFFER_COMPLETE)
-		errx(1, "OpenGL ES cannot draw into a buffer of %s", display.device);
+		errx(1, "OpenGL ES cannot draw into a buffer of %s", kms.device);
 }
 
 static struct gbm_device *open_gbm(const char *path, int *fd)
@@ -354,13 +360,33 @@ static void need(const char *extensions, const char *name)
 		errx(1, "no %s here", name);
 }
 
+/*
+ * Functions of extensions. Without native fences the drawing is waited for on the CPU; without
+ * the export of images /proc/self/maps has to tell what memory EGL reads.
+ */
+static void find_functions(const char *extensions)
+{
+	create_image = (void *)eglGetProcAddress("eglCreateImageKHR");
+	destroy_image = (void *)eglGetProcAddress("eglDestroyImageKHR");
+	image_to_texture = (void *)eglGetProcAddress("glEGLImageTargetTexture2DOES");
+	if (strstr(extensions, "EGL_ANDROID_native_fence_sync")) {
+		create_sync = (void *)eglGetProcAddress("eglCreateSyncKHR");
+		destroy_sync = (void *)eglGetProcAddress("eglDestroySyncKHR");
+		dup_fence = (void *)eglGetProcAddress("eglDupNativeFenceFDANDROID");
+	}
+	if (strstr(extensions, "EGL_MESA_image_dma_buf_export")) {
+		export_query = (void *)eglGetProcAddress("eglExportDMABUFImageQueryMESA");
+		export_image = (void *)eglGetProcAddress("eglExportDMABUFImageMESA");
+	}
+}
+
 void compose_init(void)
 {
 	const EGLint attribs[] = { EGL_CONTEXT_MAJOR_VERSION, 3, EGL_NONE };
 	const char *extensions;
 	unsigned int i;
 
-	scanout = open_gbm(display.device, &scanout_fd);
+	scanout = open_gbm(kms.device, &scanout_fd);
 	render = scanout;
 	if (options.render)
 		render = open_gbm(options.render, &render_fd);
@@ -379,19 +405,7 @@ void compose_init(void)
 	need((const char *)glGetString(GL_EXTENSIONS), "GL_OES_EGL_image");
 	say("composing: %s", glGetString(GL_RENDERER));
 
-	create_image = (void *)eglGetProcAddress("eglCreateImageKHR");
-	destroy_image = (void *)eglGetProcAddress("eglDestroyImageKHR");
-	image_to_texture = (void *)eglGetProcAddress("glEGLImageTargetTexture2DOES");
-	if (strstr(extensions, "EGL_ANDROID_native_fence_sync")) {
-		create_sync = (void *)eglGetProcAddress("eglCreateSyncKHR");
-		destroy_sync = (void *)eglGetProcAddress("eglDestroySyncKHR");
-		dup_fence = (void *)eglGetProcAddress("eglDupNativeFenceFDANDROID");
-	}
-	if (strstr(extensions, "EGL_MESA_image_dma_buf_export")) {
-		export_query = (void *)eglGetProcAddress("eglExportDMABUFImageQueryMESA");
-		export_image = (void *)eglGetProcAddress("eglExportDMABUFImageMESA");
-	}
-
+	find_functions(extensions);
 	program_background = program(background_source);
 	program_rgb = program(rgb_source);
 	program_nv12 = program(nv12_source);
@@ -440,24 +454,25 @@ void compose_shown(uint32_t fb)
 		shown = !shown;
 }
 
-static void draw_cell(struct target *target, unsigned int cell, const struct client *c,
-		      const struct frame *frame)
+/* The layer has no plane; NULL: there is nothing to compose in this cell. */
+static void draw_cell(struct target *target, unsigned int cell, const struct layer *layer)
 {
-	const uint32_t width = display.width / options.columns;
-	const uint32_t height = display.height / options.rows;
-	const struct rect where = {
+	const uint32_t width = kms.width / options.columns;
+	const uint32_t height = kms.height / options.rows;
+	const struct rect whole = {
 		cell % options.columns * width, cell / options.columns * height, width, height
 	};
+	const struct rect where = layer ? layer->where : (struct rect){ 0 };
 
-	/* An opaque picture covers the one before it. */
-	if (!target->valid || !frame || target->owner[cell] != c->sock ||
-	    frame->picture->fourcc == DRM_FORMAT_ARGB8888)
-		draw(program_background, &where, NULL);
-	target->drawn[cell] = frame ? frame->serial : 0;
-	target->owner[cell] = frame ? c->sock : -1;
-	if (frame)
-		draw(frame->picture->fourcc == DRM_FORMAT_NV12 ? program_nv12 : program_rgb,
-		     &c->where, frame->picture);
+	/* An opaque picture covers the one before it, if that was at the same place. */
+	if (!target->valid || !layer || memcmp(&target->where[cell], &where, sizeof(where)) ||
+	    layer->picture->fourcc == DRM_FORMAT_ARGB8888)
+		draw(program_background, &whole, NULL);
+	target->drawn[cell] = layer ? layer->serial : 0;
+	target->where[cell] = where;
+	if (layer)
+		draw(layer->picture->fourcc == DRM_FORMAT_NV12 ? program_nv12 : program_rgb,
+		     &where, layer->picture);
 }
 
 /* Wait on the CPU only where there is no other way. */
@@ -479,28 +494,29 @@ static int drawing_fence(void)
 	return fd;
 }
 
+/* Whether a cell shows another frame than what there is to compose. */
+static bool outdated(const struct target *target, unsigned int cell, const struct layer *layer)
+{
+	return target->drawn[cell] != (layer ? layer->serial : 0);
+}
+
 uint32_t compose(int *fence)
 {
-	const struct client *owner[MAX_CELLS] = { NULL };
-	const struct frame *frames[MAX_CELLS] = { NULL };
+	const struct layer *composed[MAX_CELLS] = { NULL };
 	struct target *front = &targets[shown], *back = &targets[!shown];
-	unsigned int cell, cells = options.columns * options.rows;
+	const unsigned int cells = options.columns * options.rows;
 	bool changed = !front->valid;
+	unsigned int cell;
 
-	for_each_client(c) {
-		const struct frame *frame = c->next.picture ? &c->next : &c->current;
-
-		if (!c->layer || c->plane || !frame->picture)
+	for_each_layer(l) {
+		if (l->plane || !l->picture)
 			continue;
-		if (!compose_import(frame->picture)) {
-			client_drop(c, "neither the display nor EGL can show its buffer");
-			continue;
-		}
-		owner[c->cell] = c;
-		frames[c->cell] = frame;
+		l->refused = !compose_import(l->picture);
+		if (!l->refused)
+			composed[l - layers] = l;
 	}
 	for (cell = 0; cell < cells; cell++)
-		changed |= front->drawn[cell] != (frames[cell] ? frames[cell]->serial : 0);
+		changed |= outdated(front, cell, composed[cell]);
 	*fence = -1;
 	if (!changed)
 		return 0;
@@ -513,11 +529,10 @@ uint32_t compose(int *fence)
 	}
 	for (cell = 0; cell < cells; cell++) {
 		/* It is going to be read now; who may still write it is waited for. */
-		if (frames[cell] && frames[cell]->fence >= 0)
-			fence_wait(frames[cell]->fence);
-		if (!back->valid ||
-		    back->drawn[cell] != (frames[cell] ? frames[cell]->serial : 0))
-			draw_cell(back, cell, owner[cell], frames[cell]);
+		if (composed[cell] && composed[cell]->fence >= 0)
+			fence_wait(composed[cell]->fence);
+		if (!back->valid || outdated(back, cell, composed[cell]))
+			draw_cell(back, cell, composed[cell]);
 	}
 	back->valid = true;
 	*fence = drawing_fence();

@@ -1,13 +1,19 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * A small compositor: takes dma-bufs from clients over a socket and shows them on a display,
  * on planes where there are enough and drawn by OpenGL ES where not, without a copy.
  *
  *	compositor.c	the main loop: who is waited for, and what one flip is
  *	clients.c	what clients say, checked
- *	display.c	mode, imports, planes, commits, readback
  *	compose.c	what has no plane
+ *	display.c	planes, commits, readback
+ *	picture.c	dma-bufs and framebuffers
+ *	kms.c		the display device and its mode
  *	report.c	what people and tests get to see
+ *	options.c	the command line
+ *	common.c	messages and fences, as in the clients
+ *
+ * Each calls only what stands below it.
  *
  * The loop waits in poll(2) for messages and fences, never for time to pass; the only
  * clocks are the lines of each second and the patience with clients that are silent.
@@ -15,7 +21,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <linux/sync_file.h>
 #include <poll.h>
@@ -28,17 +33,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "compositor.h"
+#include "clients.h"
+#include "common.h"
+#include "compose.h"
+#include "display.h"
+#include "kms.h"
+#include "options.h"
+#include "picture.h"
+#include "report.h"
 
 #define SECOND	1000000000ull
-
-struct options options = {
-	.socket = DEMO_SOCKET,
-	.columns = 2,
-	.rows = 2,
-	.planes = MAX_CLIENTS,
-	.patience = 30,
-};
 
 /* What the display is doing, and the sync_file that tells when it has done it. */
 static enum { IDLE, FLIPPING, READING } state;
@@ -71,6 +75,12 @@ static bool fence_time(int fd, uint64_t *time)
 	return ok;
 }
 
+/* The plane that a client is on; 0 when it is composed or not on the screen. */
+static uint32_t plane_of(const struct client *c)
+{
+	return c->layer ? c->layer->plane : 0;
+}
+
 /* Whether a client's oldest waiting frame may go into the next commit. */
 static bool frame_ready(const struct client *c)
 {
@@ -82,7 +92,7 @@ static bool frame_ready(const struct client *c)
 	 * unless all are trusted; then the kernel holds the flip back. What is composed is
 	 * read by us, and is waited for in any case.
 	 */
-	return (options.hold_in_kernel && c->plane) || !fence_pending(c->queue[0].fence);
+	return (options.hold_in_kernel && plane_of(c)) || !fence_pending(c->queue[0].fence);
 }
 
 static bool wants_to_leave(const struct client *c)
@@ -98,6 +108,34 @@ static bool flip_needed(void)
 	for_each_client(c)
 		needed |= frame_ready(c) || (wants_to_leave(c) && c->current.picture);
 	return needed;
+}
+
+/* What the client shows from the next commit on: its next frame, or still the current one. */
+static void layer_fill(struct client *c)
+{
+	const struct frame *frame = c->next.picture ? &c->next : &c->current;
+
+	c->layer->picture = frame->picture;
+	c->layer->fence = frame->fence;
+	c->layer->serial = frame->serial;
+}
+
+/* Put what the layers hold on the screen. A sync_file that says when it is there. */
+static int layers_show(void)
+{
+	uint32_t background;
+	int done, drawing;
+
+	do {
+		display_plan(compose_framebuffer());
+		background = compose(&drawing);
+		for_each_client(c)
+			if (c->layer && c->layer->refused)
+				client_drop(c, "neither the display nor EGL can show its buffer");
+		done = display_commit(background, drawing);
+	} while (done < 0);
+	compose_shown(background);
+	return done;
 }
 
 /* One flip: every client's next frame that is ready, and without those who leave. */
@@ -118,11 +156,13 @@ static void flip(void)
 			memmove(c->queue, c->queue + 1, c->queued * sizeof(c->queue[0]));
 			c->next.committed = time;
 			c->next.held = fence_pending(c->next.fence);
-			c->held += c->next.held;
+			c->tally.held += c->next.held;
 		}
+		if (c->layer)
+			layer_fill(c);
 	}
 
-	fence = display_flip();
+	fence = layers_show();
 	state = FLIPPING;
 	state_since = time;
 	flips++;
@@ -136,30 +176,35 @@ static void flip(void)
 /* What a client's new frame on the screen means for the report. */
 static void frame_shown(struct client *c, uint64_t time)
 {
-	const uint64_t period = display.refresh ? 1000 * SECOND / display.refresh : 0;
+	const uint64_t period = kms.refresh ? 1000 * SECOND / kms.refresh : 0;
 	uint64_t drawn = 0;
-	uint32_t *latencies;
 
 	/* Did the display wait for the drawing? A late vblank's stamp may be a period before it. */
 	if (fence_pending(c->next.fence))
-		c->early++;
+		c->tally.early++;
 	else if (!fence_time(c->next.fence, &drawn))
 		client_drop(c, "the drawing of frame %u ended with an error", c->next.sequence);
 	else if (drawn > time + period)
-		c->early++;
+		c->tally.early++;
 
-	c->copies += c->next.picture->copied;
-	c->composed += !c->plane;
-	if (c->shown && time - c->last_flip > c->longest)
-		c->longest = time - c->last_flip;
-	c->last_flip = time;
-	latencies = realloc(c->latencies, (c->shown + 1) * sizeof(*latencies));
-	if (!latencies)
-		err(1, "out of memory");
-	c->latencies = latencies;
-	c->latencies[c->shown++] = time > c->next.submitted ?
-		(time - c->next.submitted) / 1000 : 0;
+	c->tally.copies += c->next.picture->copied;
+	c->tally.composed += !plane_of(c);
+	tally_shown(&c->tally, c->next.submitted, time);
 	c->heard = now();
+}
+
+/* A frame has left the screen: all that is known of it. */
+static void log_frame(struct client *c, const struct frame *frame, uint64_t released)
+{
+	const struct proof *proof = find_proof(c, frame->sequence);
+
+	log_event("frame", "\"client\":\"%s\",\"buffer\":%u,\"sequence\":%u,\"fb\":%u,"
+		  "\"plane\":%u,\"held\":%s,\"submit_ns\":%" PRIu64 ",\"commit_ns\":%" PRIu64
+		  ",\"flip_ns\":%" PRIu64 ",\"release_ns\":%" PRIu64
+		  ",\"checksum_drawn\":\"%016" PRIx64 "\",\"checksum_shown\":\"%016" PRIx64 "\"",
+		  c->name, frame->cookie, frame->sequence, frame->picture->fb, plane_of(c),
+		  frame->held ? "true" : "false", frame->submitted, frame->committed,
+		  frame->flipped, released, proof ? proof->drawn : 0, proof ? proof->shown : 0);
 }
 
 /* The flip is done: what it brought is on the screen, what it took off has gone. */
@@ -168,7 +213,7 @@ static void flip_done(uint64_t time)
 	for_each_client(c) {
 		if (c->unmapped) {
 			if (c->current.picture)
-				report_frame(c, &c->current, time);
+				log_frame(c, &c->current, time);
 			client_free(c);
 			clients_left++;
 			continue;
@@ -176,7 +221,7 @@ static void flip_done(uint64_t time)
 		if (!c->next.picture)
 			continue;
 		if (c->current.picture) {
-			report_frame(c, &c->current, time);
+			log_frame(c, &c->current, time);
 			close(c->current.fence);
 		}
 		frame_shown(c, time);
@@ -193,26 +238,26 @@ static bool readback_needed(void)
 	bool needed = options.picture_every && flips % options.picture_every == 1;
 
 	for_each_client(c)
-		needed |= c->current.picture && c->fresh && c->read < options.proofs;
+		needed |= c->current.picture && c->fresh && c->tally.read < options.proofs;
 	return needed;
 }
 
 static void readback_done(void)
 {
 	for_each_client(c) {
-		const char *pixels = display.pixels + (size_t)c->where.y * display.stride +
+		const char *pixels = readback.pixels + (size_t)c->where.y * readback.stride +
 			4 * c->where.x;
 		uint64_t sum;
 
 		/* Only what the last flip brought; the rest has been compared before. */
-		if (!c->current.picture || !c->fresh || c->read >= options.proofs)
+		if (!c->current.picture || !c->fresh || c->tally.read >= options.proofs)
 			continue;
-		sum = checksum(pixels, display.stride, c->where.width, c->where.height);
+		sum = checksum(pixels, readback.stride, c->where.width, c->where.height);
 		client_proof(c, c->current.sequence, NULL, &sum);
-		c->read++;
+		c->tally.read++;
 	}
 	if (options.picture_every && flips % options.picture_every == 1)
-		report_picture(flips);
+		report_picture(flips, readback.pixels, readback.stride, kms.width, kms.height);
 }
 
 /* The fence of the flip or of the readback has signalled. */
@@ -221,7 +266,7 @@ static void fence_done(void)
 	uint64_t time;
 
 	if (!fence_time(fence, &time))
-		errx(1, "%s: a %s ended with an error", display.device,
+		errx(1, "%s: a %s ended with an error", kms.device,
 		     state == FLIPPING ? "flip" : "readback");
 	close(fence);
 	fence = -1;
@@ -273,7 +318,7 @@ static void lose_patience(void)
 	if (state == READING && time - state_since > SECOND)
 		display_nudge();
 	if (state != IDLE && time - state_since > 3 * limit)
-		errx(1, "%s: no %s in %u seconds", display.device,
+		errx(1, "%s: no %s in %u seconds", kms.device,
 		     state == FLIPPING ? "flip" : "picture to read back", 3 * options.patience);
 }
 
@@ -347,169 +392,23 @@ static bool wait_for_something(int listener, int signals, uint64_t next_second)
 	return !fds[n + 1].revents;
 }
 
-static void usage(FILE *to)
+/* A line for each client. */
+static void tell_second(void)
 {
-	fprintf(to,
-		"usage: compositor [options]\n"
-		"Show the dma-bufs of clients on a display, without a copy.\n"
-		"\n"
-		"  --socket PATH      where to listen (" DEMO_SOCKET ")\n"
-		"  --device PATH      the display (the first one there is)\n"
-		"  --render PATH      the DRM device for EGL (the display)\n"
-		"  --mode WxH         the mode (what the monitor prefers)\n"
-		"  --grid CxR         columns and rows of places for clients (2x2)\n"
-		"  --planes N         at most N clients on planes, the others are composed\n"
-		"  --hold here|kernel who waits for a drawing that has not ended: the compositor, for\n"
-		"                     this client alone, or the kernel, for the flip of all (here)\n"
-		"  --patience S       seconds until a silent client is dropped (30)\n"
-		"  --clients N        end when so many have come and gone (never)\n"
-		"  --proof N          read back N frames of each client and compare checksums\n"
-		"  --frames N         how many frames each has to show, for --results\n"
-		"  --pictures DIR     save the screen there, as screen-NNNNNN.png\n"
-		"  --picture-every N  at every Nth flip, beginning with the first (60)\n"
-		"  --log FILE         write all events, one JSON object a line\n"
-		"  --results FILE     write a line for each check: name, pass or fail, reason\n"
-		"  --ready-fd N       write a line to this descriptor when the socket is there\n"
-		"  --help             this text\n"
-		"\n"
-		"SIGTERM and SIGINT end it. Exit status: 0 when all that was shown was what was drawn,\n"
-		"1 when not or when the display fails, 2 for a mistake on the command line.\n");
+	for_each_client(c)
+		if (c->greeted && !c->gone)
+			report_second(c->name, &c->tally, plane_of(c));
 }
 
-static int parse_options(int argc, char **argv)
+/* Until a signal comes, or as many clients as wanted have come and gone. */
+static void run(int listener, int signals)
 {
-	static const struct option names[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "device", required_argument, NULL, 'd' },
-		{ "render", required_argument, NULL, 'e' },
-		{ "mode", required_argument, NULL, 'm' },
-		{ "grid", required_argument, NULL, 'g' },
-		{ "planes", required_argument, NULL, 'a' },
-		{ "hold", required_argument, NULL, 'o' },
-		{ "patience", required_argument, NULL, 'w' },
-		{ "clients", required_argument, NULL, 'n' },
-		{ "proof", required_argument, NULL, 'c' },
-		{ "frames", required_argument, NULL, 'f' },
-		{ "pictures", required_argument, NULL, 'p' },
-		{ "picture-every", required_argument, NULL, 'v' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "results", required_argument, NULL, 'r' },
-		{ "ready-fd", required_argument, NULL, 'y' },
-		{ "help", no_argument, NULL, 'h' },
-		{ }
-	};
-	int opt, ready = -1;
-	char junk;
+	uint64_t next_second = now() + SECOND;
 
-	while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (opt) {
-		case 's':
-			options.socket = optarg;
-			break;
-		case 'd':
-			options.device = optarg;
-			break;
-		case 'e':
-			options.render = optarg;
-			break;
-		case 'm':
-			if (sscanf(optarg, "%ux%u%c", &options.width, &options.height,
-				   &junk) != 2 || !options.width || !options.height)
-				errx(2, "--mode: '%s' is not WxH", optarg);
-			break;
-		case 'g':
-			if (sscanf(optarg, "%ux%u%c", &options.columns, &options.rows,
-				   &junk) != 2 || !options.columns || !options.rows ||
-			    options.columns > MAX_CELLS || options.rows > MAX_CELLS ||
-			    options.columns * options.rows > MAX_CELLS)
-				errx(2, "--grid: '%s' is not CxR of at most %d", optarg,
-				     MAX_CELLS);
-			break;
-		case 'a':
-			options.planes = parse_number("--planes", optarg, 0, MAX_CLIENTS);
-			break;
-		case 'o':
-			options.hold_in_kernel = !strcmp(optarg, "kernel");
-			if (!options.hold_in_kernel && strcmp(optarg, "here"))
-				errx(2, "--hold: '%s' is neither here nor kernel", optarg);
-			break;
-		case 'w':
-			options.patience = parse_number("--patience", optarg, 1, 3600);
-			break;
-		case 'n':
-			options.clients = parse_number("--clients", optarg, 1, 1000000);
-			break;
-		case 'c':
-			options.proofs = parse_number("--proof", optarg, 1, 1000000);
-			break;
-		case 'f':
-			options.frames = parse_number("--frames", optarg, 1, 1000000);
-			break;
-		case 'p':
-			options.pictures = optarg;
-			break;
-		case 'v':
-			options.picture_every = parse_number("--picture-every", optarg, 1, 1000000);
-			break;
-		case 'l':
-			options.log = optarg;
-			break;
-		case 'r':
-			options.results = optarg;
-			break;
-		case 'y':
-			ready = parse_number("--ready-fd", optarg, 1, 1000);
-			break;
-		case 'h':
-			usage(stdout);
-			exit(0);
-		default:
-			usage(stderr);
-			exit(2);
-		}
-	}
-	if (optind < argc)
-		errx(2, "what is '%s'? (see --help)", argv[optind]);
-	if (options.picture_every && !options.pictures)
-		errx(2, "--picture-every: where to? (--pictures)");
-	if (options.pictures && !options.picture_every)
-		options.picture_every = 60;
-	return ready;
-}
-
-int main(int argc, char **argv)
-{
-	const int ready = parse_options(argc, argv);
-	int listener, signals;
-	uint64_t next_second;
-	sigset_t mask;
-	bool sound;
-
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signals = signalfd(-1, &mask, SFD_CLOEXEC);
-	if (signals < 0)
-		err(1, "signalfd");
-
-	report_open();
-	display_open();
-	compose_init();
-	log_event("display", "\"device\":\"%s\",\"driver\":\"%s\",\"mode\":\"%s\",\"width\":%u,"
-		  "\"height\":%u", display.device, display.driver, display.mode, display.width,
-		  display.height);
-	listener = listen_on(options.socket);
-	if (ready >= 0) {
-		dprintf(ready, "ready\n");
-		close(ready);
-	}
-
-	next_second = now() + SECOND;
 	do {
 		if (now() >= next_second) {
 			lose_patience();
-			report_second();
+			tell_second();
 			next_second = now() + SECOND;
 		}
 		if (state == IDLE) {
@@ -520,10 +419,11 @@ int main(int argc, char **argv)
 				flip();
 		}
 	} while (wait_for_something(listener, signals, next_second));
+}
 
-	/* Let the display end what it does, then take everybody off it. */
-	close(listener);
-	unlink(options.socket);
+/* Let the display end what it does, then take everybody off it. */
+static void stop(void)
+{
 	for_each_client(c)
 		client_drop(c, "the compositor ends");
 	finish_commits();
@@ -532,9 +432,47 @@ int main(int argc, char **argv)
 	free_clients();
 	compose_finish();
 	display_close();
-	say("display: off after %u flips, %u stuck readbacks", flips, display.nudges);
+}
+
+static int block_signals(void)
+{
+	sigset_t mask;
+	int fd;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	fd = signalfd(-1, &mask, SFD_CLOEXEC);
+	if (fd < 0)
+		err(1, "signalfd");
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	int listener, signals;
+
+	options_parse(argc, argv);
+	signals = block_signals();
+	report_open();
+	display_open();
+	compose_init();
+	log_event("display", "\"device\":\"%s\",\"driver\":\"%s\",\"mode\":\"%s\",\"width\":%u,"
+		  "\"height\":%u", kms.device, kms.driver, kms.mode, kms.width, kms.height);
+	listener = listen_on(options.socket);
+	if (options.ready_fd) {
+		dprintf(options.ready_fd, "ready\n");
+		close(options.ready_fd);
+	}
+
+	run(listener, signals);
+
+	close(listener);
+	unlink(options.socket);
+	stop();
+	say("display: off after %u flips, %u stuck readbacks", flips, readback.stuck);
 	log_event("end", "\"flips\":%u,\"clients\":%u,\"stuck_readbacks\":%u", flips,
-		  clients_left, display.nudges);
-	sound = report_close();
-	return sound ? 0 : 1;
+		  clients_left, readback.stuck);
+	return report_close() ? 0 : 1;
 }

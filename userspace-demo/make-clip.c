@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * Makes the clip that client-video plays: a scene drawn by arithmetic, encoded as
  * VP8 by libvpx, in an IVF file. It ends where it begins, so that it can be looped.
@@ -65,38 +65,18 @@ static void write_all(FILE *file, const void *data, size_t size, const char *pat
 		err(1, "%s: cannot write", path);
 }
 
-int main(int argc, char **argv)
+static FILE *create(const char *path)
 {
-	struct ivf_header header = {
-		.magic = IVF_MAGIC,
-		.header_size = sizeof(header),
-		.fourcc = IVF_VP8,
-		.width = WIDTH,
-		.height = HEIGHT,
-		.rate = CLIP_FPS,
-		.scale = 1,
-		.frames = FRAMES,
-	};
-	vpx_codec_enc_cfg_t config;
-	vpx_codec_ctx_t codec;
-	const vpx_codec_cx_pkt_t *packet;
-	vpx_codec_iter_t iter;
-	unsigned int frame;
-	vpx_image_t image;
-	FILE *file, *luma;
-	int y;
+	FILE *file = fopen(path, "wb");
 
-	if (argc != 3 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: make-clip CLIP LUMA\n");
-		return 2;
-	}
-	file = fopen(argv[1], "wb");
 	if (!file)
-		err(1, "%s: cannot create", argv[1]);
-	luma = fopen(argv[2], "wb");
-	if (!luma)
-		err(1, "%s: cannot create", argv[2]);
-	write_all(file, &header, sizeof(header), argv[1]);
+		err(1, "%s: cannot create", path);
+	return file;
+}
+
+static void encoder_start(vpx_codec_ctx_t *codec)
+{
+	vpx_codec_enc_cfg_t config;
 
 	/* One thread, no look-ahead: one packet for each frame, the same in every build. */
 	if (vpx_codec_enc_config_default(vpx_codec_vp8_cx(), &config, 0))
@@ -109,8 +89,55 @@ int main(int argc, char **argv)
 	config.g_threads = 1;
 	config.rc_target_bitrate = 900;
 	config.rc_dropframe_thresh = 0;
-	if (vpx_codec_enc_init(&codec, vpx_codec_vp8_cx(), &config, 0))
-		errx(1, "cannot start the encoder: %s", vpx_codec_error(&codec));
+	if (vpx_codec_enc_init(codec, vpx_codec_vp8_cx(), &config, 0))
+		errx(1, "cannot start the encoder: %s", vpx_codec_error(codec));
+}
+
+static void encode(vpx_codec_ctx_t *codec, const vpx_image_t *image, unsigned int frame,
+		   FILE *file, const char *path)
+{
+	const vpx_codec_cx_pkt_t *packet;
+	vpx_codec_iter_t iter = NULL;
+
+	if (vpx_codec_encode(codec, image, frame, 1, 0, VPX_DL_GOOD_QUALITY))
+		errx(1, "frame %u: %s", frame, vpx_codec_error(codec));
+	while ((packet = vpx_codec_get_cx_data(codec, &iter))) {
+		struct ivf_frame head = { .pts = frame };
+
+		if (packet->kind != VPX_CODEC_CX_FRAME_PKT)
+			continue;
+		head.size = packet->data.frame.sz;
+		write_all(file, &head, sizeof(head), path);
+		write_all(file, packet->data.frame.buf, head.size, path);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct ivf_header header = {
+		.magic = IVF_MAGIC,
+		.header_size = sizeof(header),
+		.fourcc = IVF_VP8,
+		.width = WIDTH,
+		.height = HEIGHT,
+		.rate = CLIP_FPS,
+		.scale = 1,
+		.frames = FRAMES,
+	};
+	vpx_codec_ctx_t codec;
+	unsigned int frame;
+	vpx_image_t image;
+	FILE *file, *luma;
+	int y;
+
+	if (argc != 3 || argv[1][0] == '-') {
+		fprintf(stderr, "usage: make-clip CLIP LUMA\n");
+		return 2;
+	}
+	file = create(argv[1]);
+	luma = create(argv[2]);
+	write_all(file, &header, sizeof(header), argv[1]);
+	encoder_start(&codec);
 	if (!vpx_img_alloc(&image, VPX_IMG_FMT_I420, WIDTH, HEIGHT, 16))
 		errx(1, "out of memory");
 
@@ -118,18 +145,7 @@ int main(int argc, char **argv)
 		draw(&image, frame);
 		for (y = 0; y < HEIGHT; y++)
 			write_all(luma, image.planes[0] + y * image.stride[0], WIDTH, argv[2]);
-		if (vpx_codec_encode(&codec, &image, frame, 1, 0, VPX_DL_GOOD_QUALITY))
-			errx(1, "frame %u: %s", frame, vpx_codec_error(&codec));
-		iter = NULL;
-		while ((packet = vpx_codec_get_cx_data(&codec, &iter))) {
-			struct ivf_frame head = { .pts = frame };
-
-			if (packet->kind != VPX_CODEC_CX_FRAME_PKT)
-				continue;
-			head.size = packet->data.frame.sz;
-			write_all(file, &head, sizeof(head), argv[1]);
-			write_all(file, packet->data.frame.buf, head.size, argv[1]);
-		}
+		encode(&codec, &image, frame, file, argv[1]);
 	}
 	vpx_img_free(&image);
 	vpx_codec_destroy(&codec);

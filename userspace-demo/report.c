@@ -1,14 +1,20 @@
-// SPDX-License-Identifier: GPL-2.0
-/* What the compositor tells: lines for people, JSON and results for programs, pictures. */
+// SPDX-License-Identifier: MIT
+/*
+ * Lines for people, JSON and results for programs, pictures. It gets data, and calls nothing of
+ * what it reports on.
+ */
 
 #include <err.h>
 #include <inttypes.h>
 #include <png.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "compositor.h"
+#include "common.h"
+#include "options.h"
+#include "report.h"
 
 static FILE *log_file, *results_file;
 static uint64_t begun;
@@ -52,12 +58,30 @@ void report_open(void)
 		log_file = fopen(options.log, "we");
 		if (!log_file)
 			err(1, "%s: cannot write", options.log);
+		setvbuf(log_file, NULL, _IOLBF, 0);
 	}
 	if (options.results) {
 		results_file = fopen(options.results, "we");
 		if (!results_file)
 			err(1, "%s: cannot write", options.results);
 	}
+}
+
+void tally_begin(struct tally *t)
+{
+	t->begun = now();
+	t->reported_at = t->begun;
+}
+
+void tally_shown(struct tally *t, uint64_t submitted, uint64_t flipped)
+{
+	if (t->shown && flipped - t->last_flip > t->longest)
+		t->longest = flipped - t->last_flip;
+	t->last_flip = flipped;
+	t->latencies = realloc(t->latencies, (t->shown + 1) * sizeof(*t->latencies));
+	if (!t->latencies)
+		err(1, "out of memory");
+	t->latencies[t->shown++] = flipped > submitted ? (flipped - submitted) / 1000 : 0;
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -68,67 +92,47 @@ static int compare_numbers(const void *a, const void *b)
 }
 
 /* p50 and p99 of the latencies from first to last, in milliseconds. */
-static void percentiles(const struct client *c, unsigned int first, double *p50, double *p99)
+static void percentiles(const struct tally *t, unsigned int first, double *p50, double *p99)
 {
-	const unsigned int n = c->shown - first;
+	const unsigned int n = t->shown - first;
 	uint32_t *sorted = n ? malloc(n * sizeof(*sorted)) : NULL;
 
 	*p50 = *p99 = 0;
 	if (!sorted)
 		return;
-	memcpy(sorted, c->latencies + first, n * sizeof(*sorted));
+	memcpy(sorted, t->latencies + first, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), compare_numbers);
 	*p50 = sorted[n / 2] / 1e3;
 	*p99 = sorted[n * 99 / 100] / 1e3;
 	free(sorted);
 }
 
-void report_second(void)
+void report_second(const char *name, struct tally *t, bool on_plane)
 {
-	static uint64_t last;
 	double p50, p99, fps;
 
-	for_each_client(c) {
-		if (!c->greeted || c->gone)
-			continue;
-		percentiles(c, c->reported, &p50, &p99);
-		fps = (c->shown - c->reported) / seconds(last > c->begun ? last : c->begun);
-		say("%-10s %5.1f fps  latency %5.1f / %5.1f ms  imports %u  reuses %u  copies %u  %s",
-		    c->name, fps, p50, p99, c->imports, c->reuses, c->copies,
-		    c->plane ? "plane" : "composed");
-		log_event("second", "\"client\":\"%s\",\"fps\":%.2f,\"p50_ms\":%.3f,"
-			  "\"p99_ms\":%.3f,\"imports\":%u,\"reuses\":%u,\"copies\":%u,\"shown\":%u",
-			  c->name, fps, p50, p99, c->imports, c->reuses, c->copies, c->shown);
-		c->reported = c->shown;
-	}
-	last = now();
-	if (log_file)
-		fflush(log_file);
-}
-
-void report_frame(struct client *c, const struct frame *frame, uint64_t released)
-{
-	const struct proof *proof = find_proof(c, frame->sequence);
-
-	log_event("frame", "\"client\":\"%s\",\"buffer\":%u,\"sequence\":%u,\"fb\":%u,"
-		  "\"plane\":%u,\"held\":%s,\"submit_ns\":%" PRIu64 ",\"commit_ns\":%" PRIu64
-		  ",\"flip_ns\":%" PRIu64 ",\"release_ns\":%" PRIu64
-		  ",\"checksum_drawn\":\"%016" PRIx64 "\",\"checksum_shown\":\"%016" PRIx64 "\"",
-		  c->name, frame->cookie, frame->sequence, frame->picture->fb, c->plane,
-		  frame->held ? "true" : "false", frame->submitted, frame->committed,
-		  frame->flipped, released, proof ? proof->drawn : 0, proof ? proof->shown : 0);
+	percentiles(t, t->reported, &p50, &p99);
+	fps = (t->shown - t->reported) / seconds(t->reported_at);
+	say("%-10s %5.1f fps  latency %5.1f / %5.1f ms  imports %u  reuses %u  copies %u  %s",
+	    name, fps, p50, p99, t->imports, t->reuses, t->copies,
+	    on_plane ? "plane" : "composed");
+	log_event("second", "\"client\":\"%s\",\"fps\":%.2f,\"p50_ms\":%.3f,"
+		  "\"p99_ms\":%.3f,\"imports\":%u,\"reuses\":%u,\"copies\":%u,\"shown\":%u",
+		  name, fps, p50, p99, t->imports, t->reuses, t->copies, t->shown);
+	t->reported = t->shown;
+	t->reported_at = now();
 }
 
 __attribute__((format(printf, 4, 5)))
-static void result(const struct client *c, const char *test, bool pass, const char *format, ...)
+static void result(const char *name, const char *test, bool pass, const char *format, ...)
 {
 	va_list args;
 
 	if (!pass)
-		say("%s: FAIL %s", c->name, test);
+		say("%s: FAIL %s", name, test);
 	if (!results_file)
 		return;
-	fprintf(results_file, "%s-%s\t%s\t", c->name, test, pass ? "pass" : "fail");
+	fprintf(results_file, "%s-%s\t%s\t", name, test, pass ? "pass" : "fail");
 	va_start(args, format);
 	vfprintf(results_file, format, args);
 	va_end(args);
@@ -136,68 +140,68 @@ static void result(const struct client *c, const char *test, bool pass, const ch
 	fflush(results_file);
 }
 
-void report_client(const struct client *c)
+void report_client(const char *name, const struct tally *t, bool kept)
 {
 	double p50, p99;
 
-	percentiles(c, 0, &p50, &p99);
+	percentiles(t, 0, &p50, &p99);
 	say("%s: %s after %u frames (%u composed, %u gaps), %.1f fps, latency %.1f / %.1f ms, longest pause %.0f ms",
-	    c->name, c->gone ? "dropped" : "goodbye", c->shown, c->composed, c->dropped,
-	    c->shown / seconds(c->begun), p50, p99, c->longest / 1e6);
+	    name, kept ? "goodbye" : "dropped", t->shown, t->composed, t->dropped,
+	    t->shown / seconds(t->begun), p50, p99, t->longest / 1e6);
 	say("%s: imports %u, reuses %u, copies %u; held by a fence %u, too early %u; read back %u, compared %u, equal %u",
-	    c->name, c->imports, c->reuses, c->copies, c->held, c->early, c->read, c->compared,
-	    c->equal);
+	    name, t->imports, t->reuses, t->copies, t->held, t->early, t->read, t->compared,
+	    t->equal);
 	log_event("total", "\"client\":\"%s\",\"kept\":%s,\"shown\":%u,\"composed\":%u,"
 		  "\"gaps\":%u,\"fps\":%.2f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"longest_ms\":%.1f,"
 		  "\"imports\":%u,\"reuses\":%u,\"copies\":%u,\"held\":%u,\"early\":%u,"
-		  "\"read\":%u,\"compared\":%u,\"equal\":%u", c->name,
-		  c->gone ? "false" : "true", c->shown, c->composed, c->dropped,
-		  c->shown / seconds(c->begun), p50, p99, c->longest / 1e6, c->imports,
-		  c->reuses, c->copies, c->held, c->early, c->read, c->compared, c->equal);
+		  "\"read\":%u,\"compared\":%u,\"equal\":%u", name,
+		  kept ? "true" : "false", t->shown, t->composed, t->dropped,
+		  t->shown / seconds(t->begun), p50, p99, t->longest / 1e6, t->imports,
+		  t->reuses, t->copies, t->held, t->early, t->read, t->compared, t->equal);
 
-	result(c, "inodes", !c->foreign_inodes && !c->copies,
+	result(name, "inodes", !t->foreign_inodes && !t->copies,
 	       "%u of %u imported buffers, %u of %u frames are not the client's own memory",
-	       c->foreign_inodes, c->imports, c->copies, c->shown);
-	result(c, "fences", !c->early, "%u of %u frames were committed before they were drawn, %u were shown too early",
-	       c->held, c->shown, c->early);
-	result(c, "goodbye", !c->gone, "%s",
-	       c->gone ? "it was dropped" : "it left when it was done");
+	       t->foreign_inodes, t->imports, t->copies, t->shown);
+	result(name, "fences", !t->early, "%u of %u frames were committed before they were drawn, %u were shown too early",
+	       t->held, t->shown, t->early);
+	result(name, "goodbye", kept, "%s",
+	       kept ? "it left when it was done" : "it was dropped");
 	if (options.frames)
-		result(c, "frames", c->shown >= options.frames, "%u shown, at least %u wanted",
-		       c->shown, options.frames);
+		result(name, "frames", t->shown >= options.frames, "%u shown, at least %u wanted",
+		       t->shown, options.frames);
 	if (options.proofs)
-		result(c, "checksums", c->equal == c->compared &&
-		       c->compared >= (options.proofs < c->shown ? options.proofs : c->shown),
+		result(name, "checksums", t->equal == t->compared &&
+		       t->compared >= (options.proofs < t->shown ? options.proofs : t->shown),
 		       "%u of %u pictures read back are what was drawn, at least %u wanted",
-		       c->equal, c->compared, options.proofs);
-	unsound |= c->foreign_inodes || c->copies || c->early || c->equal != c->compared;
+		       t->equal, t->compared, options.proofs);
+	unsound |= t->foreign_inodes || t->copies || t->early || t->equal != t->compared;
 }
 
-void report_picture(unsigned int flip)
+void report_picture(unsigned int flip, const char *pixels, size_t stride, uint32_t width,
+		    uint32_t height)
 {
 	png_image image = {
 		.version = PNG_IMAGE_VERSION,
-		.width = display.width,
-		.height = display.height,
+		.width = width,
+		.height = height,
 		.format = PNG_FORMAT_BGR,
 		.flags = PNG_IMAGE_FLAG_FAST,
 	};
-	const size_t stride = PNG_IMAGE_ROW_STRIDE(image);
-	uint8_t *pixels = malloc(PNG_IMAGE_SIZE(image));
+	const size_t row = PNG_IMAGE_ROW_STRIDE(image);
+	uint8_t *copy = malloc(PNG_IMAGE_SIZE(image));
 	char path[512];
 	uint32_t x, y;
 
-	if (!pixels)
+	if (!copy)
 		err(1, "out of memory");
-	for (y = 0; y < display.height; y++)
-		for (x = 0; x < display.width; x++)
-			memcpy(pixels + y * stride + 3 * x,
-			       display.pixels + (size_t)y * display.stride + 4 * x, 3);
+	for (y = 0; y < height; y++)
+		for (x = 0; x < width; x++)
+			memcpy(copy + y * row + 3 * x, pixels + y * stride + 4 * x, 3);
 
 	snprintf(path, sizeof(path), "%s/screen-%06u.png", options.pictures, flip);
-	if (!png_image_write_to_file(&image, path, 0, pixels, 0, NULL))
+	if (!png_image_write_to_file(&image, path, 0, copy, 0, NULL))
 		errx(1, "%s: cannot write the picture: %s", path, image.message);
-	free(pixels);
+	free(copy);
 	log_event("picture", "\"file\":\"screen-%06u.png\",\"flip\":%u", flip, flip);
 }
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * Run a program that shows something, any program, and take a picture of that:
  * find the framebuffer of the primary plane, export its buffer, map it, write a

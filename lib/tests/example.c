@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* The example of Documentation/negotiate.rst. */
 #include <prime-negotiate.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* Makes a device of prime_mock one that wants little: what it refuses can be told. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* What the library says of the structs; a line "PASS name" or "FAIL name" each. */
 #include "prime-negotiate.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /*
  * Clients that a compositor must survive: each breaks one rule, or dies, and
  * has to be dropped with the right reason. Beside them three that keep the

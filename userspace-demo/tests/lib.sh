@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: MIT
 # Sourced by guest and kill-rounds: start and stop the compositor, count dma-bufs.
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of, and for, the script that sources this
 
