@@ -145,38 +145,45 @@ static int mock_fence_add(struct mock_fence *fence, struct dma_resv *resv,
 	return ret;
 }
 
+/* A sync_file, and the fd that it will have. */
+static int mock_fence_reserve(struct mock_fence *fence, struct sync_file **file)
+{
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	*file = sync_file_create(&fence->base);
+	if (*file)
+		return fd;
+	put_unused_fd(fd);
+	return -ENOMEM;
+}
+
 /*
  * The program is told the numbers before the fence is shown, and the sync_file
- * gets its own at the end: where a step fails neither is left.
+ * is installed last: where a step fails nothing is left.
  */
 static int mock_fence_put_on(struct mock_fences *fences, struct dma_resv *resv,
 			     struct drm_prime_mock_fence *args,
 			     struct drm_prime_mock_fence __user *user)
 {
+	struct mock_fence *fence = mock_fence_create(fences->mock, args);
 	struct sync_file *sync_file = NULL;
-	struct mock_fence *fence;
 	int ret, fd = -1;
 
-	fence = mock_fence_create(fences->mock, args);
 	if (!fence)
 		return -ENOMEM;
 	if (args->flags & PRIME_MOCK_SYNC_FILE) {
-		sync_file = sync_file_create(&fence->base);
-		if (!sync_file) {
-			ret = -ENOMEM;
+		fd = mock_fence_reserve(fence, &sync_file);
+		ret = fd;
+		if (fd < 0)
 			goto put_fence;
-		}
-		fd = get_unused_fd_flags(O_CLOEXEC);
-		if (fd < 0) {
-			ret = fd;
-			goto put_file;
-		}
 	}
 	ret = xa_alloc(&fences->ids, &args->id, NULL,
 		       XA_LIMIT(1, PRIME_MOCK_MAX_IDS), GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		ret = ret == -EBUSY ? -ENOSPC : ret;
-		goto put_fd;
+		goto put_file;
 	}
 	args->sync_file = fd;
 	ret = copy_to_user(user, args, sizeof(*args)) ? -EFAULT :
@@ -190,12 +197,11 @@ static int mock_fence_put_on(struct mock_fences *fences, struct dma_resv *resv,
 
 release_id:
 	xa_erase(&fences->ids, args->id);
-put_fd:
-	if (sync_file)
-		put_unused_fd(fd);
 put_file:
-	if (sync_file)
+	if (sync_file) {
+		put_unused_fd(fd);
 		fput(sync_file->file);
+	}
 put_fence:
 	dma_fence_put(&fence->base);
 	return ret;
