@@ -13,9 +13,9 @@
  * of objects at once. Here both are written out, since there is one engine, and
  * two objects for each job.
  *
- * Locks: edu_device.lock protects the list of jobs; nothing but mod_delayed_work()
- * is called below it. No work of this driver that a fence waits for takes the
- * reservation object of a buffer, or waits for memory.
+ * Locks: edu_device.lock protects the list of jobs. While it is held, nothing is
+ * called but mod_delayed_work(). It may be taken under a reservation object. The
+ * work that signals fences takes no reservation object and waits for no memory.
  */
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
@@ -57,6 +57,7 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 #define EDU_DMA_BITS		28
 #define EDU_DMA_TIMEOUT		(5 * HZ)	/* a transfer takes 100 ms */
 #define EDU_FENCE_TIMEOUT	(10 * HZ)	/* for other drivers' fences */
+#define EDU_GIVEN_UP		16	/* more than the fences of a job */
 
 struct edu_device {
 	struct drm_device drm;
@@ -101,7 +102,7 @@ struct edu_job {
 	struct drm_prime_edu_copy args;	/* constant */
 	u64 done;			/* bytes that are copied; the work's */
 	struct edu_wait waits[2];
-	atomic_t waiting;		/* for so many fences; plus 1 in submit */
+	atomic_t waiting;		/* fences to wait for; plus 1 in submit */
 	struct delayed_work work;	/* a turn, or the end of a long wait */
 	struct work_struct clean;
 	struct list_head node;		/* in edu_device.jobs, its lock */
@@ -491,7 +492,7 @@ static void edu_client_put(struct edu_client *client)
 		kfree(client);
 }
 
-/* One more job of the client, if he may have one more. */
+/* Count one more job, unless the client has too many. */
 static int edu_client_get(struct edu_client *client)
 {
 	refcount_inc(&client->refs);
@@ -501,6 +502,7 @@ static int edu_client_get(struct edu_client *client)
 	return -EBUSY;
 }
 
+/* Give back what the job holds. */
 static void edu_job_release(struct edu_job *job)
 {
 	int i;
@@ -512,9 +514,9 @@ static void edu_job_release(struct edu_job *job)
 }
 
 /*
- * The end of an imported object takes the reservation object of its buffer. Who
- * has that locked may be waiting for the fence of another job. So objects are
- * not put where fences are signalled.
+ * In a queue of its own: the end of an imported object takes the reservation
+ * object of its buffer, and whoever has that locked may be waiting for the fence
+ * of another job.
  */
 static void edu_job_clean(struct work_struct *work)
 {
@@ -536,10 +538,10 @@ static void edu_job_end(struct edu_job *job, int error)
 	spin_lock(&edu->lock);
 	list_del(&job->node);
 	spin_unlock(&edu->lock);
-	/* Nobody queues it from here on. Somebody may have just before. */
+	/* Nobody queues the job any more, but it may have been queued again. */
 	cancel_delayed_work(&job->work);
 
-	/* First: who sees the fence may queue the next job. */
+	/* Before the fence: a client that has seen it may queue the next job. */
 	edu_client_put(job->client);
 	if (error)
 		dma_fence_set_error(&job->fence, error);
@@ -555,7 +557,7 @@ static bool edu_job_waits_for_others(struct edu_job *job)
 	bool others = false;
 	int i;
 
-	/* To the end: a loop that is left early keeps a reference. */
+	/* The iterator holds a reference, which a return in the loop would leak. */
 	for (i = 0; i < ARRAY_SIZE(job->waits); i++)
 		dma_fence_unwrap_for_each(fence, &iter, job->waits[i].fence)
 			others |= fence->ops != &edu_fence_ops &&
@@ -564,17 +566,28 @@ static bool edu_job_waits_for_others(struct edu_job *job)
 }
 
 /*
- * -EINPROGRESS: the work runs again some time. A job that has more to copy goes
- * to the end of the queue, so that a long copy does not hold up a short one of
- * somebody else.
+ * The job has waited for EDU_FENCE_TIMEOUT. It goes on waiting for fences of this
+ * driver: these signal. If it gives up, edu_job_ready() must not queue it later.
+ */
+static int edu_job_give_up(struct edu_job *job)
+{
+	if (edu_job_waits_for_others(job) &&
+	    atomic_add_unless(&job->waiting, EDU_GIVEN_UP, 0))
+		return -ETIMEDOUT;
+	return -EINPROGRESS;
+}
+
+/*
+ * Gives -EINPROGRESS when the job has not ended: its work will run again. A job
+ * that has more to copy goes to the end of the queue, so that a long copy does
+ * not hold up a short one of another client.
  */
 static int edu_job_turn(struct edu_job *job)
 {
 	int ret;
 
-	/* It has waited for long. Our own fences signal, it goes on for them. */
 	if (atomic_read(&job->waiting))
-		return edu_job_waits_for_others(job) ? -ETIMEDOUT : -EINPROGRESS;
+		return edu_job_give_up(job);
 	ret = edu_copy_piece(job);
 	if (ret || job->done == job->args.size)
 		return ret;
@@ -589,7 +602,10 @@ static void edu_job_run(struct work_struct *work)
 	int idx, ret = -ENODEV;
 	bool cookie;
 
-	/* Others wait for this fence: lockdep sees that we wait for nobody. */
+	/*
+	 * Others wait for this fence. lockdep checks that nothing up to the end
+	 * waits for memory or for a reservation object.
+	 */
 	cookie = dma_fence_begin_signalling();
 	if (drm_dev_enter(&job->edu->drm, &idx)) {
 		ret = edu_job_turn(job);
@@ -608,7 +624,7 @@ static void edu_job_ready(struct edu_job *job)
 		mod_delayed_work(job->edu->engine, &job->work, 0);
 }
 
-/* With the fence's lock held, perhaps in an interrupt. */
+/* A callback: the lock of the fence is held, perhaps in an interrupt. */
 static void edu_wait_over(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	edu_job_ready(container_of(cb, struct edu_wait, cb)->job);
@@ -644,9 +660,9 @@ static void edu_job_start(struct edu_job *job)
 }
 
 /* With the reservation objects locked: collect fences, start, leave our fence. */
-static int edu_job_queue(struct edu_job *job)
+static int edu_job_queue(struct edu_job *job, struct drm_gem_object **objs)
 {
-	struct dma_resv *src = job->objs[0]->resv, *dst = job->objs[1]->resv;
+	struct dma_resv *src = objs[0]->resv, *dst = objs[1]->resv;
 	int ret = 0;
 
 	/* A reader waits for writers, a writer for everybody. */
@@ -663,11 +679,14 @@ static int edu_job_queue(struct edu_job *job)
 	if (ret)
 		return ret;
 
+	drm_gem_object_get(objs[0]);
+	drm_gem_object_get(objs[1]);
+	memcpy(job->objs, objs, sizeof(job->objs));
 	dma_fence_init(&job->fence, &edu_fence_ops, &job->fence_lock,
 		       dma_fence_context_alloc(1), 1);
 	/* The job may be over before its fence has been added below. */
 	dma_fence_get(&job->fence);
-	/* First: only a fence that is sure to signal is shown to others. */
+	/* Started first: only a fence that is sure to signal is shown to others. */
 	edu_job_start(job);
 	if (src != dst)
 		dma_resv_add_fence(src, &job->fence, DMA_RESV_USAGE_READ);
@@ -682,11 +701,10 @@ static bool edu_range_valid(struct drm_gem_object *obj, u64 offset, u64 size)
 	return size && size <= obj->size && offset <= obj->size - size;
 }
 
-static int edu_copy_check(struct edu_job *job)
+static int edu_copy_check(const struct drm_prime_edu_copy *args,
+			  struct drm_gem_object *src, struct drm_gem_object *dst)
 {
-	u64 from = job->args.src_offset, to = job->args.dst_offset;
-	struct drm_gem_object *src = job->objs[0], *dst = job->objs[1];
-	u64 size = job->args.size;
+	u64 from = args->src_offset, to = args->dst_offset, size = args->size;
 
 	if (!src || !dst)
 		return -ENOENT;
@@ -697,21 +715,22 @@ static int edu_copy_check(struct edu_job *job)
 	return size > PRIME_EDU_MAX_COPY ? -E2BIG : 0;
 }
 
-static int edu_job_submit(struct edu_job *job)
+/* The caller holds @objs: after the start the job may let go of them at any time. */
+static int edu_job_submit(struct edu_job *job, struct drm_gem_object **objs)
 {
 	struct ww_acquire_ctx ctx;
 	int count, ret;
 
-	ret = edu_copy_check(job);
+	ret = edu_copy_check(&job->args, objs[0], objs[1]);
 	if (ret)
 		return ret;
 	/* Both at once, in whatever order others take them; or the one. */
-	count = job->objs[0]->resv == job->objs[1]->resv ? 1 : 2;
-	ret = drm_gem_lock_reservations(job->objs, count, &ctx);
+	count = objs[0]->resv == objs[1]->resv ? 1 : 2;
+	ret = drm_gem_lock_reservations(objs, count, &ctx);
 	if (ret)
 		return ret;
-	ret = edu_job_queue(job);
-	drm_gem_unlock_reservations(job->objs, count, &ctx);
+	ret = edu_job_queue(job, objs);
+	drm_gem_unlock_reservations(objs, count, &ctx);
 	return ret;
 }
 
@@ -719,30 +738,33 @@ static int edu_ioctl_copy(struct drm_device *drm, void *data,
 			  struct drm_file *file)
 {
 	struct drm_prime_edu_copy *args = data;
+	struct drm_gem_object *objs[2];
 	struct edu_job *job;
 	int idx, ret;
 
 	if (args->flags || args->pad)
 		return -EINVAL;
-	/* Clients pay for their jobs: there may be many clients. */
+	/* There may be many clients. Each pays for the memory of its jobs. */
 	job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
 	if (!job)
 		return -ENOMEM;
 	job->args = *args;
 	job->edu = to_edu_device(drm);
 	job->client = file->driver_priv;
-	job->objs[0] = drm_gem_object_lookup(file, args->src_handle);
-	job->objs[1] = drm_gem_object_lookup(file, args->dst_handle);
 	spin_lock_init(&job->fence_lock);
 	INIT_DELAYED_WORK(&job->work, edu_job_run);
 	INIT_WORK(&job->clean, edu_job_clean);
+	objs[0] = drm_gem_object_lookup(file, args->src_handle);
+	objs[1] = drm_gem_object_lookup(file, args->dst_handle);
 
 	/* edu_remove() ends all jobs, and there is none after it. */
 	ret = -ENODEV;
 	if (drm_dev_enter(drm, &idx)) {
-		ret = edu_job_submit(job);
+		ret = edu_job_submit(job, objs);
 		drm_dev_exit(idx);
 	}
+	drm_gem_object_put(objs[0]);
+	drm_gem_object_put(objs[1]);
 	if (ret) {
 		edu_job_release(job);
 		kfree(job);
