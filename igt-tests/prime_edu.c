@@ -7,11 +7,13 @@
  *  is refused where memory lies beyond the engine's 28 bits; they are never stale.
  */
 #include "lib/prime_test.h"
+#include "lib/prime_mock.h"
 
 #include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <linux/dma-heap.h>
 #include <linux/sync_file.h>
 #include <linux/udmabuf.h>
@@ -83,9 +85,78 @@ static bool memory_above_engine(void)
 	return above;
 }
 
+#define DRIVER	"/sys/bus/pci/drivers/prime_edu"
+
+/* The devices of the driver, by address; gives their number. */
+static unsigned int edu_addresses(char addresses[][16], unsigned int room)
+{
+	unsigned int count = 0;
+	glob_t paths;
+
+	if (glob(DRIVER "/0*", 0, NULL, &paths))
+		return 0;
+	for (; count < paths.gl_pathc && count < room; count++)
+		snprintf(addresses[count], sizeof(addresses[0]), "%s",
+			 strrchr(paths.gl_pathv[count], '/') + 1);
+	globfree(&paths);
+	return count;
+}
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int edu_open_at(const char *address)
+{
+	char path[128];
+	glob_t found;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/drm/card*",
+		 address);
+	check_eq(glob(path, 0, NULL, &found), 0);
+	snprintf(path, sizeof(path), "/dev/dri/%s",
+		 strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	check_ok(fd < 0 ? -errno : fd);
+	return fd;
+}
+
+/* "identity": the device's IOMMU does not translate. It must be unbound. */
+static void group_type(const char *address, const char *type)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group/type",
+		 address);
+	check_ok(write_text(path, type));
+}
+
+static bool group_is_identity(const char *address)
+{
+	char path[128], *type;
+	bool identity;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group/type",
+		 address);
+	type = read_text(path);
+	identity = type && !strncmp(type, "identity", 8);
+	free(type);
+	return identity;
+}
+
 static bool translated(void)
 {
-	return found("/sys/bus/pci/drivers/prime_edu/0*/iommu_group");
+	return found(DRIVER "/0*/iommu_group");
 }
 
 /*
@@ -232,16 +303,26 @@ static void check_range(struct buffer *b, size_t at, size_t size,
 	cpu_access(b, DMA_BUF_SYNC_END);
 }
 
-/* 1, or the negative errno that the writer of the buffer has ended with. */
-static int writer_status(struct buffer *b, int ms)
+/* The writer of the buffer, also when it has ended; then it is forgotten there. */
+static int writer(struct buffer *b)
+{
+	return check_ok(dmabuf_export_sync_file(b->fd, DMA_BUF_SYNC_READ));
+}
+
+/* 1, or the negative errno that it has ended with. */
+static int status_of(int file, int ms)
 {
 	struct sync_file_info info = {};
-	int file = check_ok(dmabuf_export_sync_file(b->fd, DMA_BUF_SYNC_READ));
 
 	check_eq(poll_events(file, POLLIN, ms), POLLIN);
 	check_ok(xioctl(file, SYNC_IOC_FILE_INFO, &info));
 	close(file);
 	return info.status;
+}
+
+static int writer_status(struct buffer *b, int ms)
+{
+	return status_of(writer(b), ms);
 }
 
 static void copy_all(int edu, struct buffer *src, struct buffer *dst)
@@ -856,32 +937,332 @@ static void render_node(void)
 	check_range(&b, 0, PAGE, 1, 0);
 }
 
-static long kept(void)
-{
-	char *text = read_text("/sys/kernel/debug/dma_buf/kept");
-	long count = text ? atol(text) : -1;
+/* --- clients, limits, presence --- */
 
-	free(text);
-	return count;
+static void hold(struct buffer *b, int timeline)
+{
+	add_fence(b, timeline, DMA_BUF_SYNC_WRITE);
 }
 
 /**
- * SUBTEST: kept-when-plain
- * Description: A kernel that keeps attachments for the next import does so when
- *  the mapping is nothing but addresses, and not behind an IOMMU or with bounce
- *  buffers. Without debugfs dma_buf/kept it keeps none.
+ * SUBTEST: held-back-alone
+ * Description: The copy of one client waits for a fence, and waits on while that
+ *  of another client, queued later, runs to its end.
  */
-static void kept_when_plain(void)
+static void held_back_alone(void)
 {
-	int edu = edu_open(), fd = vgem_dmabuf(4 * PAGE);
-	long before = kept();
+	int edu = edu_open(), other = edu_open(), timeline = sw_timeline();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+	struct buffer c = edu_buffer(other, PAGE), d = edu_buffer(other, PAGE);
 
-	if (before < 0)
-		prime_skip("this kernel keeps no attachments");
-	for (int i = 0; i < 3; i++) {
-		check_ok(gem_close(edu, check_ok(gem_import(edu, fd))));
-		check_eq(kept() - before, !translated() && !bounce_forced());
+	hold(&a, timeline);
+	fill(&c, 1);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	check_ok(edu_copy(other, c.handle, 0, d.handle, 0, PAGE));
+	check_eq(writer_status(&d, COPY_MS), 1);
+	check_range(&d, 0, PAGE, 1, 0);
+	/* Neither has gone ahead, nor has it been given up. */
+	check_eq(poll_events(b.fd, POLLIN, 0), 0);
+	sw_advance(timeline, 1);
+	check_eq(writer_status(&b, COPY_MS), 1);
+}
+
+/**
+ * SUBTEST: turns
+ * Description: A short copy that is queued behind a long one of another client
+ *  is over first.
+ */
+static void turns(void)
+{
+	int edu = edu_open(), other = edu_open();
+	struct buffer a = edu_buffer(edu, PRIME_EDU_MAX_COPY);
+	struct buffer b = edu_buffer(edu, PRIME_EDU_MAX_COPY);
+	struct buffer c = edu_buffer(other, PAGE), d = edu_buffer(other, PAGE);
+
+	fill(&a, 1);
+	fill(&c, 2);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, b.size));
+	check_ok(edu_copy(other, c.handle, 0, d.handle, 0, PAGE));
+	check_eq(writer_status(&d, COPY_MS), 1);
+	check_eq(poll_events(b.fd, POLLIN, 0), 0);
+	check_range(&d, 0, PAGE, 2, 0);
+	check_eq(writer_status(&b, COPY_MS), 1);
+	check_range(&b, 0, b.size, 1, 0);
+}
+
+/**
+ * SUBTEST: long-chain
+ * Description: A copy waits for earlier ones of the driver as long as these take,
+ *  which is longer than it waits for others.
+ */
+static void long_chain(void)
+{
+	int edu = edu_open();
+	struct buffer b[5];
+
+	for (int i = 0; i < 5; i++)
+		b[i] = edu_buffer(edu, PRIME_EDU_MAX_COPY);
+	fill(&b[0], 1);
+	for (int i = 0; i < 4; i++)
+		check_ok(edu_copy(edu, b[i].handle, 0, b[i + 1].handle, 0,
+				  b[i].size));
+	check_eq(writer_status(&b[4], 4 * COPY_MS), 1);
+	check_range(&b[4], 0, b[4].size, 1, 0);
+}
+
+/**
+ * SUBTEST: jobs-are-bounded
+ * Description: A file has so many copies queued and no more: EBUSY. Another file
+ *  has its own. When they have ended it may queue again.
+ */
+static void jobs_are_bounded(void)
+{
+	int edu = edu_open(), other = edu_open(), timeline = sw_timeline();
+	struct buffer a = edu_buffer(edu, PAGE), b = edu_buffer(edu, PAGE);
+	uint32_t src = check_ok(gem_import(other, a.fd));
+	uint32_t dst = check_ok(gem_import(other, b.fd));
+
+	hold(&a, timeline);
+	for (int i = 0; i < PRIME_EDU_MAX_JOBS; i++)
+		check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, 1));
+	for (int i = 0; i < 3; i++)
+		check_error(edu_copy(edu, a.handle, 0, b.handle, 0, 1), EBUSY);
+	check_ok(edu_copy(other, src, 0, dst, 0, 1));
+	sw_advance(timeline, 1);
+	check_eq(writer_status(&b, COPY_MS), 1);
+	for (int i = 0; i < PRIME_EDU_MAX_JOBS; i++)
+		check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, 1));
+	check_eq(writer_status(&b, COPY_MS), 1);
+}
+
+/**
+ * SUBTEST: copy-too-large
+ * Description: A copy that would take the engine for too long is E2BIG, the
+ *  largest one is not.
+ */
+static void copy_too_large(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, 2 * PRIME_EDU_MAX_COPY);
+	struct buffer b = edu_buffer(edu, 2 * PRIME_EDU_MAX_COPY);
+
+	check_error(edu_copy(edu, a.handle, 0, b.handle, 0,
+			     PRIME_EDU_MAX_COPY + 1), E2BIG);
+	check_error(edu_copy(edu, a.handle, 0, b.handle, 0, a.size), E2BIG);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PRIME_EDU_MAX_COPY));
+	check_eq(writer_status(&b, COPY_MS), 1);
+}
+
+/**
+ * SUBTEST: slow-end-of-import
+ * Description: While the exporter of a buffer takes its time to unmap what the
+ *  engine had imported, copies of other buffers go on.
+ */
+static void slow_end_of_import(void)
+{
+	int edu = edu_open(), other = edu_open(), mock = mock_open(0);
+	struct buffer own = edu_buffer(edu, PAGE), foreign;
+	struct buffer c = edu_buffer(other, PAGE), d = edu_buffer(other, PAGE);
+	struct drm_prime_mock_stats stats;
+	uint32_t id;
+	int fd = check_ok(mock_dmabuf(mock, 1, 0, &id));
+	int timeline = sw_timeline();
+
+	foreign = foreign_buffer(edu, fd, PAGE);
+	check_ok(mock_sleep(mock, id, PRIME_MOCK_UNMAP, 8000000, 0));
+	hold(&own, timeline);
+	check_ok(edu_copy(edu, foreign.handle, 0, own.handle, 0, PAGE));
+	/* The job holds the object now, and unmaps it when it has ended. */
+	check_ok(gem_close(edu, foreign.handle));
+	sw_advance(timeline, 1);
+	check_eq(writer_status(&own, COPY_MS), 1);
+	do
+		check_ok(mock_stats(mock, id, &stats));
+	while (!stats.calls[PRIME_MOCK_UNMAP]);
+	fill(&c, 1);
+	check_ok(edu_copy(other, c.handle, 0, d.handle, 0, PAGE));
+	check_eq(writer_status(&d, COPY_MS), 1);
+	check_ok(mock_stats(mock, id, &stats));
+	check_eq(stats.balance[PRIME_MOCK_MAPPED], 1);
+	while (stats.balance[PRIME_MOCK_MAPPED])
+		check_ok(mock_stats(mock, id, &stats));
+}
+
+/**
+ * SUBTEST: vmap
+ * Description: The kernel maps a buffer of the driver on behalf of an importer
+ *  that works with the processor, and sees the bytes.
+ */
+static void vmap(void)
+{
+	int edu = edu_open(), mock = mock_open(0);
+	struct buffer a = edu_buffer(edu, 3 * PAGE);
+	struct drm_prime_mock_query query;
+	uint32_t import = check_ok(mock_attach(mock, a.fd, 0));
+
+	fill(&a, 1);
+	check_ok(mock_step(mock, import, PRIME_MOCK_VMAP));
+	check_ok(mock_query(mock, import, 0, &query, NULL, 0));
+	check(!memcmp(&query.first_bytes, a.map, sizeof(query.first_bytes)));
+	check_ok(mock_step(mock, import, PRIME_MOCK_VUNMAP));
+	check_ok(mock_step(mock, import, PRIME_MOCK_DETACH));
+}
+
+/**
+ * SUBTEST: create-does-not-wrap
+ * Description: A width times bits that wraps around 32 bits makes no tiny buffer,
+ *  and a row is whole bytes, a buffer whole pages.
+ */
+static void create_does_not_wrap(void)
+{
+	static const struct {
+		uint32_t width, height, bpp, pitch, size;
+	} good[] = {
+		{ 1, 1, 1, 1, PAGE }, { 3, 3, 12, 5, PAGE },
+		{ 64, 64, 32, 256, 4 * PAGE }, { 4097, 1, 8, 4097, 2 * PAGE },
+	};
+	struct drm_mode_create_dumb arg = {
+		.width = 0x20000001, .height = 1, .bpp = 8,
+	};
+	int edu = edu_open();
+
+	check_error(xioctl(edu, DRM_IOCTL_MODE_CREATE_DUMB, &arg), ENOMEM);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		arg = (struct drm_mode_create_dumb){
+			.width = good[i].width, .height = good[i].height,
+			.bpp = good[i].bpp,
+		};
+		check_ok(xioctl(edu, DRM_IOCTL_MODE_CREATE_DUMB, &arg));
+		check_eq(arg.pitch, good[i].pitch);
+		check_eq(arg.size, good[i].size);
 	}
+}
+
+/**
+ * SUBTEST: unplug-ends-jobs
+ * Description: When the device goes, a copy that waits for a fence ends at once,
+ *  with ENODEV, and the file answers ENODEV. A device that comes back works.
+ */
+static void unplug_ends_jobs(void)
+{
+	int timeline = sw_timeline(), edu, copy;
+	struct buffer a, b;
+	char address[1][16];
+
+	check_eq(edu_addresses(address, 1), 1);
+	edu = edu_open_at(address[0]);
+	a = edu_buffer(edu, PAGE);
+	b = edu_buffer(edu, PAGE);
+	hold(&a, timeline);
+	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
+	copy = writer(&b);
+	check_ok(write_text(DRIVER "/unbind", address[0]));
+	check_error(status_of(copy, 0), ENODEV);
+	check_error(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE), ENODEV);
+	check_ok(write_text(DRIVER "/bind", address[0]));
+	/* The fence of old means nothing to the new device. */
+	sw_advance(timeline, 1);
+	edu = edu_open_at(address[0]);
+	a = edu_buffer(edu, PAGE);
+	b = edu_buffer(edu, PAGE);
+	check_rounds(edu, &a, &b);
+}
+
+/* A round of the next one. Gives the number of copies that the end cut off. */
+static int unplug_once(const char *address)
+{
+	int edu = edu_open_at(address), timeline = sw_timeline(), cut = 0;
+	struct buffer a = edu_buffer(edu, PAGE), b[4], c;
+	int copies[5];
+	pid_t child;
+
+	c = edu_buffer(edu, 2 * PRIME_EDU_MAX_COPY);
+	check_ok(edu_copy(edu, c.handle, 0, c.handle, PRIME_EDU_MAX_COPY,
+			  PRIME_EDU_MAX_COPY));
+	copies[4] = writer(&c);
+	hold(&a, timeline);
+	for (int i = 0; i < 4; i++) {
+		b[i] = edu_buffer(edu, PAGE);
+		check_ok(edu_copy(edu, a.handle, 0, b[i].handle, 0, PAGE));
+		copies[i] = writer(&b[i]);
+	}
+	child = fork();
+	if (!child) {
+		sw_advance(timeline, 1);
+		_exit(0);
+	}
+	check_ok(write_text(DRIVER "/unbind", address));
+	for (int i = 0; i < 5; i++) {
+		int status = status_of(copies[i], 0);
+
+		check(status == 1 || status == -ENODEV);
+		cut += status == -ENODEV;
+	}
+	check_eq(waitpid(child, NULL, 0), child);
+	close(timeline);
+	close(edu);
+	check_ok(write_text(DRIVER "/bind", address));
+	return cut;
+}
+
+/**
+ * SUBTEST: unplug-beside-jobs
+ * Description: The device goes while a copy runs and others wait for a fence that
+ *  signals at the same time. Each copy ends, whole or with ENODEV.
+ */
+static void unplug_beside_jobs(void)
+{
+	char address[1][16];
+	int cut = 0;
+
+	check_eq(edu_addresses(address, 1), 1);
+	for (int round = 0; round < 5; round++)
+		cut += unplug_once(address[0]);
+	check(cut);
+}
+
+/**
+ * SUBTEST: other-device-beyond-mask
+ * Description: A buffer of another device of the driver is foreign: where that one
+ *  is behind an IOMMU and this one is not, the import is refused (EIO); the
+ *  kernel does not warn.
+ */
+static void other_device_beyond_mask(void)
+{
+	char address[2][16];
+	struct buffer a;
+	int edu;
+
+	if (edu_addresses(address, 2) < 2 || !translated())
+		prime_skip("needs an IOMMU and two devices");
+	if (!memory_above_engine())
+		prime_skip("all memory is in the engine's reach here");
+	check_ok(write_text(DRIVER "/unbind", address[1]));
+	group_type(address[1], "identity");
+	check_ok(write_text(DRIVER "/bind", address[1]));
+	edu = edu_open_at(address[0]);
+	a = edu_buffer(edu, 64 * PAGE);
+	fill(&a, 1);
+	check_error(gem_import(edu_open_at(address[1]), a.fd), EIO);
+}
+
+/* Devices are bound, and behind the IOMMU if there is one. */
+void prime_restore(void)
+{
+	char address[2][16];
+	glob_t paths;
+
+	if (edu_addresses(address, 2) == 2 && group_is_identity(address[1])) {
+		write_text(DRIVER "/unbind", address[1]);
+		group_type(address[1], "auto");
+		write_text(DRIVER "/bind", address[1]);
+	}
+	if (glob("/sys/bus/pci/devices/0*", 0, NULL, &paths))
+		return;
+	/* The driver takes none but its own, and none twice. */
+	for (size_t i = 0; i < paths.gl_pathc; i++)
+		write_text(DRIVER "/bind", strrchr(paths.gl_pathv[i], '/') + 1);
+	globfree(&paths);
 }
 
 static const struct prime_subtest subtests[] = {
@@ -914,7 +1295,17 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(closed_while_queued),
 	SUBTEST(killed_while_queued),
 	SUBTEST(render_node),
-	SUBTEST(kept_when_plain),
+	SUBTEST(held_back_alone),
+	SUBTEST(turns),
+	SUBTEST(long_chain),
+	SUBTEST(jobs_are_bounded),
+	SUBTEST(copy_too_large),
+	SUBTEST(slow_end_of_import),
+	SUBTEST(vmap),
+	SUBTEST(create_does_not_wrap),
+	SUBTEST(unplug_ends_jobs),
+	SUBTEST(unplug_beside_jobs),
+	SUBTEST(other_device_beyond_mask),
 };
 
 PRIME_MAIN(subtests)

@@ -440,7 +440,8 @@ struct drm_prime_mock_access {
  * A fence always signals: on command, after its time, or when the DRM file is
  * closed, with ECANCELED. It holds the module until nobody holds it.
  *
- * Errors: those of dma_buf_get(); EMFILE; ENOSPC PRIME_MOCK_MAX_IDS fences.
+ * Errors: those of dma_buf_get(); EMFILE; ENOSPC PRIME_MOCK_MAX_IDS fences;
+ * EFAULT @id and @sync_file can't be told, then there is neither.
  */
 struct drm_prime_mock_fence {
 	__s32 fd;

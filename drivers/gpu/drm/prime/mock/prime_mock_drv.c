@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * prime_mock: an exporter and importer of dma-bufs that do what a test tells
- * them. This file has the devices, the scripts and the counters.
+ * them. This file has the devices, the DRM files and the table of ioctls.
  */
-#include <linux/delay.h>
-#ifdef CONFIG_DRM_PRIME_LAYER
-#include <linux/dma-buf-constraints.h>
-#endif
+#include <linux/compat.h>
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
-#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
 
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
 
-#include "prime_mock.h"
+#include "prime_mock_device.h"
+#include "prime_mock_fence.h"
+#include "prime_mock_importer.h"
+#include "prime_mock_object.h"
+#include "prime_mock_step.h"
 
 #define MOCK_MAX_DEVICES	16
 
@@ -25,146 +30,35 @@ MODULE_PARM_DESC(devices, "number of devices, 1 to 16 (2)");
 
 static struct platform_device *mock_devices[MOCK_MAX_DEVICES];
 
-/* --- scripts and counters --- */
-void mock_record_init(struct mock_record *record, struct mock_record *total)
+/* --- files --- */
+struct mock_file {
+	struct mock_fences fences;
+	struct mock_imports imports;
+};
+
+static int mock_open(struct drm_device *drm, struct drm_file *drm_file)
 {
-	spin_lock_init(&record->lock);
-	INIT_LIST_HEAD(&record->node);
-	record->total = total;
-}
+	struct mock_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
 
-struct mock_record *mock_record_create(struct mock_device *mock)
-{
-	struct mock_record *record = kzalloc(sizeof(*record), GFP_KERNEL_ACCOUNT);
-	int ret = -ENOSPC;
-
-	if (!record)
-		return ERR_PTR(-ENOMEM);
-	mock_record_init(record, &mock->total);
-	mutex_lock(&mock->lock);
-	if (mock->last_id < U32_MAX) {
-		record->id = mock->last_id + 1;
-		ret = xa_insert(&mock->records, record->id, record, GFP_KERNEL);
-		if (!ret)
-			mock->last_id++;
-	}
-	mutex_unlock(&mock->lock);
-	if (ret) {
-		kfree(record);
-		return ERR_PTR(ret);
-	}
-	return record;
-}
-
-/* The object is gone. Its counters stay until enough others are. */
-void mock_record_retire(struct mock_device *mock, struct mock_record *record)
-{
-	struct mock_record *oldest = NULL;
-
-	mutex_lock(&mock->lock);
-	record->freed = true;
-	list_add_tail(&record->node, &mock->freed);
-	if (++mock->freed_count > PRIME_MOCK_KEPT_STATS) {
-		oldest = list_first_entry(&mock->freed, struct mock_record, node);
-		list_del(&oldest->node);
-		xa_erase(&mock->records, oldest->id);
-		mock->freed_count--;
-	}
-	mutex_unlock(&mock->lock);
-	kfree(oldest);
-}
-
-static int mock_sleep(u32 us, bool interruptible)
-{
-	if (!interruptible)
-		fsleep(us);
-	else if (schedule_timeout_interruptible(usecs_to_jiffies(us)))
-		return -EINTR;
+	if (!file)
+		return -ENOMEM;
+	mock_fences_open(&file->fences, to_mock_device(drm));
+	mock_imports_open(&file->imports, to_mock_device(drm));
+	drm_file->driver_priv = file;
 	return 0;
 }
 
-static void mock_op_count(struct mock_record *record, enum prime_mock_op op)
+static void mock_postclose(struct drm_device *drm, struct drm_file *drm_file)
 {
-	spin_lock(&record->lock);
-	record->ops[op].calls++;
-	spin_unlock(&record->lock);
+	struct mock_file *file = drm_file->driver_priv;
+
+	/* Fences first: an import's last steps may wait for them. */
+	mock_fences_close(&file->fences);
+	mock_imports_close(&file->imports);
+	kfree(file);
 }
 
-/* Count a call, sleep, and fail, as the operation was told. */
-int mock_op_begin(struct mock_record *record, enum prime_mock_op op)
-{
-	struct mock_op *what = &record->ops[op];
-	bool interruptible;
-	int error = 0, ret;
-	u32 us;
-
-	if (record->total)
-		mock_op_count(record->total, op);
-	spin_lock(&record->lock);
-	what->calls++;
-	us = what->sleep_us;
-	interruptible = what->interruptible;
-	if (what->fail_at > 1) {
-		what->fail_at--;
-	} else if (what->fail_at && what->fail_count) {
-		error = what->error;
-		if (what->fail_count != PRIME_MOCK_FOREVER)
-			what->fail_count--;
-	}
-	spin_unlock(&record->lock);
-
-	ret = us ? mock_sleep(us, interruptible) : 0;
-	return ret ?: -error;
-}
-
-/* Count the failure, if it is one. Gives @ret. */
-int mock_op_end(struct mock_record *record, enum prime_mock_op op, int ret)
-{
-	for (; ret && record; record = record->total) {
-		spin_lock(&record->lock);
-		record->ops[op].failures++;
-		spin_unlock(&record->lock);
-	}
-	return ret;
-}
-
-void mock_op_balance(struct mock_record *record, enum prime_mock_pair pair, int by)
-{
-	for (; record; record = record->total) {
-		spin_lock(&record->lock);
-		record->balance[pair] += by;
-		spin_unlock(&record->lock);
-	}
-}
-
-void mock_record_moved(struct mock_record *record)
-{
-	for (; record; record = record->total) {
-		spin_lock(&record->lock);
-		record->moves++;
-		spin_unlock(&record->lock);
-	}
-}
-
-/* The number of the object with handle *@id. */
-static int mock_handle_to_id(struct drm_file *file, u32 *id)
-{
-	struct mock_object *obj = mock_object_lookup(file, *id);
-
-	if (!obj)
-		return -ENOENT;
-	*id = obj->record ? obj->record->id : 0;
-	drm_gem_object_put(&obj->base);
-	return *id ? 0 : -EINVAL;
-}
-
-/* Stays as long as the device's lock is held. */
-static struct mock_record *mock_record_find(struct mock_device *mock, u32 id)
-{
-	lockdep_assert_held(&mock->lock);
-	return id ? xa_load(&mock->records, id) : &mock->total;
-}
-
+/* --- ioctls --- */
 static bool mock_op_can_fail(u32 op)
 {
 	switch (op) {
@@ -198,51 +92,17 @@ static bool mock_script_valid(const struct drm_prime_mock_script *args)
 static int mock_ioctl_script(struct drm_device *drm, void *data,
 			     struct drm_file *file)
 {
-	struct mock_device *mock = to_mock_device(drm);
 	struct drm_prime_mock_script *args = data;
-	struct mock_record *record;
-	struct mock_op *what;
 	int ret;
 
 	if (!mock_script_valid(args))
 		return -EINVAL;
 	if (args->flags & PRIME_MOCK_BY_HANDLE) {
-		ret = mock_handle_to_id(file, &args->id);
+		ret = mock_object_id(file, args->id, &args->id);
 		if (ret)
 			return ret;
 	}
-	mutex_lock(&mock->lock);
-	record = mock_record_find(mock, args->id);
-	if (record) {
-		spin_lock(&record->lock);
-		what = &record->ops[args->op];
-		what->fail_at = args->fail_at;
-		what->fail_count = args->fail_count;
-		what->error = args->error;
-		what->sleep_us = args->sleep_us;
-		what->interruptible = args->flags & PRIME_MOCK_INTERRUPTIBLE;
-		spin_unlock(&record->lock);
-	}
-	mutex_unlock(&mock->lock);
-	return record ? 0 : -ENOENT;
-}
-
-static void mock_record_tell(struct mock_record *record,
-			     struct drm_prime_mock_stats *args)
-{
-	unsigned int i;
-
-	BUILD_BUG_ON(ARRAY_SIZE(args->calls) != PRIME_MOCK_OPS);
-	BUILD_BUG_ON(ARRAY_SIZE(args->balance) != PRIME_MOCK_PAIRS);
-	spin_lock(&record->lock);
-	for (i = 0; i < PRIME_MOCK_OPS; i++) {
-		args->calls[i] = record->ops[i].calls;
-		args->failures[i] = record->ops[i].failures;
-	}
-	for (i = 0; i < PRIME_MOCK_PAIRS; i++)
-		args->balance[i] = record->balance[i];
-	args->moves = record->moves;
-	spin_unlock(&record->lock);
+	return mock_scripts_set(to_mock_device(drm)->scripts, args);
 }
 
 static int mock_ioctl_stats(struct drm_device *drm, void *data,
@@ -250,88 +110,67 @@ static int mock_ioctl_stats(struct drm_device *drm, void *data,
 {
 	struct mock_device *mock = to_mock_device(drm);
 	struct drm_prime_mock_stats *args = data;
-	struct mock_record *record;
 	u32 id = args->id;
 	int ret;
 
 	if (args->flags & ~PRIME_MOCK_BY_HANDLE)
 		return -EINVAL;
 	if (args->flags) {
-		ret = mock_handle_to_id(file, &id);
+		ret = mock_object_id(file, id, &id);
 		if (ret)
 			return ret;
 	}
 	memset(args, 0, sizeof(*args));
 	args->id = id;
-	mutex_lock(&mock->lock);
-	record = mock_record_find(mock, id);
-	if (record) {
-		mock_record_tell(record, args);
-		args->objects = id ? !record->freed : atomic64_read(&mock->objects);
-	}
-	mutex_unlock(&mock->lock);
 	if (!id) {
 		args->imports = atomic64_read(&mock->imports);
 		args->fences = atomic64_read(&mock->fences);
 		args->undone = atomic64_read(&mock->undone);
 	}
-	return record ? 0 : -ENOENT;
-}
-
-/* --- device --- */
-
-#ifdef CONFIG_DRM_PRIME_LAYER
-/* The DMA API has no word for a number of segments; late exporters want it. */
-static int mock_constraints_set(struct device *dev,
-				const struct drm_prime_mock_limits *args)
-{
-	struct dma_buf_constraints c;
-
-	dma_buf_constraints_init(&c);
-	c.dma_mask = DMA_BIT_MASK(args->dma_bits);
-	c.max_segment_size = args->max_segment_size;
-	c.segment_boundary = args->segment_boundary;
-	if (args->max_segments)
-		c.max_segments = args->max_segments;
-	return devm_dma_buf_constraints_set(dev, &c);
-}
-#else
-static int mock_constraints_set(struct device *dev,
-				const struct drm_prime_mock_limits *args)
-{
-	return 0;
-}
-#endif
-
-static int mock_ioctl_limits(struct drm_device *drm, void *data,
-			     struct drm_file *file)
-{
-	u32 flags = PRIME_MOCK_GEM_DYNAMIC | PRIME_MOCK_GEM_PEER2PEER |
-		    PRIME_MOCK_UNCHECKED;
-	struct mock_device *mock = to_mock_device(drm);
-	struct drm_prime_mock_limits *args = data;
-	u64 boundary = args->segment_boundary;
-	int ret;
-
-	if (args->flags & ~flags || !args->dma_bits || args->dma_bits > 64 ||
-	    !args->max_segment_size || boundary & (boundary + 1) ||
-	    boundary < SZ_4K - 1)
-		return -EINVAL;
-	if (args->flags & PRIME_MOCK_GEM_PEER2PEER &&
-	    !(args->flags & PRIME_MOCK_GEM_DYNAMIC))
-		return -EINVAL;
-	mutex_lock(&mock->lock);
-	ret = dma_set_mask_and_coherent(drm->dev, DMA_BIT_MASK(args->dma_bits));
-	if (!ret)
-		ret = mock_constraints_set(drm->dev, args);
-	if (!ret) {
-		dma_set_max_seg_size(drm->dev, args->max_segment_size);
-		dma_set_seg_boundary(drm->dev, boundary);
-		WRITE_ONCE(mock->max_segments, args->max_segments);
-		WRITE_ONCE(mock->import_flags, args->flags);
-	}
-	mutex_unlock(&mock->lock);
+	ret = mock_scripts_tell(mock->scripts, id, args);
+	if (!id)
+		args->objects = atomic64_read(&mock->objects);
 	return ret;
+}
+
+static int mock_ioctl_import(struct drm_device *drm, void *data,
+			     struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+
+	return mock_imports_add(&file->imports, data);
+}
+
+static int mock_ioctl_step(struct drm_device *drm, void *data,
+			   struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+
+	return mock_imports_step(&file->imports, data);
+}
+
+static int mock_ioctl_query(struct drm_device *drm, void *data,
+			    struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+
+	return mock_imports_query(&file->imports, drm_file, data);
+}
+
+static int mock_ioctl_access(struct drm_device *drm, void *data,
+			     struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+
+	return mock_imports_access(&file->imports, drm_file, data);
+}
+
+static int mock_ioctl_signal(struct drm_device *drm, void *data,
+			     struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+
+	return mock_fences_signal(&file->fences, data);
 }
 
 static int mock_ioctl_unplug(struct drm_device *drm, void *data,
@@ -345,33 +184,11 @@ static int mock_ioctl_unplug(struct drm_device *drm, void *data,
 	return 0;
 }
 
-static int mock_open(struct drm_device *drm, struct drm_file *drm_file)
-{
-	struct mock_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
-
-	if (!file)
-		return -ENOMEM;
-	file->mock = to_mock_device(drm);
-	xa_init_flags(&file->imports, XA_FLAGS_ALLOC1);
-	xa_init_flags(&file->fences, XA_FLAGS_ALLOC1);
-	drm_file->driver_priv = file;
-	return 0;
-}
-
-static void mock_postclose(struct drm_device *drm, struct drm_file *drm_file)
-{
-	struct mock_file *file = drm_file->driver_priv;
-
-	/* Fences first: an import's last steps may wait for them. */
-	mock_fences_close(file);
-	mock_imports_close(file);
-	kfree(file);
-}
-
+#define MOCK_IOCTL_FLAGS (DRM_ROOT_ONLY | DRM_RENDER_ALLOW)
 #define MOCK_IOCTL(name, function) \
-	DRM_IOCTL_DEF_DRV(PRIME_MOCK_##name, function, \
-			  DRM_ROOT_ONLY | DRM_RENDER_ALLOW)
+	DRM_IOCTL_DEF_DRV(PRIME_MOCK_##name, function, MOCK_IOCTL_FLAGS)
 
+/* All but FENCE, see mock_ioctl(). */
 static const struct drm_ioctl_desc mock_ioctls[] = {
 	MOCK_IOCTL(CREATE, mock_ioctl_create),
 	MOCK_IOCTL(MOVE, mock_ioctl_move),
@@ -382,12 +199,67 @@ static const struct drm_ioctl_desc mock_ioctls[] = {
 	MOCK_IOCTL(STEP, mock_ioctl_step),
 	MOCK_IOCTL(QUERY, mock_ioctl_query),
 	MOCK_IOCTL(ACCESS, mock_ioctl_access),
-	MOCK_IOCTL(FENCE, mock_ioctl_fence),
 	MOCK_IOCTL(SIGNAL, mock_ioctl_signal),
 	MOCK_IOCTL(UNPLUG, mock_ioctl_unplug),
 };
 
-DEFINE_DRM_GEM_FOPS(mock_fops);
+/* FENCE with the place of its answer. */
+struct mock_fence_call {
+	struct drm_prime_mock_fence args;
+	struct drm_prime_mock_fence __user *user;
+};
+
+static int mock_ioctl_fence(struct drm_device *drm, void *data,
+			    struct drm_file *drm_file)
+{
+	struct mock_file *file = drm_file->driver_priv;
+	struct mock_fence_call *call = data;
+
+	return mock_fences_add(&file->fences, drm_file, &call->args, call->user);
+}
+
+/*
+ * drm_ioctl() copies the answer after the handler. An fd that is installed by
+ * then could not be taken back when that fails. So FENCE copies for itself.
+ */
+static long mock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct mock_fence_call call = { .user = (void __user *)arg };
+
+	if (cmd != DRM_IOCTL_PRIME_MOCK_FENCE)
+		return drm_ioctl(filp, cmd, arg);
+	if (copy_from_user(&call.args, call.user, sizeof(call.args)))
+		return -EFAULT;
+	return drm_ioctl_kernel(filp, mock_ioctl_fence, &call, MOCK_IOCTL_FLAGS);
+}
+
+#ifdef CONFIG_COMPAT
+/* Its structure is the same for programs of 32 bits. */
+static long mock_compat_ioctl(struct file *filp, unsigned int cmd,
+			      unsigned long arg)
+{
+	if (cmd != DRM_IOCTL_PRIME_MOCK_FENCE)
+		return drm_compat_ioctl(filp, cmd, arg);
+	return mock_ioctl(filp, cmd, (unsigned long)compat_ptr(arg));
+}
+#else
+#define mock_compat_ioctl NULL
+#endif
+
+/* --- device --- */
+/* DEFINE_DRM_GEM_FOPS() with ioctls of our own. */
+static const struct file_operations mock_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = mock_ioctl,
+	.compat_ioctl = mock_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = drm_gem_mmap,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+};
 
 static const struct drm_driver mock_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER,
@@ -408,14 +280,7 @@ static const struct drm_driver mock_driver = {
 
 static void mock_release(struct drm_device *drm, void *unused)
 {
-	struct mock_device *mock = to_mock_device(drm);
-	struct mock_record *record;
-	unsigned long id;
-
-	xa_for_each(&mock->records, id, record)
-		kfree(record);
-	xa_destroy(&mock->records);
-	mutex_destroy(&mock->lock);
+	mock_scripts_destroy(to_mock_device(drm)->scripts);
 }
 
 static int mock_probe(struct platform_device *pdev)
@@ -427,11 +292,12 @@ static int mock_probe(struct platform_device *pdev)
 	mock = devm_drm_dev_alloc(dev, &mock_driver, struct mock_device, drm);
 	if (IS_ERR(mock))
 		return PTR_ERR(mock);
-	mock_record_init(&mock->total, NULL);
-	mutex_init(&mock->lock);
-	xa_init(&mock->records);
-	INIT_LIST_HEAD(&mock->freed);
-	ret = drmm_add_action_or_reset(&mock->drm, mock_release, NULL);
+	mock->scripts = mock_scripts_create();
+	if (!mock->scripts)
+		return -ENOMEM;
+	mock->total = mock_scripts_total(mock->scripts);
+	ret = drmm_add_action_or_reset(&mock->drm, mock_release, NULL) ?:
+	      drmm_mutex_init(&mock->drm, &mock->lock);
 	if (ret)
 		return ret;
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));

@@ -4,10 +4,14 @@
  * sets. vmap, vunmap and mmap are those of the object.
  */
 #include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/iommu.h>
 #include <linux/slab.h>
 
-#include "prime_mock.h"
+#include <drm/drm_drv.h>
+#include <drm/drm_prime.h>
+
+#include "prime_mock_exporter.h"
 
 /* One mapping for one importer. */
 struct mock_mapping {
@@ -148,8 +152,7 @@ static struct sg_table *mock_map(struct mock_object *obj, struct device *dev,
 			      DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		goto free_list;
-	mapping->storage = obj->storage;
-	kref_get(&mapping->storage->refs);
+	mapping->storage = mock_storage_get(obj->storage);
 	obj->maps++;
 	return &mapping->sgt;
 
@@ -286,7 +289,6 @@ static const struct dma_buf_ops *mock_ops_of(struct mock_object *obj)
 	return &mock_static_ops;
 }
 
-/* The object behind a buffer of this driver, or NULL; no reference. */
 struct drm_gem_object *mock_exported_object(struct dma_buf *dmabuf)
 {
 	if (dmabuf->ops->release != mock_exp_release)

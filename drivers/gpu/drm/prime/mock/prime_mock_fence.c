@@ -3,15 +3,21 @@
  * Fences of prime_mock: put on a buffer, signalled on command, after a time, or
  * at the latest when the DRM file is closed.
  */
+#include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/sync_file.h>
+#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
-#include "prime_mock.h"
+#include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+
+#include "prime_mock_fence.h"
 
 /* Held by its number, and by its work until that has run or is cancelled. */
 struct mock_fence {
@@ -81,15 +87,21 @@ static bool mock_fence_end_now(struct mock_fence *fence, int error)
 	return ended;
 }
 
-void mock_fences_close(struct mock_file *file)
+void mock_fences_open(struct mock_fences *fences, struct mock_device *mock)
+{
+	fences->mock = mock;
+	xa_init_flags(&fences->ids, XA_FLAGS_ALLOC1);
+}
+
+void mock_fences_close(struct mock_fences *fences)
 {
 	struct mock_fence *fence;
 	unsigned long id;
 
-	xa_for_each(&file->fences, id, fence)
+	xa_for_each(&fences->ids, id, fence)
 		if (mock_fence_end_now(fence, -ECANCELED))
-			atomic64_inc(&file->mock->undone);
-	xa_destroy(&file->fences);
+			atomic64_inc(&fences->mock->undone);
+	xa_destroy(&fences->ids);
 }
 
 /* --- making one --- */
@@ -133,100 +145,115 @@ static int mock_fence_add(struct mock_fence *fence, struct dma_resv *resv,
 	return ret;
 }
 
-/* The sync_file gets its number at the end, when nothing can fail any more. */
-static int mock_fence_put_on(struct mock_file *file, struct dma_resv *resv,
-			     struct drm_prime_mock_fence *args)
+/* A sync_file, and the fd that it will have. */
+static int mock_fence_reserve(struct mock_fence *fence, struct sync_file **file)
 {
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	*file = sync_file_create(&fence->base);
+	if (*file)
+		return fd;
+	put_unused_fd(fd);
+	return -ENOMEM;
+}
+
+/*
+ * The program is told the numbers before the fence is shown, and the sync_file
+ * is installed last: where a step fails nothing is left.
+ */
+static int mock_fence_put_on(struct mock_fences *fences, struct dma_resv *resv,
+			     struct drm_prime_mock_fence *args,
+			     struct drm_prime_mock_fence __user *user)
+{
+	struct mock_fence *fence = mock_fence_create(fences->mock, args);
 	struct sync_file *sync_file = NULL;
-	struct mock_fence *fence;
 	int ret, fd = -1;
 
-	fence = mock_fence_create(file->mock, args);
 	if (!fence)
 		return -ENOMEM;
 	if (args->flags & PRIME_MOCK_SYNC_FILE) {
-		sync_file = sync_file_create(&fence->base);
-		if (!sync_file) {
-			ret = -ENOMEM;
+		fd = mock_fence_reserve(fence, &sync_file);
+		ret = fd;
+		if (fd < 0)
 			goto put_fence;
-		}
-		fd = get_unused_fd_flags(O_CLOEXEC);
-		if (fd < 0) {
-			ret = fd;
-			goto put_file;
-		}
 	}
-	ret = xa_alloc(&file->fences, &args->id, NULL,
+	ret = xa_alloc(&fences->ids, &args->id, NULL,
 		       XA_LIMIT(1, PRIME_MOCK_MAX_IDS), GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		ret = ret == -EBUSY ? -ENOSPC : ret;
-		goto put_fd;
+		goto put_file;
 	}
-	ret = mock_fence_add(fence, resv, args);
+	args->sync_file = fd;
+	ret = copy_to_user(user, args, sizeof(*args)) ? -EFAULT :
+	      mock_fence_add(fence, resv, args);
 	if (ret)
 		goto release_id;
-	xa_store(&file->fences, args->id, fence, 0);
+	xa_store(&fences->ids, args->id, fence, 0);
 	if (sync_file)
 		fd_install(fd, sync_file->file);
-	args->sync_file = fd;
 	return 0;
 
 release_id:
-	xa_erase(&file->fences, args->id);
-put_fd:
-	if (sync_file)
-		put_unused_fd(fd);
+	xa_erase(&fences->ids, args->id);
 put_file:
-	if (sync_file)
+	if (sync_file) {
+		put_unused_fd(fd);
 		fput(sync_file->file);
+	}
 put_fence:
 	dma_fence_put(&fence->base);
 	return ret;
 }
 
-int mock_ioctl_fence(struct drm_device *drm, void *data, struct drm_file *drm_file)
+static bool mock_fence_valid(const struct drm_prime_mock_fence *args)
 {
-	struct mock_file *file = drm_file->driver_priv;
-	struct drm_prime_mock_fence *args = data;
-	struct mock_object *obj;
+	return !(args->flags & ~(PRIME_MOCK_SYNC_FILE | PRIME_MOCK_BY_HANDLE)) &&
+	       !args->pad && args->usage <= PRIME_MOCK_USAGE_BOOKKEEP &&
+	       args->delay_ms <= PRIME_MOCK_FENCE_MAX_MS &&
+	       args->error <= MAX_ERRNO && (!args->error || args->delay_ms);
+}
+
+int mock_fences_add(struct mock_fences *fences, struct drm_file *file,
+		    struct drm_prime_mock_fence *args,
+		    struct drm_prime_mock_fence __user *user)
+{
+	struct drm_gem_object *obj;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (args->flags & ~(PRIME_MOCK_SYNC_FILE | PRIME_MOCK_BY_HANDLE) ||
-	    args->pad || args->usage > PRIME_MOCK_USAGE_BOOKKEEP ||
-	    args->delay_ms > PRIME_MOCK_FENCE_MAX_MS || args->error > MAX_ERRNO ||
-	    (args->error && !args->delay_ms))
+	if (!mock_fence_valid(args))
 		return -EINVAL;
 	if (args->flags & PRIME_MOCK_BY_HANDLE) {
-		obj = mock_object_lookup(drm_file, args->fd);
+		obj = drm_gem_object_lookup(file, args->fd);
 		if (!obj)
 			return -ENOENT;
-		ret = mock_fence_put_on(file, obj->base.resv, args);
-		drm_gem_object_put(&obj->base);
+		ret = mock_fence_put_on(fences, obj->resv, args, user);
+		drm_gem_object_put(obj);
 		return ret;
 	}
 	dmabuf = dma_buf_get(args->fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	ret = mock_fence_put_on(file, dmabuf->resv, args);
+	ret = mock_fence_put_on(fences, dmabuf->resv, args, user);
 	dma_buf_put(dmabuf);
 	return ret;
 }
 
-int mock_ioctl_signal(struct drm_device *drm, void *data, struct drm_file *drm_file)
+int mock_fences_signal(struct mock_fences *fences,
+		       const struct drm_prime_mock_signal *args)
 {
-	struct mock_file *file = drm_file->driver_priv;
-	struct drm_prime_mock_signal *args = data;
 	struct mock_fence *fence;
 
 	if (args->flags || args->pad || args->error > MAX_ERRNO)
 		return -EINVAL;
 	/* A number without a fence yet stays reserved. */
-	xa_lock(&file->fences);
-	fence = xa_load(&file->fences, args->id);
+	xa_lock(&fences->ids);
+	fence = xa_load(&fences->ids, args->id);
 	if (fence)
-		__xa_erase(&file->fences, args->id);
-	xa_unlock(&file->fences);
+		__xa_erase(&fences->ids, args->id);
+	xa_unlock(&fences->ids);
 	if (!fence)
 		return -ENOENT;
 	return mock_fence_end_now(fence, -(int)args->error) ? 0 : -ETIME;

@@ -1,18 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * prime_mock as an importer: attachments made by hand, with each step an ioctl,
- * and attachments of imported objects. Both hold the exporter to the limits that
- * the device has been given, and reach the memory by DMA address only, as a
- * device would.
+ * prime_mock as an importer: its attachments, its imported objects, and the
+ * limits of the device, to which it holds the exporter.
  */
-#include <linux/dma-direct.h>
+#ifdef CONFIG_DRM_PRIME_LAYER
+#include <linux/dma-buf-constraints.h>
+#endif
 #include <linux/dma-mapping.h>
-#include <linux/highmem.h>
-#include <linux/iommu.h>
+#include <linux/dma-resv.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
-#include "prime_mock.h"
+#include <drm/drm_file.h>
+#include <drm/drm_prime.h>
+
+#include "prime_mock_exporter.h"
+#include "prime_mock_importer.h"
+
+struct mock_imported {
+	struct drm_gem_object base;
+	struct mock_import *import;	/* held, constant */
+};
+
+#define to_mock_imported(o) container_of(o, struct mock_imported, base)
+
+/* --- limits --- */
+#ifdef CONFIG_DRM_PRIME_LAYER
+/* The DMA API has no word for a number of segments; late exporters want it. */
+static int mock_constraints_set(struct device *dev,
+				const struct drm_prime_mock_limits *args)
+{
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(args->dma_bits);
+	c.max_segment_size = args->max_segment_size;
+	c.segment_boundary = args->segment_boundary;
+	if (args->max_segments)
+		c.max_segments = args->max_segments;
+	return devm_dma_buf_constraints_set(dev, &c);
+}
+#else
+static int mock_constraints_set(struct device *dev,
+				const struct drm_prime_mock_limits *args)
+{
+	return 0;
+}
+#endif
+
+int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	u32 flags = PRIME_MOCK_GEM_DYNAMIC | PRIME_MOCK_GEM_PEER2PEER |
+		    PRIME_MOCK_UNCHECKED;
+	struct mock_device *mock = to_mock_device(drm);
+	struct drm_prime_mock_limits *args = data;
+	u64 boundary = args->segment_boundary;
+	int ret;
+
+	if (args->flags & ~flags || !args->dma_bits || args->dma_bits > 64 ||
+	    !args->max_segment_size || boundary & (boundary + 1) ||
+	    boundary < SZ_4K - 1)
+		return -EINVAL;
+	if (args->flags & PRIME_MOCK_GEM_PEER2PEER &&
+	    !(args->flags & PRIME_MOCK_GEM_DYNAMIC))
+		return -EINVAL;
+	mutex_lock(&mock->lock);
+	ret = dma_set_mask_and_coherent(drm->dev, DMA_BIT_MASK(args->dma_bits));
+	if (!ret)
+		ret = mock_constraints_set(drm->dev, args);
+	if (!ret) {
+		dma_set_max_seg_size(drm->dev, args->max_segment_size);
+		dma_set_seg_boundary(drm->dev, boundary);
+		WRITE_ONCE(mock->max_segments, args->max_segments);
+		WRITE_ONCE(mock->import_flags, args->flags);
+	}
+	mutex_unlock(&mock->lock);
+	return ret;
+}
 
 /* --- attachment --- */
 static void mock_move_notify(struct dma_buf_attachment *attach)
@@ -20,7 +83,7 @@ static void mock_move_notify(struct dma_buf_attachment *attach)
 	struct mock_import *import = attach->importer_priv;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-	mock_op_begin(&import->mock->total, PRIME_MOCK_NOTIFY);
+	mock_op_begin(import->mock->total, PRIME_MOCK_NOTIFY);
 	import->notified++;
 	import->stale = true;
 }
@@ -42,12 +105,12 @@ static void mock_import_release(struct kref *refs)
 	kfree(import);
 }
 
-static void mock_import_put(struct mock_import *import)
+void mock_import_put(struct mock_import *import)
 {
 	kref_put(&import->refs, mock_import_release);
 }
 
-static struct mock_import *mock_import_create(struct mock_device *mock, bool gem)
+struct mock_import *mock_import_create(struct mock_device *mock, bool gem)
 {
 	struct mock_import *import = kzalloc(sizeof(*import), GFP_KERNEL_ACCOUNT);
 
@@ -60,8 +123,8 @@ static struct mock_import *mock_import_create(struct mock_device *mock, bool gem
 	return import;
 }
 
-static int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
-			      bool dynamic, bool peer2peer)
+int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
+		       bool dynamic, bool peer2peer)
 {
 	struct device *dev = import->mock->drm.dev;
 	struct dma_buf_attachment *attach;
@@ -118,8 +181,8 @@ static int mock_check_list(struct mock_device *mock, struct sg_table *sgt,
 	return max_segments && sgt->nents > max_segments ? -E2BIG : 0;
 }
 
-static int mock_import_map_locked(struct mock_import *import,
-				  enum dma_data_direction direction)
+int mock_import_map_locked(struct mock_import *import,
+			   enum dma_data_direction direction)
 {
 	struct sg_table *sgt;
 	int ret;
@@ -140,7 +203,7 @@ static int mock_import_map_locked(struct mock_import *import,
 	return 0;
 }
 
-static void mock_import_unmap_locked(struct mock_import *import)
+void mock_import_unmap_locked(struct mock_import *import)
 {
 	dma_resv_assert_held(import->dmabuf->resv);
 	dma_buf_unmap_attachment(import->attach, import->sgt, import->direction);
@@ -149,13 +212,54 @@ static void mock_import_unmap_locked(struct mock_import *import)
 }
 
 /* --- imported objects --- */
-/* An attachment of an imported object; its object holds the buffer. */
-static struct mock_object *mock_import_object(struct mock_device *mock, size_t size)
+/* Part of the end of an imported object, complete or not. */
+static void mock_import_end(struct mock_imported *obj)
 {
-	struct mock_object *obj = mock_object_init(&mock->drm, size);
+	struct mock_import *import = obj->import;
+	struct sg_table *sgt;
+	bool attached;
+
+	mutex_lock(&import->lock);
+	attached = import->attach;
+	sgt = import->sgt;
+	import->attach = NULL;
+	import->dmabuf = NULL;
+	import->sgt = NULL;
+	mutex_unlock(&import->lock);
+	if (attached) {
+		atomic64_dec(&import->mock->imports);
+		drm_prime_gem_destroy(&obj->base, sgt);
+	}
+	mock_import_put(import);
+}
+
+static void mock_imported_free(struct drm_gem_object *base)
+{
+	struct mock_imported *obj = to_mock_imported(base);
+	struct mock_device *mock = to_mock_device(base->dev);
+
+	if (obj->import)
+		mock_import_end(obj);
+	drm_gem_object_release(base);
+	atomic64_dec(&mock->objects);
+	kfree(obj);
+}
+
+static const struct drm_gem_object_funcs mock_imported_funcs = {
+	.free = mock_imported_free,
+};
+
+/* With an attachment to be; the object holds the buffer. */
+static struct mock_imported *mock_imported_create(struct mock_device *mock,
+						  size_t size)
+{
+	struct mock_imported *obj = kzalloc(sizeof(*obj), GFP_KERNEL_ACCOUNT);
 
 	if (!obj)
 		return NULL;
+	obj->base.funcs = &mock_imported_funcs;
+	drm_gem_private_object_init(&mock->drm, &obj->base, size);
+	atomic64_inc(&mock->objects);
 	obj->import = mock_import_create(mock, true);
 	if (!obj->import) {
 		drm_gem_object_put(&obj->base);
@@ -164,11 +268,26 @@ static struct mock_object *mock_import_object(struct mock_device *mock, size_t s
 	return obj;
 }
 
+struct mock_import *mock_import_by_handle(struct drm_file *file, u32 handle)
+{
+	struct drm_gem_object *base = drm_gem_object_lookup(file, handle);
+	struct mock_import *import = ERR_PTR(-EINVAL);
+
+	if (!base)
+		return ERR_PTR(-ENOENT);
+	if (base->funcs == &mock_imported_funcs) {
+		import = to_mock_imported(base)->import;
+		kref_get(&import->refs);
+	}
+	drm_gem_object_put(base);
+	return import;
+}
+
 static struct drm_gem_object *mock_import_dynamic(struct mock_device *mock,
 						  struct dma_buf *dmabuf,
 						  bool peer2peer)
 {
-	struct mock_object *obj = mock_import_object(mock, dmabuf->size);
+	struct mock_imported *obj = mock_imported_create(mock, dmabuf->size);
 	struct mock_import *import;
 	int ret;
 
@@ -183,7 +302,7 @@ static struct drm_gem_object *mock_import_dynamic(struct mock_device *mock,
 	obj->base.import_attach = import->attach;
 	obj->base.resv = dmabuf->resv;
 
-	ret = mock_op_begin(&mock->total, PRIME_MOCK_IMPORT_SG);
+	ret = mock_op_begin(mock->total, PRIME_MOCK_IMPORT_SG);
 	if (!ret) {
 		mutex_lock(&import->lock);
 		dma_resv_lock(dmabuf->resv, NULL);
@@ -191,7 +310,7 @@ static struct drm_gem_object *mock_import_dynamic(struct mock_device *mock,
 		dma_resv_unlock(dmabuf->resv);
 		mutex_unlock(&import->lock);
 	}
-	mock_op_end(&mock->total, PRIME_MOCK_IMPORT_SG, ret);
+	mock_op_end(mock->total, PRIME_MOCK_IMPORT_SG, ret);
 	if (!ret)
 		return &obj->base;
 put:
@@ -220,11 +339,11 @@ struct drm_gem_object *mock_gem_import(struct drm_device *drm,
 				       struct dma_buf *dmabuf)
 {
 	struct mock_device *mock = to_mock_device(drm);
-	int ret = mock_op_begin(&mock->total, PRIME_MOCK_IMPORT);
+	int ret = mock_op_begin(mock->total, PRIME_MOCK_IMPORT);
 	struct drm_gem_object *base;
 
 	base = ret ? ERR_PTR(ret) : mock_import_buffer(mock, dmabuf);
-	mock_op_end(&mock->total, PRIME_MOCK_IMPORT, PTR_ERR_OR_ZERO(base));
+	mock_op_end(mock->total, PRIME_MOCK_IMPORT, PTR_ERR_OR_ZERO(base));
 	return base;
 }
 
@@ -234,11 +353,11 @@ mock_import_static(struct mock_device *mock, struct dma_buf_attachment *attach,
 {
 	int ret = mock_check_list(mock, sgt, attach->dmabuf->size);
 	struct mock_import *import;
-	struct mock_object *obj;
+	struct mock_imported *obj;
 
 	if (ret)
 		return ERR_PTR(ret);
-	obj = mock_import_object(mock, attach->dmabuf->size);
+	obj = mock_imported_create(mock, attach->dmabuf->size);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	import = obj->import;
@@ -256,550 +375,10 @@ struct drm_gem_object *mock_gem_import_sg_table(struct drm_device *drm,
 						struct sg_table *sgt)
 {
 	struct mock_device *mock = to_mock_device(drm);
-	int ret = mock_op_begin(&mock->total, PRIME_MOCK_IMPORT_SG);
+	int ret = mock_op_begin(mock->total, PRIME_MOCK_IMPORT_SG);
 	struct drm_gem_object *base;
 
 	base = ret ? ERR_PTR(ret) : mock_import_static(mock, attach, sgt);
-	mock_op_end(&mock->total, PRIME_MOCK_IMPORT_SG, PTR_ERR_OR_ZERO(base));
+	mock_op_end(mock->total, PRIME_MOCK_IMPORT_SG, PTR_ERR_OR_ZERO(base));
 	return base;
-}
-
-/* Part of the end of an imported object, complete or not. */
-void mock_gem_import_free(struct mock_object *obj)
-{
-	struct mock_import *import = obj->import;
-	struct sg_table *sgt;
-	bool attached;
-
-	mutex_lock(&import->lock);
-	attached = import->attach;
-	sgt = import->sgt;
-	import->attach = NULL;
-	import->dmabuf = NULL;
-	import->sgt = NULL;
-	mutex_unlock(&import->lock);
-	if (attached) {
-		atomic64_dec(&import->mock->imports);
-		drm_prime_gem_destroy(&obj->base, sgt);
-	}
-	mock_import_put(import);
-}
-
-/* --- imports by id --- */
-/*
- * Undo what is left, in order, and give the number of steps. Nothing here may
- * fail or wait for a signal: the file is being closed.
- */
-static unsigned int mock_import_undo_locked(struct mock_import *import)
-{
-	struct dma_buf *dmabuf = import->dmabuf;
-	unsigned int steps = 0;
-
-	lockdep_assert_held(&import->lock);
-	for (; import->begins; import->begins--, steps++)
-		dma_buf_end_cpu_access(dmabuf, import->begin_direction);
-	dma_resv_lock(dmabuf->resv, NULL);
-	for (; import->vmaps; import->vmaps--, steps++)
-		dma_buf_vunmap(dmabuf, &import->map);
-	if (import->sgt) {
-		mock_import_unmap_locked(import);
-		steps++;
-	}
-	for (; import->pins; import->pins--, steps++)
-		dma_buf_unpin(import->attach);
-	dma_resv_unlock(dmabuf->resv);
-	return steps;
-}
-
-static void mock_import_detach_locked(struct mock_import *import)
-{
-	lockdep_assert_held(&import->lock);
-	dma_buf_detach(import->dmabuf, import->attach);
-	dma_buf_put(import->dmabuf);
-	import->attach = NULL;
-	import->dmabuf = NULL;
-	atomic64_dec(&import->mock->imports);
-}
-
-void mock_imports_close(struct mock_file *file)
-{
-	struct mock_import *import;
-	unsigned long id;
-
-	xa_for_each(&file->imports, id, import) {
-		mutex_lock(&import->lock);
-		atomic64_add(mock_import_undo_locked(import) + 1,
-			     &file->mock->undone);
-		mock_import_detach_locked(import);
-		mutex_unlock(&import->lock);
-		mock_import_put(import);
-	}
-	xa_destroy(&file->imports);
-}
-
-int mock_ioctl_import(struct drm_device *drm, void *data, struct drm_file *drm_file)
-{
-	struct mock_file *file = drm_file->driver_priv;
-	struct drm_prime_mock_import *args = data;
-	bool dynamic = args->flags & PRIME_MOCK_IMPORT_DYNAMIC;
-	bool peer2peer = args->flags & PRIME_MOCK_IMPORT_PEER2PEER;
-	struct mock_import *import;
-	struct dma_buf *dmabuf;
-	int ret;
-
-	if (args->pad || (peer2peer && !dynamic) ||
-	    args->flags & ~(PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_PEER2PEER))
-		return -EINVAL;
-	dmabuf = dma_buf_get(args->fd);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-	import = mock_import_create(file->mock, false);
-	if (!import) {
-		ret = -ENOMEM;
-		goto put_buffer;
-	}
-	/* Nobody finds it by this number until it is complete. */
-	ret = xa_alloc(&file->imports, &args->id, NULL,
-		       XA_LIMIT(1, PRIME_MOCK_MAX_IDS), GFP_KERNEL_ACCOUNT);
-	if (ret) {
-		ret = ret == -EBUSY ? -ENOSPC : ret;
-		goto put_import;
-	}
-	ret = mock_import_attach(import, dmabuf, dynamic, peer2peer);
-	if (ret)
-		goto release_id;
-	xa_store(&file->imports, args->id, import, 0);
-	return 0;
-
-release_id:
-	xa_erase(&file->imports, args->id);
-put_import:
-	mock_import_put(import);
-put_buffer:
-	dma_buf_put(dmabuf);
-	return ret;
-}
-
-/* Both give a reference. */
-static struct mock_import *mock_import_by_id(struct mock_file *file, u32 id)
-{
-	struct mock_import *import;
-
-	xa_lock(&file->imports);
-	import = xa_load(&file->imports, id);
-	if (import)
-		kref_get(&import->refs);
-	xa_unlock(&file->imports);
-	return import ?: ERR_PTR(-ENOENT);
-}
-
-static struct mock_import *mock_import_by_handle(struct drm_file *file, u32 handle)
-{
-	struct mock_object *obj = mock_object_lookup(file, handle);
-	struct mock_import *import;
-
-	if (!obj)
-		return ERR_PTR(-ENOENT);
-	import = obj->import;
-	if (import)
-		kref_get(&import->refs);
-	drm_gem_object_put(&obj->base);
-	return import ?: ERR_PTR(-EINVAL);
-}
-
-/* An attached import with a reference, and locked. */
-static struct mock_import *mock_import_lock(struct drm_file *file, u32 id,
-					    bool handle)
-{
-	struct mock_import *import;
-	int ret;
-
-	import = handle ? mock_import_by_handle(file, id) :
-			  mock_import_by_id(file->driver_priv, id);
-	if (IS_ERR(import))
-		return import;
-	ret = mutex_lock_interruptible(&import->lock);
-	if (ret)
-		goto put;
-	if (import->attach)
-		return import;
-	mutex_unlock(&import->lock);
-	ret = -ENOENT;
-put:
-	mock_import_put(import);
-	return ERR_PTR(ret);
-}
-
-static void mock_import_unlock(struct mock_import *import)
-{
-	mutex_unlock(&import->lock);
-	mock_import_put(import);
-}
-
-static int mock_step_detach(struct mock_file *file, struct mock_import *import,
-			    u32 id)
-{
-	if (import->sgt || import->pins || import->vmaps || import->begins)
-		return -EBUSY;
-	xa_erase(&file->imports, id);
-	mock_import_detach_locked(import);
-	mock_import_put(import);
-	return 0;
-}
-
-static int mock_step_begin(struct mock_import *import,
-			   enum dma_data_direction direction)
-{
-	int ret;
-
-	if (import->begins == PRIME_MOCK_MAX_NESTED)
-		return -ENOSPC;
-	ret = dma_buf_begin_cpu_access(import->dmabuf, direction);
-	if (!ret) {
-		import->begins++;
-		import->begin_direction = direction;
-	}
-	return ret;
-}
-
-static int mock_step_end(struct mock_import *import,
-			 enum dma_data_direction direction)
-{
-	int ret = dma_buf_end_cpu_access(import->dmabuf, direction);
-
-	if (!ret && import->begins)
-		import->begins--;
-	return ret;
-}
-
-/* Count a step that may be repeated, if it went well. */
-static int mock_step_up(unsigned int *count, int ret)
-{
-	if (!ret)
-		++*count;
-	return ret;
-}
-
-/* Those that want the reservation object locked. */
-static int mock_step_locked(struct mock_import *import, u32 op,
-			    enum dma_data_direction direction)
-{
-	switch (op) {
-	case PRIME_MOCK_PIN:
-		if (import->pins == PRIME_MOCK_MAX_NESTED)
-			return -ENOSPC;
-		return mock_step_up(&import->pins, dma_buf_pin(import->attach));
-	case PRIME_MOCK_UNPIN:
-		if (!import->pins)
-			return -EINVAL;
-		dma_buf_unpin(import->attach);
-		import->pins--;
-		return 0;
-	case PRIME_MOCK_MAP:
-		if (import->sgt)
-			return -EBUSY;
-		return mock_import_map_locked(import, direction);
-	case PRIME_MOCK_UNMAP:
-		if (!import->sgt)
-			return -EINVAL;
-		mock_import_unmap_locked(import);
-		return 0;
-	case PRIME_MOCK_VMAP:
-		if (import->vmaps == PRIME_MOCK_MAX_NESTED)
-			return -ENOSPC;
-		return mock_step_up(&import->vmaps,
-				    dma_buf_vmap(import->dmabuf, &import->map));
-	default:	/* PRIME_MOCK_VUNMAP */
-		if (!import->vmaps)
-			return -EINVAL;
-		dma_buf_vunmap(import->dmabuf, &import->map);
-		import->vmaps--;
-		return 0;
-	}
-}
-
-static int mock_step(struct mock_file *file, struct mock_import *import,
-		     const struct drm_prime_mock_step *args)
-{
-	struct dma_resv *resv = import->dmabuf->resv;
-	enum dma_data_direction direction = args->direction;
-	int ret;
-
-	switch (args->op) {
-	case PRIME_MOCK_DETACH:
-		return mock_step_detach(file, import, args->id);
-	case PRIME_MOCK_BEGIN:
-		return mock_step_begin(import, direction);
-	case PRIME_MOCK_END:
-		return mock_step_end(import, direction);
-	case PRIME_MOCK_PIN:
-		if (!dma_buf_attachment_is_dynamic(import->attach))
-			return -EINVAL;
-		break;
-	default:
-		break;
-	}
-	ret = dma_resv_lock_interruptible(resv, NULL);
-	if (ret)
-		return ret;
-	ret = mock_step_locked(import, args->op, direction);
-	dma_resv_unlock(resv);
-	return ret;
-}
-
-int mock_ioctl_step(struct drm_device *drm, void *data, struct drm_file *drm_file)
-{
-	struct drm_prime_mock_step *args = data;
-	struct mock_import *import;
-	u32 directions = 0;
-	int ret;
-
-	switch (args->op) {
-	case PRIME_MOCK_MAP:
-	case PRIME_MOCK_BEGIN:
-	case PRIME_MOCK_END:
-		directions = PRIME_MOCK_FROM_DEVICE;
-		break;
-	case PRIME_MOCK_DETACH:
-	case PRIME_MOCK_PIN:
-	case PRIME_MOCK_UNPIN:
-	case PRIME_MOCK_UNMAP:
-	case PRIME_MOCK_VMAP:
-	case PRIME_MOCK_VUNMAP:
-		break;
-	default:
-		return -EINVAL;
-	}
-	if (args->flags || args->direction > directions)
-		return -EINVAL;
-	import = mock_import_lock(drm_file, args->id, false);
-	if (IS_ERR(import))
-		return PTR_ERR(import);
-	ret = mock_step(drm_file->driver_priv, import, args);
-	mock_import_unlock(import);
-	return ret;
-}
-
-/* --- what the device sees --- */
-/* The first @room segments, or NULL where there are none. */
-static struct drm_prime_mock_segment *
-mock_list_segments(struct sg_table *sgt, unsigned int room)
-{
-	struct drm_prime_mock_segment *segments;
-	struct scatterlist *sg;
-	unsigned int i;
-
-	segments = kvcalloc(room, sizeof(*segments), GFP_KERNEL_ACCOUNT);
-	if (!segments)
-		return ERR_PTR(-ENOMEM);
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if (i == room)
-			break;
-		segments[i].address = sg_dma_address(sg);
-		segments[i].length = sg_dma_len(sg);
-	}
-	return segments;
-}
-
-static void mock_import_tell(struct mock_import *import,
-			     struct drm_prime_mock_query *args)
-{
-	struct dma_buf_attachment *attach = import->attach;
-
-	dma_resv_assert_held(import->dmabuf->resv);
-	args->state = (dma_buf_attachment_is_dynamic(attach) ?
-		       PRIME_MOCK_IS_DYNAMIC : 0) |
-		      (attach->peer2peer ? PRIME_MOCK_IS_PEER2PEER : 0) |
-		      (import->sgt ? PRIME_MOCK_IS_MAPPED : 0) |
-		      (import->sgt && import->stale ? PRIME_MOCK_IS_STALE : 0);
-	args->notified = import->notified;
-	args->pins = import->pins;
-	args->vmaps = import->vmaps;
-	args->begins = import->begins;
-	args->count = import->sgt ? import->sgt->nents : 0;
-	args->size = import->dmabuf->size;
-	args->first_bytes = 0;
-	if (import->vmaps && args->size >= sizeof(args->first_bytes))
-		iosys_map_memcpy_from(&args->first_bytes, &import->map, 0,
-				      sizeof(args->first_bytes));
-}
-
-int mock_ioctl_query(struct drm_device *drm, void *data, struct drm_file *drm_file)
-{
-	struct drm_prime_mock_segment *segments = NULL;
-	struct drm_prime_mock_query *args = data;
-	struct mock_import *import;
-	u32 room = args->count;
-	int ret = 0;
-
-	if (args->flags & ~PRIME_MOCK_BY_HANDLE)
-		return -EINVAL;
-	import = mock_import_lock(drm_file, args->id, args->flags);
-	if (IS_ERR(import))
-		return PTR_ERR(import);
-	dma_resv_lock(import->dmabuf->resv, NULL);
-	mock_import_tell(import, args);
-	dma_resv_unlock(import->dmabuf->resv);
-	room = min(room, args->count);
-	if (room)
-		segments = mock_list_segments(import->sgt, room);
-	mock_import_unlock(import);
-
-	if (IS_ERR(segments))
-		return PTR_ERR(segments);
-	if (room && copy_to_user(u64_to_user_ptr(args->segments), segments,
-				 room * sizeof(*segments)))
-		ret = -EFAULT;
-	kvfree(segments);
-	return ret;
-}
-
-/* Memory at a DMA address, found the way a device's access takes. */
-static struct page *mock_dma_page(struct device *dev, dma_addr_t address)
-{
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-	phys_addr_t phys = domain ? iommu_iova_to_phys(domain, address) :
-				    dma_to_phys(dev, address);
-
-	/* What an IOMMU does not translate. */
-	if (domain && !phys)
-		return NULL;
-	return pfn_valid(PHYS_PFN(phys)) ? pfn_to_page(PHYS_PFN(phys)) : NULL;
-}
-
-/* The address of a byte, and in *@size how many more lie in one page with it. */
-static int mock_dma_address(struct sg_table *sgt, u64 offset, dma_addr_t *address,
-			    size_t *size)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if (offset < sg_dma_len(sg)) {
-			*address = sg_dma_address(sg) + offset;
-			*size = min3(*size, (size_t)(sg_dma_len(sg) - offset),
-				     (size_t)(PAGE_SIZE - offset_in_page(*address)));
-			return 0;
-		}
-		offset -= sg_dma_len(sg);
-	}
-	return -ENXIO;	/* a list that is too short, PRIME_MOCK_UNCHECKED */
-}
-
-/* Copy not more than *@size bytes, which are in or go to @bytes. */
-static int mock_dma_copy(struct mock_import *import, bool write, u64 offset,
-			 void *bytes, size_t *size)
-{
-	struct device *dev = import->mock->drm.dev;
-	enum dma_data_direction direction = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
-	dma_addr_t address;
-	struct page *page;
-	bool sync;
-	int ret;
-
-	if (import->direction != DMA_BIDIRECTIONAL && import->direction != direction)
-		return -EACCES;
-	ret = mock_dma_address(import->sgt, offset, &address, size);
-	if (ret)
-		return ret;
-	page = mock_dma_page(dev, address);
-	if (!page)
-		return -ENXIO;
-	/* Not for nothing: DMA_API_DEBUG gets confused when a page is mapped twice. */
-	sync = dma_need_sync(dev, address);
-	if (sync)
-		dma_sync_single_for_device(dev, address, *size, direction);
-	if (write)
-		memcpy_to_page(page, offset_in_page(address), bytes, *size);
-	else
-		memcpy_from_page(bytes, page, offset_in_page(address), *size);
-	if (sync)
-		dma_sync_single_for_cpu(dev, address, *size, direction);
-	return 0;
-}
-
-/* Ready for the device: mapped where the buffer is now, and moved there. */
-static int mock_import_validate_locked(struct mock_import *import)
-{
-	struct dma_resv *resv = import->dmabuf->resv;
-	long left;
-	int ret;
-
-	dma_resv_assert_held(resv);
-	if (import->gem && import->stale) {
-		if (import->sgt)
-			mock_import_unmap_locked(import);
-		ret = mock_import_map_locked(import, DMA_BIDIRECTIONAL);
-		if (ret) {
-			import->stale = true;	/* again next time */
-			return ret;
-		}
-	}
-	if (!import->sgt)
-		return -EINVAL;
-	if (import->stale)
-		return -ESTALE;
-	left = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
-				     MOCK_FENCE_WAIT);
-	if (left == -ERESTARTSYS)
-		return -EINTR;
-	return left < 0 ? left : left ? 0 : -ETIMEDOUT;
-}
-
-static int mock_access_some(struct drm_file *file,
-			    const struct drm_prime_mock_access *args, u64 done,
-			    void *bytes, size_t *size)
-{
-	u64 offset = args->offset + done;
-	struct mock_import *import;
-	int ret = -EINVAL;
-
-	import = mock_import_lock(file, args->id, args->flags & PRIME_MOCK_BY_HANDLE);
-	if (IS_ERR(import))
-		return PTR_ERR(import);
-	if (args->size > import->dmabuf->size ||
-	    args->offset > import->dmabuf->size - args->size)
-		goto unlock;
-	ret = dma_resv_lock_interruptible(import->dmabuf->resv, NULL);
-	if (ret)
-		goto unlock;
-	ret = mock_import_validate_locked(import);
-	if (!ret)
-		ret = mock_dma_copy(import, args->flags & PRIME_MOCK_WRITE, offset,
-				    bytes, size);
-	dma_resv_unlock(import->dmabuf->resv);
-unlock:
-	mock_import_unlock(import);
-	return ret;
-}
-
-/* By pages of our own, as no lock is held while the program's are touched. */
-int mock_ioctl_access(struct drm_device *drm, void *data, struct drm_file *file)
-{
-	struct drm_prime_mock_access *args = data;
-	void __user *user = u64_to_user_ptr(args->data);
-	bool write = args->flags & PRIME_MOCK_WRITE;
-	void *bytes;
-	size_t size;
-	u64 done;
-	int ret = 0;
-
-	if (!args->size ||
-	    args->flags & ~(PRIME_MOCK_WRITE | PRIME_MOCK_BY_HANDLE))
-		return -EINVAL;
-	bytes = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
-	if (!bytes)
-		return -ENOMEM;
-	for (done = 0; !ret && done < args->size; done += size) {
-		cond_resched();
-		size = min_t(u64, PAGE_SIZE, args->size - done);
-		if (write && copy_from_user(bytes, user + done, size))
-			ret = -EFAULT;
-		else
-			ret = mock_access_some(file, args, done, bytes, &size);
-		if (!ret && !write && copy_to_user(user + done, bytes, size))
-			ret = -EFAULT;
-	}
-	kfree(bytes);
-	return ret;
 }

@@ -1,113 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Objects of prime_mock: pages of a chosen kind, seen by processes and by the
- * kernel, and moved elsewhere on command.
+ * Own objects of prime_mock: seen by processes and by the kernel, and moved to
+ * other pages on command.
  */
-#include <linux/highmem.h>
+#include <linux/dma-resv.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/vmalloc.h>
 
-#include "prime_mock.h"
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_prime.h>
 
-/* --- storage --- */
-static void mock_storage_free(struct kref *refs)
-{
-	struct mock_storage *storage =
-		container_of(refs, struct mock_storage, refs);
-	unsigned int i;
-
-	for (i = 0; i < storage->count; i++)
-		__free_page(storage->pages[i]);
-	kvfree(storage);
-}
-
-void mock_storage_put(struct mock_storage *storage)
-{
-	if (storage)
-		kref_put(&storage->refs, mock_storage_free);
-}
-
-/* Append 2^@order pages, but not more than @count in all. */
-static int mock_storage_grow(struct mock_storage *storage, unsigned int count,
-			     unsigned int order, u32 dma_bits)
-{
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
-		    __GFP_NOWARN;
-	struct page *page;
-	phys_addr_t end;
-	unsigned int i;
-
-	if (dma_bits < 32)
-		gfp |= GFP_DMA;
-	else if (dma_bits < 64)
-		gfp |= GFP_DMA32;
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	page = alloc_pages(gfp, order);
-	if (!page)
-		return -ENOMEM;
-	split_page(page, order);
-	end = page_to_phys(page) + (PAGE_SIZE << order) - 1;
-	for (i = 0; i < 1u << order; i++) {
-		if (storage->count < count)
-			storage->pages[storage->count++] = page + i;
-		else
-			__free_page(page + i);
-	}
-	/* The zone is only a hint; the caller frees what has been added. */
-	return end > DMA_BIT_MASK(dma_bits) ? -ENOMEM : 0;
-}
-
-static int mock_page_descends(const void *a, const void *b)
-{
-	unsigned long first = page_to_pfn(*(struct page **)a);
-	unsigned long second = page_to_pfn(*(struct page **)b);
-
-	return first < second ? 1 : first > second ? -1 : 0;
-}
-
-static struct mock_storage *mock_storage_alloc(size_t size, u32 backing,
-					       u32 dma_bits)
-{
-	unsigned int count = size >> PAGE_SHIFT, order = 0;
-	struct mock_storage *storage;
-	int ret = 0;
-
-	if (!dma_bits)
-		dma_bits = 64;
-	if (backing > PRIME_MOCK_HUGE || dma_bits < 24 || dma_bits > 64)
-		return ERR_PTR(-EINVAL);
-	if (backing == PRIME_MOCK_HUGE) {
-		if (size % PRIME_MOCK_HUGE_SIZE)
-			return ERR_PTR(-EINVAL);
-		order = get_order(PRIME_MOCK_HUGE_SIZE);
-	} else if (backing == PRIME_MOCK_CONTIGUOUS) {
-		if (size > PRIME_MOCK_MAX_RUN)
-			return ERR_PTR(-E2BIG);
-		order = get_order(size);
-	}
-	if (order > MAX_PAGE_ORDER)
-		return ERR_PTR(-E2BIG);
-
-	storage = kvzalloc(struct_size(storage, pages, count), GFP_KERNEL_ACCOUNT);
-	if (!storage)
-		return ERR_PTR(-ENOMEM);
-	kref_init(&storage->refs);
-	while (!ret && storage->count < count)
-		ret = mock_storage_grow(storage, count, order, dma_bits);
-	if (ret) {
-		mock_storage_put(storage);
-		return ERR_PTR(ret);
-	}
-	/* In descending order no page follows its neighbour. */
-	if (backing == PRIME_MOCK_SCATTERED)
-		sort(storage->pages, count, sizeof(*storage->pages),
-		     mock_page_descends, NULL);
-	return storage;
-}
+#include "prime_mock_exporter.h"
+#include "prime_mock_object.h"
 
 /* --- objects --- */
 static void mock_object_free(struct drm_gem_object *base)
@@ -115,12 +21,10 @@ static void mock_object_free(struct drm_gem_object *base)
 	struct mock_object *obj = to_mock_object(base);
 	struct mock_device *mock = to_mock_device(base->dev);
 
-	if (obj->import)
-		mock_gem_import_free(obj);
 	drm_gem_object_release(base);
 	mock_storage_put(obj->storage);
 	if (obj->record)
-		mock_record_retire(mock, obj->record);
+		mock_record_retire(mock->scripts, obj->record);
 	atomic64_dec(&mock->objects);
 	kfree(obj);
 }
@@ -248,28 +152,34 @@ static const struct drm_gem_object_funcs mock_object_funcs = {
 	.vm_ops = &mock_vm_ops,
 };
 
-static const struct drm_gem_object_funcs mock_imported_funcs = {
-	.free = mock_object_free,
-};
-
-/* Not yet complete; fit to be freed. */
-struct mock_object *mock_object_init(struct drm_device *drm, size_t size)
-{
-	struct mock_object *obj = kzalloc(sizeof(*obj), GFP_KERNEL_ACCOUNT);
-
-	if (!obj)
-		return NULL;
-	obj->base.funcs = &mock_imported_funcs;
-	drm_gem_private_object_init(drm, &obj->base, size);
-	atomic64_inc(&to_mock_device(drm)->objects);
-	return obj;
-}
-
-struct mock_object *mock_object_lookup(struct drm_file *file, u32 handle)
+/* An own object with a reference, or NULL. */
+static struct mock_object *mock_object_lookup(struct drm_file *file, u32 handle,
+					      int *error)
 {
 	struct drm_gem_object *base = drm_gem_object_lookup(file, handle);
 
-	return base ? to_mock_object(base) : NULL;
+	*error = -ENOENT;
+	if (!base)
+		return NULL;
+	if (base->funcs == &mock_object_funcs)
+		return to_mock_object(base);
+	/* An imported one. */
+	drm_gem_object_put(base);
+	*error = -EINVAL;
+	return NULL;
+}
+
+int mock_object_id(struct drm_file *file, u32 handle, u32 *id)
+{
+	struct mock_object *obj;
+	int error;
+
+	obj = mock_object_lookup(file, handle, &error);
+	if (!obj)
+		return error;
+	*id = mock_record_id(obj->record);
+	drm_gem_object_put(&obj->base);
+	return 0;
 }
 
 static struct mock_object *
@@ -282,9 +192,12 @@ mock_object_create(struct drm_device *drm, const struct drm_prime_mock_create *a
 		return ERR_PTR(-EINVAL);
 	if (args->size > PRIME_MOCK_MAX_SIZE)
 		return ERR_PTR(-E2BIG);
-	obj = mock_object_init(drm, PAGE_ALIGN(args->size));
+	obj = kzalloc(sizeof(*obj), GFP_KERNEL_ACCOUNT);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
+	obj->base.funcs = &mock_object_funcs;
+	drm_gem_private_object_init(drm, &obj->base, PAGE_ALIGN(args->size));
+	atomic64_inc(&to_mock_device(drm)->objects);
 	obj->flags = args->flags;
 	obj->storage = mock_storage_alloc(obj->base.size, args->backing,
 					  args->dma_bits);
@@ -293,7 +206,7 @@ mock_object_create(struct drm_device *drm, const struct drm_prime_mock_create *a
 		obj->storage = NULL;
 		goto put;
 	}
-	obj->record = mock_record_create(to_mock_device(drm));
+	obj->record = mock_record_create(to_mock_device(drm)->scripts);
 	if (IS_ERR(obj->record)) {
 		ret = PTR_ERR(obj->record);
 		obj->record = NULL;
@@ -302,7 +215,6 @@ mock_object_create(struct drm_device *drm, const struct drm_prime_mock_create *a
 	ret = drm_gem_create_mmap_offset(&obj->base);
 	if (ret)
 		goto put;
-	obj->base.funcs = &mock_object_funcs;
 	return obj;
 
 put:
@@ -318,7 +230,7 @@ static int mock_object_create_handle(struct drm_device *drm, struct drm_file *fi
 
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	args->id = obj->record->id;
+	args->id = mock_record_id(obj->record);
 	args->offset = drm_vma_node_offset_addr(&obj->base.vma_node);
 	ret = drm_gem_handle_create(file, &obj->base, &args->handle);
 	/* The handle holds the object now, or nobody does. */
@@ -326,17 +238,30 @@ static int mock_object_create_handle(struct drm_device *drm, struct drm_file *fi
 	return ret;
 }
 
+/* A row is whole bytes, the size whole pages, and nothing wraps. */
+static int mock_dumb_layout(struct drm_mode_create_dumb *args)
+{
+	u64 pitch = DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8);
+	u64 size;
+
+	if (args->flags || !pitch || pitch > U32_MAX || !args->height)
+		return -EINVAL;
+	size = pitch * args->height;
+	if (size > SIZE_MAX - PAGE_SIZE)
+		return -EINVAL;
+	args->pitch = pitch;
+	args->size = PAGE_ALIGN(size);
+	return 0;
+}
+
 int mock_dumb_create(struct drm_file *file, struct drm_device *drm,
 		     struct drm_mode_create_dumb *args)
 {
 	struct drm_prime_mock_create create = {};
-	int ret;
+	int ret = mock_dumb_layout(args);
 
-	if (args->flags)
-		return -EINVAL;
-	/* The bytes fit in 32 bits, the core has seen to it; the bits need not. */
-	args->pitch = DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8);
-	args->size = PAGE_ALIGN((u64)args->pitch * args->height);
+	if (ret)
+		return ret;
 	create.size = args->size;
 	ret = mock_object_create_handle(drm, file, &create);
 	args->handle = create.handle;
@@ -384,16 +309,6 @@ static bool mock_object_is_bound(struct mock_object *obj)
 	       (obj->maps && !(obj->flags & PRIME_MOCK_DYNAMIC));
 }
 
-static void mock_storage_copy(struct mock_storage *to, struct mock_storage *from)
-{
-	unsigned int i;
-
-	for (i = 0; i < to->count; i++) {
-		copy_highpage(to->pages[i], from->pages[i]);
-		memset_page(from->pages[i], 0, PRIME_MOCK_POISON, PAGE_SIZE);
-	}
-}
-
 /* Puts @storage in place, and gives what was there. */
 static struct mock_storage *mock_object_move(struct mock_object *obj,
 					     struct mock_storage *storage)
@@ -428,14 +343,15 @@ int mock_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file)
 	struct drm_prime_mock_move *args = data;
 	struct mock_storage *storage = NULL;
 	struct mock_object *obj;
-	int ret = -EINVAL;
+	int ret;
 
 	if (args->flags)
 		return -EINVAL;
-	obj = mock_object_lookup(file, args->handle);
+	obj = mock_object_lookup(file, args->handle, &ret);
 	if (!obj)
-		return -ENOENT;
-	if (!obj->record || obj->flags & PRIME_MOCK_DEFAULT)
+		return ret;
+	ret = -EINVAL;
+	if (obj->flags & PRIME_MOCK_DEFAULT)
 		goto put;
 	storage = mock_storage_alloc(obj->base.size, args->backing, args->dma_bits);
 	if (IS_ERR(storage)) {

@@ -2,10 +2,22 @@
 /*
  * A small, complete GEM driver that exports and imports, for QEMU's edu device,
  * whose DMA engine moves bytes between memory and a buffer inside the device.
- * Written to be copied; Documentation/prime_edu.rst walks through it. Objects
- * are its own, not a helper library's: they are allocated within the device's
- * narrow DMA mask, and each step that PRIME takes is in sight.
+ * Written to be copied: this file and <drm/prime_edu.h> are all it takes.
+ * Documentation/prime_edu.rst walks through it. Objects are its own, not a helper
+ * library's: they are allocated within the device's narrow DMA mask, and each
+ * step that PRIME takes is in sight.
+ *
+ * A driver of a real GPU leaves two parts to DRM's libraries. drm_sched (see
+ * <drm/gpu_scheduler.h>) queues the jobs, waits for the fences before them and
+ * resets a hardware that hangs. drm_exec (see <drm/drm_exec.h>) locks any number
+ * of objects at once. Here both are written out, since there is one engine, and
+ * two objects for each job.
+ *
+ * Locks: edu_device.lock protects the list of jobs. While it is held, nothing is
+ * called but mod_delayed_work(). It may be taken under a reservation object. The
+ * work that signals fences takes no reservation object and waits for no memory.
  */
+#include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
 #include <linux/interrupt.h>
 #include <linux/iommu.h>
@@ -21,7 +33,15 @@
 #include <drm/drm_print.h>
 #include <drm/prime_edu.h>
 
-#include "prime_layer.h"
+#ifdef CONFIG_DRM_PRIME_LAYER
+#include <linux/dma-buf-constraints.h>
+#else
+/* A kernel without the layer has no buffers that are placed late. */
+static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
+{
+	return false;
+}
+#endif
 
 #define EDU_REG_IRQ_STATUS	0x24
 #define EDU_REG_IRQ_ACK		0x64
@@ -37,50 +57,76 @@
 #define EDU_DMA_BITS		28
 #define EDU_DMA_TIMEOUT		(5 * HZ)	/* a transfer takes 100 ms */
 #define EDU_FENCE_TIMEOUT	(10 * HZ)	/* for other drivers' fences */
+#define EDU_GIVEN_UP		16	/* more than the fences of a job */
 
 struct edu_device {
 	struct drm_device drm;
-	void __iomem *regs;
-	struct workqueue_struct *queue;	/* one job at a time, in order */
+	void __iomem *regs;		/* constant; used after drm_dev_enter() */
 	struct completion dma_done;	/* completed by the interrupt */
+	/* What ends fences: one turn at the engine after the other. */
+	struct workqueue_struct *engine;
+	/* What no fence waits for: giving back what jobs have held. */
+	struct workqueue_struct *cleaner;
+	spinlock_t lock;		/* for the next one */
+	struct list_head jobs;		/* edu_job.node, those that have not ended */
+};
+
+/* Who opened the DRM file. Jobs may outlive the file. */
+struct edu_client {
+	refcount_t refs;	/* the file, and each job that has not ended */
 };
 
 struct edu_bo {
 	struct drm_gem_object base;
-	/* Mapped for the engine: allocated here, or lent by the exporter. */
+	/*
+	 * Mapped for the engine, constant. An object of our own owns it. That of
+	 * an imported object is the exporter's, and base.import_attach holds it.
+	 */
 	struct sg_table *sgt;
+};
+
+/* A fence that a job waits for. */
+struct edu_wait {
+	struct dma_fence_cb cb;		/* lock of the fence */
+	struct dma_fence *fence;	/* held; constant; NULL for none */
+	struct edu_job *job;		/* removes @cb before it goes */
 };
 
 /* One copy. Others may hold on to its fence. */
 struct edu_job {
 	struct dma_fence fence;		/* first: the last put frees the job */
-	spinlock_t lock;		/* the fence's */
-	struct work_struct work;
-	struct edu_device *edu;
-	struct dma_fence *after[2];	/* what the copy waits for, or NULL */
-	struct drm_gem_object *objs[2];	/* source, destination */
-	struct drm_prime_edu_copy args;
+	spinlock_t fence_lock;		/* the fence's */
+	struct edu_device *edu;		/* edu_remove() waits for the job */
+	struct edu_client *client;	/* held until the fence signals */
+	struct drm_gem_object *objs[2];	/* held: source, destination */
+	struct drm_prime_edu_copy args;	/* constant */
+	u64 done;			/* bytes that are copied; the work's */
+	struct edu_wait waits[2];
+	atomic_t waiting;		/* fences to wait for; plus 1 in submit */
+	struct delayed_work work;	/* a turn, or the end of a long wait */
+	struct work_struct clean;
+	struct list_head node;		/* in edu_device.jobs, its lock */
 };
 
 #define to_edu_bo(o) container_of(o, struct edu_bo, base)
+#define to_edu_device(d) container_of(d, struct edu_device, drm)
 
 /* --- objects --- */
 static void edu_bo_free(struct drm_gem_object *obj)
 {
 	struct edu_bo *bo = to_edu_bo(obj);
 
-	if (obj->import_attach)
-		drm_prime_gem_destroy(obj, bo->sgt);
-	else if (bo->sgt)
+	if (bo->sgt)
 		dma_free_noncontiguous(obj->dev->dev, obj->size, bo->sgt,
 				       DMA_BIDIRECTIONAL);
 	drm_gem_object_release(obj);
 	kfree(bo);
 }
 
-/* Never called for an imported object: its exporter maps it. */
+/* For processes, by the DRM file and by the dma-buf. */
 static int edu_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
+	/* The file's offset names the object; the DMA API counts from its start. */
 	vma->vm_pgoff -= drm_vma_node_start(&obj->vma_node);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	return dma_mmap_noncontiguous(obj->dev->dev, vma, obj->size,
@@ -91,6 +137,26 @@ static const struct vm_operations_struct edu_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 };
+
+/*
+ * For the kernel. An importer that works with the processor, such as a virtual
+ * display, has no other way, and some don't check that there is one.
+ */
+static int edu_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	void *address = dma_vmap_noncontiguous(obj->dev->dev, obj->size,
+					       to_edu_bo(obj)->sgt);
+
+	if (!address)
+		return -ENOMEM;
+	iosys_map_set_vaddr(map, address);
+	return 0;
+}
+
+static void edu_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	dma_vunmap_noncontiguous(obj->dev->dev, map->vaddr);
+}
 
 /* For another device: who asks maps the list and frees it. */
 static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
@@ -111,90 +177,218 @@ static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
 	return sgt;
 }
 
+/*
+ * What drm_gem_prime_export() would set as well. A table of our own is how
+ * edu_import() tells our buffers from those of others.
+ */
+static const struct dma_buf_ops edu_dmabuf_ops = {
+	.cache_sgt_mapping = true,
+	.attach = drm_gem_map_attach,
+	.detach = drm_gem_map_detach,
+	.map_dma_buf = drm_gem_map_dma_buf,
+	.unmap_dma_buf = drm_gem_unmap_dma_buf,
+	.release = drm_gem_dmabuf_release,
+	.mmap = drm_gem_dmabuf_mmap,
+	.vmap = drm_gem_dmabuf_vmap,
+	.vunmap = drm_gem_dmabuf_vunmap,
+};
+
+static struct dma_buf *edu_bo_export(struct drm_gem_object *obj, int flags)
+{
+	struct dma_buf_export_info info = {
+		.exp_name = obj->dev->driver->name,
+		.owner = obj->dev->driver->fops->owner,
+		.ops = &edu_dmabuf_ops,
+		.size = obj->size,
+		.flags = flags,
+		.priv = obj,
+		.resv = obj->resv,
+	};
+
+	return drm_gem_dmabuf_export(obj->dev, &info);
+}
+
 static const struct drm_gem_object_funcs edu_bo_funcs = {
 	.free = edu_bo_free,
+	.export = edu_bo_export,
 	.get_sg_table = edu_bo_get_sg_table,
+	.vmap = edu_bo_vmap,
+	.vunmap = edu_bo_vunmap,
 	.mmap = edu_bo_mmap,
 	.vm_ops = &edu_vm_ops,
 };
 
-static struct edu_bo *edu_bo_init(struct drm_device *drm, size_t size)
+static struct edu_bo *edu_bo_init(struct drm_device *drm, size_t size,
+				  const struct drm_gem_object_funcs *funcs)
 {
-	struct edu_bo *bo = kzalloc(sizeof(*bo), GFP_KERNEL);
+	struct edu_bo *bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
 
 	if (!bo)
 		return NULL;
-	bo->base.funcs = &edu_bo_funcs;
+	bo->base.funcs = funcs;
 	drm_gem_private_object_init(drm, &bo->base, size);
 	return bo;
+}
+
+static struct edu_bo *edu_bo_create(struct drm_device *drm, size_t size)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
+		    __GFP_NOWARN;
+	struct edu_bo *bo = edu_bo_init(drm, size, &edu_bo_funcs);
+	int ret;
+
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+	/*
+	 * drm_gem_prime_mmap() adds this offset, edu_bo_mmap() takes it off. An
+	 * offset that is made later could come between the two.
+	 */
+	ret = drm_gem_create_mmap_offset(&bo->base);
+	if (ret)
+		goto put;
+	/* Within the DMA mask, or behind the IOMMU; zeroed. */
+	ret = -ENOMEM;
+	bo->sgt = dma_alloc_noncontiguous(drm->dev, size, DMA_BIDIRECTIONAL, gfp,
+					  0);
+	if (!bo->sgt)
+		goto put;
+	return bo;
+
+put:
+	drm_gem_object_put(&bo->base);
+	return ERR_PTR(ret);
+}
+
+/* --- create --- */
+/*
+ * A row is whole bytes, the size whole pages, and nothing may wrap: the caller's
+ * width times his bits leave 32 bits even where the bytes do not.
+ */
+static int edu_dumb_layout(struct drm_mode_create_dumb *args)
+{
+	u64 pitch = DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8);
+	u64 size;
+
+	if (args->flags || !pitch || pitch > U32_MAX || !args->height)
+		return -EINVAL;
+	size = pitch * args->height;
+	if (size > SIZE_MAX - PAGE_SIZE)
+		return -EINVAL;
+	args->pitch = pitch;
+	args->size = PAGE_ALIGN(size);
+	return 0;
 }
 
 static int edu_dumb_create(struct drm_file *file, struct drm_device *drm,
 			   struct drm_mode_create_dumb *args)
 {
-	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+	int idx, ret = edu_dumb_layout(args);
 	struct edu_bo *bo;
-	int ret = -ENOMEM;
 
-	if (args->flags)
-		return -EINVAL;
-	args->pitch = DIV_ROUND_UP(args->width * args->bpp, 8);
-	args->size = PAGE_ALIGN((u64)args->pitch * args->height);
+	if (ret)
+		return ret;
 	if (args->size > dma_get_mask(drm->dev))
 		return -ENOMEM;
-	bo = edu_bo_init(drm, args->size);
-	if (!bo)
-		return -ENOMEM;
-	/* Within the DMA mask, or behind the IOMMU; zeroed. */
-	bo->sgt = dma_alloc_noncontiguous(drm->dev, args->size,
-					  DMA_BIDIRECTIONAL, gfp, 0);
-	if (bo->sgt)
-		ret = drm_gem_handle_create(file, &bo->base, &args->handle);
+	/* Once the device is gone the DMA API must not be asked for it. */
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+	bo = edu_bo_create(drm, args->size);
+	drm_dev_exit(idx);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = drm_gem_handle_create(file, &bo->base, &args->handle);
 	/* The handle holds the object now, or nobody does. */
 	drm_gem_object_put(&bo->base);
 	return ret;
 }
 
 /* --- import --- */
+static void edu_import_free(struct drm_gem_object *obj)
+{
+	struct edu_bo *bo = to_edu_bo(obj);
+
+	drm_prime_gem_destroy(obj, bo->sgt);
+	drm_gem_object_release(obj);
+	kfree(bo);
+}
+
+/* Processes and the kernel map the buffer of its exporter, not this object. */
+static const struct drm_gem_object_funcs edu_import_funcs = {
+	.free = edu_import_free,
+};
+
 /*
- * The DMA API takes a page out of reach for a bug of the kernel. So import only
- * if an IOMMU translates, or all memory is in reach (and a bounce buffer too),
- * or the buffer is placed with this device in mind: allocated here, or late.
+ * Are buffers in reach whose exporter has not asked where this device reaches?
+ * They are if an IOMMU translates, or if the engine addresses all memory. It is
+ * asked before the import, for the DMA API takes a page that is out of reach for
+ * a bug of the kernel and warns.
  */
+static bool edu_reaches_memory(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return (domain && iommu_is_dma_domain(domain)) ||
+	       !dma_addressing_limited(dev);
+}
+
 static struct drm_gem_object *edu_import(struct drm_device *drm,
 					 struct dma_buf *dmabuf)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(drm->dev);
+	struct drm_gem_object *obj = ERR_PTR(-EIO);
+	int idx;
 
-	if (!(domain && iommu_is_dma_domain(domain)) &&
-	    dma_addressing_limited(drm->dev) && !dma_buf_is_late(dmabuf) &&
-	    dmabuf->owner != THIS_MODULE) {
-		drm_dbg_prime(drm, "memory out of reach and no IOMMU\n");
-		return ERR_PTR(-EIO);
+	/*
+	 * A buffer of this very device is the object again. One of another edu
+	 * device is foreign: it may lie behind that device's IOMMU.
+	 */
+	if (dmabuf->ops == &edu_dmabuf_ops) {
+		struct drm_gem_object *own = dmabuf->priv;
+
+		if (own->dev == drm) {
+			drm_gem_object_get(own);
+			return own;
+		}
 	}
-	return drm_gem_prime_import(drm, dmabuf);
+	if (!drm_dev_enter(drm, &idx))
+		return ERR_PTR(-ENODEV);
+	/* A late buffer is placed where all that have attached reach it. */
+	if (edu_reaches_memory(drm->dev) || dma_buf_is_late(dmabuf))
+		obj = drm_gem_prime_import(drm, dmabuf);
+	else
+		drm_dbg_prime(drm, "memory out of reach and no IOMMU\n");
+	drm_dev_exit(idx);
+	return obj;
 }
 
-/* The list is mapped for this device, and mapped until the object is freed. */
+/*
+ * The list is mapped for this device, until the object is freed. What the engine
+ * gets are its DMA addresses; where the pages lie is the exporter's business.
+ * The engine drops the upper bits of an address, so each one is checked. It
+ * takes segments of any length and at any boundary, or these would be checked
+ * here, too: against dma_get_max_seg_size() and dma_get_seg_boundary().
+ */
 static struct drm_gem_object *
 edu_import_sg_table(struct drm_device *drm, struct dma_buf_attachment *attach,
 		    struct sg_table *sgt)
 {
-	u64 length = 0, mask = dma_get_mask(drm->dev);
+	u64 mask = min_not_zero(dma_get_mask(drm->dev), drm->dev->bus_dma_limit);
+	u64 length = 0, last;
 	struct scatterlist *sg;
 	struct edu_bo *bo;
 	unsigned int i;
 
-	/* The engine drops the upper bits of an address; better be sure. */
 	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if (sg_dma_address(sg) + sg_dma_len(sg) - 1 > mask)
+		if (!sg_dma_len(sg))
+			return ERR_PTR(-EINVAL);
+		last = sg_dma_address(sg) + sg_dma_len(sg) - 1;
+		if (last > mask || last < sg_dma_address(sg))
 			return ERR_PTR(-EIO);
 		length += sg_dma_len(sg);
 	}
 	if (length < attach->dmabuf->size)
 		return ERR_PTR(-EINVAL);
 
-	bo = edu_bo_init(drm, attach->dmabuf->size);
+	bo = edu_bo_init(drm, attach->dmabuf->size, &edu_import_funcs);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 	bo->sgt = sgt;
@@ -250,38 +444,38 @@ static dma_addr_t edu_address(struct drm_gem_object *obj, u64 offset, u32 *count
 }
 
 /*
- * Objects stay mapped for long, so what is copied changes hands each time: where
- * there are bounce buffers, this is what moves the bytes. Not more than what is
- * copied, since the processor may be writing beside it.
+ * Copy as much as the buffer of the engine takes. Objects stay mapped for long,
+ * so these bytes change hands each time: where there are bounce buffers, this is
+ * what moves the bytes. Not more than these bytes, since the processor may be
+ * writing beside them.
  */
-static int edu_copy(struct edu_job *job)
+static int edu_copy_piece(struct edu_job *job)
 {
 	struct drm_prime_edu_copy *args = &job->args;
 	struct edu_device *edu = job->edu;
 	struct device *dev = edu->drm.dev;
 	dma_addr_t src, dst;
 	u32 count;
-	u64 done;
+	int ret;
 
-	for (done = 0; done < args->size; done += count) {
-		count = min_t(u64, args->size - done, EDU_TRANSFER_SIZE);
-		src = edu_address(job->objs[0], args->src_offset + done, &count);
-		dst = edu_address(job->objs[1], args->dst_offset + done, &count);
+	count = min_t(u64, args->size - job->done, EDU_TRANSFER_SIZE);
+	src = edu_address(job->objs[0], args->src_offset + job->done, &count);
+	dst = edu_address(job->objs[1], args->dst_offset + job->done, &count);
 
-		dma_sync_single_for_device(dev, src, count, DMA_TO_DEVICE);
-		if (edu_transfer(edu, src, EDU_BUFFER, count, 0))
-			return -ETIMEDOUT;
-		dma_sync_single_for_cpu(dev, src, count, DMA_TO_DEVICE);
+	dma_sync_single_for_device(dev, src, count, DMA_TO_DEVICE);
+	ret = edu_transfer(edu, src, EDU_BUFFER, count, 0);
+	dma_sync_single_for_cpu(dev, src, count, DMA_TO_DEVICE);
+	if (ret)
+		return ret;
 
-		dma_sync_single_for_device(dev, dst, count, DMA_FROM_DEVICE);
-		if (edu_transfer(edu, EDU_BUFFER, dst, count, EDU_DMA_TO_MEMORY))
-			return -ETIMEDOUT;
-		dma_sync_single_for_cpu(dev, dst, count, DMA_FROM_DEVICE);
-	}
-	return 0;
+	dma_sync_single_for_device(dev, dst, count, DMA_FROM_DEVICE);
+	ret = edu_transfer(edu, EDU_BUFFER, dst, count, EDU_DMA_TO_MEMORY);
+	dma_sync_single_for_cpu(dev, dst, count, DMA_FROM_DEVICE);
+	job->done += count;
+	return ret;
 }
 
-/* --- fences --- */
+/* --- jobs --- */
 static const char *edu_fence_name(struct dma_fence *fence)
 {
 	return "prime_edu";
@@ -292,66 +486,212 @@ static const struct dma_fence_ops edu_fence_ops = {
 	.get_timeline_name = edu_fence_name,
 };
 
-static void edu_job_run(struct work_struct *work)
+static void edu_client_put(struct edu_client *client)
 {
-	struct edu_job *job = container_of(work, struct edu_job, work);
-	bool cookie;
-	int i, ret = 0;
+	if (refcount_dec_and_test(&client->refs))
+		kfree(client);
+}
 
-	for (i = 0; i < ARRAY_SIZE(job->after); i++) {
-		if (job->after[i] &&
-		    !dma_fence_wait_timeout(job->after[i], false,
-					    EDU_FENCE_TIMEOUT))
-			ret = -ETIMEDOUT;
-		dma_fence_put(job->after[i]);
+/* Count one more job, unless the client has too many. */
+static int edu_client_get(struct edu_client *client)
+{
+	refcount_inc(&client->refs);
+	if (refcount_read(&client->refs) <= 1 + PRIME_EDU_MAX_JOBS)
+		return 0;
+	edu_client_put(client);
+	return -EBUSY;
+}
+
+/* Give back what the job holds. */
+static void edu_job_release(struct edu_job *job)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(job->objs); i++) {
+		dma_fence_put(job->waits[i].fence);
+		drm_gem_object_put(job->objs[i]);
 	}
+}
 
-	/* Others wait for this fence: nothing below may wait for memory. */
-	cookie = dma_fence_begin_signalling();
-	if (!ret)
-		ret = edu_copy(job);
-	if (ret)
-		dma_fence_set_error(&job->fence, ret);
-	dma_fence_signal(&job->fence);
-	dma_fence_end_signalling(cookie);
+/*
+ * In a queue of its own: the end of an imported object takes the reservation
+ * object of its buffer, and whoever has that locked may be waiting for the fence
+ * of another job.
+ */
+static void edu_job_clean(struct work_struct *work)
+{
+	struct edu_job *job = container_of(work, struct edu_job, clean);
 
-	drm_gem_object_put(job->objs[0]);
-	drm_gem_object_put(job->objs[1]);
+	edu_job_release(job);
 	dma_fence_put(&job->fence);
 }
 
-/* --- submit --- */
-/* With the reservation objects locked: collect fences, leave ours, queue. */
-static int edu_job_queue(struct edu_job *job)
+static void edu_job_end(struct edu_job *job, int error)
 {
-	struct dma_resv *src = job->objs[0]->resv, *dst = job->objs[1]->resv;
+	struct edu_device *edu = job->edu;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(job->waits); i++)
+		if (job->waits[i].fence)
+			dma_fence_remove_callback(job->waits[i].fence,
+						  &job->waits[i].cb);
+	spin_lock(&edu->lock);
+	list_del(&job->node);
+	spin_unlock(&edu->lock);
+	/* Nobody queues the job any more, but it may have been queued again. */
+	cancel_delayed_work(&job->work);
+
+	/* Before the fence: a client that has seen it may queue the next job. */
+	edu_client_put(job->client);
+	if (error)
+		dma_fence_set_error(&job->fence, error);
+	dma_fence_signal(&job->fence);
+	queue_work(edu->cleaner, &job->clean);
+}
+
+/* Is a fence of another driver among those that the job still waits for? */
+static bool edu_job_waits_for_others(struct edu_job *job)
+{
+	struct dma_fence_unwrap iter;
+	struct dma_fence *fence;
+	bool others = false;
+	int i;
+
+	/* The iterator holds a reference, which a return in the loop would leak. */
+	for (i = 0; i < ARRAY_SIZE(job->waits); i++)
+		dma_fence_unwrap_for_each(fence, &iter, job->waits[i].fence)
+			others |= fence->ops != &edu_fence_ops &&
+				  !dma_fence_is_signaled(fence);
+	return others;
+}
+
+/*
+ * The job has waited for EDU_FENCE_TIMEOUT. It goes on waiting for fences of this
+ * driver: these signal. If it gives up, edu_job_ready() must not queue it later.
+ */
+static int edu_job_give_up(struct edu_job *job)
+{
+	if (edu_job_waits_for_others(job) &&
+	    atomic_add_unless(&job->waiting, EDU_GIVEN_UP, 0))
+		return -ETIMEDOUT;
+	return -EINPROGRESS;
+}
+
+/*
+ * Gives -EINPROGRESS when the job has not ended: its work will run again. A job
+ * that has more to copy goes to the end of the queue, so that a long copy does
+ * not hold up a short one of another client.
+ */
+static int edu_job_turn(struct edu_job *job)
+{
 	int ret;
 
+	if (atomic_read(&job->waiting))
+		return edu_job_give_up(job);
+	ret = edu_copy_piece(job);
+	if (ret || job->done == job->args.size)
+		return ret;
+	queue_delayed_work(job->edu->engine, &job->work, 0);
+	return -EINPROGRESS;
+}
+
+static void edu_job_run(struct work_struct *work)
+{
+	struct edu_job *job = container_of(to_delayed_work(work), struct edu_job,
+					   work);
+	int idx, ret = -ENODEV;
+	bool cookie;
+
+	/*
+	 * Others wait for this fence. lockdep checks that nothing up to the end
+	 * waits for memory or for a reservation object.
+	 */
+	cookie = dma_fence_begin_signalling();
+	if (drm_dev_enter(&job->edu->drm, &idx)) {
+		ret = edu_job_turn(job);
+		drm_dev_exit(idx);
+	}
+	if (ret != -EINPROGRESS)
+		edu_job_end(job, ret);
+	dma_fence_end_signalling(cookie);
+}
+
+/* --- submit --- */
+/* One fence less to wait for; after the last one it is the engine's turn. */
+static void edu_job_ready(struct edu_job *job)
+{
+	if (atomic_dec_and_test(&job->waiting))
+		mod_delayed_work(job->edu->engine, &job->work, 0);
+}
+
+/* A callback: the lock of the fence is held, perhaps in an interrupt. */
+static void edu_wait_over(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	edu_job_ready(container_of(cb, struct edu_wait, cb)->job);
+}
+
+/*
+ * From here on the job ends, whatever happens. It waits by callbacks and takes
+ * no place in the queue of the engine meanwhile: a fence that one client waits
+ * for is no hindrance to another.
+ */
+static void edu_job_start(struct edu_job *job)
+{
+	struct edu_device *edu = job->edu;
+	struct edu_wait *wait;
+	int i;
+
+	spin_lock(&edu->lock);
+	list_add_tail(&job->node, &edu->jobs);
+	spin_unlock(&edu->lock);
+
+	/* The 1 keeps the job from starting before all callbacks are there. */
+	atomic_set(&job->waiting, 1 + ARRAY_SIZE(job->waits));
+	for (i = 0; i < ARRAY_SIZE(job->waits); i++) {
+		wait = &job->waits[i];
+		wait->job = job;
+		/* An error says that it has signalled already. */
+		if (!wait->fence ||
+		    dma_fence_add_callback(wait->fence, &wait->cb, edu_wait_over))
+			atomic_dec(&job->waiting);
+	}
+	queue_delayed_work(edu->engine, &job->work, EDU_FENCE_TIMEOUT);
+	edu_job_ready(job);
+}
+
+/* With the reservation objects locked: collect fences, start, leave our fence. */
+static int edu_job_queue(struct edu_job *job, struct drm_gem_object **objs)
+{
+	struct dma_resv *src = objs[0]->resv, *dst = objs[1]->resv;
+	int ret = 0;
+
 	/* A reader waits for writers, a writer for everybody. */
-	if (src != dst) {
+	if (src != dst)
 		ret = dma_resv_reserve_fences(src, 1) ?:
 		      dma_resv_get_singleton(src, dma_resv_usage_rw(false),
-					     &job->after[0]);
-		if (ret)
-			return ret;
-	}
-	ret = dma_resv_reserve_fences(dst, 1) ?:
-	      dma_resv_get_singleton(dst, dma_resv_usage_rw(true),
-				     &job->after[1]);
-	if (ret) {
-		dma_fence_put(job->after[0]);
+					     &job->waits[0].fence);
+	if (!ret)
+		ret = dma_resv_reserve_fences(dst, 1) ?:
+		      dma_resv_get_singleton(dst, dma_resv_usage_rw(true),
+					     &job->waits[1].fence);
+	if (!ret)
+		ret = edu_client_get(job->client);
+	if (ret)
 		return ret;
-	}
 
-	/* Nothing fails from here on: a fence that is shown will signal. */
-	dma_fence_init(&job->fence, &edu_fence_ops, &job->lock,
+	drm_gem_object_get(objs[0]);
+	drm_gem_object_get(objs[1]);
+	memcpy(job->objs, objs, sizeof(job->objs));
+	dma_fence_init(&job->fence, &edu_fence_ops, &job->fence_lock,
 		       dma_fence_context_alloc(1), 1);
+	/* The job may be over before its fence has been added below. */
+	dma_fence_get(&job->fence);
+	/* Started first: only a fence that is sure to signal is shown to others. */
+	edu_job_start(job);
 	if (src != dst)
 		dma_resv_add_fence(src, &job->fence, DMA_RESV_USAGE_READ);
 	dma_resv_add_fence(dst, &job->fence, DMA_RESV_USAGE_WRITE);
-	drm_gem_object_get(job->objs[0]);
-	drm_gem_object_get(job->objs[1]);
-	queue_work(job->edu->queue, &job->work);
+	dma_fence_put(&job->fence);
 	return 0;
 }
 
@@ -361,55 +701,74 @@ static bool edu_range_valid(struct drm_gem_object *obj, u64 offset, u64 size)
 	return size && size <= obj->size && offset <= obj->size - size;
 }
 
-static int edu_ioctl_copy(struct drm_device *drm, void *data,
-			  struct drm_file *file)
+static int edu_copy_check(const struct drm_prime_edu_copy *args,
+			  struct drm_gem_object *src, struct drm_gem_object *dst)
 {
-	struct drm_prime_edu_copy *args = data;
 	u64 from = args->src_offset, to = args->dst_offset, size = args->size;
-	struct drm_gem_object *objs[2] = {};
-	struct ww_acquire_ctx ctx;
-	struct edu_job *job;
-	int idx, count, ret;
 
-	if (args->flags || args->pad)
+	if (!src || !dst)
+		return -ENOENT;
+	if (!edu_range_valid(src, from, size) || !edu_range_valid(dst, to, size) ||
+	    (src == dst && from < to + size && to < from + size))
 		return -EINVAL;
-	if (!drm_dev_enter(drm, &idx))
-		return -ENODEV;
-	ret = -ENOMEM;
-	job = kzalloc(sizeof(*job), GFP_KERNEL);
-	if (!job)
-		goto exit;
-	ret = -ENOENT;
-	objs[0] = drm_gem_object_lookup(file, args->src_handle);
-	objs[1] = drm_gem_object_lookup(file, args->dst_handle);
-	if (!objs[0] || !objs[1])
-		goto put;
-	ret = -EINVAL;
-	if (!edu_range_valid(objs[0], from, size) ||
-	    !edu_range_valid(objs[1], to, size) ||
-	    (objs[0] == objs[1] && from < to + size && to < from + size))
-		goto put;
+	/* Who waits for the fence must not wait for hours. */
+	return size > PRIME_EDU_MAX_COPY ? -E2BIG : 0;
+}
 
-	job->args = *args;
-	memcpy(job->objs, objs, sizeof(objs));
-	job->edu = container_of(drm, struct edu_device, drm);
-	spin_lock_init(&job->lock);
-	INIT_WORK(&job->work, edu_job_run);
+/* The caller holds @objs: after the start the job may let go of them at any time. */
+static int edu_job_submit(struct edu_job *job, struct drm_gem_object **objs)
+{
+	struct ww_acquire_ctx ctx;
+	int count, ret;
 
+	ret = edu_copy_check(&job->args, objs[0], objs[1]);
+	if (ret)
+		return ret;
 	/* Both at once, in whatever order others take them; or the one. */
 	count = objs[0]->resv == objs[1]->resv ? 1 : 2;
 	ret = drm_gem_lock_reservations(objs, count, &ctx);
 	if (ret)
-		goto put;
-	ret = edu_job_queue(job);
+		return ret;
+	ret = edu_job_queue(job, objs);
 	drm_gem_unlock_reservations(objs, count, &ctx);
-put:
+	return ret;
+}
+
+static int edu_ioctl_copy(struct drm_device *drm, void *data,
+			  struct drm_file *file)
+{
+	struct drm_prime_edu_copy *args = data;
+	struct drm_gem_object *objs[2];
+	struct edu_job *job;
+	int idx, ret;
+
+	if (args->flags || args->pad)
+		return -EINVAL;
+	/* There may be many clients. Each pays for the memory of its jobs. */
+	job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
+	if (!job)
+		return -ENOMEM;
+	job->args = *args;
+	job->edu = to_edu_device(drm);
+	job->client = file->driver_priv;
+	spin_lock_init(&job->fence_lock);
+	INIT_DELAYED_WORK(&job->work, edu_job_run);
+	INIT_WORK(&job->clean, edu_job_clean);
+	objs[0] = drm_gem_object_lookup(file, args->src_handle);
+	objs[1] = drm_gem_object_lookup(file, args->dst_handle);
+
+	/* edu_remove() ends all jobs, and there is none after it. */
+	ret = -ENODEV;
+	if (drm_dev_enter(drm, &idx)) {
+		ret = edu_job_submit(job, objs);
+		drm_dev_exit(idx);
+	}
 	drm_gem_object_put(objs[0]);
 	drm_gem_object_put(objs[1]);
-	if (ret)
-		kfree(job);	/* else it belongs to the queue */
-exit:
-	drm_dev_exit(idx);
+	if (ret) {
+		edu_job_release(job);
+		kfree(job);
+	}
 	return ret;
 }
 
@@ -418,10 +777,28 @@ static const struct drm_ioctl_desc edu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(PRIME_EDU_COPY, edu_ioctl_copy, DRM_RENDER_ALLOW),
 };
 
+static int edu_open(struct drm_device *drm, struct drm_file *file)
+{
+	struct edu_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
+
+	if (!client)
+		return -ENOMEM;
+	refcount_set(&client->refs, 1);
+	file->driver_priv = client;
+	return 0;
+}
+
+static void edu_postclose(struct drm_device *drm, struct drm_file *file)
+{
+	edu_client_put(file->driver_priv);
+}
+
 DEFINE_DRM_GEM_FOPS(edu_fops);
 
 static const struct drm_driver edu_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER,
+	.open = edu_open,
+	.postclose = edu_postclose,
 	.dumb_create = edu_dumb_create,
 	.gem_prime_import = edu_import,
 	.gem_prime_import_sg_table = edu_import_sg_table,
@@ -430,55 +807,79 @@ static const struct drm_driver edu_driver = {
 	.fops = &edu_fops,
 	.name = "prime_edu",
 	.desc = "PRIME sample driver for QEMU's edu device",
-	.date = "20261122",
+	.date = "20261128",
 	.major = PRIME_EDU_MAJOR,
 	.minor = PRIME_EDU_MINOR,
 };
 
-static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+static int edu_init_hardware(struct edu_device *edu, struct pci_dev *pdev)
 {
 	struct device *dev = &pdev->dev;
-	struct edu_device *edu;
 	int ret;
 
-	edu = devm_drm_dev_alloc(dev, &edu_driver, struct edu_device, drm);
-	if (IS_ERR(edu))
-		return PTR_ERR(edu);
-	pci_set_drvdata(pdev, edu);
-	init_completion(&edu->dma_done);
 	/* What the engine can't address, the DMA API translates or bounces. */
 	ret = pcim_enable_device(pdev) ?:
 	      dma_set_mask_and_coherent(dev, DMA_BIT_MASK(EDU_DMA_BITS));
 	if (ret)
 		return ret;
+	dma_set_max_seg_size(dev, UINT_MAX);
 	edu->regs = pcim_iomap_region(pdev, 0, "prime_edu");
 	if (IS_ERR(edu->regs))
 		return PTR_ERR(edu->regs);
-	dma_set_max_seg_size(dev, UINT_MAX);
 	pci_set_master(pdev);
 	ret = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSI);
 	if (ret < 0)
 		return ret;
-	ret = devm_request_irq(dev, pci_irq_vector(pdev, 0), edu_irq, 0,
-			       "prime_edu", edu);
+	return devm_request_irq(dev, pci_irq_vector(pdev, 0), edu_irq, 0,
+				"prime_edu", edu);
+}
+
+static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct edu_device *edu;
+	int ret;
+
+	edu = devm_drm_dev_alloc(&pdev->dev, &edu_driver, struct edu_device, drm);
+	if (IS_ERR(edu))
+		return PTR_ERR(edu);
+	pci_set_drvdata(pdev, edu);
+	init_completion(&edu->dma_done);
+	spin_lock_init(&edu->lock);
+	INIT_LIST_HEAD(&edu->jobs);
+	ret = edu_init_hardware(edu, pdev);
 	if (ret)
 		return ret;
 
-	edu->queue = alloc_ordered_workqueue("prime_edu", WQ_MEM_RECLAIM);
-	if (!edu->queue)
+	/* Memory may be reclaimed only after a fence has signalled. */
+	edu->engine = alloc_ordered_workqueue("prime_edu", WQ_MEM_RECLAIM);
+	if (!edu->engine)
 		return -ENOMEM;
-	ret = drm_dev_register(&edu->drm, 0);
-	if (ret)
-		destroy_workqueue(edu->queue);
+	edu->cleaner = alloc_workqueue("prime_edu_clean", WQ_UNBOUND, 0);
+	ret = edu->cleaner ? drm_dev_register(&edu->drm, 0) : -ENOMEM;
+	if (!ret)
+		return 0;
+	if (edu->cleaner)
+		destroy_workqueue(edu->cleaner);
+	destroy_workqueue(edu->engine);
 	return ret;
 }
 
 static void edu_remove(struct pci_dev *pdev)
 {
 	struct edu_device *edu = pci_get_drvdata(pdev);
+	struct edu_job *job;
 
-	drm_dev_unplug(&edu->drm);	/* no new job from here on */
-	destroy_workqueue(edu->queue);	/* ends those that are queued */
+	/* No new job from here on, and nobody touches the registers. */
+	drm_dev_unplug(&edu->drm);
+	/* Each job that runs now ends with ENODEV; so let all of them run. */
+	spin_lock(&edu->lock);
+	list_for_each_entry(job, &edu->jobs, node)
+		mod_delayed_work(edu->engine, &job->work, 0);
+	spin_unlock(&edu->lock);
+	/* While a queue is destroyed, a fence that signals may not add to it. */
+	flush_workqueue(edu->engine);
+	destroy_workqueue(edu->engine);
+	destroy_workqueue(edu->cleaner);
 }
 
 static const struct pci_device_id edu_ids[] = {
@@ -495,5 +896,6 @@ static struct pci_driver edu_pci_driver = {
 };
 module_pci_driver(edu_pci_driver);
 
+MODULE_IMPORT_NS(DMA_BUF);
 MODULE_DESCRIPTION("PRIME sample driver for QEMU's edu device");
 MODULE_LICENSE("GPL");
