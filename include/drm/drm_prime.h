@@ -30,9 +30,9 @@ enum dma_data_direction;
  */
 struct drm_prime_file_private {
 /* private: */
-	struct mutex lock;	/* protects both trees and their entries */
-	struct rb_root dmabufs;	/* entries by dma-buf, oldest handle first */
-	struct rb_root handles;	/* the same entries by handle */
+	struct mutex lock;	/* protects the table */
+	struct rb_root dmabufs;	/* the place of the table */
+	struct rb_root handles;	/* likewise */
 };
 
 /* gem/handle.c: handles and file descriptors */

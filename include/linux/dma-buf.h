@@ -173,7 +173,10 @@ struct dma_buf {
 	/** @size: in bytes; never changes. */
 	size_t size;
 
-	/** @file: carries the references; never changes. */
+	/**
+	 * @file: carries the references. When the last one is gone it becomes
+	 * a file that has no references, of which nobody can get one.
+	 */
 	struct file *file;
 
 	/**

@@ -10,12 +10,12 @@
  * @dir: DMA_FROM_DEVICE to read, DMA_TO_DEVICE to write, DMA_BIDIRECTIONAL for
  *	both
  *
- * First waits for the fences that @dir has to wait for, then has the exporter
- * make the memory coherent: caches cleaned while a device still writes would
- * have to be cleaned again. A move of the storage that the exporter queued for
- * that is waited for as well. On success the access ends with
- * dma_buf_end_cpu_access() of the same direction. After a failure, a signal
- * included, no access is left begun and no end is due.
+ * First waits for the fences that @dir has to wait for. Then has the exporter
+ * make the memory coherent, which would be too early while a device still
+ * writes. Last waits for a move of the storage that the exporter may have queued
+ * for that. On success the access ends with dma_buf_end_cpu_access() of the same
+ * direction. After a failure, a signal included, the access has not begun, and
+ * the caller must not end it.
  *
  * Context: may sleep; reservation object not held, an exporter may take it.
  *

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What user space does with a dma-buf file: ioctls, the name, seeking for the
- * size, fdinfo. Longer stories have files of their own and are called from
- * here: CPU access and mmap, poll, sync_file.
+ * size, fdinfo. CPU access and mmap, poll and sync_file have files of their own
+ * and are called from here.
  */
 #include <linux/compat.h>
 #include <linux/uaccess.h>
@@ -12,7 +12,7 @@
 const struct dma_buf_negotiate_ops *dma_buf_negotiate_ops __ro_after_init;
 
 /*
- * The last reference is gone: nobody can find the buffer any more. Its memory
+ * The last reference is gone, and nobody can get another one. The buffer's memory
  * goes with the dentry, see "DOC: lifetime".
  */
 static int dma_buf_release(struct inode *inode, struct file *file)

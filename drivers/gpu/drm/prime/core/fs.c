@@ -66,12 +66,8 @@ struct file *dma_buf_file_create(size_t size, int flags,
 
 	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf",
 				 flags & (O_ACCMODE | O_NONBLOCK), fops);
-	if (IS_ERR(file)) {
+	if (IS_ERR(file))
 		iput(inode);
-		return file;
-	}
-
-	file->f_mode |= FMODE_LSEEK;
 	return file;
 }
 

@@ -54,8 +54,8 @@ DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
  *	cmpxchg(), and freed by &dma_buf_negotiate_ops.free
  * @late: the storage is placed when it is first used; set by negotiate/ before
  *	anybody else has the buffer
- * @own_resv: reservation object of an exporter that brought none; not even
- *	allocated when it did
+ * @own_resv: reservation object of a buffer whose exporter brought none; there is
+ *	no memory for it otherwise
  *
  * The lock of core/list.c protects @node, @record, @key and the change of
  * &dma_buf.file.
@@ -99,9 +99,9 @@ struct dma_buf_attachment_object {
  *	&dma_buf_attachment_object.constraints, which the core frees
  * @admit: may it join? Called with the reservation object held
  * @ioctl: an ioctl of a dma-buf file that the core does not know
- * @free: the buffer, which nobody can find any more, has a negotiation
+ * @free: the buffer is about to be freed; frees &dma_buf_object.negotiation
  *
- * Each returns 0 or a negative errno.
+ * All but @free return 0 or a negative errno.
  */
 struct dma_buf_negotiate_ops {
 	int (*attach)(struct dma_buf_attachment *attach);
@@ -115,6 +115,9 @@ char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len);
 struct file *dma_buf_file_create(size_t size, int flags,
 				 const struct file_operations *fops);
 int dma_buf_fs_init(const struct dentry_operations *dops);
+
+/* core/object.c */
+void dma_buf_object_init(struct dma_buf_object *obj);
 
 /* core/file.c */
 extern const struct file_operations dma_buf_fops;

@@ -6,8 +6,9 @@
  * A buffer is on the list from export until its memory is freed, so whatever
  * holds memory is listed. A reader takes a reference to a buffer's dentry, which
  * keeps the buffer, and holds the list's lock for one step at a time only. It
- * takes no reservation object: nobody who exports, imports or maps waits for a
- * reader, and a reader does not wait for a driver.
+ * takes no reservation object. So nobody who exports, imports or maps waits for
+ * a reader, and a reader waits for nobody who holds a reservation object. If the
+ * reader's reference is the last one, the exporter's release runs in the reader.
  */
 #include <linux/hashtable.h>
 
@@ -15,7 +16,7 @@
 
 /*
  * Protects the list, the hash, and the moment when a buffer loses its file. The
- * lock of a dentry and a buffer's name_lock nest in it.
+ * lock of a dentry nests in it.
  */
 static DEFINE_SPINLOCK(dma_buf_list_lock);
 static LIST_HEAD(dma_buf_list);			/* &dma_buf_object.node */
@@ -30,7 +31,7 @@ static struct file dma_buf_no_file;
 void dma_buf_list_add(struct dma_buf_object *obj)
 {
 	guard(spinlock)(&dma_buf_list_lock);
-	list_add_tail(&obj->node, &dma_buf_list);
+	list_add(&obj->node, &dma_buf_list);
 }
 
 /* Called while the file ends; its memory is valid until this returns. */
@@ -56,8 +57,8 @@ void dma_buf_list_del(struct dma_buf_object *obj)
  * still has a file descriptor of it. The record ends with the buffer's file. A
  * second record of the same buffer changes nothing.
  *
- * Context: any but interrupts. Who records and looks for the same @key at the
- * same time serialises that.
+ * Context: any but interrupts. The caller holds a lock of its own against
+ * another thread that records a buffer for the same @key.
  */
 void dma_buf_record_add(struct dma_buf *dmabuf, const void *key)
 {
@@ -96,8 +97,10 @@ struct dma_buf *dma_buf_record_find(const void *key)
 EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, DMA_BUF);
 
 /*
- * The buffer behind @prev, or the first for NULL, with a reference to its
- * dentry. A buffer whose dentry can't be had any more is about to leave the list.
+ * The buffer behind @prev, or the first one if @prev is NULL, with a reference to
+ * its dentry. A dentry without references is about to go, and takes its buffer
+ * off the list before; nobody may bring it back. New buffers come in front, so a
+ * walk ends however many are exported meanwhile.
  */
 static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
 {
@@ -106,7 +109,7 @@ static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		if (lockref_get_not_dead(&obj->dentry->d_lockref))
+		if (lockref_get_not_zero(&obj->dentry->d_lockref))
 			return obj;
 	}
 
@@ -117,14 +120,20 @@ static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
 static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj)
 {
 	struct dma_buf *dmabuf = &obj->base;
-	struct file *file;
+	unsigned int flags;
+	fmode_t mode;
+	long count;
 
 	/* The file can't end while the list is locked. */
-	guard(spinlock)(&dma_buf_list_lock);
+	scoped_guard(spinlock, &dma_buf_list_lock) {
+		flags = dmabuf->file->f_flags;
+		mode = dmabuf->file->f_mode;
+		count = file_count(dmabuf->file);
+	}
+
 	guard(spinlock)(&dmabuf->name_lock);
-	file = dmabuf->file;
 	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08lu\t%s\n", dmabuf->size,
-		   file->f_flags, file->f_mode, file_count(file), dmabuf->exp_name,
+		   flags, mode, count, dmabuf->exp_name,
 		   d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
 }
 
@@ -134,20 +143,21 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 		[DMA_RESV_USAGE_KERNEL] = "kernel",
 		[DMA_RESV_USAGE_WRITE] = "write",
 		[DMA_RESV_USAGE_READ] = "read",
-		[DMA_RESV_USAGE_BOOKKEEP] = "bookkeep",
 	};
 	const size_t start = s->count;
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
-	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_READ);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		/* The fences have changed: what was printed is void. */
+		/* The fences have changed: take back what was printed. */
 		if (dma_resv_iter_is_restarted(&cursor))
 			s->count = start;
 		seq_printf(s, "\t%s fence:", usages[dma_resv_iter_usage(&cursor)]);
 		dma_fence_describe(fence, s);
 	}
+	if (dma_resv_iter_is_restarted(&cursor))
+		s->count = start;
 	dma_resv_iter_end(&cursor);
 }
 
@@ -184,7 +194,8 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 		dma_buf_describe_attachments(s, &obj->base);
 		bytes += obj->base.size;
 		count++;
-		next = dma_buf_list_next(obj);
+		/* seq_file starts anew with a larger buffer. */
+		next = seq_has_overflowed(s) ? NULL : dma_buf_list_next(obj);
 		/* May be the last reference, and end the buffer. */
 		dput(obj->dentry);
 		cond_resched();

@@ -14,13 +14,15 @@ static int __init dma_buf_lockdep_prime(void)
 {
 	struct dma_buf_object obj = { };
 
-	spin_lock_init(&obj.base.name_lock);
+	dma_buf_object_init(&obj);
 	dma_resv_init(&obj.own_resv);
 
 	dma_resv_lock(&obj.own_resv, NULL);
 	fs_reclaim_acquire(GFP_KERNEL);
 	spin_lock(&obj.base.name_lock);
 	spin_unlock(&obj.base.name_lock);
+	spin_lock_irq(&obj.base.poll.lock);
+	spin_unlock_irq(&obj.base.poll.lock);
 	dma_buf_list_add(&obj);
 	dma_buf_list_del(&obj);
 	fs_reclaim_release(GFP_KERNEL);

@@ -22,8 +22,9 @@ static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 
 /*
  * Importers have no business with the pages behind a scatter list. With
- * DMABUF_DEBUG the page pointers on loan are inverted, marks of chain and end
- * excepted, so that who looks at them finds out. Doing it twice undoes it.
+ * DMABUF_DEBUG the page pointers of a table are inverted while an importer has
+ * it, so that an importer that uses them finds out. The bits that mark chain and
+ * end stay. Doing it twice undoes it.
  */
 static void dma_buf_table_scramble(struct sg_table *sgt)
 {
@@ -46,6 +47,8 @@ static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach,
 					 bool may_wait)
 {
 	long ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (dma_buf_attachment_is_dynamic(attach))
 		return 0;
@@ -215,8 +218,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
  * then.
  *
  * It may still sleep: the exporter's pin and map_dma_buf run as ever, and
- * allocate, and may wait for what the core does not see. So it is no function
- * for atomic context, but for a thread that has better to do than wait for
+ * allocate, and may wait for things that the core knows nothing of. So this is no
+ * function for atomic context, but for a thread that has better to do than wait for
  * another one, such as a work item that tries again at the next frame.
  *
  * Context: may sleep, as said; tries the reservation object, so the caller
@@ -241,7 +244,7 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 	resv = attach->dmabuf->resv;
 	if (!dma_resv_trylock(resv))
 		return sgt;
-	/* Asked before too, so that nothing is moved to no avail. */
+	/* Asked before, too: no storage is moved for a map that would fail. */
 	if (attach->sgt || dma_buf_attachment_is_dynamic(attach) ||
 	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
 		sgt = dma_buf_map_locked(attach, dir, false);

@@ -37,10 +37,11 @@
  * When the last reference goes, the file ends. From then on nobody can get a
  * reference to the buffer any more, its poll watches have left their fences,
  * and &dma_buf.file leads to a file that has no references. The buffer itself
- * ends with its dentry, usually at once. A process that reads /proc/PID/maps,
- * or has the buffer open with O_PATH, holds the dentry without the file. That
- * long the buffer keeps its name, its memory and its line in bufinfo. Then
- * &dma_buf_ops.release runs, once, and the exporter's module is let go.
+ * ends with its dentry, usually at once. A process that looks at a link in
+ * /proc/PID/fd, reads bufinfo, or has the buffer open with O_PATH, holds the
+ * dentry without the file. That long the buffer keeps its name, its memory and
+ * its line in bufinfo. Then &dma_buf_ops.release runs, once, and the exporter's
+ * module is let go.
  */
 
 /**
@@ -94,7 +95,7 @@
  *
  * * The lock of core/list.c protects the list of all buffers, the records of
  *   exporters' objects and the change of &dma_buf.file. The lock of a dentry
- *   and the next one nest in it.
+ *   nests in it.
  * * &dma_buf.name_lock protects the name, and lets readers of accounts walk
  *   &dma_buf.attachments without the reservation object. Nothing nests in it.
  * * The lock of the &dma_buf.poll wait queue is also taken inside a fence's
@@ -168,10 +169,10 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 	owner = dmabuf->owner;
 	WARN_ON_ONCE(dmabuf->vmapping_counter);
 
+	dma_buf_stats_teardown(dmabuf);
 	dmabuf->ops->release(dmabuf);
 	WARN_ON_ONCE(!list_empty(&dmabuf->attachments));
 
-	dma_buf_stats_teardown(dmabuf);
 	dma_buf_list_del(to_dma_buf_object(dmabuf));
 	dma_buf_object_free(to_dma_buf_object(dmabuf));
 	module_put(owner);
@@ -181,6 +182,13 @@ static const struct dentry_operations dma_buf_dentry_ops = {
 	.d_dname = dma_buf_dentry_name,
 	.d_release = dma_buf_dentry_release,
 };
+
+void dma_buf_object_init(struct dma_buf_object *obj)
+{
+	spin_lock_init(&obj->base.name_lock);
+	INIT_LIST_HEAD(&obj->base.attachments);
+	dma_buf_poll_init(obj);
+}
 
 static struct dma_buf_object *
 dma_buf_object_alloc(const struct dma_buf_export_info *info)
@@ -204,14 +212,12 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 		dma_resv_init(&obj->own_resv);
 		dmabuf->resv = &obj->own_resv;
 	}
-	spin_lock_init(&dmabuf->name_lock);
-	INIT_LIST_HEAD(&dmabuf->attachments);
-	dma_buf_poll_init(obj);
+	dma_buf_object_init(obj);
 
 	return obj;
 }
 
-/* Storage that may move can't stay mapped behind its importers' backs. */
+/* A mapping can't be kept of storage that may move. */
 static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 {
 	const struct dma_buf_ops *ops = info->ops;
@@ -304,7 +310,7 @@ int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 {
 	int fd = -EINVAL;
 
-	if (dmabuf && dmabuf->file)
+	if (dmabuf && file_count(dmabuf->file))
 		fd = get_unused_fd_flags(flags);
 	if (fd >= 0)
 		fd_install(fd, dmabuf->file);
@@ -354,19 +360,15 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 static int __init dma_buf_init(void)
 {
-	int ret;
-
+	/* One byte more, so that no other object begins where own_resv would. */
 	dma_buf_cache = kmem_cache_create("dma_buf",
-					  offsetof(struct dma_buf_object, own_resv),
+					  offsetof(struct dma_buf_object, own_resv) + 1,
 					  0, SLAB_PANIC, NULL);
 	dma_buf_resv_cache = kmem_cache_create("dma_buf_resv",
 					       sizeof(struct dma_buf_object),
 					       0, SLAB_PANIC, NULL);
-	ret = dma_buf_init_sysfs_statistics();
-	if (ret)
-		return ret;
-
 	dma_buf_list_init();
-	return dma_buf_fs_init(&dma_buf_dentry_ops);
+	return dma_buf_init_sysfs_statistics() ?:
+	       dma_buf_fs_init(&dma_buf_dentry_ops);
 }
 subsys_initcall(dma_buf_init);

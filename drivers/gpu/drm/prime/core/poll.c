@@ -40,7 +40,7 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	wake_up_all_locked(poll);
 	spin_unlock_irqrestore(&poll->lock, flags);
 
-	/* The watch may be gone; the fence has whoever signals it. */
+	/* The watch may be gone by now. The caller still holds the fence. */
 	dma_fence_put(fence);
 }
 
@@ -60,7 +60,7 @@ static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
 	if (!dma_fence_add_callback(fence, &watch->cb, dma_buf_watch_fire))
 		return true;
 
-	/* Who found the watch taken meanwhile counts on being woken. */
+	/* A call that found the watch taken meanwhile relies on a wake-up. */
 	scoped_guard(spinlock_irq, &watch->poll->lock) {
 		*slot = NULL;
 		wake_up_all_locked(watch->poll);
@@ -98,7 +98,7 @@ static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 	struct dma_fence *fence;
 
-	/* Never on a fence: so it is with most buffers. */
+	/* Most buffers' watches were never on a fence. */
 	if (!watch->cb.func)
 		return;
 

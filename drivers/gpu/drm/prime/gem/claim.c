@@ -12,26 +12,31 @@
 #include "internal.h"
 
 /*
- * To lockdep a claim is a lock, which its thread holds while it imports: who
- * waits for a claim must hold nothing that an import may take.
+ * To lockdep a claim is a lock that its thread holds while it imports. A thread
+ * that waits for a claim must not hold a lock that an import may take.
  */
 #ifdef CONFIG_LOCKDEP
 static struct lockdep_map drm_prime_claim_map =
 	STATIC_LOCKDEP_MAP_INIT("drm_prime_claim", &drm_prime_claim_map);
 #endif
 
-/* Of any file: two threads of one file rarely want one buffer at a time. */
+/*
+ * One counter serves all files: it is rare that two threads of a file want the
+ * same buffer at the same time.
+ */
 static atomic_t drm_prime_claims_ended = ATOMIC_INIT(0);
 
 /*
- * Waits until some claim has ended, however it did. Drops the prime lock
- * meanwhile. Only a fatal signal ends the wait early: no program knows this
+ * Waits until some claim has ended, with or without success. Drops the prime
+ * lock meanwhile. Only a fatal signal ends the wait early: no program knows this
  * ioctl to be interrupted.
  */
 static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 {
 	const int seen = atomic_read(&drm_prime_claims_ended);
 	int ret;
+
+	lockdep_assert_held(&table->lock);
 
 	mutex_unlock(&table->lock);
 
@@ -91,7 +96,10 @@ int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
 	return ret;
 }
 
-/* Ends a claim: with the handle that the buffer got and still has, or with 0. */
+/*
+ * Ends a claim. @handle is the handle that the import made, or 0 if it made none
+ * or another thread has closed it already.
+ */
 void drm_prime_claim_end_locked(struct drm_prime_table *table,
 				struct drm_prime_entry *claim, u32 handle)
 {
@@ -103,7 +111,8 @@ void drm_prime_claim_end_locked(struct drm_prime_table *table,
 	else
 		drm_prime_entry_unlink_locked(table, claim);
 
-	atomic_inc(&drm_prime_claims_ended);
+	/* A full barrier, for the waiter that queues itself and then looks. */
+	atomic_inc_return(&drm_prime_claims_ended);
 	wake_up_var(&drm_prime_claims_ended);
 	lock_map_release(&drm_prime_claim_map);
 }

@@ -107,9 +107,9 @@ struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 
 /*
  * The buffer of an object, with a reference: the one it was imported from, the
- * one it was exported as and that anybody still has, or a new one. Returns
- * -ENOENT for an object without handles, whose buffer nobody would let go; or
- * the error of the driver's export.
+ * one it was exported as if somebody still has that, or a new one. Returns
+ * -ENOENT for an object without handles, since closing the last handle is what
+ * makes an object let go of its buffer; or the error of the driver's export.
  */
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 {

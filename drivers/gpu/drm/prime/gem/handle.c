@@ -140,7 +140,7 @@ static int drm_prime_handle_create(struct drm_device *dev,
 				   struct dma_buf *dmabuf, u32 *handle)
 {
 	mutex_lock(&dev->object_name_lock);
-	/* A last handle may have been closed since, and taken it along. */
+	/* The object forgets its buffer when its last handle is closed. */
 	if (!obj->dma_buf) {
 		get_dma_buf(dmabuf);
 		obj->dma_buf = dmabuf;
@@ -151,10 +151,12 @@ static int drm_prime_handle_create(struct drm_device *dev,
 }
 
 /*
- * Imports a buffer that this thread has claimed, and ends the claim. Others may
- * close the new handle before it is in the table, even use its number again.
- * They want the prime lock after they took the handle away, so that one which
- * is still the object's here stays until it is entered.
+ * Imports a buffer that this thread has claimed, and ends the claim.
+ *
+ * As soon as the handle exists, another thread can close it, and its number can
+ * be used again. Closing takes the handle away first and the prime lock then. So
+ * a handle that leads to the object while the prime lock is held here does not go
+ * before it is in the table.
  */
 static int drm_prime_handle_import_claimed(struct drm_device *dev,
 					   struct drm_file *file_priv,

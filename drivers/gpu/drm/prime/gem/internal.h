@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The GEM side's private surface. The core is reached through
- * <linux/dma-buf.h> and the records of core/internal.h, the rest of DRM through
- * this file.
+ * <linux/dma-buf.h> and core/record.h, the rest of DRM through this file.
  */
 #ifndef GEM_PRIME_INTERNAL_H
 #define GEM_PRIME_INTERNAL_H
@@ -49,9 +48,9 @@ struct drm_prime_entry {
 /**
  * struct drm_prime_table - what a &struct drm_prime_file_private really holds
  * @lock: &drm_prime_file_private.lock, which protects the rest
- * @buckets: 1 << @bits of &drm_prime_entry.by_handle, then as many of
+ * @buckets: heads of &drm_prime_entry.by_handle, then as many heads of
  *	&drm_prime_entry.by_buffer; NULL until the file has an entry
- * @bits: see there
+ * @bits: log2 of how many heads there are of each
  * @used: entries in the table
  *
  * The public struct is frozen. It has two trees, which nobody else looks at.
@@ -59,8 +58,8 @@ struct drm_prime_entry {
 struct drm_prime_table {
 	struct mutex lock;	/* of all of it */
 	struct hlist_head *buckets;
-	u32 bits;
-	u32 used;
+	u32 bits : 5;
+	u32 used : 27;
 };
 
 static_assert(sizeof(struct drm_prime_table) ==

@@ -98,7 +98,7 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table,
 		drm_prime_entry_set_handle_locked(table, entry, handle);
 }
 
-/* Once, for an entry without a handle. */
+/* For an entry that was linked without a handle. */
 void drm_prime_entry_set_handle_locked(struct drm_prime_table *table,
 				       struct drm_prime_entry *entry, u32 handle)
 {
