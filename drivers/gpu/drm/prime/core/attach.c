@@ -19,25 +19,7 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
 	return dma_buf_attachment_is_dynamic(attach) !=
 	       dma_buf_is_dynamic(attach->dmabuf) &&
-	       !dma_buf_object_is_late(attach->dmabuf);
-}
-
-/* Storage that is there already asks nobody's constraints. */
-static struct dma_buf_attachment_object *
-dma_buf_attachment_alloc(struct dma_buf *dmabuf, struct device *dev)
-{
-	struct dma_buf_attachment_object *obj = kzalloc(sizeof(*obj), GFP_KERNEL);
-
-	if (!obj || !dma_buf_object_is_late(dmabuf))
-		return obj;
-
-	obj->constraints = kmalloc(sizeof(*obj->constraints), GFP_KERNEL);
-	if (!obj->constraints) {
-		kfree(obj);
-		return NULL;
-	}
-	dma_buf_constraints_from_device(obj->constraints, dev);
-	return obj;
+	       !READ_ONCE(to_dma_buf_object(attach->dmabuf)->late);
 }
 
 static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
@@ -47,8 +29,8 @@ static int dma_buf_attachment_link(struct dma_buf_attachment *attach)
 	int ret = 0;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	if (dma_buf_object_is_late(dmabuf))
-		ret = dma_buf_negotiation_admit_locked(attach);
+	if (READ_ONCE(to_dma_buf_object(dmabuf)->late))
+		ret = dma_buf_negotiate_ops->admit(attach);
 	if (ret)
 		goto unlock;
 
@@ -160,7 +142,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 			return attach;
 	}
 
-	obj = dma_buf_attachment_alloc(dmabuf, dev);
+	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	attach = &obj->base;

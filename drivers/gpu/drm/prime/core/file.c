@@ -22,6 +22,8 @@ static int dma_buf_release(struct inode *inode, struct file *file)
 		return 0;
 
 	obj = to_dma_buf_object(file->private_data);
+	if (READ_ONCE(obj->negotiation))
+		dma_buf_negotiate_ops->close(&obj->base);
 	dma_buf_stats_del(obj);
 	dma_buf_list_del(obj);
 	dma_buf_poll_fini(obj);
@@ -118,7 +120,9 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
 		return dma_buf_sync_file_import(dmabuf, uarg);
 	default:
-		return dma_buf_negotiate_ioctl(dmabuf, cmd, uarg);
+		if (!dma_buf_negotiate_ops)
+			return -ENOTTY;
+		return dma_buf_negotiate_ops->ioctl(file, cmd, uarg);
 	}
 }
 

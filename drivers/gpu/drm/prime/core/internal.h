@@ -30,7 +30,6 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
-struct dma_buf_late;
 struct dma_buf_negotiation;
 
 /**
@@ -52,6 +51,7 @@ struct dma_buf_negotiation;
  * @cpu: whose lists the buffer is on; never changes
  * @stats_pending: @stats_node is in use, not @stats_dir; all three are
  *	protected by the locks of core/stats.c
+ * @late: the storage is placed late; set once, by negotiate/
  * @owns_resv: @own_resv is there and in use; never changes
  * @own_resv: reservation object of an exporter that brought none; not even
  *	allocated when it did
@@ -73,6 +73,7 @@ struct dma_buf_object {
 	unsigned int cpu;
 	bool has_kept;
 	bool stats_pending;
+	bool late;
 	bool owns_resv;
 	struct dma_resv own_resv;
 };
@@ -89,8 +90,6 @@ struct dma_buf_kept;
  * @base: what exporters and importers see. While it is kept,
  *	&dma_buf_attachment.node and &dma_buf_attachment.sgt change under
  *	dma_buf_kept_lock
- * @constraints: what the device of a buffer that is placed late needed when it
- *	attached, else NULL; never changes
  * @kept: what keeping it takes, from the first time on, else NULL; set under
  *	the reservation object
  * @may_keep: see dma_buf_allow_keep(); set by the exporter's attach or map
@@ -101,7 +100,6 @@ struct dma_buf_kept;
  */
 struct dma_buf_attachment_object {
 	struct dma_buf_attachment base;
-	struct dma_buf_constraints *constraints;
 	struct dma_buf_kept *kept;
 	bool may_keep;
 	bool was_kept;
@@ -115,26 +113,24 @@ struct dma_buf_attachment_object {
 static inline void
 dma_buf_attachment_free(struct dma_buf_attachment_object *obj)
 {
-	kfree(obj->constraints);
 	kfree(obj->kept);
 	kfree(obj);
 }
 
 /**
  * struct dma_buf_negotiate_ops - what the core asks of negotiate/
- * @attach: a device is about to attach to a buffer that is placed late, and the
- *	exporter has not been asked yet; may set
- *	&dma_buf_attachment_object.constraints, which the core frees
  * @admit: may it join? Called with the reservation object held
  * @ioctl: an ioctl of a dma-buf file that the core does not know
+ * @close: its file goes, so nobody can join any more; as @free, it is called
+ *	when the buffer has a negotiation
  * @free: the buffer, which nobody can find any more, has a negotiation
  *
  * Each returns 0 or a negative errno.
  */
 struct dma_buf_negotiate_ops {
-	int (*attach)(struct dma_buf_attachment *attach);
 	int (*admit)(struct dma_buf_attachment *attach);
 	long (*ioctl)(struct file *file, unsigned int cmd, void __user *uarg);
+	void (*close)(struct dma_buf *dmabuf);
 	void (*free)(struct dma_buf *dmabuf);
 };
 
@@ -173,9 +169,6 @@ void dma_buf_kept_move_locked(struct dma_buf *dmabuf);
 void dma_buf_kept_release(struct dma_buf *dmabuf);
 void dma_buf_keep_init(struct dentry *dir);
 
-/* negotiate/late_swap.c: the rest is in negotiate/internal.h */
-void dma_buf_late_swap_init(struct dentry *dir);
-
 /* core/cpu.c */
 bool dma_buf_range_fits(const struct dma_buf *dmabuf,
 			struct vm_area_struct *vma, unsigned long pgoff);
@@ -206,29 +199,6 @@ dma_buf_sync_file_import(struct dma_buf *dmabuf,
 	return -ENOTTY;
 }
 #endif
-
-/* negotiate/ioctl.c */
-/* dma_buf_is_late(), cheap for most buffers, about which nobody negotiates. */
-static inline bool dma_buf_object_is_late(struct dma_buf *dmabuf)
-{
-	return READ_ONCE(to_dma_buf_object(dmabuf)->negotiation) &&
-	       dma_buf_is_late(dmabuf);
-}
-
-int dma_buf_negotiation_start(struct dma_buf *dmabuf,
-			      const struct dma_buf_late_ops *ops,
-			      struct dma_buf_late *storage);
-struct dma_buf_late *dma_buf_late_of(struct dma_buf *dmabuf);
-int dma_buf_negotiation_admit_locked(struct dma_buf_attachment *attach);
-void dma_buf_negotiation_free(struct dma_buf *dmabuf);
-long dma_buf_negotiate_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
-			     void __user *uarg);
-
-/* negotiate/device.c: the majors whose files may load a module */
-#define DMA_BUF_MAJOR_V4L2	81
-#define DMA_BUF_MAJOR_DRM	226
-#define DMA_BUF_MAJOR_ACCEL	261
-struct device *dma_buf_device_get(int fd);
 
 /* core/list.c: the lists of all buffers */
 #if IS_ENABLED(CONFIG_DEBUG_FS)

@@ -12,7 +12,6 @@
 #include <linux/sched/mm.h>
 
 #include "internal.h"
-#include "../negotiate/internal.h"
 
 #if IS_ENABLED(CONFIG_LOCKDEP) && IS_ENABLED(CONFIG_DEBUG_FS)
 
@@ -28,8 +27,6 @@ static int __init dma_buf_lockdep_prime(void)
 	fs_reclaim_acquire(GFP_KERNEL);
 	spin_lock(&dma_buf_kept_lock);
 	spin_unlock(&dma_buf_kept_lock);
-	spin_lock(&dma_buf_late_lock);
-	spin_unlock(&dma_buf_late_lock);
 	fs_reclaim_release(GFP_KERNEL);
 	dma_resv_unlock(&resv);
 	mutex_unlock(list_lock);

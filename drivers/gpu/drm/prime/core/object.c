@@ -131,6 +131,8 @@
  * Arguments that no correct driver passes also leave one warning in the log.
  */
 
+const struct dma_buf_negotiate_ops *dma_buf_negotiate_ops;
+
 static struct vfsmount *dma_buf_mnt;
 /* Containers without and with a reservation object: kmalloc would round up. */
 static struct kmem_cache *dma_buf_cache;
@@ -198,7 +200,8 @@ static void dma_buf_object_free(struct dma_buf_object *obj)
 {
 	struct kmem_cache *cache = dma_buf_cache;
 
-	dma_buf_negotiation_free(&obj->base);
+	if (obj->negotiation)
+		dma_buf_negotiate_ops->free(&obj->base);
 	if (obj->owns_resv) {
 		dma_resv_fini(&obj->own_resv);
 		cache = dma_buf_resv_cache;
@@ -488,7 +491,6 @@ static int __init dma_buf_init(void)
 
 	debugfs = dma_buf_debugfs_init();
 	dma_buf_keep_init(debugfs);
-	dma_buf_late_swap_init(debugfs);
 	return 0;
 
 err_stats:
