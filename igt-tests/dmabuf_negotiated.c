@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/swap.h>
 #include <sys/wait.h>
 #include <linux/dma-buf-constraints.h>
 #include <libdrm/drm_mode.h>
@@ -88,10 +87,9 @@ static int add_device(int fd, int device)
 
 /* --- devices --- */
 
-/* The next program finds the importers as they were, and no swap. */
+/* The next program finds the importers as they were. */
 void prime_restore(void)
 {
-	swapoff("/dev/ram0");
 	for (unsigned int i = 0; i < 2; i++)
 		check_ok(mock_limits(mock_open(i), MOCK_NO_LIMITS));
 }
@@ -453,127 +451,6 @@ static void move_of_followers(void)
 	unmap_now(any, a);
 }
 
-/* --- given back --- */
-
-#define LATE "/sys/kernel/debug/dma_buf/late"
-
-/* Bytes of storage that are "in use", "idle" or "given back". */
-static uint64_t bytes_of(const char *state)
-{
-	char *text = read_text(LATE), *line;
-	unsigned long long bytes;
-
-	if (!text)
-		prime_skip(LATE " can't be read");
-	line = strstr(text, state);
-	check(line);
-	check_eq(sscanf(line + strlen(state), ": %*u buffers, %llu bytes", &bytes), 1);
-	free(text);
-	return bytes;
-}
-
-/* All that is idle, with swap or without. */
-static void give_back(void)
-{
-	put_text(LATE, "18446744073709551615");
-}
-
-/**
- * SUBTEST: given-back-and-whole
- * Description: Storage that is given back is no longer placed, says so, and the
- *  memory is free again; a mapping made before shows the same bytes, as does a
- *  device that joined meanwhile and sees low memory only.
- */
-static void given_back_and_whole(void)
-{
-	int fd = buffer(SIZE), low;
-	uint8_t *memory = map_dmabuf(fd, SIZE);
-	struct dma_buf_storage_info info;
-	uint32_t id;
-
-	for (int turn = 0; turn < 3; turn++) {
-		fill(memory, SIZE, turn);
-		check_eq(bytes_of("idle"), SIZE);
-		give_back();
-		info = storage(fd);
-		check_eq(info.flags, DMA_BUF_STORAGE_SWAPPED);
-		check_eq(info.segments, 0);
-		check_eq(info.size, SIZE);
-		check_eq(bytes_of("idle"), 0);
-		check_eq(bytes_of("given back"), SIZE);
-		check_eq(filled(memory, SIZE, turn), SIZE);
-		check(placed(fd));
-		check_eq(bytes_of("given back"), 0);
-	}
-
-	give_back();
-	low = importer_below(0, LOW);
-	id = map_now(low, fd);
-	check_eq(storage(fd).flags & DMA_BUF_STORAGE_SWAPPED, 0);
-	check_eq(bytes_of("in use"), SIZE);
-	check_below(low, id, LOW);
-	check_eq(seen(low, id, SIZE, 2), SIZE);
-	/* A device has it now. */
-	give_back();
-	check(placed(fd));
-	check_eq(filled(memory, SIZE, 2), SIZE);
-	unmap_now(low, id);
-	give_back();
-	check(!placed(fd));
-	unmap(memory, SIZE);
-	close(fd);
-	settle_buffers(0);
-	check_eq(bytes_of("given back"), 0);
-}
-
-/* Something to swap to, of @megabytes: a RAM disk. */
-static void need_swap(unsigned int megabytes)
-{
-	char command[160];
-
-	if (access("/proc/swaps", F_OK))
-		prime_skip("a kernel without swap (CONFIG_SWAP)");
-	/* prime_restore() takes it off. */
-	snprintf(command, sizeof(command),
-		 "{ modprobe brd rd_nr=1 rd_size=%u && mkswap /dev/ram0 && swapon /dev/ram0; } >/dev/null 2>&1",
-		 megabytes * 1024);
-	if (system(command))
-		prime_skip("no RAM disk to swap to (CONFIG_BLK_DEV_RAM)");
-}
-
-/**
- * SUBTEST: given-back-under-pressure
- * Description: Where there is swap, the kernel takes idle storage when it drops
- *  what it can, and leaves alone what a device has mapped. The content is whole
- *  in the end, for a mapping and for a device.
- */
-static void given_back_under_pressure(void)
-{
-	const size_t size = 16 << 20;
-	int fd[3], mock = importer_any(0);
-	uint32_t id;
-
-	need_swap(128);
-	for (int i = 0; i < 3; i++) {
-		fd[i] = buffer(size);
-		fill_dmabuf(fd[i], size, i);
-	}
-	id = map_now(mock, fd[0]);
-	put_text("/proc/sys/vm/drop_caches", "2");
-	for (int i = 0; i < 100 && bytes_of("given back") < 2 * size; i++)
-		usleep(100000);
-	check_eq(bytes_of("given back"), 2 * size);
-	check_eq(bytes_of("in use"), size);
-	check(placed(fd[0]) && !placed(fd[1]) && !placed(fd[2]));
-	check_eq(seen(mock, id, size, 0), size);
-	unmap_now(mock, id);
-
-	check_eq(filled_dmabuf(fd[1], size, 1), size);
-	id = map_now(mock, fd[2]);
-	check_eq(seen(mock, id, size, 2), size);
-	unmap_now(mock, id);
-}
-
 /* --- refusals --- */
 
 static void check_refusal(int fd, uint32_t field, uint64_t wanted, const char *device)
@@ -630,6 +507,23 @@ static void conflict_told_when_added(void)
 	check(!placed(fd));
 	id = map_now(any, fd);
 	unmap_now(any, id);
+}
+
+/**
+ * SUBTEST: read-only
+ * Description: A descriptor for reading may ask what the storage has to be, and
+ *  may not announce a device (EACCES): that says where the bytes have to lie.
+ */
+static void read_only(void)
+{
+	int from = heap(), mock = importer_any(0);
+	int fd = check_ok(heap_alloc(from, SIZE, O_RDONLY | O_CLOEXEC, 0));
+	struct dma_buf_constraints_info info = { };
+
+	check_error(add_device(fd, mock), EACCES);
+	check_ok(xioctl(fd, DMA_BUF_IOCTL_GET_CONSTRAINTS, &info));
+	check_eq(info.devices, 0);
+	check(!placed(fd));
 }
 
 /**
@@ -909,62 +803,54 @@ static void gem_moves(void)
 	check_eq(filled(of_drm, SIZE, 9), SIZE);
 }
 
-/**
- * SUBTEST: gem-bounces
- * Description: Where its exporter lets devices bounce (prime_late bounce=1), a
- *  device of 32 bits gets a copy of a buffer beyond 4 GiB that another device
- *  holds there: to read beside that one, to write only alone. The bytes go both
- *  ways.
- */
-static void gem_bounces(void)
+/* Is the page of memory mapped, without a look at it? */
+static bool is_present(const void *memory)
 {
-	int drm = open_driver("prime_late"), any = importer_any(0);
-	char *on = read_text("/sys/module/prime_late/parameters/bounce");
-	int fd, low = importer_below(1, 32);
-	uint8_t *bytes = malloc(SIZE);
-	uint64_t offset;
-	uint32_t a, b;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
 
-	check(bytes);
-	if (!on || on[0] != 'Y')
-		prime_skip("prime_late was loaded without bounce=1");
-	fd = late_buffer(drm, &offset);
-	fill_dmabuf(fd, SIZE, 1);
-	if (storage(fd).zone != DMA_BUF_ZONE_NORMAL)
-		prime_skip("no memory beyond 4 GiB");
-	a = check_ok(mock_attach(any, fd, 0));
-	check_ok(mock_map(any, a, PRIME_MOCK_TO_DEVICE));
-	check(storage(fd).flags & DMA_BUF_STORAGE_COHERENT);
+	check(fd >= 0);
+	check_eq(pread(fd, &entry, sizeof(entry),
+		       (uintptr_t)memory / PAGE * sizeof(entry)), sizeof(entry));
+	close(fd);
+	return entry >> 63;
+}
 
-	b = check_ok(mock_attach(low, fd, 0));
-	check_error(mock_map(low, b, PRIME_MOCK_BIDIRECTIONAL), EBUSY);
-	check_refusal(fd, DMA_BUF_FIELD_BOUNCE, 0, "prime_mock.1");
-	check_ok(mock_map(low, b, PRIME_MOCK_TO_DEVICE));
-	check(!(storage(fd).flags & DMA_BUF_STORAGE_COHERENT));
-	check_below(low, b, 32);
-	check_eq(seen(low, b, SIZE, 1), SIZE);
-	fill_dmabuf(fd, SIZE, 2);
-	check_eq(seen(low, b, SIZE, 2), SIZE);
-	check_eq(seen(any, a, SIZE, 2), SIZE);
-	check_ok(mock_step(low, b, PRIME_MOCK_UNMAP));
+/**
+ * SUBTEST: gem-moves-alone
+ * Description: A move takes down the mappings of its own object, and none of
+ *  another object that is mapped through the same DRM file.
+ */
+static void gem_moves_alone(void)
+{
+	int drm = open_driver("prime_late"), low = importer_below(0, LOW), fd[2];
+	uint8_t *memory[2];
+	uint32_t id;
 
-	/* It holds the place while the first one leaves. */
-	check_ok(mock_map(low, b, PRIME_MOCK_TO_DEVICE));
-	check_ok(mock_step(any, a, PRIME_MOCK_UNMAP));
-	check_error(mock_map(any, a, PRIME_MOCK_BIDIRECTIONAL), EBUSY);
-	check_ok(mock_map(any, a, PRIME_MOCK_TO_DEVICE));
-	check_eq(seen(any, a, SIZE, 2), SIZE);
-	unmap_now(low, b);
-	unmap_now(any, a);
+	for (int i = 0; i < 2; i++) {
+		struct drm_mode_create_dumb make = {
+			.width = 512, .height = 512, .bpp = 32,
+		};
+		struct drm_mode_map_dumb map = { };
 
-	/* Alone, storage moves to where the device reaches it. */
-	b = map_now(low, fd);
-	check(storage(fd).zone != DMA_BUF_ZONE_NORMAL);
-	fill(bytes, SIZE, 3);
-	check_ok(mock_write(low, b, 0, 0, bytes, SIZE));
-	check_eq(filled_dmabuf(fd, SIZE, 3), SIZE);
-	unmap_now(low, b);
-	free(bytes);
+		check_ok(xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &make));
+		map.handle = make.handle;
+		check_ok(xioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &map));
+		fd[i] = check_ok(gem_export(drm, make.handle,
+					    DRM_CLOEXEC | DRM_RDWR));
+		memory[i] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				 drm, map.offset);
+		check(memory[i] != MAP_FAILED);
+		memory[i][0] = 1;
+		check(is_present(memory[i]));
+	}
+	if (storage(fd[0]).zone == DMA_BUF_ZONE_DMA)
+		prime_skip("memory is low anyway");
+	id = map_now(low, fd[0]);
+	check(!is_present(memory[0]));
+	check(is_present(memory[1]));
+	check_eq(memory[0][0], 1);
+	unmap_now(low, id);
 }
 
 /* --- races --- */
@@ -1100,10 +986,9 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(announced),
 	SUBTEST(move_keeps_content),
 	SUBTEST(move_of_followers),
-	SUBTEST(given_back_and_whole),
-	SUBTEST(given_back_under_pressure),
 	SUBTEST(busy_while_mapped),
 	SUBTEST(conflict_told_when_added),
+	SUBTEST(read_only),
 	SUBTEST(sizes),
 	SUBTEST(private_mapping),
 	SUBTEST(charged_to_its_maker),
@@ -1111,7 +996,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(memory_comes_back),
 	SUBTEST(gem_placed_late),
 	SUBTEST(gem_moves),
-	SUBTEST(gem_bounces),
+	SUBTEST(gem_moves_alone),
 	SUBTEST(race_faults_imports_moves),
 	SUBTEST(killed_while_placing),
 };

@@ -144,7 +144,8 @@ static void faults(void)
 
 /**
  * SUBTEST: read-only
- * Description: A descriptor for reading may ask: the mode is about the data.
+ * Description: A descriptor for reading may ask; that the buffer can't be
+ *  negotiated comes first.
  */
 static void read_only(void)
 {

@@ -12,11 +12,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <drm.h>
 #include <linux/videodev2.h>
 
-enum { EXIT_REFUSED = 3, EXIT_NO_KERNEL = 4 };
+enum { EXIT_REFUSED = 3, EXIT_NO_KERNEL = 4, VIDEO_MAJOR = 81 };
 
 static const char usage[] =
 	"usage: prime-negotiate [options] [DEVICE...]\n"
@@ -38,9 +40,13 @@ struct options {
 	bool import, queue;
 };
 
-static bool is_video(const char *path)
+/* By the device's number: a node may have any name, /dev/v4l/by-id/... for one. */
+static bool is_video(int device)
 {
-	return strstr(path, "/video");
+	struct stat st;
+
+	return !fstat(device, &st) && S_ISCHR(st.st_mode) &&
+	       major(st.st_rdev) == VIDEO_MAJOR;
 }
 
 /* --- the kernel --- */
@@ -193,7 +199,7 @@ static int import_one(const char *path, int buffer, const struct options *opt)
 		return EXIT_FAILURE;
 	}
 	prime_negotiate_device_name(path, name, sizeof(name));
-	if (!is_video(path))
+	if (!is_video(device))
 		ret = import_drm(device, buffer);
 	else if (opt->queue)
 		ret = queue_video(device, buffer, opt->size);

@@ -44,7 +44,8 @@ int prime_negotiate_alloc(uint64_t size);
  * its devices.
  *
  * -EBUSY: the storage exists and does not suit the device, or none can suit all
- * of them; the device was not added. -EOPNOTSUPP: storage of this buffer is not
+ * of them; the device was not added. -EACCES: @buffer is not open for writing, or
+ * @path can't be opened. -EOPNOTSUPP: storage of this buffer is not
  * negotiated. -ENOTTY: nor is any on this kernel, or the fd is no dma-buf.
  */
 int prime_negotiate_add(int buffer, int device,

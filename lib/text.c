@@ -237,8 +237,7 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 
 	add_bytes(&t, info->size);
 	if (!(info->flags & DMA_BUF_STORAGE_PLACED)) {
-		add(&t, info->flags & DMA_BUF_STORAGE_SWAPPED ?
-			", given back until it is used" : ", not placed yet");
+		add(&t, ", not placed yet");
 		return t.length;
 	}
 	add(&t, " in ");
@@ -305,7 +304,7 @@ static void add_wanted(struct text *t, const struct dma_buf_refusal *r)
 		    r->found ? "coherent" : "not");
 		break;
 	case DMA_BUF_FIELD_BOUNCE:
-		add(t, "the memory itself, and a device would see a bounced copy");
+		add(t, "the memory itself, and would get a copy");
 		break;
 	default:
 		add(t, "something of field %u: %#llx, the buffer has %#llx",

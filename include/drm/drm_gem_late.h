@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * GEM objects whose pages come at the first map, mmap, vmap or pin, where every
+ * GEM objects whose pages come at the first map, mmap or vmap, where every
  * attached device reaches them. Not in mainline.
  */
 #ifndef __DRM_GEM_LATE_H__

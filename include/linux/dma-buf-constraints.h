@@ -17,12 +17,12 @@ struct device;
 struct dma_buf;
 struct dma_buf_attachment;
 struct file;
-struct module;
 struct sg_table;
 
 /**
  * struct dma_buf_constraints - what storage has to be for a device
- * @dma_mask: highest address that the device reaches
+ * @dma_mask: highest address that the device reaches: of its bus for a device,
+ *	of memory for a buffer
  * @segment_boundary: a mask such as 0xffff; no segment may cross a multiple of
  *	mask + 1 bytes
  * @max_segment_size: bytes
@@ -34,8 +34,9 @@ struct sg_table;
  *
  * A segment is one entry of a mapped scatter list.
  *
- * For a device behind an IOMMU these are what remains for the pages, not what
- * the device needs of its I/O addresses: the IOMMU provides those.
+ * Those of a device are about the addresses that it is given.
+ * dma_buf_constraints_of_storage() makes of them what the pages have to be, and
+ * only what it made is merged for a buffer.
  */
 struct dma_buf_constraints {
 	u64 dma_mask;
@@ -60,12 +61,40 @@ struct dma_buf_conflict {
 	u64 found;
 };
 
-/* Pure: derive, merge, compare. */
+#ifdef CONFIG_DRM_PRIME_NEGOTIATE
 void dma_buf_constraints_init(struct dma_buf_constraints *c);
-void dma_buf_constraints_from_device(struct dma_buf_constraints *c,
-				     struct device *dev);
 int devm_dma_buf_constraints_set(struct device *dev,
 				 const struct dma_buf_constraints *c);
+bool dma_buf_is_late(struct dma_buf *dmabuf);
+void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
+		    const struct dma_buf_conflict *conflict);
+#else
+/* For drivers that say what they need, and why they refuse, if asked. */
+static inline void dma_buf_constraints_init(struct dma_buf_constraints *c)
+{
+	*c = (struct dma_buf_constraints) { };
+}
+
+static inline int
+devm_dma_buf_constraints_set(struct device *dev,
+			     const struct dma_buf_constraints *c)
+{
+	return 0;
+}
+
+static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
+{
+	return false;
+}
+
+static inline void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
+				  const struct dma_buf_conflict *conflict)
+{
+}
+#endif
+
+void dma_buf_constraints_from_device(struct dma_buf_constraints *c,
+				     struct device *dev);
 int dma_buf_constraints_merge(struct dma_buf_constraints *c,
 			      const struct dma_buf_constraints *other,
 			      struct dma_buf_conflict *conflict);
@@ -75,14 +104,13 @@ int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 				    const struct sg_table *sgt,
 				    struct dma_buf_conflict *conflict);
-void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, size_t size);
+void dma_buf_constraints_of_storage(struct dma_buf_constraints *c,
+				    struct device *dev, size_t size);
 
 /* Of a buffer: merged over every attachment and every device announced. */
 int dma_buf_get_constraints(struct dma_buf *dmabuf,
 			    struct dma_buf_constraints *c,
 			    struct dma_buf_conflict *conflict);
-void dma_buf_attachment_constraints(const struct dma_buf_attachment *attach,
-				    struct dma_buf_constraints *c);
 
 /**
  * struct dma_buf_late_ops - an exporter that places its storage when it is used
@@ -115,12 +143,9 @@ struct dma_buf_late_ops {
 		     struct dma_buf_conflict *conflict);
 };
 
-/* An exporter that allocates at the first map says so, and why it refuses. */
+/* An exporter that allocates at the first map says so. */
 int dma_buf_set_late(struct dma_buf *dmabuf,
 		     const struct dma_buf_late_ops *ops);
-bool dma_buf_is_late(struct dma_buf *dmabuf);
-void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
-		    const struct dma_buf_conflict *conflict);
 
 /* -EBUSY instead of sleeping; see core/map.c. */
 struct sg_table *
@@ -128,16 +153,14 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir);
 
 /**
- * struct dma_buf_device_class - the files of one character-device major
- * @major: major number
+ * struct dma_buf_device_class - the files of a character-device major or two
+ * @majors: major numbers; the second one may be 0
  * @get: the struct device that does DMA for an open file, with a reference;
- *	ERR_PTR(-ENODEV) when it is gone or has none
- * @owner: module of @get
+ *	ERR_PTR(-ENODEV) when it is gone or has none. May sleep
  */
 struct dma_buf_device_class {
-	unsigned int major;
+	unsigned int majors[2];
 	struct device *(*get)(struct file *file);
-	struct module *owner;
 	/* private: links all of them */
 	struct list_head node;
 };

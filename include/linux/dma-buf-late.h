@@ -18,20 +18,10 @@ struct dma_buf;
 struct dma_buf_attachment;
 struct dma_buf_storage;
 struct dma_resv;
-struct file;
 struct iosys_map;
 struct mem_cgroup;
 struct sg_table;
 struct vm_fault;
-
-/* private: what becomes of storage, as negotiate/late_swap.c sees it */
-enum dma_buf_late_state {
-	DMA_BUF_LATE_NONE,	/* not placed yet */
-	DMA_BUF_LATE_USED,	/* mapped, pinned or vmapped */
-	DMA_BUF_LATE_IDLE,	/* it may go */
-	DMA_BUF_LATE_SWAPPED,	/* given back */
-	DMA_BUF_LATE_STATES
-};
 
 /**
  * struct dma_buf_late - storage that comes late; part of an exporter's object
@@ -41,22 +31,14 @@ enum dma_buf_late_state {
  * @file: where user space maps the object apart from its dma-buf, or NULL;
  *	constant
  * @file_start: offset of the object in @file, in bytes; constant
- * @may_bounce: devices may work on a copy, see "DOC: bounced mappings"; set by
- *	the exporter between dma_buf_late_init() and dma_buf_late_bind(), constant
- *	then
  * @memcg: memory cgroup of who made the object; constant
- * @dmabuf: the dma-buf, NULL while there is none; no reference
- * @storage: NULL until it is placed and while it is given back
- * @swap: file that has the content while the storage is given back, else NULL
+ * @dmabuf: the dma-buf, NULL while there is none; no reference: it is unbound
+ *	when its file goes
+ * @storage: NULL until it is placed; the object's reference
  * @mappings: links the mappings of devices
  * @pins: pins not undone
  * @vmaps: kernel mappings not undone
  * @vaddr: the kernel mapping that they share
- * @idle: links it with others that may be given back; protected, as the next
- *	two, by a spinlock of negotiate/late_swap.c
- * @state: what it is counted as
- * @swapping: a thread looks whether it may be given back, or does it
- * @ending: nobody wants the content any more; set once
  */
 struct dma_buf_late {
 	size_t size;
@@ -64,30 +46,21 @@ struct dma_buf_late {
 	struct dma_buf_constraints own;
 	struct address_space *file;
 	loff_t file_start;
-	bool may_bounce;
 	struct mem_cgroup *memcg;
 	struct dma_buf *dmabuf;
 	struct dma_buf_storage *storage;
-	struct file *swap;
 	struct list_head mappings;
 	unsigned int pins;
 	unsigned int vmaps;
 	void *vaddr;
-	struct list_head idle;
-	enum dma_buf_late_state state;
-	bool swapping;
-	bool ending;
 };
 
 int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 		      struct dma_resv *resv, struct device *dev);
 void dma_buf_late_fini(struct dma_buf_late *late);
 int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf);
-void dma_buf_late_unbind(struct dma_buf *dmabuf);
 
 /* For an exporter that uses its own storage. */
-int dma_buf_late_pin_own(struct dma_buf_late *late);
-void dma_buf_late_unpin_own(struct dma_buf_late *late);
 int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map);
 void dma_buf_late_vunmap_own(struct dma_buf_late *late);
 vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The example of Documentation/negotiate.rst. */
+#include <errno.h>
 #include <prime-negotiate.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +24,14 @@ static int shared_buffer(uint64_t size, int camera, int display)
 
 		if (!ret)
 			continue;
-		if (!prime_negotiate_refusal(buffer, &why)) {
+		/* Only EBUSY is a refusal; nothing else has a reason to tell. */
+		if (ret == -EBUSY && !prime_negotiate_refusal(buffer, &why) &&
+		    why.field != DMA_BUF_FIELD_NONE) {
 			prime_negotiate_refusal_text(&why, text, sizeof(text));
 			fprintf(stderr, "they can't share it: %s\n", text);
+		} else {
+			fprintf(stderr, "device %d can't be added: %s\n", i,
+				strerror(-ret));
 		}
 		close(buffer);
 		return -1;

@@ -66,7 +66,7 @@ static void refusals(void)
 	refusal("refusal-coherent", DMA_BUF_FIELD_COHERENT, 1, 0,
 		"coherent memory, the buffer is not");
 	refusal("refusal-bounce", DMA_BUF_FIELD_BOUNCE, 0, 1,
-		"the memory itself, and a device would see a bounced copy");
+		"the memory itself, and would get a copy");
 	refusal("refusal-of-a-later-kernel", 99, 1, 2,
 		"something of field 99: 0x1, the buffer has 0x2");
 
@@ -74,7 +74,7 @@ static void refusals(void)
 	r.field = DMA_BUF_FIELD_BOUNCE;
 	verdict("refusal-name-without-end",
 		prime_negotiate_refusal_text(&r, text, sizeof(text)) ==
-		(int)(64 + strlen(" wants the memory itself, and a device would see a bounced copy")));
+		(int)(64 + strlen(" wants the memory itself, and would get a copy")));
 }
 
 static void constraints(void)
@@ -120,9 +120,6 @@ static void storage(void)
 
 	prime_negotiate_storage_text(&info, text, sizeof(text));
 	same("storage-none", text, "8 MiB, not placed yet");
-	info.flags = DMA_BUF_STORAGE_SWAPPED;
-	prime_negotiate_storage_text(&info, text, sizeof(text));
-	same("storage-swapped", text, "8 MiB, given back until it is used");
 	info.flags = DMA_BUF_STORAGE_PLACED | DMA_BUF_STORAGE_COHERENT;
 	info.segments = 3;
 	info.largest = 4 << 20;

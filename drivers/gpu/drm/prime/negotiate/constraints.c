@@ -6,35 +6,35 @@
  *
  * A number in a refusal may reach a program, so none of them is an address.
  */
+#include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/iommu-dma.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
-#include <linux/sizes.h>
 
-#include "../core/internal.h"
+#include <kunit/visibility.h>
+
+#include "internal.h"
 
 #define DMA_BUF_CONSTRAINT_FLAGS (DMA_BUF_CONSTRAINT_CONTIGUOUS |	\
 				  DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED | \
 				  DMA_BUF_CONSTRAINT_COHERENT)
 
-/*
- * Every refusal of this file goes through here: -EBUSY, and why if the caller
- * wants to know.
- */
-static int constraints_refuse(struct dma_buf_conflict *conflict, u32 field,
-			      u64 wanted, u64 found)
-{
-	if (conflict)
-		*conflict = (struct dma_buf_conflict) { field, wanted, found };
+/* Something that must not be, and how a refusal for it reads. */
+struct constraints_check {
+	bool fails;
+	struct dma_buf_conflict why;
+};
 
-	return -EBUSY;
-}
-
-/* The smallest mask that covers @address, which tells little of it. */
-static u64 constraints_mask_of(u64 address)
+/* The first one that fails is the reason. */
+static int constraints_judge(const struct constraints_check *checks,
+			     unsigned int count, struct dma_buf_conflict *conflict)
 {
-	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;
+	for (; count--; checks++) {
+		if (checks->fails)
+			return dma_buf_conflict_set(conflict, checks->why);
+	}
+	return 0;
 }
 
 /*
@@ -45,15 +45,17 @@ static u64 constraints_mask_of(u64 address)
 static int constraints_contradict(const struct dma_buf_constraints *c,
 				  struct dma_buf_conflict *conflict)
 {
-	/* Address 0 is a multiple of everything, and nobody's. */
-	if (c->alignment > c->dma_mask)
-		return constraints_refuse(conflict, DMA_BUF_FIELD_ALIGNMENT,
-					  c->alignment,
-					  (constraints_mask_of(c->dma_mask) + 1) / 2);
-	if (c->length_align - 1 > c->dma_mask)
-		return constraints_refuse(conflict, DMA_BUF_FIELD_LENGTH_ALIGN,
-					  c->length_align, c->dma_mask + 1);
-	return 0;
+	const struct constraints_check checks[] = {
+		/* Address 0 is a multiple of everything, and nobody's. */
+		{ c->alignment > c->dma_mask,
+		  { DMA_BUF_FIELD_ALIGNMENT, c->alignment,
+		    (dma_buf_mask_of(c->dma_mask) + 1) / 2 } },
+		{ c->length_align - 1 > c->dma_mask,
+		  { DMA_BUF_FIELD_LENGTH_ALIGN, c->length_align,
+		    c->dma_mask + 1 } },
+	};
+
+	return constraints_judge(checks, ARRAY_SIZE(checks), conflict);
 }
 
 /**
@@ -77,11 +79,7 @@ void dma_buf_constraints_init(struct dma_buf_constraints *c)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_init, DMA_BUF);
 
-/* What a driver said of its device; hangs on the device. */
-struct dma_buf_constraints_devres {
-	struct dma_buf_constraints constraints;
-};
-
+/* What a driver said of its device hangs on the device. */
 static void constraints_devres_release(struct device *dev, void *res)
 {
 }
@@ -92,19 +90,13 @@ static void constraints_devres_release(struct device *dev, void *res)
  */
 static int constraints_devres_read(struct device *dev, void *res, void *data)
 {
-	struct dma_buf_constraints_devres *own = res;
-	struct dma_buf_constraints *c = data;
-
-	*c = own->constraints;
+	memcpy(data, res, sizeof(struct dma_buf_constraints));
 	return 1;
 }
 
 static int constraints_devres_write(struct device *dev, void *res, void *data)
 {
-	struct dma_buf_constraints_devres *own = res;
-	const struct dma_buf_constraints *c = data;
-
-	own->constraints = *c;
+	memcpy(res, data, sizeof(struct dma_buf_constraints));
 	return 1;
 }
 
@@ -131,32 +123,15 @@ static void constraints_derive(struct dma_buf_constraints *c,
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED;
 }
 
-/* Leave what an IOMMU that joins the pages can't help with. */
-static void constraints_translate(struct dma_buf_constraints *c)
-{
-	/*
-	 * It cuts no entry of a table: one that is too long stays so, and
-	 * would cross a boundary that is shorter than itself.
-	 */
-	if (c->segment_boundary != U64_MAX)
-		c->max_segment_size = min(c->max_segment_size,
-					  c->segment_boundary + 1);
-	c->segment_boundary = U64_MAX;
-	c->dma_mask = U64_MAX;
-	c->max_segments = U32_MAX;
-	c->flags &= ~(DMA_BUF_CONSTRAINT_CONTIGUOUS |
-		      DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
-	c->flags |= DMA_BUF_CONSTRAINT_TRANSLATED;
-}
-
 /**
  * dma_buf_constraints_from_device - what a device needs
  * @c: filled in
  * @dev: device that does DMA
  *
  * Takes what the driver gave to devm_dma_buf_constraints_set(), else what the
- * DMA API knows of the device: mask and bus limit, &device.dma_parms. Behind
- * an IOMMU that translates for the DMA API only what concerns pages is left.
+ * DMA API knows of the device: mask and bus limit, &device.dma_parms. These are
+ * about the addresses that the device is given;
+ * dma_buf_constraints_of_storage() turns them into what its pages have to be.
  *
  * A device that does not snoop caches is no reason to ask for coherent
  * storage: the DMA API maintains the caches at map, and SYNC after.
@@ -169,8 +144,6 @@ void dma_buf_constraints_from_device(struct dma_buf_constraints *c,
 	if (!devres_find(dev, constraints_devres_release,
 			 constraints_devres_read, c))
 		constraints_derive(c, dev);
-	if (use_dma_iommu(dev))
-		constraints_translate(c);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_from_device, DMA_BUF);
 
@@ -194,10 +167,11 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
  *
  * For what the DMA API has no word for: a number of segments, one segment only,
  * coherent memory. Most drivers begin with dma_buf_constraints_from_device()
- * and change a field. An IOMMU is accounted for later, so a driver need not
- * know whether there is one. Holds until the driver leaves the device or
- * calls this again. Attachments to a buffer that is placed late keep the
- * constraints they were made with.
+ * and change a field. An IOMMU, and a bus with addresses of its own, are
+ * accounted for later, so a driver need not know whether there is one. What the
+ * DMA API has a word for it has to be told as well, since behind an IOMMU it makes
+ * the segments. Holds until the driver leaves the device or calls this again.
+ * Storage that is placed for the device already is looked at anew when it maps.
  *
  * Context: may sleep; the driver doesn't call it twice at a time.
  *
@@ -208,22 +182,19 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
 int devm_dma_buf_constraints_set(struct device *dev,
 				 const struct dma_buf_constraints *c)
 {
-	struct dma_buf_constraints_devres *own;
-	struct dma_buf_constraints copy = *c;
+	struct dma_buf_constraints *own;
 
-	/* Not the driver's to say, but there if it began with what we derive. */
-	copy.flags &= ~DMA_BUF_CONSTRAINT_TRANSLATED;
-	if (!constraints_valid(&copy))
+	if (!constraints_valid(c))
 		return -EINVAL;
 
 	if (devres_find(dev, constraints_devres_release,
-			constraints_devres_write, &copy))
+			constraints_devres_write, (void *)c))
 		return 0;
 
 	own = devres_alloc(constraints_devres_release, sizeof(*own), GFP_KERNEL);
 	if (!own)
 		return -ENOMEM;
-	own->constraints = copy;
+	*own = *c;
 	devres_add(dev, own);
 	return 0;
 }
@@ -270,25 +241,37 @@ int dma_buf_constraints_merge(struct dma_buf_constraints *c,
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_merge, DMA_BUF);
 
 /*
- * How long the segments of a long run can be: within the boundary and whole
- * multiples of pages, in which buffers are mapped. 0 when none can.
+ * How long the segments of a run of @size bytes are: within the boundary, whole
+ * pages, in which buffers are mapped, and so long that the next one is aligned,
+ * if there is one. 0 when no length will do.
  */
-static u64 constraints_piece(const struct dma_buf_constraints *c)
+u64 dma_buf_constraints_piece(const struct dma_buf_constraints *c, u64 size)
 {
-	const u64 unit = max_t(u64, c->length_align, PAGE_SIZE);
+	const u64 unit = max3((u64)c->length_align, (u64)c->alignment,
+			      (u64)PAGE_SIZE);
 	/* As a mask, since a boundary of all ones plus one is 0. */
 	const u64 most = min(c->max_segment_size - 1, c->segment_boundary);
 
-	return (most + 1) & -unit;
+	return size - 1 <= most ? size : (most + 1) & -unit;
 }
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_constraints_piece);
 
-/* How many segments a single run of @size bytes makes. */
-static u64 constraints_pieces(const struct dma_buf_constraints *c, size_t size)
+/* How many segments a single run that starts at a boundary makes. */
+static u64 constraints_pieces(const struct dma_buf_constraints *c, u64 size)
 {
-	const u64 piece = constraints_piece(c);
+	const u64 piece = dma_buf_constraints_piece(c, size);
+	u64 windows = 0, rest = size;
 
-	/* A piece may be too long to add to anything. */
-	return size && piece ? div64_u64(size - 1, piece) + 1 : 1;
+	if (!size || !piece || piece == size)
+		return 1;
+
+	/* Each stretch between two boundaries is cut for itself. */
+	if (c->segment_boundary < size - 1) {
+		windows = size >> fls64(c->segment_boundary);
+		windows *= div64_u64(c->segment_boundary, piece) + 1;
+		rest = size & c->segment_boundary;
+	}
+	return windows + (rest ? div64_u64(rest - 1, piece) + 1 : 0);
 }
 
 /**
@@ -299,43 +282,83 @@ static u64 constraints_pieces(const struct dma_buf_constraints *c, size_t size)
  *
  * Context: any.
  *
+ * Storage comes in runs that may be longer than a segment, and each segment of
+ * a run has to be aligned: an alignment that is longer than a segment is refused
+ * for a buffer that is longer than one.
+ *
  * Return: 0; -EBUSY when no storage of @size bytes would suit.
  */
 int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 				   size_t size,
 				   struct dma_buf_conflict *conflict)
 {
-	const u64 piece = constraints_piece(c);
+	const u64 longest = min(c->max_segment_size - 1, c->segment_boundary) + 1;
+	const bool none = !dma_buf_constraints_piece(c, size);
 	const u64 segments = constraints_pieces(c, size);
+	const struct constraints_check checks[] = {
+		{ size - 1 > c->dma_mask,
+		  { DMA_BUF_FIELD_DMA_MASK, c->dma_mask,
+		    dma_buf_mask_of(size - 1) } },
+		{ size & (c->length_align - 1),
+		  { DMA_BUF_FIELD_LENGTH_ALIGN, c->length_align, size & -size } },
+		{ c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS &&
+		  c->max_segment_size < size,
+		  { DMA_BUF_FIELD_MAX_SEGMENT_SIZE, c->max_segment_size, size } },
+		{ none && longest >= max_t(u64, c->length_align, PAGE_SIZE),
+		  { DMA_BUF_FIELD_ALIGNMENT, c->alignment,
+		    (dma_buf_mask_of(longest) + 1) / 2 } },
+		{ none && c->segment_boundary < c->max_segment_size,
+		  { DMA_BUF_FIELD_SEGMENT_BOUNDARY, c->segment_boundary,
+		    PAGE_SIZE - 1 } },
+		{ none,
+		  { DMA_BUF_FIELD_MAX_SEGMENT_SIZE, c->max_segment_size,
+		    PAGE_SIZE } },
+		{ segments > c->max_segments,
+		  { DMA_BUF_FIELD_MAX_SEGMENTS, c->max_segments, segments } },
+	};
 
-	if (!size)
-		return 0;
-	if (size - 1 > c->dma_mask)
-		return constraints_refuse(conflict, DMA_BUF_FIELD_DMA_MASK,
-					  c->dma_mask,
-					  constraints_mask_of(size - 1));
-	if (size & (c->length_align - 1))
-		return constraints_refuse(conflict, DMA_BUF_FIELD_LENGTH_ALIGN,
-					  c->length_align, size & -size);
-	if (c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS &&
-	    c->max_segment_size < size)
-		return constraints_refuse(conflict,
-					  DMA_BUF_FIELD_MAX_SEGMENT_SIZE,
-					  c->max_segment_size, size);
-	if (!piece && c->segment_boundary < c->max_segment_size)
-		return constraints_refuse(conflict,
-					  DMA_BUF_FIELD_SEGMENT_BOUNDARY,
-					  c->segment_boundary, PAGE_SIZE - 1);
-	if (!piece)
-		return constraints_refuse(conflict,
-					  DMA_BUF_FIELD_MAX_SEGMENT_SIZE,
-					  c->max_segment_size, PAGE_SIZE);
-	if (segments > c->max_segments)
-		return constraints_refuse(conflict, DMA_BUF_FIELD_MAX_SEGMENTS,
-					  c->max_segments, segments);
-	return 0;
+	return size ? constraints_judge(checks, ARRAY_SIZE(checks), conflict) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_size, DMA_BUF);
+
+/* Of adjacent bytes: an entry of a table, or a run of storage. */
+int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
+				  u64 first, u64 length,
+				  struct dma_buf_conflict *conflict)
+{
+	const u64 last = first + length - 1;
+	const struct constraints_check checks[] = {
+		{ last > c->dma_mask,
+		  { DMA_BUF_FIELD_DMA_MASK, c->dma_mask, dma_buf_mask_of(last) } },
+		{ (first ^ last) & ~c->segment_boundary,
+		  { DMA_BUF_FIELD_SEGMENT_BOUNDARY, c->segment_boundary,
+		    dma_buf_mask_of(first ^ last) } },
+		{ length > c->max_segment_size,
+		  { DMA_BUF_FIELD_MAX_SEGMENT_SIZE, c->max_segment_size, length } },
+		{ first & (c->alignment - 1),
+		  { DMA_BUF_FIELD_ALIGNMENT, c->alignment, first & -first } },
+		{ length & (c->length_align - 1),
+		  { DMA_BUF_FIELD_LENGTH_ALIGN, c->length_align,
+		    length & -length } },
+	};
+
+	return constraints_judge(checks, ARRAY_SIZE(checks), conflict);
+}
+
+/* How many segments there are, and how many runs of adjacent ones. */
+int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
+				    unsigned long segments, unsigned long runs,
+				    struct dma_buf_conflict *conflict)
+{
+	const struct constraints_check checks[] = {
+		{ runs > 1 && c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS,
+		  { DMA_BUF_FIELD_CONTIGUOUS, 1, runs } },
+		{ segments > c->max_segments,
+		  { DMA_BUF_FIELD_MAX_SEGMENTS, c->max_segments, segments } },
+	};
+
+	return constraints_judge(checks, ARRAY_SIZE(checks), conflict);
+}
 
 /**
  * dma_buf_constraints_check_table - does a mapped table suit a device?
@@ -354,73 +377,98 @@ int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 				    const struct sg_table *sgt,
 				    struct dma_buf_conflict *conflict)
 {
-	u64 first, last, length, next = 0;
 	unsigned int i, runs = 0;
 	struct scatterlist *sg;
+	u64 first, next = 0;
 
 	for_each_sgtable_dma_sg(sgt, sg, i) {
-		length = sg_dma_len(sg);
-		if (!length)
+		if (!sg_dma_len(sg))
 			continue;
 		first = sg_dma_address(sg);
-		last = first + length - 1;
 		if (!runs || first != next)
 			runs++;
-		next = last + 1;
-
-		if (last > c->dma_mask)
-			return constraints_refuse(conflict,
-						  DMA_BUF_FIELD_DMA_MASK,
-						  c->dma_mask,
-						  constraints_mask_of(last));
-		if ((first ^ last) & ~c->segment_boundary)
-			return constraints_refuse(conflict,
-						  DMA_BUF_FIELD_SEGMENT_BOUNDARY,
-						  c->segment_boundary,
-						  constraints_mask_of(first ^ last));
-		if (length > c->max_segment_size)
-			return constraints_refuse(conflict,
-						  DMA_BUF_FIELD_MAX_SEGMENT_SIZE,
-						  c->max_segment_size, length);
-		if (first & (c->alignment - 1))
-			return constraints_refuse(conflict,
-						  DMA_BUF_FIELD_ALIGNMENT,
-						  c->alignment, first & -first);
-		if (length & (c->length_align - 1))
-			return constraints_refuse(conflict,
-						  DMA_BUF_FIELD_LENGTH_ALIGN,
-						  c->length_align,
-						  length & -length);
+		next = first + sg_dma_len(sg);
+		if (dma_buf_constraints_check_run(c, first, sg_dma_len(sg), conflict))
+			return -EBUSY;
 	}
-
-	if (sgt->nents > c->max_segments)
-		return constraints_refuse(conflict, DMA_BUF_FIELD_MAX_SEGMENTS,
-					  c->max_segments, sgt->nents);
-	if (runs > 1 && c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS)
-		return constraints_refuse(conflict, DMA_BUF_FIELD_CONTIGUOUS,
-					  1, runs);
-	return 0;
+	return dma_buf_constraints_check_count(c, sgt->nents, runs, conflict);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_table, DMA_BUF);
 
+/*
+ * The highest address of memory below which a device reaches all, if its bus
+ * reaches up to @limit. Ranges of the bus are in no order, and may be of other
+ * things than memory, which lies lowest.
+ */
+static u64 constraints_reach(struct device *dev, u64 limit)
+{
+	const struct bus_dma_region *lowest = dev->dma_range_map, *range;
+
+	if (!lowest)
+		return dma_to_phys(dev, limit);
+
+	for (range = lowest; range->size; range++) {
+		if (range->cpu_start < lowest->cpu_start)
+			lowest = range;
+	}
+	if (limit < lowest->dma_start)
+		return 0;
+	return lowest->cpu_start + min(limit - lowest->dma_start,
+				       lowest->size - 1);
+}
+
+/* Leave what an IOMMU that joins the pages can't help with. */
+static void constraints_translate(struct dma_buf_constraints *c)
+{
+	/*
+	 * It cuts no entry of a table: one that is too long stays so, and
+	 * would cross a boundary that is shorter than itself.
+	 */
+	if (c->segment_boundary != U64_MAX)
+		c->max_segment_size = min(c->max_segment_size,
+					  c->segment_boundary + 1);
+	c->segment_boundary = U64_MAX;
+	c->dma_mask = U64_MAX;
+	c->max_segments = U32_MAX;
+	c->flags &= ~(DMA_BUF_CONSTRAINT_CONTIGUOUS |
+		      DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
+	c->flags |= DMA_BUF_CONSTRAINT_TRANSLATED;
+}
+
 /**
  * dma_buf_constraints_of_storage - what a device needs of a buffer's storage
- * @c: constraints of one device that dma_buf_constraints_check_size() passes
- *	for @size; changed
+ * @c: constraints of @dev that dma_buf_constraints_check_size() passes for
+ *	@size; changed
+ * @dev: the device
  * @size: bytes
+ *
+ * A device is given addresses of its bus, storage has addresses of memory: the
+ * mask is that of memory afterwards. Behind an IOMMU that translates for the DMA
+ * API only what concerns pages is left, and the table that it makes is held
+ * against the rest. A device that snoops caches finds all storage coherent.
  *
  * A device counts the entries of its table, storage comes in runs. A table of
  * one run has as many entries as the run has pieces of at most the segment
- * size within the boundary, and each further run costs at most one entry more.
- * What is left of &dma_buf_constraints.max_segments may be spent on runs. One
- * run and DMA_BUF_CONSTRAINT_CONTIGUOUS are the same afterwards.
+ * size within the boundary, and each further run, and each run that crosses a
+ * boundary on which it does not start, costs at most one entry more. What is
+ * left of &dma_buf_constraints.max_segments may be spent on runs. One run and
+ * DMA_BUF_CONSTRAINT_CONTIGUOUS are the same afterwards.
  *
  * Context: any.
  */
-void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, size_t size)
+void dma_buf_constraints_of_storage(struct dma_buf_constraints *c,
+				    struct device *dev, size_t size)
 {
 	const u64 pieces = constraints_pieces(c, size);
 
+	if (dev_is_dma_coherent(dev))
+		c->flags &= ~DMA_BUF_CONSTRAINT_COHERENT;
+	if (use_dma_iommu(dev)) {
+		constraints_translate(c);
+		return;
+	}
+
+	c->dma_mask = constraints_reach(dev, c->dma_mask);
 	if (c->max_segments != U32_MAX)
 		c->max_segments -= min_t(u64, pieces, c->max_segments) - 1;
 
@@ -430,28 +478,3 @@ void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, size_t size)
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_of_storage, DMA_BUF);
-
-/**
- * dma_buf_attachment_constraints - what the device of an attachment needs
- * @attach: attachment
- * @c: filled in
- *
- * For an exporter, in any of its operations. The table that it maps for
- * @attach is held against these, not against the merged ones. For a buffer
- * that is placed late they were taken before the exporter's attach and stay
- * what they were; for any other the device is asked now.
- *
- * Context: any.
- */
-void dma_buf_attachment_constraints(const struct dma_buf_attachment *attach,
-				    struct dma_buf_constraints *c)
-{
-	const struct dma_buf_constraints *own =
-		to_dma_buf_attachment_object(attach)->constraints;
-
-	if (own)
-		*c = *own;
-	else
-		dma_buf_constraints_from_device(c, attach->dev);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attachment_constraints, DMA_BUF);

@@ -4,12 +4,11 @@
  * small modules that do register for the major number of their subsystem, and
  * are loaded when a program names such a file.
  */
-#include <linux/file.h>
 #include <linux/kmod.h>
 
-#include "../core/internal.h"
+#include "internal.h"
 
-/* Protects the list. */
+/* Protects the list; held while a class is asked. */
 static DEFINE_MUTEX(dma_buf_device_lock);
 /* Links &dma_buf_device_class.node. */
 static LIST_HEAD(dma_buf_device_classes);
@@ -21,15 +20,15 @@ static struct dma_buf_device_class *device_class_find_locked(unsigned int major)
 	lockdep_assert_held(&dma_buf_device_lock);
 
 	list_for_each_entry(class, &dma_buf_device_classes, node) {
-		if (class->major == major)
+		if (class->majors[0] == major || class->majors[1] == major)
 			return class;
 	}
 	return NULL;
 }
 
 /**
- * dma_buf_device_class_register - speak for the files of a major number
- * @class: major number and how to get from a file to its device; the caller
+ * dma_buf_device_class_register - speak for the files of one or two majors
+ * @class: major numbers and how to get from a file to its device; the caller
  *	keeps it until it is unregistered
  *
  * Context: may sleep.
@@ -41,7 +40,8 @@ int dma_buf_device_class_register(struct dma_buf_device_class *class)
 	int ret = 0;
 
 	mutex_lock(&dma_buf_device_lock);
-	if (device_class_find_locked(class->major))
+	if (device_class_find_locked(class->majors[0]) ||
+	    (class->majors[1] && device_class_find_locked(class->majors[1])))
 		ret = -EBUSY;
 	else
 		list_add(&class->node, &dma_buf_device_classes);
@@ -55,8 +55,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_register, DMA_BUF);
  * dma_buf_device_class_unregister - speak for them no longer
  * @class: what was registered
  *
- * Meant for a module's exit: a call of &dma_buf_device_class.get under way
- * holds the module, so none is left by then.
+ * Waits for a call of &dma_buf_device_class.get that is under way.
  *
  * Context: may sleep.
  */
@@ -68,18 +67,19 @@ void dma_buf_device_class_unregister(struct dma_buf_device_class *class)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_unregister, DMA_BUF);
 
-/* With a reference to its module. */
-static struct dma_buf_device_class *device_class_get(unsigned int major)
+/* NULL when nobody speaks for such files. */
+static struct device *device_ask(struct file *file, unsigned int major)
 {
 	struct dma_buf_device_class *class;
+	struct device *dev = NULL;
 
 	mutex_lock(&dma_buf_device_lock);
 	class = device_class_find_locked(major);
-	if (class && !try_module_get(class->owner))
-		class = NULL;
+	if (class)
+		dev = class->get(file);
 	mutex_unlock(&dma_buf_device_lock);
 
-	return class;
+	return dev;
 }
 
 /*
@@ -92,45 +92,26 @@ static bool device_major_known(unsigned int major)
 	       major == DMA_BUF_MAJOR_ACCEL;
 }
 
-static struct device *device_of_file(struct file *file)
+/*
+ * The device behind an open file, with a reference. Without the file the device
+ * may be gone, memory and all: a driver's module can have it in its data.
+ *
+ * -EINVAL when it is no device node of a subsystem that shares buffers, -ENODEV
+ * when the device is gone, does no DMA, or the kernel was built without the
+ * module that knows.
+ */
+struct device *dma_buf_device_get(struct file *file)
 {
 	struct inode *inode = file_inode(file);
-	struct dma_buf_device_class *class;
 	struct device *dev;
 
 	if (!S_ISCHR(inode->i_mode))
 		return ERR_PTR(-EINVAL);
 
-	class = device_class_get(imajor(inode));
-	if (!class && device_major_known(imajor(inode))) {
+	dev = device_ask(file, imajor(inode));
+	if (!dev && device_major_known(imajor(inode))) {
 		request_module("dma-buf-device-%u", imajor(inode));
-		class = device_class_get(imajor(inode));
-		if (!class)
-			return ERR_PTR(-ENODEV);
+		dev = device_ask(file, imajor(inode)) ?: ERR_PTR(-ENODEV);
 	}
-	if (!class)
-		return ERR_PTR(-EINVAL);
-
-	dev = class->get(file);
-	module_put(class->owner);
-	return dev;
-}
-
-/*
- * The device behind a descriptor, with a reference; -EBADF when it is not
- * open, -EINVAL when it is no device node of a subsystem that shares buffers,
- * -ENODEV when the device is gone, does no DMA, or the kernel was built
- * without the module that knows.
- */
-struct device *dma_buf_device_get(int fd)
-{
-	struct file *file = fget(fd);
-	struct device *dev;
-
-	if (!file)
-		return ERR_PTR(-EBADF);
-
-	dev = device_of_file(file);
-	fput(file);
-	return dev;
+	return dev ?: ERR_PTR(-EINVAL);
 }

@@ -22,7 +22,8 @@ static struct device *device_drm_get(struct file *file)
 	struct device *dev;
 	int idx;
 
-	if (!drm_dev_enter(drm, &idx))
+	/* What is unregistered may lose its driver, and get another one. */
+	if (!drm->registered || !drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
 	dev = get_device(drm->dev);
 	drm_dev_exit(idx);
@@ -31,38 +32,11 @@ static struct device *device_drm_get(struct file *file)
 }
 
 static struct dma_buf_device_class device_drm = {
-	.major = DRM_MAJOR,
+	.majors = { DRM_MAJOR, ACCEL_MAJOR },
 	.get = device_drm_get,
-	.owner = THIS_MODULE,
 };
-
-static struct dma_buf_device_class device_accel = {
-	.major = ACCEL_MAJOR,
-	.get = device_drm_get,
-	.owner = THIS_MODULE,
-};
-
-static int __init device_drm_init(void)
-{
-	int ret;
-
-	ret = dma_buf_device_class_register(&device_drm);
-	if (ret)
-		return ret;
-
-	ret = dma_buf_device_class_register(&device_accel);
-	if (ret)
-		dma_buf_device_class_unregister(&device_drm);
-	return ret;
-}
-module_init(device_drm_init);
-
-static void __exit device_drm_exit(void)
-{
-	dma_buf_device_class_unregister(&device_accel);
-	dma_buf_device_class_unregister(&device_drm);
-}
-module_exit(device_drm_exit);
+module_driver(device_drm, dma_buf_device_class_register,
+	      dma_buf_device_class_unregister);
 
 MODULE_DESCRIPTION("DRM nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");

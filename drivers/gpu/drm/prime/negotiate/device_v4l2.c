@@ -13,29 +13,18 @@
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
 
-/* Memory-to-memory devices have a queue for each open file. */
-static struct device *device_v4l2_of_m2m(struct video_device *vdev,
-					 struct file *file)
-{
-	struct v4l2_fh *fh = file->private_data;
-
-	if (!test_bit(V4L2_FL_USES_V4L2_FH, &vdev->flags) || !fh || !fh->m2m_ctx)
-		return NULL;
-
-	return fh->m2m_ctx->out_q_ctx.q.dev;
-}
-
 static struct device *device_v4l2_find(struct video_device *vdev,
 				       struct file *file)
 {
-	struct device *dev;
+	struct v4l2_fh *fh = file->private_data;
 
 	if (vdev->queue && vdev->queue->dev)
 		return vdev->queue->dev;
 
-	dev = device_v4l2_of_m2m(vdev, file);
-	if (dev)
-		return dev;
+	/* Memory-to-memory devices have a queue for each open file. */
+	if (test_bit(V4L2_FL_USES_V4L2_FH, &vdev->flags) && fh && fh->m2m_ctx &&
+	    fh->m2m_ctx->out_q_ctx.q.dev)
+		return fh->m2m_ctx->out_q_ctx.q.dev;
 
 	return vdev->dev_parent ?: vdev->v4l2_dev->dev;
 }
@@ -52,22 +41,11 @@ static struct device *device_v4l2_get(struct file *file)
 }
 
 static struct dma_buf_device_class device_v4l2 = {
-	.major = VIDEO_MAJOR,
+	.majors = { VIDEO_MAJOR },
 	.get = device_v4l2_get,
-	.owner = THIS_MODULE,
 };
-
-static int __init device_v4l2_init(void)
-{
-	return dma_buf_device_class_register(&device_v4l2);
-}
-module_init(device_v4l2_init);
-
-static void __exit device_v4l2_exit(void)
-{
-	dma_buf_device_class_unregister(&device_v4l2);
-}
-module_exit(device_v4l2_exit);
+module_driver(device_v4l2, dma_buf_device_class_register,
+	      dma_buf_device_class_unregister);
 
 MODULE_DESCRIPTION("V4L2 nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");

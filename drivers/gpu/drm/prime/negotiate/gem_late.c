@@ -16,15 +16,9 @@ static struct dma_buf_late *drm_gem_late_of(struct drm_gem_object *obj)
 
 /* --- the dma-buf --- */
 
-static void drm_gem_late_dmabuf_release(struct dma_buf *dmabuf)
-{
-	dma_buf_late_unbind(dmabuf);
-	drm_gem_dmabuf_release(dmabuf);
-}
-
 static const struct dma_buf_ops drm_gem_late_dmabuf_ops = {
 	DMA_BUF_LATE_OPS,
-	.release = drm_gem_late_dmabuf_release,
+	.release = drm_gem_dmabuf_release,
 };
 
 /* --- the object --- */
@@ -64,16 +58,6 @@ static void drm_gem_late_free(struct drm_gem_object *obj)
 	kfree(lobj);
 }
 
-static int drm_gem_late_pin(struct drm_gem_object *obj)
-{
-	return dma_buf_late_pin_own(drm_gem_late_of(obj));
-}
-
-static void drm_gem_late_unpin(struct drm_gem_object *obj)
-{
-	dma_buf_late_unpin_own(drm_gem_late_of(obj));
-}
-
 static int drm_gem_late_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
 	return dma_buf_late_vmap_own(drm_gem_late_of(obj), map);
@@ -111,8 +95,6 @@ static const struct vm_operations_struct drm_gem_late_vm_ops = {
 static const struct drm_gem_object_funcs drm_gem_late_funcs = {
 	.free = drm_gem_late_free,
 	.export = drm_gem_late_export,
-	.pin = drm_gem_late_pin,
-	.unpin = drm_gem_late_unpin,
 	.vmap = drm_gem_late_vmap,
 	.vunmap = drm_gem_late_vunmap,
 	.mmap = drm_gem_late_mmap,
@@ -124,7 +106,7 @@ static const struct drm_gem_object_funcs drm_gem_late_funcs = {
  * @dev: device; if its parent does DMA, its mask is set already
  * @size: bytes, rounded up to pages
  *
- * Pages come at the first map, mmap access, vmap or pin, charged to the memory
+ * Pages come at the first map, mmap access or vmap, charged to the memory
  * cgroup of the caller. They suit the parent of @dev and every device that has
  * attached to the object's dma-buf, or was announced for it, by then.
  *
@@ -216,16 +198,12 @@ EXPORT_SYMBOL_GPL(drm_gem_late_dumb_create);
 struct drm_gem_object *drm_gem_late_prime_import(struct drm_device *dev,
 						 struct dma_buf *dmabuf)
 {
-	struct drm_gem_object *obj;
+	struct drm_gem_object *obj = dmabuf->priv;
 
-	if (dmabuf->ops == &drm_gem_late_dmabuf_ops) {
-		obj = dmabuf->priv;
-		if (obj->dev == dev) {
-			drm_gem_object_get(obj);
-			return obj;
-		}
-	}
+	if (dmabuf->ops != &drm_gem_late_dmabuf_ops || obj->dev != dev)
+		return drm_gem_prime_import(dev, dmabuf);
 
-	return drm_gem_prime_import(dev, dmabuf);
+	drm_gem_object_get(obj);
+	return obj;
 }
 EXPORT_SYMBOL_GPL(drm_gem_late_prime_import);

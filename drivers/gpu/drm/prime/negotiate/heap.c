@@ -9,12 +9,10 @@
  */
 #include <linux/dma-heap.h>
 
-#include <linux/dma-buf-late.h>
-
-#include "../core/internal.h"
+#include "internal.h"
 
 /* example: exporter */
-static void dma_buf_negotiated_release(struct dma_buf *dmabuf)
+static void negotiated_release(struct dma_buf *dmabuf)
 {
 	struct dma_buf_late *late = dmabuf->priv;
 
@@ -24,12 +22,12 @@ static void dma_buf_negotiated_release(struct dma_buf *dmabuf)
 
 static const struct dma_buf_ops dma_buf_negotiated_ops = {
 	DMA_BUF_LATE_OPS,
-	.release = dma_buf_negotiated_release,
+	.release = negotiated_release,
 };
 
-static struct dma_buf *dma_buf_negotiated_allocate(struct dma_heap *heap,
-						   unsigned long len,
-						   u32 fd_flags, u64 heap_flags)
+static struct dma_buf *negotiated_allocate(struct dma_heap *heap,
+					   unsigned long len, u32 fd_flags,
+					   u64 heap_flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct dma_buf_late *late;
@@ -65,10 +63,10 @@ static struct dma_buf *dma_buf_negotiated_allocate(struct dma_heap *heap,
 /* example: end */
 
 static const struct dma_heap_ops dma_buf_negotiated_heap_ops = {
-	.allocate = dma_buf_negotiated_allocate,
+	.allocate = negotiated_allocate,
 };
 
-static int __init dma_buf_negotiated_init(void)
+static int __init negotiated_init(void)
 {
 	const struct dma_heap_export_info info = {
 		.name = "negotiated",
@@ -77,4 +75,4 @@ static int __init dma_buf_negotiated_init(void)
 
 	return PTR_ERR_OR_ZERO(dma_heap_add(&info));
 }
-device_initcall(dma_buf_negotiated_init);
+device_initcall(negotiated_init);

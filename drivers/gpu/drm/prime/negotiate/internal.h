@@ -1,53 +1,130 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of late allocation call in one another. Private to the core,
- * and to its tests.
+ * What the files of negotiate/ call in one another. Private to them and to
+ * their tests; call order is that of Kbuild.include.
  */
-#ifndef DMA_BUF_LATE_INTERNAL_H
-#define DMA_BUF_LATE_INTERNAL_H
-
-#include <linux/spinlock.h>
+#ifndef DMA_BUF_NEGOTIATE_INTERNAL_H
+#define DMA_BUF_NEGOTIATE_INTERNAL_H
 
 #include <linux/dma-buf-late.h>
+#include <linux/kref.h>
 
-struct dma_buf_storage;
-struct file;
-struct page;
-struct sg_table;
-struct shrink_control;
-struct shrinker;
+#include "../core/internal.h"
 
-/* negotiate/late_swap.c: storage that nobody uses */
-extern spinlock_t dma_buf_late_lock;
+/* --- numbers in refusals --- */
 
-void dma_buf_late_touch_locked(struct dma_buf_late *late);
-void dma_buf_late_zap_locked(struct dma_buf_late *late);
-int dma_buf_late_swap_in_locked(struct dma_buf_late *late,
-				struct dma_buf_storage *to);
-void dma_buf_late_swap_fini(struct dma_buf_late *late);
-struct page *dma_buf_late_swap_page(struct file *file, pgoff_t index, gfp_t gfp);
-unsigned long dma_buf_late_reclaim(unsigned long wanted);
-unsigned long dma_buf_late_swap_room(void);
-unsigned long dma_buf_late_shrink_count(struct shrinker *shrinker,
-					struct shrink_control *sc);
-unsigned long dma_buf_late_shrink_scan(struct shrinker *shrinker,
-				       struct shrink_control *sc);
+/* The smallest mask that covers @address, which tells little of it. */
+static inline u64 dma_buf_mask_of(u64 address)
+{
+	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;
+}
 
-/* negotiate/late_map.c: storage mapped for devices */
-bool dma_buf_late_may_bounce(struct dma_buf_late *late,
-			     const struct dma_buf_constraints *all,
-			     struct dma_buf_conflict *conflict);
-bool dma_buf_late_reached(struct dma_buf_late *late,
-			  struct dma_buf_attachment *attach,
-			  const struct dma_buf_constraints *all,
-			  struct dma_buf_conflict *conflict);
+/* Says why to who wants to know, and gives the errno of a refusal. */
+static inline int dma_buf_conflict_set(struct dma_buf_conflict *conflict,
+				       struct dma_buf_conflict why)
+{
+	if (conflict)
+		*conflict = why;
+	return -EBUSY;
+}
+
+/* --- constraints.c --- */
+
+u64 dma_buf_constraints_piece(const struct dma_buf_constraints *c, u64 size);
+int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
+				  u64 first, u64 length,
+				  struct dma_buf_conflict *conflict);
+int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
+				    unsigned long segments, unsigned long runs,
+				    struct dma_buf_conflict *conflict);
+
+/* --- device.c: the majors whose files may load a module --- */
+
+#define DMA_BUF_MAJOR_V4L2	81
+#define DMA_BUF_MAJOR_DRM	226
+#define DMA_BUF_MAJOR_ACCEL	261
+
+struct device *dma_buf_device_get(struct file *file);
+
+/* --- negotiation.c --- */
+
+/**
+ * struct dma_buf_negotiation - what a buffer has once somebody negotiates
+ * @late: the exporter's side; NULL if it does not place late, then only
+ *	@refusal is used; set before the buffer can be found
+ * @storage: what late.c places for it, or NULL; set with @late
+ * @announced: links &dma_buf_announced.node; protected, as @refusal, by
+ *	dma_buf_negotiate_lock
+ * @refusal: the last one
+ */
+struct dma_buf_negotiation {
+	const struct dma_buf_late_ops *late;
+	struct dma_buf_late *storage;
+	struct list_head announced;
+	struct dma_buf_refusal refusal;
+};
+
+struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf);
+int dma_buf_negotiation_start(struct dma_buf *dmabuf,
+			      const struct dma_buf_late_ops *ops,
+			      struct dma_buf_late *storage);
+void dma_buf_negotiation_free(struct dma_buf *dmabuf);
+int dma_buf_negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev);
+int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev);
+void dma_buf_negotiation_retract(struct dma_buf *dmabuf, struct device *dev);
+unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
+void dma_buf_negotiation_refusal(struct dma_buf *dmabuf,
+				 struct dma_buf_refusal *refusal);
+
+/* --- storage.c: pages that suit given constraints --- */
+
+/**
+ * struct dma_buf_storage - pages, zeroed when they are allocated
+ * @refs: whoever reads @pages or has them mapped for a device
+ * @wanted: what it was allocated for, as of dma_buf_get_constraints()
+ * @cma: first page when all of it is one block of CMA, else NULL
+ * @nr_pages: how many pages
+ * @pages: every page, in the order of the buffer
+ *
+ * Constant after the allocation.
+ */
+struct dma_buf_storage {
+	struct kref refs;
+	struct dma_buf_constraints wanted;
+	struct page *cma;
+	unsigned long nr_pages;
+	struct page *pages[] __counted_by(nr_pages);
+};
+
+struct dma_buf_storage *
+dma_buf_storage_alloc(const struct dma_buf_constraints *c, size_t size,
+		      struct dma_buf_conflict *conflict);
+void dma_buf_storage_put(struct dma_buf_storage *st);
+bool dma_buf_storage_suits(const struct dma_buf_storage *st,
+			   const struct dma_buf_constraints *c,
+			   struct dma_buf_conflict *conflict);
+int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
+			  const struct dma_buf_constraints *c,
+			  struct sg_table *sgt);
+void dma_buf_storage_describe(const struct dma_buf_storage *st,
+			      struct dma_buf_storage_info *info);
+unsigned int dma_buf_storage_zone(u64 dma_mask, u64 top);
+
+/* --- late_map.c: late storage mapped for devices --- */
+
 struct sg_table *dma_buf_late_mapping_create(struct dma_buf_late *late,
 					     struct dma_buf_attachment *attach,
 					     enum dma_data_direction dir,
 					     struct dma_buf_conflict *conflict);
 void dma_buf_late_mapping_destroy(struct sg_table *sgt);
 u32 dma_buf_late_mappings_flags(struct dma_buf_late *late);
-void dma_buf_late_sync_for_cpu(struct dma_buf_late *late);
-void dma_buf_late_sync_for_device(struct dma_buf_late *late, bool wrote);
+void dma_buf_late_mappings_sync(struct dma_buf_late *late, bool for_cpu);
+int dma_buf_late_table_check(struct device *dev, struct sg_table *sgt,
+			     const struct dma_buf_constraints *c,
+			     struct dma_buf_conflict *conflict);
 
-#endif /* DMA_BUF_LATE_INTERNAL_H */
+/* --- late.c --- */
+
+void dma_buf_late_unbind(struct dma_buf *dmabuf);
+
+#endif /* DMA_BUF_NEGOTIATE_INTERNAL_H */

@@ -12,11 +12,7 @@
 #include <linux/sched/mm.h>
 #include <linux/vmalloc.h>
 
-#include <linux/dma-buf-late.h>
-
-#include "../core/internal.h"
 #include "internal.h"
-#include "storage.h"
 
 /**
  * DOC: late allocation
@@ -33,12 +29,10 @@
  * mappings are pinned like those of everybody else. Where storage can't move
  * the device gets -EBUSY, and dma_buf_refuse() says why.
  *
- * How devices are given the storage, and when one may work on a copy of it, is
- * told in "DOC: bounced mappings" of negotiate/late_map.c.
+ * No device works on a copy: where the DMA API would bounce, the mapping is
+ * refused with DMA_BUF_FIELD_BOUNCE. Nor does one get coherent memory where it
+ * does not snoop caches: it is refused with DMA_BUF_FIELD_COHERENT.
  */
-
-/* How many pages a fault maps, if they are there. */
-#define DMA_BUF_LATE_AROUND	16
 
 /**
  * dma_buf_late_init - storage to come
@@ -54,13 +48,11 @@
  *
  * Return: 0; -EINVAL when @size is 0 or no multiple of PAGE_SIZE; -ENOMEM when
  * it is more than the machine has; -EBUSY when @dev can't take a buffer of this
- * size.
+ * size, or asks for coherent memory that there is not.
  */
 int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 		      struct dma_resv *resv, struct device *dev)
 {
-	struct dma_buf_conflict conflict;
-
 	if (!size || !PAGE_ALIGNED(size))
 		return -EINVAL;
 	if (size >> PAGE_SHIFT > totalram_pages())
@@ -69,16 +61,17 @@ int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 	dma_buf_constraints_init(&late->own);
 	if (dev) {
 		dma_buf_constraints_from_device(&late->own, dev);
-		if (dma_buf_constraints_check_size(&late->own, size, &conflict))
+		if (dma_buf_constraints_check_size(&late->own, size, NULL))
 			return -EBUSY;
-		dma_buf_constraints_of_storage(&late->own, size);
+		dma_buf_constraints_of_storage(&late->own, dev, size);
+		if (late->own.flags & DMA_BUF_CONSTRAINT_COHERENT)
+			return -EBUSY;
 	}
 
 	late->size = size;
 	late->resv = resv;
 	late->memcg = get_mem_cgroup_from_current();
 	INIT_LIST_HEAD(&late->mappings);
-	INIT_LIST_HEAD(&late->idle);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
@@ -87,9 +80,6 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
  * dma_buf_late_fini - free the storage
  * @late: storage that nothing has mapped any more, or all zeroes
  *
- * Waits for who is just giving it back, which allocates memory and takes locks
- * of the files that user space maps.
- *
  * Context: may sleep; nobody else can reach @late.
  */
 void dma_buf_late_fini(struct dma_buf_late *late)
@@ -97,61 +87,62 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 	if (!late->size)
 		return;
 
-	WARN_ON_ONCE(!list_empty(&late->mappings) || late->pins || late->vmaps);
-	dma_buf_late_swap_fini(late);
+	WARN_ON_ONCE(!list_empty(&late->mappings) || late->pins);
 	if (late->storage)
 		dma_buf_storage_put(late->storage);
 	mem_cgroup_put(late->memcg);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, DMA_BUF);
 
-/* Mappings without a pin are those of importers that follow. */
-static bool dma_buf_late_movable(struct dma_buf_late *late)
+/* NULL unless the buffer was bound. */
+static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 {
-	return !late->pins && !late->vmaps;
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+
+	return neg ? neg->storage : NULL;
 }
 
 /* &dma_buf_late_ops.admit: does it suit, can it move, or is it yet to come? */
-static int dma_buf_late_admit(struct dma_buf *dmabuf,
-			      const struct dma_buf_constraints *merged,
-			      struct dma_buf_conflict *conflict)
+static int late_admit(struct dma_buf *dmabuf,
+		      const struct dma_buf_constraints *merged,
+		      struct dma_buf_conflict *conflict)
 {
-	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+	struct dma_buf_late *late = late_of(dmabuf);
+	const struct dma_buf_conflict cached = { DMA_BUF_FIELD_COHERENT, 1, 0 };
 	struct dma_buf_constraints all = *merged;
 
 	dma_resv_assert_held(late->resv);
 
 	if (dma_buf_constraints_merge(&all, &late->own, conflict))
 		return -EBUSY;
-	if (!late->storage || dma_buf_late_movable(late) ||
-	    dma_buf_storage_suits(late->storage, &all, conflict) ||
-	    dma_buf_late_may_bounce(late, &all, conflict))
+	/* The processor caches pages, and a device does not look there. */
+	if (all.flags & DMA_BUF_CONSTRAINT_COHERENT)
+		return dma_buf_conflict_set(conflict, cached);
+	if (!late->storage || !late->pins ||
+	    dma_buf_storage_suits(late->storage, &all, conflict))
 		return 0;
 
 	return -EBUSY;
 }
 
 /* &dma_buf_late_ops.storage */
-static int dma_buf_late_describe(struct dma_buf *dmabuf,
-				 struct dma_buf_storage_info *info)
+static int late_describe(struct dma_buf *dmabuf,
+			 struct dma_buf_storage_info *info)
 {
-	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+	struct dma_buf_late *late = late_of(dmabuf);
 
 	dma_resv_assert_held(late->resv);
 
-	if (late->swap)
-		info->flags |= DMA_BUF_STORAGE_SWAPPED;
-	if (!late->storage)
-		return 0;
-
-	dma_buf_storage_describe(late->storage, info);
-	info->flags |= dma_buf_late_mappings_flags(late);
+	if (late->storage) {
+		dma_buf_storage_describe(late->storage, info);
+		info->flags |= dma_buf_late_mappings_flags(late);
+	}
 	return 0;
 }
 
-static const struct dma_buf_late_ops dma_buf_late_negotiation_ops = {
-	.storage = dma_buf_late_describe,
-	.admit = dma_buf_late_admit,
+static const struct dma_buf_late_ops late_ops = {
+	.storage = late_describe,
+	.admit = late_admit,
 };
 
 /**
@@ -160,58 +151,65 @@ static const struct dma_buf_late_ops dma_buf_late_negotiation_ops = {
  * @dmabuf: buffer with DMA_BUF_LATE_OPS and the reservation object of @late,
  *	just exported; nobody else has it yet
  *
- * Makes the buffer negotiable, as dma_buf_set_late() does.
+ * Makes the buffer negotiable, as dma_buf_set_late() does. It has the storage
+ * until its file is closed; the storage of an object may outlive it, and be bound
+ * to the next buffer.
  *
  * Context: may sleep; takes the reservation object.
  *
- * Return: 0; -EBUSY when the buffer negotiates already; -ENOMEM.
+ * Return: 0; -EBUSY when the buffer negotiates already, or another one has the
+ * storage; -ENOMEM.
  */
 int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
 {
-	int ret = dma_buf_negotiation_start(dmabuf, &dma_buf_late_negotiation_ops,
-					    late);
-
-	if (ret)
-		return ret;
+	int ret = -EBUSY;
 
 	dma_resv_lock(late->resv, NULL);
-	late->dmabuf = dmabuf;
+	if (!late->dmabuf)
+		ret = dma_buf_negotiation_start(dmabuf, &late_ops, late);
+	if (!ret)
+		late->dmabuf = dmabuf;
 	dma_resv_unlock(late->resv);
-	return 0;
+	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, DMA_BUF);
 
-/**
- * dma_buf_late_unbind - the buffer goes, the storage may stay
- * @dmabuf: buffer, in its release
- *
- * For storage of an object that outlives its dma-buf; it may have been exported
- * again meanwhile.
- *
- * Context: may sleep; takes the reservation object.
+/*
+ * The buffer's file goes, so nobody can join, map or fault through it any more.
+ * A buffer that could not be bound has no storage to part from.
  */
 void dma_buf_late_unbind(struct dma_buf *dmabuf)
 {
-	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
+	struct dma_buf_late *late = late_of(dmabuf);
 
-	/* The export failed before they were bound. */
 	if (!late)
 		return;
 
 	dma_resv_lock(late->resv, NULL);
-	if (late->dmabuf == dmabuf)
-		late->dmabuf = NULL;
+	late->dmabuf = NULL;
 	dma_resv_unlock(late->resv);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_unbind, DMA_BUF);
+
+/* User space faults again, and finds the storage that there is then. */
+static void late_zap_locked(struct dma_buf_late *late)
+{
+	dma_resv_assert_held(late->resv);
+
+	/* Its file is open as long as it is bound. */
+	if (late->dmabuf)
+		unmap_mapping_range(late->dmabuf->file->f_mapping, 0,
+				    late->size, 1);
+	if (late->file)
+		unmap_mapping_range(late->file, late->file_start, late->size, 1);
+}
 
 /*
- * Copy the content to @to and let it be the storage. Importers have been told
- * and no work of theirs is on the way when the copy begins.
+ * Copy the content to @to and let go of the storage that had it. Importers have
+ * been told and no work of theirs is on the way when the copy begins.
  */
-static int dma_buf_late_move(struct dma_buf_late *late,
-			     struct dma_buf_storage *to)
+static int late_move(struct dma_buf_late *late, struct dma_buf_storage *to)
 {
+	unsigned long i;
 	long ret;
 
 	if (!list_empty(&late->mappings))
@@ -221,40 +219,44 @@ static int dma_buf_late_move(struct dma_buf_late *late,
 	if (ret < 0)
 		return ret;
 
-	dma_buf_late_zap_locked(late);
-	dma_buf_late_sync_for_cpu(late);
-	dma_buf_storage_copy(to, late->storage);
+	late_zap_locked(late);
+	dma_buf_late_mappings_sync(late, true);
+	for (i = 0; i < to->nr_pages; i++) {
+		copy_highpage(to->pages[i], late->storage->pages[i]);
+		cond_resched();
+	}
 	dma_buf_storage_put(late->storage);
-	late->storage = to;
 	return 0;
 }
 
-/*
- * What is there would do, but one run would be better: worth a move that
- * disturbs no device, once.
- */
-static bool dma_buf_late_improvable(struct dma_buf_late *late,
-				    const struct dma_buf_constraints *all)
+/* Storage where @all reach it. */
+static int late_place_for(struct dma_buf_late *late,
+			  const struct dma_buf_constraints *all,
+			  struct dma_buf_conflict *conflict)
 {
-	struct dma_buf_constraints one = *all;
-	struct dma_buf_conflict conflict;
+	struct dma_buf_storage *st;
+	struct mem_cgroup *memcg;
+	int ret = 0;
 
-	if (!(all->flags & ~late->storage->wanted &
-	      DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED) ||
-	    !list_empty(&late->mappings) || !dma_buf_late_movable(late))
-		return false;
+	if (late->storage) {
+		if (dma_buf_storage_suits(late->storage, all, conflict))
+			return 0;
+		/* Mappings without a pin are those of importers that follow. */
+		if (late->pins)
+			return -EBUSY;
+	}
 
-	one.max_segments = 1;
-	return !dma_buf_storage_suits(late->storage, &one, &conflict);
-}
+	memcg = set_active_memcg(late->memcg);
+	st = dma_buf_storage_alloc(all, late->size, conflict);
+	set_active_memcg(memcg);
+	if (IS_ERR(st))
+		return PTR_ERR(st);
 
-/* The first storage, or the first since it was given back. */
-static int dma_buf_late_fill(struct dma_buf_late *late,
-			     struct dma_buf_storage *st)
-{
-	int ret = late->swap ? dma_buf_late_swap_in_locked(late, st) : 0;
-
-	if (!ret)
+	if (late->storage)
+		ret = late_move(late, st);
+	if (ret)
+		dma_buf_storage_put(st);
+	else
 		late->storage = st;
 	return ret;
 }
@@ -263,14 +265,11 @@ static int dma_buf_late_fill(struct dma_buf_late *late,
  * Storage for everybody who has joined, of whom @attach, if there is one, is
  * the next to use it.
  */
-static int dma_buf_late_place_for(struct dma_buf_late *late,
-				  struct dma_buf_attachment *attach)
+static int late_place(struct dma_buf_late *late,
+		      struct dma_buf_attachment *attach)
 {
 	struct dma_buf_conflict conflict = { };
 	struct dma_buf_constraints all;
-	struct dma_buf_storage *st;
-	struct mem_cgroup *memcg;
-	bool suits = false;
 	int ret = 0;
 
 	dma_resv_assert_held(late->resv);
@@ -284,102 +283,12 @@ static int dma_buf_late_place_for(struct dma_buf_late *late,
 		ret = dma_buf_get_constraints(late->dmabuf, &all, &conflict);
 	if (!ret)
 		ret = dma_buf_constraints_merge(&all, &late->own, &conflict);
-	if (ret)
-		goto err_refuse;
-
-	if (late->storage) {
-		suits = dma_buf_storage_suits(late->storage, &all, &conflict);
-		if (suits && !dma_buf_late_improvable(late, &all))
-			return 0;
-		ret = -EBUSY;
-		if (!dma_buf_late_movable(late)) {
-			if (dma_buf_late_reached(late, attach, &all, &conflict))
-				return 0;
-			goto err_refuse;
-		}
-	}
-
-	memcg = set_active_memcg(late->memcg);
-	st = dma_buf_storage_alloc(&all, late->size, &conflict);
-	set_active_memcg(memcg);
-	if (IS_ERR(st)) {
-		ret = PTR_ERR(st);
-		goto err_refuse;
-	}
-
-	if (late->storage)
-		ret = dma_buf_late_move(late, st);
-	else
-		ret = dma_buf_late_fill(late, st);
-	if (ret)
-		dma_buf_storage_put(st);
-	return ret;
-
-err_refuse:
-	/* What was only meant to get better is good enough. */
-	if (suits)
-		return 0;
-	if (attach && conflict.field)
-		dma_buf_refuse(late->dmabuf, attach->dev, &conflict);
-	return ret;
-}
-
-static int dma_buf_late_place(struct dma_buf_late *late,
-			      struct dma_buf_attachment *attach)
-{
-	int ret = dma_buf_late_place_for(late, attach);
-
 	if (!ret)
-		dma_buf_late_touch_locked(late);
+		ret = late_place_for(late, &all, &conflict);
+	if (ret && attach && conflict.field)
+		dma_buf_refuse(attach->dmabuf, attach->dev, &conflict);
 	return ret;
 }
-
-static int dma_buf_late_pin_for(struct dma_buf_late *late,
-				struct dma_buf_attachment *attach)
-{
-	int ret = dma_buf_late_place(late, attach);
-
-	if (ret)
-		return ret;
-
-	late->pins++;
-	dma_buf_late_touch_locked(late);
-	return 0;
-}
-
-/**
- * dma_buf_late_pin_own - place the storage and keep it there
- * @late: storage
- *
- * For the exporter itself.
- *
- * Context: may sleep; caller holds the reservation object.
- *
- * Return: 0; -EBUSY when none suits the devices that joined; -ENOMEM; -EIO when
- * the content can't be read from swap; -EINTR after a fatal signal.
- */
-int dma_buf_late_pin_own(struct dma_buf_late *late)
-{
-	return dma_buf_late_pin_for(late, NULL);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin_own, DMA_BUF);
-
-/**
- * dma_buf_late_unpin_own - undo one dma_buf_late_pin_own()
- * @late: storage
- *
- * Context: caller holds the reservation object.
- */
-void dma_buf_late_unpin_own(struct dma_buf_late *late)
-{
-	dma_resv_assert_held(late->resv);
-
-	if (WARN_ON_ONCE(!late->pins))
-		return;
-	late->pins--;
-	dma_buf_late_touch_locked(late);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin_own, DMA_BUF);
 
 /**
  * dma_buf_late_pin - &dma_buf_ops.pin: place the storage and keep it there
@@ -388,12 +297,16 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin_own, DMA_BUF);
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
- * suit; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS or
- * -EINTR after a signal.
+ * suit; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
  */
 int dma_buf_late_pin(struct dma_buf_attachment *attach)
 {
-	return dma_buf_late_pin_for(dma_buf_late_of(attach->dmabuf), attach);
+	struct dma_buf_late *late = late_of(attach->dmabuf);
+	int ret = late_place(late, attach);
+
+	if (!ret)
+		late->pins++;
+	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
 
@@ -405,7 +318,12 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
  */
 void dma_buf_late_unpin(struct dma_buf_attachment *attach)
 {
-	dma_buf_late_unpin_own(dma_buf_late_of(attach->dmabuf));
+	struct dma_buf_late *late = late_of(attach->dmabuf);
+
+	dma_resv_assert_held(late->resv);
+
+	if (!WARN_ON_ONCE(!late->pins))
+		late->pins--;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
 
@@ -419,26 +337,25 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: the table for dma_buf_late_unmap(), or ERR_PTR: -EBUSY when the
- * storage does not suit and can't move, none can suit, or the device would see
- * a copy that it may not have; -ENOMEM; -EIO when the content can't be read from swap; -ERESTARTSYS
- * or -EINTR after a signal; or the error of dma_map_sgtable().
+ * storage does not suit and can't move, none can suit, the device would see a
+ * copy, or the table is none that it takes; -ENOMEM; -ERESTARTSYS or -EINTR after
+ * a signal; or the error of dma_map_sgtable().
  */
 struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
 {
-	struct dma_buf_late *late = dma_buf_late_of(attach->dmabuf);
+	struct dma_buf_late *late = late_of(attach->dmabuf);
 	struct dma_buf_conflict conflict = { };
 	struct sg_table *sgt;
 	int ret;
 
-	ret = dma_buf_late_place(late, attach);
+	ret = late_place(late, attach);
 	if (ret)
 		return ERR_PTR(ret);
 
 	sgt = dma_buf_late_mapping_create(late, attach, dir, &conflict);
 	if (conflict.field)
-		dma_buf_refuse(late->dmabuf, attach->dev, &conflict);
-	dma_buf_late_touch_locked(late);
+		dma_buf_refuse(attach->dmabuf, attach->dev, &conflict);
 	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, DMA_BUF);
@@ -457,9 +374,20 @@ void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	dma_buf_late_mapping_destroy(sgt);
-	dma_buf_late_touch_locked(dma_buf_late_of(attach->dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
+
+/* The kernel's own mapping may have caches of its own. */
+static void late_sync(struct dma_buf_late *late, bool for_cpu)
+{
+	dma_resv_lock(late->resv, NULL);
+	if (late->vaddr && for_cpu)
+		invalidate_kernel_vmap_range(late->vaddr, late->size);
+	else if (late->vaddr)
+		flush_kernel_vmap_range(late->vaddr, late->size);
+	dma_buf_late_mappings_sync(late, for_cpu);
+	dma_resv_unlock(late->resv);
+}
 
 /**
  * dma_buf_late_begin_cpu_access - &dma_buf_ops.begin_cpu_access
@@ -475,13 +403,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
 int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
 				  enum dma_data_direction dir)
 {
-	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
-
-	dma_resv_lock(late->resv, NULL);
-	if (late->vaddr)
-		invalidate_kernel_vmap_range(late->vaddr, late->size);
-	dma_buf_late_sync_for_cpu(late);
-	dma_resv_unlock(late->resv);
+	late_sync(late_of(dmabuf), true);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
@@ -489,7 +411,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
 /**
  * dma_buf_late_end_cpu_access - &dma_buf_ops.end_cpu_access
  * @dmabuf: buffer
- * @dir: DMA_FROM_DEVICE when the processor has only read
+ * @dir: any direction
  *
  * Shows devices what the processor wrote.
  *
@@ -500,13 +422,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
 int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
 				enum dma_data_direction dir)
 {
-	struct dma_buf_late *late = dma_buf_late_of(dmabuf);
-
-	dma_resv_lock(late->resv, NULL);
-	if (late->vaddr)
-		flush_kernel_vmap_range(late->vaddr, late->size);
-	dma_buf_late_sync_for_device(late, dir != DMA_FROM_DEVICE);
-	dma_resv_unlock(late->resv);
+	late_sync(late_of(dmabuf), false);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
@@ -520,12 +436,12 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
  *
  * Context: may sleep; caller holds the reservation object.
  *
- * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined; -EIO
- * when the content can't be read from swap; -EINTR after a fatal signal.
+ * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined;
+ * -EINTR after a fatal signal.
  */
 int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 {
-	int ret = dma_buf_late_place(late, NULL);
+	int ret = late_place(late, NULL);
 
 	if (ret)
 		return ret;
@@ -537,7 +453,7 @@ int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 			return -ENOMEM;
 	}
 	late->vmaps++;
-	dma_buf_late_touch_locked(late);
+	late->pins++;
 	iosys_map_set_vaddr(map, late->vaddr);
 	return 0;
 }
@@ -553,11 +469,13 @@ void dma_buf_late_vunmap_own(struct dma_buf_late *late)
 {
 	dma_resv_assert_held(late->resv);
 
-	if (WARN_ON_ONCE(!late->vmaps) || --late->vmaps)
+	if (WARN_ON_ONCE(!late->vmaps))
+		return;
+	late->pins--;
+	if (--late->vmaps)
 		return;
 	vunmap(late->vaddr);
 	late->vaddr = NULL;
-	dma_buf_late_touch_locked(late);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap_own, DMA_BUF);
 
@@ -572,7 +490,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap_own, DMA_BUF);
  */
 int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	return dma_buf_late_vmap_own(dma_buf_late_of(dmabuf), map);
+	return dma_buf_late_vmap_own(late_of(dmabuf), map);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
 
@@ -585,7 +503,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
  */
 void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	dma_buf_late_vunmap_own(dma_buf_late_of(dmabuf));
+	dma_buf_late_vunmap_own(late_of(dmabuf));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
 
@@ -605,50 +523,33 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
 vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
 			      pgoff_t first)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	const unsigned long nr = (vmf->address - vma->vm_start) >> PAGE_SHIFT;
-	struct dma_buf_storage *st;
-	vm_fault_t fault;
-	unsigned long i;
+	const pgoff_t nr = first +
+			   ((vmf->address - vmf->vma->vm_start) >> PAGE_SHIFT);
+	vm_fault_t fault = VM_FAULT_SIGBUS;
 	int ret;
 
 	if (dma_resv_lock_interruptible(late->resv, NULL))
 		return VM_FAULT_NOPAGE;
 
-	ret = dma_buf_late_place(late, NULL);
-	if (ret) {
-		fault = ret == -EINTR ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
-		goto out;
-	}
-
-	st = late->storage;
-	fault = VM_FAULT_SIGBUS;
-	for (i = 0; i < DMA_BUF_LATE_AROUND; i++) {
-		if (first + nr + i >= st->nr_pages || nr + i >= vma_pages(vma))
-			break;
-		fault = vmf_insert_pfn(vma, vmf->address + i * PAGE_SIZE,
-				       page_to_pfn(st->pages[first + nr + i]));
-		if (fault != VM_FAULT_NOPAGE) {
-			/* The page that was asked for counts. */
-			if (i)
-				fault = VM_FAULT_NOPAGE;
-			break;
-		}
-	}
-out:
+	ret = late_place(late, NULL);
+	if (ret == -EINTR)
+		fault = VM_FAULT_NOPAGE;
+	if (!ret && nr < late->storage->nr_pages)
+		fault = vmf_insert_pfn(vmf->vma, vmf->address,
+				       page_to_pfn(late->storage->pages[nr]));
 	dma_resv_unlock(late->resv);
 	return fault;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_fault, DMA_BUF);
 
-static vm_fault_t dma_buf_late_vm_fault(struct vm_fault *vmf)
+static vm_fault_t late_vm_fault(struct vm_fault *vmf)
 {
 	return dma_buf_late_fault(vmf->vma->vm_private_data, vmf,
 				  vmf->vma->vm_pgoff);
 }
 
-static const struct vm_operations_struct dma_buf_late_vm_ops = {
-	.fault = dma_buf_late_vm_fault,
+static const struct vm_operations_struct late_vm_ops = {
+	.fault = late_vm_fault,
 };
 
 /**
@@ -668,8 +569,8 @@ int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_private_data = dma_buf_late_of(dmabuf);
-	vma->vm_ops = &dma_buf_late_vm_ops;
+	vma->vm_private_data = late_of(dmabuf);
+	vma->vm_ops = &late_vm_ops;
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_mmap, DMA_BUF);

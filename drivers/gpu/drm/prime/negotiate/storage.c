@@ -8,43 +8,33 @@
  * allocator it comes from, and is returned page by page, so that blocks need
  * no memory of their own. No allocation ends in the OOM killer.
  */
+#include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/highmem.h>
+#include <linux/iommu-dma.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/memblock.h>
 #include <linux/memcontrol.h>
 #include <linux/memory_hotplug.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include <kunit/visibility.h>
 
-#include "../core/internal.h"
-#include "storage.h"
+#include "internal.h"
 
-static u64 dma_buf_storage_align(const struct dma_buf_constraints *c)
+/* In pages: what a block of the storage is aligned to, and as long as. */
+static unsigned long storage_align(const struct dma_buf_storage *st)
 {
-	return max3((u64)c->alignment, (u64)c->length_align, (u64)PAGE_SIZE);
-}
+	const struct dma_buf_constraints *c = &st->wanted;
 
-/* The longest segment that the device takes and a scatter list can hold. */
-static u64 dma_buf_storage_max_segment(const struct dma_buf_constraints *c)
-{
-	u64 bytes = min_t(u64, c->max_segment_size, UINT_MAX);
-
-	return round_down(bytes, dma_buf_storage_align(c));
-}
-
-static void dma_buf_storage_blame(struct dma_buf_conflict *conflict, u32 field,
-				  u64 wanted, u64 found)
-{
-	*conflict = (struct dma_buf_conflict) {
-		.field = field, .wanted = wanted, .found = found,
-	};
+	return max3(c->alignment, c->length_align, (u32)PAGE_SIZE) >> PAGE_SHIFT;
 }
 
 /* Number of adjacent pages from @first on, @most at most. */
-static unsigned long dma_buf_storage_run(const struct dma_buf_storage *st,
-					 unsigned long first, unsigned long most)
+static unsigned long storage_run(const struct dma_buf_storage *st,
+				 unsigned long first, unsigned long most)
 {
 	unsigned long pfn = page_to_pfn(st->pages[first]);
 	unsigned long n = 1;
@@ -56,25 +46,30 @@ static unsigned long dma_buf_storage_run(const struct dma_buf_storage *st,
 }
 
 /*
- * Number of pages of the segment that starts at page @first: adjacent ones, up
- * to the device's longest segment and to its next boundary.
+ * Number of pages of the entry that starts at page @first: adjacent ones, up to
+ * the device's longest segment and to its next boundary. An IOMMU joins entries
+ * and splits none: there they end where a segment of the device does.
  */
-static unsigned long dma_buf_storage_segment(const struct dma_buf_storage *st,
-					     const struct dma_buf_constraints *c,
-					     unsigned long first)
+static unsigned long storage_entry(const struct dma_buf_storage *st,
+				   struct device *dev,
+				   const struct dma_buf_constraints *c,
+				   unsigned long first)
 {
-	u64 start = page_to_phys(st->pages[first]);
-	/* One less than the bytes up to the boundary, which can be 2^64. */
-	u64 left = c->segment_boundary - (start & c->segment_boundary);
-	u64 bytes = min(dma_buf_storage_max_segment(c) - 1, left) + 1;
+	const u64 size = (u64)st->nr_pages << PAGE_SHIFT;
+	/* A scatter list can't hold more than the last of these. */
+	const u64 most = clamp(dma_buf_constraints_piece(c, size),
+			       (u64)PAGE_SIZE, (u64)SZ_2G);
+	u64 start, left;
 
-	return dma_buf_storage_run(st, first, bytes >> PAGE_SHIFT);
-}
-
-/* The smallest mask that covers @address: no address is told. */
-static u64 dma_buf_storage_mask_of(u64 address)
-{
-	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;
+	if (use_dma_iommu(dev)) {
+		div64_u64_rem((u64)first << PAGE_SHIFT, most, &start);
+		left = most - start - 1;
+	} else {
+		start = phys_to_dma(dev, page_to_phys(st->pages[first]));
+		/* One less than the bytes, which can be 2^64. */
+		left = c->segment_boundary - (start & c->segment_boundary);
+	}
+	return storage_run(st, first, (min(most - 1, left) + 1) >> PAGE_SHIFT);
 }
 
 /**
@@ -84,6 +79,9 @@ static u64 dma_buf_storage_mask_of(u64 address)
  *	device has a table of its own that cuts them
  * @conflict: why not
  *
+ * A run that crosses a boundary on which it does not start may cost a device
+ * one entry more than its length says, and counts as two.
+ *
  * Context: any; no lock needed.
  *
  * Return: whether it is.
@@ -92,58 +90,39 @@ bool dma_buf_storage_suits(const struct dma_buf_storage *st,
 			   const struct dma_buf_constraints *c,
 			   struct dma_buf_conflict *conflict)
 {
-	unsigned long i, n, runs = 0;
+	const u64 boundary = c->segment_boundary;
+	unsigned long i, n, runs = 0, crossing = 0;
+	struct dma_buf_constraints whole = *c;
 
+	whole.segment_boundary = U64_MAX;
+	whole.max_segment_size = U64_MAX;
 	for (i = 0; i < st->nr_pages; i += n, runs++) {
 		const u64 start = page_to_phys(st->pages[i]);
-		u64 length, last;
+		u64 length;
 
-		n = dma_buf_storage_run(st, i, st->nr_pages);
+		n = storage_run(st, i, st->nr_pages);
 		length = (u64)n << PAGE_SHIFT;
-		last = start + length - 1;
-
-		if (last > c->dma_mask) {
-			dma_buf_storage_blame(conflict, DMA_BUF_FIELD_DMA_MASK,
-					      c->dma_mask,
-					      dma_buf_storage_mask_of(last));
+		if (dma_buf_constraints_check_run(&whole, start, length, conflict))
 			return false;
-		}
-		if (!IS_ALIGNED(start, c->alignment)) {
-			dma_buf_storage_blame(conflict, DMA_BUF_FIELD_ALIGNMENT,
-					      c->alignment, start & -start);
-			return false;
-		}
-		if (!IS_ALIGNED(length, c->length_align)) {
-			dma_buf_storage_blame(conflict, DMA_BUF_FIELD_LENGTH_ALIGN,
-					      c->length_align, length & -length);
-			return false;
-		}
+		if (start & boundary && (start ^ (start + length - 1)) & ~boundary)
+			crossing++;
 	}
-
-	if (runs > 1 && (c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS)) {
-		dma_buf_storage_blame(conflict, DMA_BUF_FIELD_CONTIGUOUS, 1, runs);
-		return false;
-	}
-	if (runs > c->max_segments) {
-		dma_buf_storage_blame(conflict, DMA_BUF_FIELD_MAX_SEGMENTS,
-				      c->max_segments, runs);
-		return false;
-	}
-	return true;
+	return !dma_buf_constraints_check_count(c, runs + crossing, runs, conflict);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_suits);
 
 /**
  * dma_buf_storage_table - scatter list for a device
- * @st: storage that suits @c
- * @c: constraints of the device
+ * @st: storage that suits the device
+ * @dev: the device
+ * @c: what it said that it needs
  * @sgt: where to make it; freed with sg_free_table()
  *
  * Context: may sleep; no lock needed.
  *
  * Return: 0 or -ENOMEM.
  */
-int dma_buf_storage_table(const struct dma_buf_storage *st,
+int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
 			  const struct dma_buf_constraints *c,
 			  struct sg_table *sgt)
 {
@@ -151,7 +130,7 @@ int dma_buf_storage_table(const struct dma_buf_storage *st,
 	struct scatterlist *sg;
 	int ret;
 
-	for (i = 0; i < st->nr_pages; i += dma_buf_storage_segment(st, c, i))
+	for (i = 0; i < st->nr_pages; i += storage_entry(st, dev, c, i))
 		segments++;
 
 	ret = sg_alloc_table(sgt, segments, GFP_KERNEL);
@@ -160,7 +139,7 @@ int dma_buf_storage_table(const struct dma_buf_storage *st,
 
 	sg = sgt->sgl;
 	for (i = 0; i < st->nr_pages; i += n, sg = sg_next(sg)) {
-		n = dma_buf_storage_segment(st, c, i);
+		n = storage_entry(st, dev, c, i);
 		sg_set_page(sg, st->pages[i], n << PAGE_SHIFT, 0);
 	}
 	return 0;
@@ -168,30 +147,62 @@ int dma_buf_storage_table(const struct dma_buf_storage *st,
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_table);
 
 /* Where the whole block has to lie; segments are looked at in the end. */
-static bool dma_buf_block_suits(const struct dma_buf_constraints *c,
-				struct page *page, unsigned long nr)
+static bool block_suits(const struct dma_buf_storage *st, struct page *page,
+			unsigned long nr)
 {
-	u64 start = page_to_phys(page);
-
-	return start + ((u64)nr << PAGE_SHIFT) - 1 <= c->dma_mask &&
-	       IS_ALIGNED(start, dma_buf_storage_align(c));
+	return PFN_PHYS(page_to_pfn(page) + nr) - 1 <= st->wanted.dma_mask &&
+	       IS_ALIGNED(page_to_pfn(page), storage_align(st));
 }
 
-/*
- * The page allocator gives powers of two that are aligned to their size. Where
- * the mask lies below a zone's end it may still be lucky; the next lower zone
- * comes after.
+/* The highest address of the machine's memory. */
+#define STORAGE_TOP (PFN_PHYS(max_pfn) - 1)
+
+/* From the highest to the lowest. */
+static const gfp_t storage_zones[] = { __GFP_HIGHMEM, __GFP_DMA32, __GFP_DMA };
+
+/**
+ * dma_buf_storage_zone - the first zone to look in for pages below a mask
+ * @dma_mask: the mask
+ * @top: highest address of the machine's memory
+ *
+ * There is no zone that ends between the end of DMA32 and that of memory, and
+ * the ones below may be empty: a page of the highest zone can be low enough.
+ *
+ * Return: 0 for the highest, 1 for DMA32.
  */
-static struct page *dma_buf_block_buddy(const struct dma_buf_constraints *c,
-					unsigned long nr, bool insist)
+unsigned int dma_buf_storage_zone(u64 dma_mask, u64 top)
 {
-	const unsigned int order = max(get_order((u64)nr << PAGE_SHIFT),
-				       get_order(dma_buf_storage_align(c)));
-	gfp_t gfp = GFP_USER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
-	gfp_t zones[3];
+	return dma_mask < top && dma_mask <= DMA_BIT_MASK(32);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_zone);
+
+static struct page *block_of_zone(const struct dma_buf_storage *st,
+				  unsigned long nr, unsigned int order, gfp_t gfp)
+{
+	struct page *page = alloc_pages(gfp, order);
 	unsigned long i;
-	struct page *page;
-	int n = 0, z;
+
+	if (!page)
+		return NULL;
+	if (!block_suits(st, page, nr)) {
+		__free_pages(page, order);
+		return NULL;
+	}
+
+	split_page(page, order);
+	for (i = nr; i < 1ul << order; i++)
+		__free_page(page + i);
+	return page;
+}
+
+/* The page allocator gives powers of two that are aligned to their size. */
+static struct page *block_buddy(const struct dma_buf_storage *st,
+				unsigned long nr, bool insist)
+{
+	const unsigned int order = order_base_2(max(nr, storage_align(st)));
+	gfp_t gfp = GFP_USER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	struct page *page = NULL;
+	unsigned int i;
 
 	if (order > MAX_PAGE_ORDER)
 		return NULL;
@@ -202,32 +213,14 @@ static struct page *dma_buf_block_buddy(const struct dma_buf_constraints *c,
 	else
 		gfp = (gfp | __GFP_NORETRY) & ~__GFP_DIRECT_RECLAIM;
 
-	if (c->dma_mask >= PFN_PHYS(max_pfn) - 1) {
-		zones[n++] = __GFP_HIGHMEM;
-	} else {
-		zones[n++] = __GFP_DMA32;
-		if (c->dma_mask < DMA_BIT_MASK(32))
-			zones[n++] = __GFP_DMA;
-	}
-
-	for (z = 0; z < n; z++) {
-		page = alloc_pages(gfp | zones[z], order);
-		if (!page)
-			continue;
-		if (!dma_buf_block_suits(c, page, nr)) {
-			__free_pages(page, order);
-			continue;
-		}
-		split_page(page, order);
-		for (i = nr; i < 1ul << order; i++)
-			__free_page(page + i);
-		return page;
-	}
-	return NULL;
+	i = dma_buf_storage_zone(st->wanted.dma_mask, STORAGE_TOP);
+	for (; i < ARRAY_SIZE(storage_zones) && !page; i++)
+		page = block_of_zone(st, nr, order, gfp | storage_zones[i]);
+	return page;
 }
 
 /* Pages that no flag made clean and charged. */
-static int dma_buf_block_finish(struct page *page, unsigned long nr)
+static int block_finish(struct page *page, unsigned long nr)
 {
 	unsigned long i;
 
@@ -245,20 +238,41 @@ static int dma_buf_block_finish(struct page *page, unsigned long nr)
 
 #ifdef CONFIG_CONTIG_ALLOC
 /* Has the range a chance? Whether its pages really move, the caller sees. */
-static bool dma_buf_range_movable(struct zone *zone, unsigned long pfn,
-				  unsigned long nr)
+static bool range_movable(struct zone *zone, unsigned long pfn,
+			  unsigned long nr)
 {
-	unsigned long end = pfn + nr;
 	struct page *page;
 
-	for (; pfn < end; pfn++) {
+	for (; nr; nr--, pfn++) {
 		page = pfn_to_online_page(pfn);
-		if (!page || page_zone(page) != zone)
-			return false;
-		if (PageReserved(page) || PageSlab(page) || PageHuge(page))
+		if (!page || page_zone(page) != zone || PageReserved(page) ||
+		    PageSlab(page) || PageHuge(page))
 			return false;
 	}
 	return true;
+}
+
+/* The highest one below @top that can be had, cleaned and charged. */
+static struct page *block_below(struct zone *zone, unsigned long top,
+				unsigned long nr, unsigned long align)
+{
+	unsigned long pfn = round_down(top, align);
+
+	while (pfn >= zone->zone_start_pfn + align) {
+		pfn -= align;
+		if (fatal_signal_pending(current))
+			return NULL;
+		if (!range_movable(zone, pfn, nr) ||
+		    alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
+				       GFP_KERNEL | __GFP_NOWARN))
+			continue;
+
+		if (!block_finish(pfn_to_page(pfn), nr))
+			return pfn_to_page(pfn);
+		free_contig_range(pfn, nr);
+		return NULL;
+	}
+	return NULL;
 }
 
 /*
@@ -266,88 +280,67 @@ static bool dma_buf_range_movable(struct zone *zone, unsigned long pfn,
  * the mask covers and have what is in it moved away. High ranges first, low
  * ones are what others have nothing instead of.
  */
-static struct page *dma_buf_block_range(const struct dma_buf_constraints *c,
-					unsigned long nr)
+static struct page *block_range(const struct dma_buf_storage *st,
+				unsigned long nr)
 {
-	const unsigned long align = max_t(unsigned long, roundup_pow_of_two(nr),
-					  dma_buf_storage_align(c) >> PAGE_SHIFT);
+	const unsigned long align = max(roundup_pow_of_two(nr),
+					storage_align(st));
+	const u64 most = (st->wanted.dma_mask >> PAGE_SHIFT) + 1;
+	struct page *page = NULL;
 	struct zone *zone;
-	struct page *page;
 
 	for_each_populated_zone(zone) {
-		u64 top = min_t(u64, zone_end_pfn(zone),
-				(c->dma_mask >> PAGE_SHIFT) + 1);
-		unsigned long pfn = round_down(top, align);
-
 		/* Longterm users must not pin what is kept movable. */
-		if (zone_idx(zone) >= ZONE_MOVABLE)
-			continue;
-
-		while (pfn >= zone->zone_start_pfn + align) {
-			pfn -= align;
-			if (fatal_signal_pending(current))
-				return NULL;
-			if (!dma_buf_range_movable(zone, pfn, nr) ||
-			    alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
-					       GFP_KERNEL | __GFP_NOWARN))
-				continue;
-
-			page = pfn_to_page(pfn);
-			if (!dma_buf_block_finish(page, nr))
-				return page;
-			free_contig_range(pfn, nr);
-			return NULL;
-		}
+		if (!page && zone_idx(zone) < ZONE_MOVABLE)
+			page = block_below(zone, min(zone_end_pfn(zone), most),
+					   nr, align);
 	}
-	return NULL;
+	return page;
 }
 #else
-static struct page *dma_buf_block_range(const struct dma_buf_constraints *c,
-					unsigned long nr)
+static struct page *block_range(const struct dma_buf_storage *st,
+				unsigned long nr)
 {
 	return NULL;
 }
 #endif
 
-/* What a block has to be aligned to, if it is to be cut at few boundaries. */
-static u64 dma_buf_storage_boundary(const struct dma_buf_storage *st,
-				    const struct dma_buf_constraints *c)
+static struct page *block_alloc(const struct dma_buf_storage *st,
+				unsigned long nr, bool insist)
 {
-	const u64 size = (u64)st->nr_pages << PAGE_SHIFT;
+	/* There is no zone for such a mask, but ranges. */
+	const bool low = st->wanted.dma_mask < STORAGE_TOP;
+	struct page *page = block_buddy(st, nr, insist);
 
-	return c->segment_boundary < size - 1 ? c->segment_boundary + 1 :
-	       c->segment_boundary == U64_MAX ? PAGE_SIZE :
-						roundup_pow_of_two(size);
+	if (!page && (low || (insist && nr > 1)))
+		page = block_range(st, nr);
+	return page;
 }
 
 /* All of it as one block of the common CMA area. */
-static int dma_buf_storage_fill_cma(struct dma_buf_storage *st,
-				    const struct dma_buf_constraints *c)
+static bool storage_fill_cma(struct dma_buf_storage *st)
 {
+	const unsigned int order = order_base_2(st->nr_pages);
 	struct page *page;
 	unsigned long i;
 
-	page = dma_alloc_from_contiguous(NULL, st->nr_pages,
-					 get_order((u64)st->nr_pages << PAGE_SHIFT),
-					 true);
+	page = dma_alloc_from_contiguous(NULL, st->nr_pages, order, true);
 	if (!page)
-		return -ENOMEM;
-
-	/* CMA aligns less than the others: the boundary could cost an entry. */
-	if (!dma_buf_block_suits(c, page, st->nr_pages) ||
-	    !IS_ALIGNED(page_to_phys(page), dma_buf_storage_boundary(st, c)) ||
-	    dma_buf_block_finish(page, st->nr_pages)) {
-		dma_release_from_contiguous(NULL, page, st->nr_pages);
-		return -ENOMEM;
-	}
+		return false;
 
 	for (i = 0; i < st->nr_pages; i++)
 		st->pages[i] = page + i;
-	st->cma = page;
-	return 0;
+
+	/* CMA aligns less than the others. */
+	if (dma_buf_storage_suits(st, &st->wanted, NULL) &&
+	    !block_finish(page, st->nr_pages))
+		st->cma = page;
+	else
+		dma_release_from_contiguous(NULL, page, st->nr_pages);
+	return st->cma;
 }
 
-static void dma_buf_storage_empty(struct dma_buf_storage *st, unsigned long filled)
+static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
 {
 	if (st->cma) {
 		dma_release_from_contiguous(NULL, st->cma, st->nr_pages);
@@ -365,123 +358,75 @@ static void dma_buf_storage_empty(struct dma_buf_storage *st, unsigned long fill
  * Fill with blocks of @most pages, then of half as many where there are none,
  * but of @least. Only the smallest may take long.
  */
-static int dma_buf_storage_fill(struct dma_buf_storage *st,
-				const struct dma_buf_constraints *c,
-				unsigned long least, unsigned long most)
+static int storage_fill(struct dma_buf_storage *st, unsigned long least,
+			unsigned long most)
 {
-	/* There is no zone for such a mask, but ranges. */
-	const bool low = c->dma_mask < DMA_BIT_MASK(32);
-	unsigned long filled = 0, nr, i;
+	unsigned long filled = 0, nr;
 	struct page *page;
-	int ret;
 
-	while (filled < st->nr_pages) {
-		const unsigned long rest = st->nr_pages - filled;
-		bool insist;
-
-		ret = -EINTR;
-		if (fatal_signal_pending(current))
-			goto err_empty;
-
-		while (most > least && most > rest)
-			most = max(least, rounddown_pow_of_two(most - 1));
-		insist = most == least;
-		nr = min(most, rest);
-
-		page = dma_buf_block_buddy(c, nr, insist);
-		if (!page && (low || (insist && nr > 1)))
-			page = dma_buf_block_range(c, nr);
-		if (!page) {
-			ret = -ENOMEM;
-			if (insist)
-				goto err_empty;
-			most = max(least, rounddown_pow_of_two(most - 1));
+	while (filled < st->nr_pages && !fatal_signal_pending(current)) {
+		nr = min(most, st->nr_pages - filled);
+		/* No block is longer than what is left, but for @least. */
+		if (most > least && most > nr) {
+			most = max(least, rounddown_pow_of_two(nr));
 			continue;
 		}
-
-		for (i = 0; i < nr; i++)
-			st->pages[filled++] = page + i;
+		page = block_alloc(st, nr, most == least);
+		if (!page && most == least)
+			break;
+		if (!page)
+			most = max(least, rounddown_pow_of_two(most - 1));
+		while (page && nr--)
+			st->pages[filled++] = page++;
 		cond_resched();
 	}
-	return 0;
-
-err_empty:
-	dma_buf_storage_empty(st, filled);
-	return ret;
-}
-
-/* One segment: a block of the page allocator, else of CMA, else a range. */
-static int dma_buf_storage_fill_whole(struct dma_buf_storage *st,
-				      const struct dma_buf_constraints *c)
-{
-	if (st->nr_pages > MAX_ORDER_NR_PAGES && !dma_buf_storage_fill_cma(st, c))
+	if (filled == st->nr_pages)
 		return 0;
 
-	return dma_buf_storage_fill(st, c, st->nr_pages, st->nr_pages);
+	storage_empty(st, filled);
+	return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 }
 
-/* Large blocks, as long as there are some. */
-static int dma_buf_storage_fill_large(struct dma_buf_storage *st,
-				      const struct dma_buf_constraints *c)
+/* What is left is @st with pages that suit, or nothing. */
+static int storage_try(struct dma_buf_storage *st, unsigned long least,
+		       unsigned long most, struct dma_buf_conflict *conflict)
 {
-	const unsigned long least = dma_buf_storage_align(c) >> PAGE_SHIFT;
+	int ret = 0;
 
-	return dma_buf_storage_fill(st, c, least,
-				    max_t(unsigned long, least, MAX_ORDER_NR_PAGES));
+	if (least < st->nr_pages || least <= MAX_ORDER_NR_PAGES ||
+	    !storage_fill_cma(st))
+		ret = storage_fill(st, least, most);
+	if (ret || dma_buf_storage_suits(st, &st->wanted, conflict))
+		return ret;
+
+	storage_empty(st, st->nr_pages);
+	return -EBUSY;
 }
 
-/* As many blocks as there may be runs. */
-static int dma_buf_storage_fill_few(struct dma_buf_storage *st,
-				    const struct dma_buf_constraints *c)
+/* One block where that is needed or liked, else large ones, else few. */
+static int storage_place(struct dma_buf_storage *st,
+			 struct dma_buf_conflict *conflict)
 {
-	const unsigned long align = dma_buf_storage_align(c) >> PAGE_SHIFT;
-	unsigned long nr = roundup(DIV_ROUND_UP(st->nr_pages, c->max_segments),
-				   align);
-
-	return dma_buf_storage_fill(st, c, nr, nr);
-}
-
-/* What is left is @st with its pages, or nothing. */
-static int dma_buf_storage_place(struct dma_buf_storage *st,
-				 const struct dma_buf_constraints *c,
-				 struct dma_buf_conflict *conflict)
-{
-	const bool one = c->max_segments == 1 ||
-			 (c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS);
+	const struct dma_buf_conflict none = { DMA_BUF_FIELD_CONTIGUOUS, 1, 0 };
+	const u32 flags = st->wanted.flags, segments = st->wanted.max_segments;
+	const bool one = segments == 1 || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	unsigned long least = storage_align(st);
 	int ret;
 
-	if (one || (c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED)) {
-		ret = dma_buf_storage_fill_whole(st, c);
-		if (!ret && dma_buf_storage_suits(st, c, conflict))
-			return 0;
-		if (!ret)
-			dma_buf_storage_empty(st, st->nr_pages);
-		if (ret == -EINTR)
+	if (one || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED) {
+		ret = storage_try(st, st->nr_pages, st->nr_pages, conflict);
+		if (one && ret && ret != -EINTR && !conflict->field)
+			*conflict = none;
+		if (one || !ret || ret == -EINTR)
 			return ret;
 	}
-	if (one) {
-		if (!conflict->field)
-			dma_buf_storage_blame(conflict, DMA_BUF_FIELD_CONTIGUOUS,
-					      1, 0);
-		return ret ?: -EBUSY;
-	}
 
-	ret = dma_buf_storage_fill_large(st, c);
-	if (ret)
+	ret = storage_try(st, least, max(least, MAX_ORDER_NR_PAGES), conflict);
+	if (ret != -EBUSY || conflict->field != DMA_BUF_FIELD_MAX_SEGMENTS)
 		return ret;
-	if (dma_buf_storage_suits(st, c, conflict))
-		return 0;
-	dma_buf_storage_empty(st, st->nr_pages);
-	if (conflict->field != DMA_BUF_FIELD_MAX_SEGMENTS)
-		return -EBUSY;
 
-	ret = dma_buf_storage_fill_few(st, c);
-	if (ret)
-		return ret;
-	if (dma_buf_storage_suits(st, c, conflict))
-		return 0;
-	dma_buf_storage_empty(st, st->nr_pages);
-	return -EBUSY;
+	least = roundup(DIV_ROUND_UP(st->nr_pages, segments), least);
+	return storage_try(st, least, least, conflict);
 }
 
 /**
@@ -504,53 +449,42 @@ struct dma_buf_storage *
 dma_buf_storage_alloc(const struct dma_buf_constraints *c, size_t size,
 		      struct dma_buf_conflict *conflict)
 {
+	const struct dma_buf_conflict too_long = {
+		DMA_BUF_FIELD_DMA_MASK, c->dma_mask, dma_buf_mask_of(size - 1),
+	};
 	struct dma_buf_storage *st;
 	int ret;
 
 	*conflict = (struct dma_buf_conflict) { };
-	if (size - 1 > c->dma_mask) {
-		dma_buf_storage_blame(conflict, DMA_BUF_FIELD_DMA_MASK, c->dma_mask,
-				      dma_buf_storage_mask_of(size - 1));
-		return ERR_PTR(-EBUSY);
-	}
+	if (size - 1 > c->dma_mask)
+		return ERR_PTR(dma_buf_conflict_set(conflict, too_long));
 
-	st = kzalloc(sizeof(*st), GFP_KERNEL_ACCOUNT);
+	st = kvzalloc(struct_size(st, pages, size >> PAGE_SHIFT),
+		      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!st)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&st->refs);
 	st->nr_pages = size >> PAGE_SHIFT;
-	st->wanted = c->flags;
-	st->pages = kvmalloc_array(st->nr_pages, sizeof(*st->pages),
-				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!st->pages) {
-		ret = -ENOMEM;
-		goto err_free;
+	st->wanted = *c;
+	ret = storage_place(st, conflict);
+	if (ret) {
+		kvfree(st);
+		return ERR_PTR(ret);
 	}
-
-	ret = dma_buf_storage_place(st, c, conflict);
-	if (ret)
-		goto err_pages;
 
 	*conflict = (struct dma_buf_conflict) { };
 	return st;
-
-err_pages:
-	kvfree(st->pages);
-err_free:
-	kfree(st);
-	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_alloc);
 
-static void dma_buf_storage_release(struct kref *refs)
+static void storage_release(struct kref *refs)
 {
 	struct dma_buf_storage *st = container_of(refs, struct dma_buf_storage,
 						  refs);
 
-	dma_buf_storage_empty(st, st->nr_pages);
-	kvfree(st->pages);
-	kfree(st);
+	storage_empty(st, st->nr_pages);
+	kvfree(st);
 }
 
 /**
@@ -561,65 +495,41 @@ static void dma_buf_storage_release(struct kref *refs)
  */
 void dma_buf_storage_put(struct dma_buf_storage *st)
 {
-	kref_put(&st->refs, dma_buf_storage_release);
+	kref_put(&st->refs, storage_release);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_put);
 
-/**
- * dma_buf_storage_copy - copy the content
- * @to: storage of the same size, which nobody uses yet
- * @from: storage that nobody writes
- *
- * Context: may sleep; no lock needed.
- */
-void dma_buf_storage_copy(struct dma_buf_storage *to,
-			  const struct dma_buf_storage *from)
+static u32 storage_zone(struct page *page)
 {
-	unsigned long i;
+	const enum zone_type zone = page_zonenum(page);
 
-	for (i = 0; i < to->nr_pages; i++) {
-		copy_highpage(to->pages[i], from->pages[i]);
-		cond_resched();
-	}
+	if (zone >= ZONE_NORMAL)
+		return DMA_BUF_ZONE_NORMAL;
+	return zone || !IS_ENABLED(CONFIG_ZONE_DMA) ? DMA_BUF_ZONE_DMA32 :
+						      DMA_BUF_ZONE_DMA;
 }
-EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_copy);
 
 /**
  * dma_buf_storage_describe - what user space may know of the storage
  * @st: storage
- * @info: where to add it; flags are added to those that are there
+ * @info: where to add it; all zeroes but for size and exporter
  *
  * Context: any; no lock needed.
  */
 void dma_buf_storage_describe(const struct dma_buf_storage *st,
 			      struct dma_buf_storage_info *info)
 {
-	static const u32 zones[] = {
-#ifdef CONFIG_ZONE_DMA
-		[ZONE_DMA] = DMA_BUF_ZONE_DMA,
-#endif
-#ifdef CONFIG_ZONE_DMA32
-		[ZONE_DMA32] = DMA_BUF_ZONE_DMA32,
-#endif
-		[ZONE_NORMAL] = DMA_BUF_ZONE_NORMAL,
-	};
 	unsigned long i, n;
 
-	info->zone = DMA_BUF_ZONE_NONE;
-	info->segments = 0;
-	info->largest = 0;
 	for (i = 0; i < st->nr_pages; i += n) {
-		u32 zone = min_t(u32, page_zonenum(st->pages[i]), ZONE_NORMAL);
-
-		n = dma_buf_storage_run(st, i, st->nr_pages);
+		n = storage_run(st, i, st->nr_pages);
 		info->segments++;
 		info->largest = max(info->largest, (u64)n << PAGE_SHIFT);
-		info->zone = max(info->zone, zones[zone]);
+		info->zone = max(info->zone, storage_zone(st->pages[i]));
 	}
 	if (st->cma)
 		info->zone = DMA_BUF_ZONE_CMA;
 
-	info->size = (u64)st->nr_pages << PAGE_SHIFT;
 	info->flags |= DMA_BUF_STORAGE_PLACED;
 	if (info->segments == 1)
 		info->flags |= DMA_BUF_STORAGE_CONTIGUOUS;

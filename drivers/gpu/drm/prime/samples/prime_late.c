@@ -30,40 +30,6 @@ static const struct drm_driver late_driver = {
 
 /* example: end */
 
-/* The same, but that devices out of reach may work on a copy of a buffer. */
-static int bouncing_create(struct drm_file *file, struct drm_device *drm,
-			   struct drm_mode_create_dumb *args)
-{
-	struct drm_gem_late_object *lobj;
-	int ret;
-
-	args->pitch = args->width * DIV_ROUND_UP(args->bpp, 8);
-	args->size = PAGE_ALIGN((u64)args->pitch * args->height);
-	lobj = drm_gem_late_create(drm, args->size);
-	if (IS_ERR(lobj))
-		return PTR_ERR(lobj);
-
-	lobj->late.may_bounce = true;
-	ret = drm_gem_handle_create(file, &lobj->base, &args->handle);
-	drm_gem_object_put(&lobj->base);
-	return ret;
-}
-
-static const struct drm_driver bouncing_driver = {
-	.driver_features = DRIVER_GEM | DRIVER_RENDER,
-	.name = "prime_late",
-	.desc = "exporter of buffers that are placed late and may bounce",
-	.date = "20260101",
-	.major = 1,
-	.fops = &late_fops,
-	.dumb_create = bouncing_create,
-	.gem_prime_import = drm_gem_late_prime_import,
-};
-
-static bool bounce;
-module_param(bounce, bool, 0444);
-MODULE_PARM_DESC(bounce, "let devices that don't reach a buffer work on a copy of it");
-
 static int late_probe(struct platform_device *pdev)
 {
 	struct drm_device *drm;
@@ -74,7 +40,7 @@ static int late_probe(struct platform_device *pdev)
 		return ret;
 	dma_set_max_seg_size(&pdev->dev, U32_MAX - PAGE_SIZE + 1);
 
-	drm = drm_dev_alloc(bounce ? &bouncing_driver : &late_driver, &pdev->dev);
+	drm = drm_dev_alloc(&late_driver, &pdev->dev);
 	if (IS_ERR(drm))
 		return PTR_ERR(drm);
 	platform_set_drvdata(pdev, drm);

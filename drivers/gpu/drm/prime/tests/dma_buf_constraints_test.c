@@ -5,11 +5,15 @@
  * run.
  */
 #include <linux/dma-buf-constraints.h>
-#include <linux/dma-mapping.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
+#include <kunit/visibility.h>
+
+#include "../negotiate/internal.h"
 #include "mock_exporter.h"
 #include "mock_importer.h"
 
@@ -180,6 +184,7 @@ static void merge_is_both(struct kunit *test)
 /* What check_size() refuses no table of that size satisfies. */
 static void size_is_necessary(struct kunit *test)
 {
+	struct dma_buf_conflict conflict;
 	struct dma_buf_constraints c;
 	struct random_table table;
 	struct scatterlist *sg;
@@ -195,9 +200,12 @@ static void size_is_necessary(struct kunit *test)
 		random_table(&table);
 		for_each_sgtable_dma_sg(&table.sgt, sg, j)
 			size += sg_dma_len(sg);
-		if (!dma_buf_constraints_check_size(&c, size, NULL))
+		if (!dma_buf_constraints_check_size(&c, size, &conflict))
 			continue;
 		refused++;
+		/* Entries apart from one another can be aligned; a run that is cut can't. */
+		if (conflict.field == DMA_BUF_FIELD_ALIGNMENT)
+			continue;
 		/* Entries may lie above one another; a buffer's don't. */
 		if (size - 1 > c.dma_mask)
 			continue;
@@ -207,27 +215,83 @@ static void size_is_necessary(struct kunit *test)
 	KUNIT_EXPECT_GT(test, refused, ROUNDS / 50);
 }
 
+#define MOST_PIECES 32
+
+/* The table that a device gets of one run: cut at its boundaries and sizes. */
+static int check_cut_run(const struct dma_buf_constraints *c, u64 start, u64 size)
+{
+	const u64 piece = dma_buf_constraints_piece(c, size);
+	static struct scatterlist sg[MOST_PIECES];
+	struct sg_table sgt = { .sgl = sg };
+	u64 at, left;
+
+	sg_init_table(sg, MOST_PIECES);
+	for (at = 0; at < size; at += left) {
+		left = min(piece - 1, c->segment_boundary - ((start + at) & c->segment_boundary));
+		left = min(left + 1, size - at);
+		sg_dma_address(&sg[sgt.nents]) = start + at;
+		sg_dma_len(&sg[sgt.nents]) = left;
+		sgt.nents++;
+	}
+	return dma_buf_constraints_check_table(c, &sgt, NULL);
+}
+
 /* One run of storage, cut as the device likes, has no more entries than it takes. */
 static void one_run_suits(struct kunit *test)
 {
+	struct device *dev = prime_test_device(test);
 	struct dma_buf_constraints c, storage;
 	int i, tried = 0;
 
 	for (i = 0; i < ROUNDS; i++) {
-		size_t size = SZ_4K << pick(6);
+		size_t size = SZ_4K * (1 + pick(MOST_PIECES));
 
 		random_constraints(&c);
+		c.flags &= ~DMA_BUF_CONSTRAINT_CONTIGUOUS;
+		if (pick(2))
+			c.max_segment_size = SZ_4K * (1 + pick(12));
 		if (dma_buf_constraints_check_size(&c, size, NULL))
 			continue;
-		tried++;
 		storage = c;
-		dma_buf_constraints_of_storage(&storage, size);
+		dma_buf_constraints_of_storage(&storage, dev, size);
 		KUNIT_ASSERT_GE(test, storage.max_segments, 1);
 		KUNIT_ASSERT_LE(test, storage.max_segments, c.max_segments);
 		KUNIT_ASSERT_EQ(test, storage.max_segments == 1,
 				!!(storage.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS));
+		if (c.max_segments == U32_MAX)
+			continue;
+		/* Where storage may begin: aligned, and at no boundary's middle. */
+		c.dma_mask = U64_MAX;
+		KUNIT_ASSERT_EQ(test, check_cut_run(&c, SZ_64M, size), 0);
+		tried++;
 	}
-	KUNIT_EXPECT_GT(test, tried, ROUNDS / 10);
+	KUNIT_EXPECT_GT(test, tried, ROUNDS / 20);
+}
+
+/* A device that starts segments at more than their length takes one of them. */
+static void alignment_beyond_the_segment(struct kunit *test)
+{
+	struct dma_buf_constraints c;
+	struct dma_buf_conflict conflict;
+	int ret;
+
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = SZ_64K;
+	c.alignment = SZ_128K;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_64K, NULL), 0);
+	ret = dma_buf_constraints_check_size(&c, SZ_128K, &conflict);
+	KUNIT_EXPECT_EQ(test, ret, -EBUSY);
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_ALIGNMENT);
+	KUNIT_EXPECT_EQ(test, conflict.wanted, SZ_128K);
+	KUNIT_EXPECT_EQ(test, conflict.found, SZ_64K);
+	/* Segments of whole multiples of the alignment only. */
+	c.max_segment_size = SZ_256K + SZ_64K;
+	c.max_segments = 2;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_512K, NULL), 0);
+	ret = dma_buf_constraints_check_size(&c, SZ_512K + SZ_64K, &conflict);
+	KUNIT_EXPECT_EQ(test, ret, -EBUSY);
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENTS);
+	KUNIT_EXPECT_EQ(test, conflict.found, 3);
 }
 
 static void expect_conflict(struct kunit *test, int ret, const struct dma_buf_conflict *conflict,
@@ -341,6 +405,7 @@ static void merge_names_the_field(struct kunit *test)
 /* Each device has its own table: one run suits the first, its pieces the second. */
 static void segments_do_not_contradict(struct kunit *test)
 {
+	struct device *dev = prime_test_device(test);
 	struct dma_buf_constraints one, small;
 
 	dma_buf_constraints_init(&one);
@@ -349,8 +414,8 @@ static void segments_do_not_contradict(struct kunit *test)
 	dma_buf_constraints_init(&small);
 	small.max_segment_size = SZ_64K;
 	small.max_segments = 20;
-	dma_buf_constraints_of_storage(&one, SZ_1M);
-	dma_buf_constraints_of_storage(&small, SZ_1M);
+	dma_buf_constraints_of_storage(&one, dev, SZ_1M);
+	dma_buf_constraints_of_storage(&small, dev, SZ_1M);
 	/* 16 entries for one run, and one more for each of four further runs. */
 	KUNIT_EXPECT_EQ(test, small.max_segments, 5);
 	KUNIT_EXPECT_FALSE(test, small.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS);
@@ -452,32 +517,81 @@ static void translated_device(struct kunit *test)
 {
 #ifdef CONFIG_IOMMU_DMA
 	struct device *dev = prime_test_device(test);
-	struct device_dma_parameters parms = {};
-	struct dma_buf_constraints c, none;
+	struct dma_buf_constraints c, own, none;
 
 	dma_buf_constraints_init(&none);
-	dev->dma_parms = &parms;
-	dma_set_max_seg_size(dev, UINT_MAX);
-	dma_set_seg_boundary(dev, SZ_4M - 1);
-	dma_set_min_align_mask(dev, SZ_8K - 1);
-	dma_buf_constraints_from_device(&c, dev);
-	c.max_segments = 1;
-	c.flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS | DMA_BUF_CONSTRAINT_COHERENT;
-	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &c), 0);
+	dma_buf_constraints_init(&own);
+	own.dma_mask = DMA_BIT_MASK(32);
+	own.segment_boundary = SZ_4M - 1;
+	own.max_segments = 16;
+	own.alignment = SZ_8K;
+	own.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &own), 0);
 	dev->dma_iommu = true;
+	/* What it said holds for its table. */
 	dma_buf_constraints_from_device(&c, dev);
+	KUNIT_EXPECT_TRUE(test, same(&c, &own));
+	dma_buf_constraints_of_storage(&c, dev, SZ_1M);
 	dev->dma_iommu = false;
-	dev->dma_parms = NULL;
 	KUNIT_EXPECT_EQ(test, c.dma_mask, none.dma_mask);
 	KUNIT_EXPECT_EQ(test, c.segment_boundary, none.segment_boundary);
 	KUNIT_EXPECT_EQ(test, c.max_segments, none.max_segments);
 	KUNIT_EXPECT_EQ(test, c.max_segment_size, SZ_4M);
 	KUNIT_EXPECT_EQ(test, c.alignment, SZ_8K);
-	KUNIT_EXPECT_EQ(test, c.flags,
-			DMA_BUF_CONSTRAINT_TRANSLATED | DMA_BUF_CONSTRAINT_COHERENT);
+	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_TRANSLATED);
 #else
 	kunit_skip(test, "CONFIG_IOMMU_DMA is off");
 #endif
+}
+
+/* The bus of BCM2711: its peripherals see the first GiB from 0xc0000000 on. */
+static const struct bus_dma_region bcm2711_ranges[] = {
+	{ .cpu_start = 0xfc000000, .dma_start = 0x7c000000, .size = 0x03800000 },
+	{ .cpu_start = 0, .dma_start = 0xc0000000, .size = SZ_1G },
+	{ }
+};
+
+struct reach_case {
+	const char *name;
+	const struct bus_dma_region *ranges;
+	u64 bus, memory;
+};
+
+static const struct reach_case reach_cases[] = {
+	{ "no_ranges", NULL, DMA_BIT_MASK(36), DMA_BIT_MASK(36) },
+	{ "bcm2711", bcm2711_ranges, DMA_BIT_MASK(32), SZ_1G - 1 },
+	{ "bcm2711_narrow", bcm2711_ranges, 0xcfffffff, SZ_256M - 1 },
+	{ "bcm2711_beside_memory", bcm2711_ranges, DMA_BIT_MASK(31), 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(reach, reach_cases, name);
+
+/* A mask is about the bus; storage has addresses of memory. */
+static void bus_is_not_memory(struct kunit *test)
+{
+	const struct reach_case *p = test->param_value;
+	struct device *dev = prime_test_device(test);
+	struct dma_buf_constraints c;
+
+	dev->dma_range_map = p->ranges;
+	dma_buf_constraints_init(&c);
+	c.dma_mask = p->bus;
+	dma_buf_constraints_of_storage(&c, dev, SZ_4K);
+	KUNIT_EXPECT_EQ(test, c.dma_mask, p->memory);
+	dev->dma_range_map = NULL;
+}
+
+/* Nobody has to place for a device that snoops caches. */
+static void coherence_is_demanded(struct kunit *test)
+{
+	struct device *dev = prime_test_device(test);
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.flags = DMA_BUF_CONSTRAINT_COHERENT;
+	dma_buf_constraints_of_storage(&c, dev, SZ_4K);
+	KUNIT_EXPECT_EQ(test, c.flags,
+			dev_is_dma_coherent(dev) ? 0 : DMA_BUF_CONSTRAINT_COHERENT);
 }
 
 /* example: override */
@@ -559,49 +673,6 @@ static void nonsense_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, was.alignment, 1);
 }
 
-static int storage_of_nothing(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
-{
-	return 0;
-}
-
-static const struct dma_buf_late_ops late_ops = {
-	.storage = storage_of_nothing,
-};
-
-/* Late buffers hold a device to what it said when it joined, others ask it again. */
-static void attachment_constraints(struct kunit *test)
-{
-	struct mock_importer *imp = mock_importer_create(test, false);
-	struct dma_buf_constraints was, now, c;
-	struct dma_buf_attachment *attach;
-	struct dma_buf *dmabuf;
-	int late;
-
-	for (late = 0; late < 2; late++) {
-		dmabuf = mock_exporter_export(mock_exporter_create(test, late));
-		if (late)
-			KUNIT_ASSERT_EQ(test, dma_buf_set_late(dmabuf, &late_ops), 0);
-		attach = mock_importer_attach(imp, dmabuf);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
-		dma_buf_attachment_constraints(attach, &c);
-		dma_buf_constraints_from_device(&now, imp->dev);
-		KUNIT_EXPECT_TRUE(test, same(&c, &now));
-
-		was = now;
-		now.max_segments = 3 + late;
-		KUNIT_EXPECT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &now), 0);
-		dma_buf_attachment_constraints(attach, &c);
-		KUNIT_EXPECT_TRUE(test, same(&c, late ? &was : &now));
-		dma_buf_detach(dmabuf, attach);
-
-		attach = mock_importer_attach(imp, dmabuf);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
-		dma_buf_attachment_constraints(attach, &c);
-		KUNIT_EXPECT_TRUE(test, same(&c, &now));
-		dma_buf_detach(dmabuf, attach);
-	}
-}
-
 static int constraints_init(struct kunit *test)
 {
 	prandom_seed_state(&rnd, 20110811);
@@ -619,11 +690,13 @@ static struct kunit_case dma_buf_constraints_cases[] = {
 	KUNIT_CASE(merge_names_the_field),
 	KUNIT_CASE(segments_do_not_contradict),
 	KUNIT_CASE(size_names_the_field),
+	KUNIT_CASE(alignment_beyond_the_segment),
 	KUNIT_CASE(device_tells),
 	KUNIT_CASE(translated_device),
+	KUNIT_CASE_PARAM(bus_is_not_memory, reach_gen_params),
+	KUNIT_CASE(coherence_is_demanded),
 	KUNIT_CASE(driver_overrides),
 	KUNIT_CASE(nonsense_is_refused),
-	KUNIT_CASE(attachment_constraints),
 	{}
 };
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Negotiation: late exporters, announced devices, refusals, the ioctls, and
- * maps that try. Devices are announced through /dev/null, which stands for
- * whatever device the test says.
+ * maps that try. Devices are announced through a file that could be /dev/null and
+ * stands for whatever device the test says.
  */
+#include <linux/anon_inodes.h>
 #include <linux/device.h>
 #include <linux/dma-buf-constraints.h>
 #include <linux/fdtable.h>
@@ -13,6 +14,8 @@
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
+#include <kunit/device.h>
+
 #include "mock_exporter.h"
 #include "mock_importer.h"
 
@@ -20,9 +23,9 @@ struct negotiate_fixture {
 	struct mock_exporter *exp;
 	struct mock_importer *imp;
 	struct dma_buf *dmabuf;
-	struct device *announced;	/* what /dev/null stands for */
+	struct device *announced;	/* what the device file stands for */
 	void __user *arg;
-	int fd;				/* of /dev/null */
+	int fd;				/* of the device file */
 	int admits;
 	int admit_errno;
 	bool admit_locked;
@@ -63,9 +66,8 @@ static struct device *null_get(struct file *file)
 }
 
 static struct dma_buf_device_class null_class = {
-	.major = MEM_MAJOR,
+	.majors = { MEM_MAJOR },
 	.get = null_get,
-	.owner = THIS_MODULE,
 };
 
 static int install(struct kunit *test, struct file *file)
@@ -75,6 +77,22 @@ static int install(struct kunit *test, struct file *file)
 	KUNIT_ASSERT_GE(test, fd, 0);
 	fd_install(fd, get_file(file));
 	return fd;
+}
+
+static const struct file_operations device_file_fops = {
+	.owner = THIS_MODULE,
+};
+
+/* Needs no /dev; the inode is its own. */
+static struct file *device_file(struct kunit *test)
+{
+	struct file *file = anon_inode_create_getfile("device", &device_file_fops, NULL, O_RDWR,
+						      NULL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	file_inode(file)->i_mode = S_IFCHR | 0600;
+	file_inode(file)->i_rdev = MKDEV(MEM_MAJOR, 3);
+	return file;
 }
 
 static int negotiate_init(struct kunit *test)
@@ -91,8 +109,7 @@ static int negotiate_init(struct kunit *test)
 	fix->dmabuf = mock_exporter_export(fix->exp);
 	fix->announced = prime_test_device(test);
 	fix->arg = prime_test_user_page(test, PROT_READ | PROT_WRITE);
-	file = filp_open("/dev/null", O_RDWR, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	file = device_file(test);
 	fix->fd = install(test, file);
 	fput(file);
 	return dma_buf_device_class_register(&null_class);
@@ -300,7 +317,7 @@ static void refusal_of_any_buffer(struct kunit *test)
 	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_BOUNCE, 0, 1);
 	/* It is no negotiable buffer for that. */
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, dma_buf_is_late(fix->dmabuf));
 }
 
 static void not_negotiable(struct kunit *test)
@@ -419,7 +436,61 @@ static void fault_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_ADD_DEVICE), -EFAULT);
 	swap(fix->arg, arg);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
-	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs + 1);
+	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs);
+}
+
+/* An announcement ends with the device's driver, whose module may go then. */
+static void ends_with_the_driver(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct device *first = fix->announced;
+	struct dma_buf_add_device add;
+
+	constrain(test, first, DMA_BIT_MASK(30), 4, 1);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	fix->announced = prime_test_device(test);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
+	device_release_driver(first);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
+	/* The memory goes, too; the buffer is closed after that. */
+	kunit_device_unregister(test, first);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+}
+
+/* And with the buffer: the device does not remember it. */
+static void ends_with_the_buffer(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+	struct dma_buf_add_device add;
+	struct dma_buf *other;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		other = mock_exporter_export(mock_exporter_create(test, true));
+		swap(fix->dmabuf, other);
+		KUNIT_ASSERT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), 0);
+		KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+		KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
+		swap(fix->dmabuf, other);
+	}
+	/* The buffers are closed by now or after this. */
+	device_release_driver(fix->announced);
+}
+
+/* One that can't write the buffer has no say in where it lies. */
+static void needs_write(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct file *file = fix->dmabuf->file;
+	struct dma_buf_add_device add;
+
+	file->f_mode &= ~FMODE_WRITE;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EACCES);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+	file->f_mode |= FMODE_WRITE;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 }
 
 static void limit(struct kunit *test)
@@ -460,7 +531,9 @@ static void late_is_not_mapped_at_attach(struct kunit *test)
 
 static void class_is_one(struct kunit *test)
 {
-	static struct dma_buf_device_class other = { .major = MEM_MAJOR, .get = null_get };
+	static struct dma_buf_device_class other = {
+		.majors = { 1000, MEM_MAJOR }, .get = null_get,
+	};
 
 	KUNIT_EXPECT_EQ(test, dma_buf_device_class_register(&other), -EBUSY);
 }
@@ -610,6 +683,9 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(bad_arguments),
 	KUNIT_CASE(fault_leaves_nothing),
+	KUNIT_CASE(ends_with_the_driver),
+	KUNIT_CASE(ends_with_the_buffer),
+	KUNIT_CASE(needs_write),
 	KUNIT_CASE(limit),
 	KUNIT_CASE(late_is_not_mapped_at_attach),
 	KUNIT_CASE(class_is_one),

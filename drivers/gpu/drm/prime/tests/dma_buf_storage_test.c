@@ -10,7 +10,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "../negotiate/storage.h"
+#include "../negotiate/internal.h"
 #include "prime_test.h"
 
 static void storage_end(void *data)
@@ -83,6 +83,7 @@ static const struct place_case place_cases[] = {
 	{ "starts_aligned", SZ_1M, 64, U32_MAX, SZ_64K, 1, 0 },
 	{ "lengths_aligned", SZ_1M, 64, U32_MAX, 1, SZ_16K, 0 },
 	{ "start_of_less_than_its_alignment", 3 * PAGE_SIZE, 64, U32_MAX, SZ_64K, 1, 0 },
+	{ "33_bits", SZ_1M, 33, U32_MAX, 1, 1, 0 },
 	{ "all_at_once", SZ_1M, 28, 2, SZ_64K, SZ_64K, 0 },
 };
 
@@ -112,7 +113,6 @@ static void placed(struct kunit *test)
 
 	dma_buf_storage_describe(st, &info);
 	KUNIT_EXPECT_EQ(test, info.segments, runs);
-	KUNIT_EXPECT_EQ(test, info.size, p->size);
 	KUNIT_EXPECT_TRUE(test, info.flags & DMA_BUF_STORAGE_PLACED);
 	KUNIT_EXPECT_EQ(test, !!(info.flags & DMA_BUF_STORAGE_CONTIGUOUS), runs == 1);
 	KUNIT_EXPECT_GE(test, info.largest, p->size / runs);
@@ -177,30 +177,106 @@ static void zeroed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dirty, 0);
 }
 
-static void copied(struct kunit *test)
+/* Every zone that has pages below the mask is tried, from the highest on. */
+static void zones(struct kunit *test)
 {
+	const u64 top = DMA_BIT_MASK(40), small = DMA_BIT_MASK(28);
+
+	KUNIT_EXPECT_EQ(test, dma_buf_storage_zone(DMA_BIT_MASK(64), top), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_storage_zone(DMA_BIT_MASK(36), top), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_storage_zone(DMA_BIT_MASK(32), top), 1);
+	KUNIT_EXPECT_EQ(test, dma_buf_storage_zone(DMA_BIT_MASK(28), top), 1);
+	KUNIT_EXPECT_EQ(test, dma_buf_storage_zone(DMA_BIT_MASK(28), small), 0);
+}
+
+/* The pages of another storage from @first on, in the order of @order, if given. */
+static struct dma_buf_storage *part_of(struct kunit *test, const struct dma_buf_storage *st,
+				       unsigned long first, unsigned long nr,
+				       unsigned long (*order)(unsigned long i, unsigned long nr))
+{
+	struct dma_buf_storage *part = kunit_kzalloc(test, struct_size(part, pages, nr),
+						     GFP_KERNEL);
+	unsigned long i;
+
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	part->nr_pages = nr;
+	for (i = 0; i < nr; i++)
+		part->pages[i] = st->pages[first + (order ? order(i, nr) : i)];
+	return part;
+}
+
+static unsigned long upside_down_order(unsigned long i, unsigned long nr)
+{
+	return nr - 1 - i;
+}
+
+/* A run that crosses a boundary costs an entry, wherever it lies, and is seen in time. */
+static void straddles(struct kunit *test)
+{
+	struct dma_buf_storage *whole, *begins, *crosses;
+	struct dma_buf_conflict conflict;
 	struct dma_buf_constraints c;
-	struct dma_buf_storage *from, *to;
-	unsigned long i, wrong = 0;
 
 	dma_buf_constraints_init(&c);
-	from = storage_alloc(test, &c, SZ_256K);
-	to = storage_alloc(test, &c, SZ_256K);
-	for (i = 0; i < from->nr_pages; i++) {
-		void *at = kmap_local_page(from->pages[i]);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	whole = storage_alloc(test, &c, SZ_128K);
+	/* It starts at a multiple of its size, its second quarter does not. */
+	begins = part_of(test, whole, 0, whole->nr_pages / 2, NULL);
+	crosses = part_of(test, whole, whole->nr_pages / 4, whole->nr_pages / 2, NULL);
+	dma_buf_constraints_init(&c);
+	c.segment_boundary = SZ_64K - 1;
+	c.max_segments = 2;
+	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(crosses, &c, &conflict));
+	c.max_segments = 1;
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(crosses, &c, &conflict));
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENTS);
+	KUNIT_EXPECT_EQ(test, conflict.wanted, 1);
+	KUNIT_EXPECT_EQ(test, conflict.found, 2);
+	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(begins, &c, &conflict));
+}
 
-		memset(at, i + 1, PAGE_SIZE);
-		kunmap_local(at);
+/* Runs of three pages, each below the one before. */
+static unsigned long threes_order(unsigned long i, unsigned long nr)
+{
+	return nr - 3 - i / 3 * 3 + i % 3;
+}
+
+/* An IOMMU joins entries and cuts none: they end where its segments do. */
+static void tables_to_be_joined(struct kunit *test)
+{
+#ifdef CONFIG_IOMMU_DMA
+	struct device *dev = prime_test_device(test);
+	struct dma_buf_storage *st, *shuffled;
+	struct dma_buf_constraints c;
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	unsigned long i, at = 0;
+
+	dma_buf_constraints_init(&c);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	st = storage_alloc(test, &c, 3 * SZ_64K);
+	/* As they are, five of them would be joined to 60 KiB. */
+	shuffled = part_of(test, st, 0, st->nr_pages, threes_order);
+	c.flags = 0;
+	c.max_segment_size = SZ_64K;
+	dev->dma_iommu = true;
+	KUNIT_ASSERT_EQ(test, dma_buf_storage_table(shuffled, dev, &c, &sgt), 0);
+	dev->dma_iommu = false;
+	for_each_sgtable_sg(&sgt, sg, i) {
+		KUNIT_EXPECT_EQ(test, at / SZ_64K, (at + sg->length - 1) / SZ_64K);
+		at += sg->length;
 	}
-	dma_buf_storage_copy(to, from);
-	for (i = 0; i < to->nr_pages; i++)
-		wrong += !is_filled(to->pages[i], i + 1);
-	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, at, 3 * SZ_64K);
+	sg_free_table(&sgt);
+#else
+	kunit_skip(test, "CONFIG_IOMMU_DMA is off");
+#endif
 }
 
 /* A device's table: cut at its size and boundary, whole, in order. */
 static void tables(struct kunit *test)
 {
+	struct device *dev = prime_test_device(test);
 	static const u64 sizes[] = { PAGE_SIZE, SZ_64K, SZ_64K + 512, SZ_1M, U64_MAX };
 	static const u64 boundaries[] = { PAGE_SIZE - 1, SZ_64K - 1, SZ_4M - 1, U64_MAX };
 	struct dma_buf_constraints c;
@@ -217,7 +293,7 @@ static void tables(struct kunit *test)
 
 			c.max_segment_size = sizes[s];
 			c.segment_boundary = boundaries[b];
-			KUNIT_ASSERT_EQ(test, dma_buf_storage_table(st, &c, &sgt), 0);
+			KUNIT_ASSERT_EQ(test, dma_buf_storage_table(st, dev, &c, &sgt), 0);
 			for_each_sgtable_sg(&sgt, sg, i) {
 				u64 first = sg_phys(sg), last = first + sg->length - 1;
 
@@ -238,41 +314,36 @@ static void refused(struct kunit *test)
 {
 	struct dma_buf_conflict conflict;
 	struct dma_buf_constraints c, plain;
-	struct dma_buf_storage *whole, upside_down;
-	unsigned long i;
+	struct dma_buf_storage *whole, *upside_down;
 
 	dma_buf_constraints_init(&plain);
 	plain.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	plain.max_segments = 1;
 	whole = storage_alloc(test, &plain, 16 * PAGE_SIZE);
-	upside_down = *whole;
-	upside_down.pages = kunit_kcalloc(test, 16, sizeof(struct page *), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, upside_down.pages);
-	for (i = 0; i < 16; i++)
-		upside_down.pages[i] = whole->pages[15 - i];
+	upside_down = part_of(test, whole, 0, 16, upside_down_order);
 
 	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(whole, &plain, &conflict));
-	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &plain, &conflict));
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(upside_down, &plain, &conflict));
 	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_CONTIGUOUS);
 	KUNIT_EXPECT_EQ(test, conflict.found, 16);
 
 	dma_buf_constraints_init(&c);
-	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(upside_down, &c, &conflict));
 	c.max_segments = 15;
-	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(upside_down, &c, &conflict));
 	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENTS);
 	KUNIT_EXPECT_EQ(test, conflict.wanted, 15);
 	KUNIT_EXPECT_EQ(test, conflict.found, 16);
 
 	dma_buf_constraints_init(&c);
 	c.alignment = 2 * PAGE_SIZE;
-	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(upside_down, &c, &conflict));
 	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_ALIGNMENT);
 	KUNIT_EXPECT_EQ(test, conflict.found, PAGE_SIZE);
 
 	dma_buf_constraints_init(&c);
 	c.length_align = 2 * PAGE_SIZE;
-	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(&upside_down, &c, &conflict));
+	KUNIT_EXPECT_FALSE(test, dma_buf_storage_suits(upside_down, &c, &conflict));
 	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_LENGTH_ALIGN);
 
 	dma_buf_constraints_init(&c);
@@ -311,8 +382,10 @@ static void impossible(struct kunit *test)
 static struct kunit_case dma_buf_storage_cases[] = {
 	KUNIT_CASE_PARAM(placed, place_gen_params),
 	KUNIT_CASE(zeroed),
-	KUNIT_CASE(copied),
+	KUNIT_CASE(zones),
+	KUNIT_CASE(straddles),
 	KUNIT_CASE(tables),
+	KUNIT_CASE(tables_to_be_joined),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(impossible),
 	{}

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Negotiation of a buffer's storage: devices announced by programs, the merged
+ * constraints of everybody, admission of one device more, and why the last one
+ * was refused. What programs see of it is in ioctl.c.
+ */
+#include "internal.h"
+
+/**
+ * DOC: negotiation
+ *
+ * An exporter that places its storage late calls dma_buf_set_late() right
+ * after dma_buf_export(). From then on every device that joins is admitted by
+ * the core, with the reservation object held:
+ *
+ * 1. Could the device take a buffer of this size at all?
+ * 2. Do its constraints contradict those of the others, attached or announced?
+ * 3. Does the exporter agree (&dma_buf_late_ops.admit)? It refuses when
+ *    storage is placed that neither suits nor can move.
+ *
+ * A device that is refused gets -EBUSY, and DMA_BUF_IOCTL_GET_REFUSAL tells
+ * the first reason. Nothing is mapped before an importer asks for it, so all
+ * devices can be there before the first page.
+ */
+
+/* How many devices a program may announce for one buffer. */
+#define MAX_ANNOUNCED 64
+
+/**
+ * struct dma_buf_announced - a device that a program said will use the buffer
+ * @node: in &dma_buf_negotiation.announced, or by itself when the buffer is gone
+ * @dev: the device; no reference: while @node is in the list the device is there
+ * @constraints: what it needs of the storage; never changes
+ * @users: announcements of it that stand
+ *
+ * It is a managed resource of the device: the device's driver, or the device
+ * itself where it has no driver, takes it away when it goes.
+ * dma_buf_negotiate_lock protects @node and @users. The device waits for that
+ * lock before its memory can go, hence @dev is good for who holds the lock and
+ * has found the entry in the list.
+ */
+struct dma_buf_announced {
+	struct list_head node;
+	struct device *dev;
+	struct dma_buf_constraints constraints;
+	unsigned int users;
+};
+
+/* Of announced devices and refusals of all buffers; held for a walk at most. */
+static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
+
+struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf)
+{
+	/* Pairs with the cmpxchg() that publishes it. */
+	return smp_load_acquire(&to_dma_buf_object(dmabuf)->negotiation);
+}
+
+/* The buffer's, made now if need be; NULL without memory. */
+static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
+{
+	struct dma_buf_negotiation *neg, *other;
+
+	neg = dma_buf_negotiation_get(dmabuf);
+	if (neg)
+		return neg;
+	neg = kzalloc(sizeof(*neg), GFP_KERNEL_ACCOUNT);
+	if (!neg)
+		return NULL;
+
+	INIT_LIST_HEAD(&neg->announced);
+	other = cmpxchg(&to_dma_buf_object(dmabuf)->negotiation, NULL, neg);
+	if (!other)
+		return neg;
+
+	kfree(neg);
+	return other;
+}
+
+/* As dma_buf_set_late(); for dma_buf_late_bind() with the storage. */
+int dma_buf_negotiation_start(struct dma_buf *dmabuf,
+			      const struct dma_buf_late_ops *ops,
+			      struct dma_buf_late *storage)
+{
+	struct dma_buf_negotiation *neg = negotiation_make(dmabuf);
+
+	if (!neg)
+		return -ENOMEM;
+	if (neg->late)
+		return -EBUSY;
+
+	neg->late = ops;
+	neg->storage = storage;
+	WRITE_ONCE(to_dma_buf_object(dmabuf)->late, true);
+	return 0;
+}
+
+/**
+ * dma_buf_set_late - say that storage is placed when it is first used
+ * @dmabuf: buffer, just exported; nobody else has it yet
+ * @ops: the exporter's side of the negotiation
+ *
+ * Makes the buffer negotiable. The core maps it for nobody at attach then,
+ * whatever exporter and importer are, and admits each device that joins; see
+ * "DOC: negotiation". An exporter that has negotiate/late.c place its storage
+ * calls dma_buf_late_bind() instead.
+ *
+ * Context: may sleep; no lock needed.
+ *
+ * Return: 0; -EBUSY when the buffer negotiates already; -ENOMEM.
+ */
+int dma_buf_set_late(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops)
+{
+	if (WARN_ON_ONCE(!ops || !ops->storage))
+		return -EINVAL;
+
+	return dma_buf_negotiation_start(dmabuf, ops, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, DMA_BUF);
+
+/**
+ * dma_buf_is_late - whether storage is placed for the devices that join
+ * @dmabuf: buffer
+ *
+ * For importers that must not map storage which may be out of reach: a late
+ * exporter has placed it within reach, or refuses the attachment.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: true if the exporter called dma_buf_set_late().
+ */
+bool dma_buf_is_late(struct dma_buf *dmabuf)
+{
+	return READ_ONCE(to_dma_buf_object(dmabuf)->late);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_is_late, DMA_BUF);
+
+/* --- refusals --- */
+
+/**
+ * dma_buf_refuse - say why a device is refused
+ * @dmabuf: buffer
+ * @dev: device that can't use it
+ * @conflict: why, without an address in it
+ *
+ * For an exporter's attach, pin or map that is about to answer -EBUSY, on any
+ * buffer. Programs read it with DMA_BUF_IOCTL_GET_REFUSAL; each refusal
+ * replaces the one before. Without memory nothing is recorded.
+ *
+ * Context: may sleep; the reservation object may be held.
+ */
+void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
+		    const struct dma_buf_conflict *conflict)
+{
+	struct dma_buf_negotiation *neg = negotiation_make(dmabuf);
+	struct dma_buf_refusal refusal = {
+		.field = conflict->field,
+		.wanted = conflict->wanted,
+		.found = conflict->found,
+	};
+
+	if (!neg)
+		return;
+
+	strscpy(refusal.device, dev_name(dev));
+	spin_lock(&dma_buf_negotiate_lock);
+	neg->refusal = refusal;
+	spin_unlock(&dma_buf_negotiate_lock);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, DMA_BUF);
+
+/* The last one, or all zeroes. */
+void dma_buf_negotiation_refusal(struct dma_buf *dmabuf,
+				 struct dma_buf_refusal *refusal)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+
+	*refusal = (struct dma_buf_refusal) { };
+	if (!neg)
+		return;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	*refusal = neg->refusal;
+	spin_unlock(&dma_buf_negotiate_lock);
+}
+
+/* --- announced devices --- */
+
+static struct dma_buf_announced *
+announced_find_locked(struct dma_buf_negotiation *neg, const struct device *dev)
+{
+	struct dma_buf_announced *item;
+
+	lockdep_assert_held(&dma_buf_negotiate_lock);
+
+	list_for_each_entry(item, &neg->announced, node) {
+		if (item->dev == dev)
+			return item;
+	}
+	return NULL;
+}
+
+/* The device loses its driver, or is freed. */
+static void announced_release(struct device *dev, void *res)
+{
+	struct dma_buf_announced *item = res;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	list_del_init(&item->node);
+	spin_unlock(&dma_buf_negotiate_lock);
+}
+
+static int announced_match(struct device *dev, void *res, void *item)
+{
+	return res == item;
+}
+
+/*
+ * Takes the entry away from both. When it is no more with the device, then
+ * because announced_release() waits for our lock, and it is freed after that.
+ */
+static void announced_end_locked(struct dma_buf_announced *item)
+{
+	lockdep_assert_held(&dma_buf_negotiate_lock);
+
+	list_del_init(&item->node);
+	devres_destroy(item->dev, announced_release, announced_match, item);
+}
+
+/* With the buffer: nobody can find it any more. */
+void dma_buf_negotiation_free(struct dma_buf *dmabuf)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	struct dma_buf_announced *item, *next;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	list_for_each_entry_safe(item, next, &neg->announced, node)
+		announced_end_locked(item);
+	spin_unlock(&dma_buf_negotiate_lock);
+	kfree(neg);
+}
+
+/**
+ * dma_buf_get_constraints - what the storage has to be for everybody
+ * @dmabuf: buffer
+ * @c: filled in: constraints of all devices attached or announced
+ * @conflict: filled in when they contradict one another; may be NULL
+ *
+ * They are what dma_buf_constraints_of_storage() makes of a device's: addresses
+ * are those of memory, and the number of segments has become a number of runs.
+ * Merged sizes and boundaries of segments tell what the finest table will be.
+ *
+ * Context: caller holds the reservation object.
+ *
+ * Return: 0; -EBUSY when they contradict one another, which those of a late
+ * exporter never do.
+ */
+int dma_buf_get_constraints(struct dma_buf *dmabuf,
+			    struct dma_buf_constraints *c,
+			    struct dma_buf_conflict *conflict)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_announced *item;
+	struct dma_buf_constraints one;
+	int ret = 0;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	dma_buf_constraints_init(c);
+	list_for_each_entry(attach, &dmabuf->attachments, node) {
+		dma_buf_constraints_from_device(&one, attach->dev);
+		dma_buf_constraints_of_storage(&one, attach->dev, dmabuf->size);
+		ret = ret ?: dma_buf_constraints_merge(c, &one, conflict);
+	}
+	if (!neg)
+		return ret;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	list_for_each_entry(item, &neg->announced, node)
+		ret = ret ?: dma_buf_constraints_merge(c, &item->constraints,
+						       conflict);
+	spin_unlock(&dma_buf_negotiate_lock);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_get_constraints, DMA_BUF);
+
+/* How many devices have joined a buffer that is placed late. */
+unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	struct dma_buf_attachment *attach;
+	unsigned int count;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	spin_lock(&dma_buf_negotiate_lock);
+	count = list_count_nodes(&neg->announced);
+	list_for_each_entry(attach, &dmabuf->attachments, node)
+		count += !announced_find_locked(neg, attach->dev);
+	spin_unlock(&dma_buf_negotiate_lock);
+
+	return count;
+}
+
+/* --- one device more --- */
+
+/* The steps of "DOC: negotiation". */
+static int negotiation_check_locked(struct dma_buf *dmabuf, struct device *dev,
+				    struct dma_buf_conflict *conflict)
+{
+	const struct dma_buf_late_ops *late =
+		dma_buf_negotiation_get(dmabuf)->late;
+	struct dma_buf_constraints one, merged;
+	int ret;
+
+	dma_buf_constraints_from_device(&one, dev);
+	ret = dma_buf_constraints_check_size(&one, dmabuf->size, conflict);
+	if (ret)
+		return ret;
+	ret = dma_buf_get_constraints(dmabuf, &merged, conflict);
+	if (ret)
+		return ret;
+
+	dma_buf_constraints_of_storage(&one, dev, dmabuf->size);
+	ret = dma_buf_constraints_merge(&merged, &one, conflict);
+	if (ret || !late->admit)
+		return ret;
+
+	return late->admit(dmabuf, &merged, conflict);
+}
+
+/* May the device join the buffer, which is placed late? */
+int dma_buf_negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev)
+{
+	struct dma_buf_conflict conflict = {};
+	int ret;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	ret = negotiation_check_locked(dmabuf, dev, &conflict);
+	/* An exporter may fail for a reason that is no constraint. */
+	if (ret && conflict.field)
+		dma_buf_refuse(dmabuf, dev, &conflict);
+	return ret;
+}
+
+/* Takes *@item, unless the device is announced already. */
+static int announced_add_locked(struct dma_buf *dmabuf,
+				struct dma_buf_announced **item)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	struct device *dev = (*item)->dev;
+	struct dma_buf_announced *there;
+	int ret;
+
+	ret = dma_buf_negotiation_admit_locked(dmabuf, dev);
+	if (ret)
+		return ret;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	there = announced_find_locked(neg, dev);
+	if (there) {
+		there->users++;
+	} else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED) {
+		ret = -ENOSPC;
+	} else {
+		list_add(&(*item)->node, &neg->announced);
+		devres_add(dev, *item);
+		*item = NULL;
+	}
+	spin_unlock(&dma_buf_negotiate_lock);
+	return ret;
+}
+
+/*
+ * Announce a device for a buffer that is placed late. The caller has a reference
+ * to the device, and to the file that it came from. Without the device's lock
+ * the driver could be past the end of its resources.
+ */
+int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
+{
+	struct dma_buf_announced *item;
+	int ret;
+
+	item = devres_alloc(announced_release, sizeof(*item), GFP_KERNEL_ACCOUNT);
+	if (!item)
+		return -ENOMEM;
+	item->dev = dev;
+	item->users = 1;
+	dma_buf_constraints_from_device(&item->constraints, dev);
+	dma_buf_constraints_of_storage(&item->constraints, dev, dmabuf->size);
+
+	ret = device_lock_interruptible(dev);
+	if (ret)
+		goto free;
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		goto unlock;
+	ret = announced_add_locked(dmabuf, &item);
+	dma_resv_unlock(dmabuf->resv);
+unlock:
+	device_unlock(dev);
+free:
+	if (item)
+		devres_free(item);
+	return ret;
+}
+
+/* Takes one announcement back, unless the device is gone by now. */
+void dma_buf_negotiation_retract(struct dma_buf *dmabuf, struct device *dev)
+{
+	struct dma_buf_announced *item;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	item = announced_find_locked(dma_buf_negotiation_get(dmabuf), dev);
+	if (item && !--item->users)
+		announced_end_locked(item);
+	spin_unlock(&dma_buf_negotiate_lock);
+}
