@@ -22,14 +22,22 @@ parse_kernels()
 	[ ${#kernels[@]} -gt 0 ] || { usage >&2; exit 2; }
 }
 
-# How far the guests of one kernel have come: bytes of what igt_runner writes down of each subtest.
-progress() { cat "$1"/results-*/*/{journal.txt,comms} 2>/dev/null | wc -c || :; }
+# What igt_runner has left, as JSON, by the guest's igt_results; and what no guest has begun.
+collect()
+{
+	local results
+	for results in "$1"/results-*; do
+		"$root/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$root/usr/bin/igt_results" \
+			"$results" >>"$1/igt_results.log" 2>&1 || :
+	done
+	"$top/scripts/igt-results" todo "$1"
+}
 
 # run_guests KERNEL: boot until the suite is done. A guest that stands still or dies costs the test that did it; the next
 # one goes on behind it, as long as each comes further.
 run_guests()
 {
-	local kernel=$1 label=$1${modules:+-$modules} out start=$SECONDS status env=() before boot results
+	local kernel=$1 label=$1${modules:+-$modules} out start=$SECONDS status env=() before left boot
 	out=$build/out/$suite-$label
 	rm -rf "$out"
 	mkdir -p "$out"
@@ -38,18 +46,16 @@ run_guests()
 	debug | kmemleak) env=(--env PRIME_SCALE_SECONDS=3) ;; # slow: fewer than 100,000 either way
 	esac
 	[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=/repo/build/mock/$kernel/prime_mock.ko")
+	left=unknown
 	for boot in 1 2 3 4 5 6; do
-		before=$(progress "$out") status=0
+		before=$left status=0
 		# shellcheck disable=SC2046 # a list
 		"$top/vm/run" "$kernel" ${modules:+--modules "$modules"} --out "$out" --timeout 3600 --stall "${STALL:-420}" "${env[@]}" \
 			--device virtio-gpu-pci -- /repo/scripts/igt-guest "$test_root" $(suite_groups "$kernel") || status=$?
+		left=$(collect "$out")
 		case $status in 124 | 125) ;; *) break ;; esac
-		echo "$suite on $label: guest $boot ended with status $status"
-		[ "$(progress "$out")" -gt "$before" ] || break
-	done
-	for results in "$out"/results-*; do
-		"$root/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$root/usr/bin/igt_results" \
-			"$results" >>"$out/igt_results.log" 2>&1 || :
+		echo "$suite on $label: guest $boot ended with status $status; subtests that no guest has begun: $left"
+		[ "$left" != "$before" ] || break
 	done
 	echo "$suite on $label: $((SECONDS - start)) s, results in ${out#"$top"/}"
 	[ $status = 0 ] || { echo "$suite on $label: the last guest ended with status $status"; return 1; }
