@@ -60,14 +60,6 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 	return 0;
 }
 
-static void dma_buf_attachment_free(struct dma_buf_attachment *attach)
-{
-	struct dma_buf_attachment_object *obj = to_dma_buf_attachment_object(attach);
-
-	kfree(obj->constraints);
-	kfree(obj);
-}
-
 /**
  * dma_buf_dynamic_attach - attach a device whose importer follows moves
  * @dmabuf: buffer; the caller keeps a reference until it detaches
@@ -93,7 +85,6 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		       const struct dma_buf_attach_ops *importer_ops,
 		       void *importer_priv)
 {
-	struct dma_buf_attachment_object *obj;
 	struct dma_buf_attachment *attach;
 	int ret;
 
@@ -101,24 +92,21 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 			 (importer_ops && !importer_ops->move_notify)))
 		return ERR_PTR(-EINVAL);
 
-	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
-	if (!obj)
+	attach = kzalloc(sizeof(*attach), GFP_KERNEL);
+	if (!attach)
 		return ERR_PTR(-ENOMEM);
 
-	attach = &obj->base;
 	attach->dmabuf = dmabuf;
 	attach->dev = dev;
 	attach->peer2peer = importer_ops && importer_ops->allow_peer2peer;
 	attach->importer_ops = importer_ops;
 	attach->importer_priv = importer_priv;
 
-	ret = 0;
-	if (to_dma_buf_object(dmabuf)->late)
-		ret = dma_buf_negotiate_ops->attach(attach);
-	if (!ret && dmabuf->ops->attach)
+	if (dmabuf->ops->attach) {
 		ret = dmabuf->ops->attach(dmabuf, attach);
-	if (ret)
-		goto err_free;
+		if (ret)
+			goto err_free;
+	}
 
 	ret = dma_buf_attachment_join(attach);
 	if (ret)
@@ -130,7 +118,7 @@ err_detach:
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 err_free:
-	dma_buf_attachment_free(attach);
+	kfree(attach);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
@@ -177,7 +165,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
-	dma_buf_attachment_free(attach);
+	kfree(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 

@@ -24,6 +24,8 @@ static int dma_buf_release(struct inode *inode, struct file *file)
 		return 0;
 
 	obj = to_dma_buf_object(file->private_data);
+	if (obj->negotiation)
+		dma_buf_negotiate_ops->close(&obj->base);
 	dma_buf_list_end_file(obj);
 	dma_buf_poll_fini(obj);
 	return 0;

@@ -79,34 +79,19 @@ static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 }
 
 /**
- * struct dma_buf_attachment_object - the container around every attachment
- * @base: what exporters and importers see
- * @constraints: what the device of a buffer that is placed late needed when it
- *	attached, else NULL; never changes, freed with the attachment
- */
-struct dma_buf_attachment_object {
-	struct dma_buf_attachment base;
-	struct dma_buf_constraints *constraints;
-};
-
-#define to_dma_buf_attachment_object(attach) \
-	container_of_const(attach, struct dma_buf_attachment_object, base)
-
-/**
  * struct dma_buf_negotiate_ops - what the core asks of negotiate/
- * @attach: a device is about to attach to a buffer that is placed late, and the
- *	exporter has not been asked yet; may set
- *	&dma_buf_attachment_object.constraints, which the core frees
- * @admit: may it join? Called with the reservation object held
+ * @admit: may this device join a buffer that is placed late? Called with the
+ *	reservation object held
  * @ioctl: an ioctl of a dma-buf file that the core does not know
+ * @close: the file of a buffer that has a negotiation ends
  * @free: the buffer is about to be freed; frees &dma_buf_object.negotiation
  *
- * All but @free return 0 or a negative errno.
+ * @admit and @ioctl return 0 or a negative errno.
  */
 struct dma_buf_negotiate_ops {
-	int (*attach)(struct dma_buf_attachment *attach);
 	int (*admit)(struct dma_buf_attachment *attach);
 	long (*ioctl)(struct file *file, unsigned int cmd, void __user *uarg);
+	void (*close)(struct dma_buf *dmabuf);
 	void (*free)(struct dma_buf *dmabuf);
 };
 

@@ -165,7 +165,8 @@ int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
 	int ret = -EBUSY;
 
 	dma_resv_lock(late->resv, NULL);
-	if (!late->dmabuf)
+	/* A buffer without references is about to be unbound. */
+	if (!late->dmabuf || !file_count(late->dmabuf->file))
 		ret = dma_buf_negotiation_start(dmabuf, &late_ops, late);
 	if (!ret)
 		late->dmabuf = dmabuf;
@@ -186,7 +187,8 @@ void dma_buf_late_unbind(struct dma_buf *dmabuf)
 		return;
 
 	dma_resv_lock(late->resv, NULL);
-	late->dmabuf = NULL;
+	if (late->dmabuf == dmabuf)
+		late->dmabuf = NULL;
 	dma_resv_unlock(late->resv);
 }
 
