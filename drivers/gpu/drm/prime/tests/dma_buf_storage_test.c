@@ -235,11 +235,13 @@ static void straddles(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(begins, &c, &conflict));
 }
 
+#ifdef CONFIG_IOMMU_DMA
 /* Runs of three pages, each below the one before. */
 static unsigned long threes_order(unsigned long i, unsigned long nr)
 {
 	return nr - 3 - i / 3 * 3 + i % 3;
 }
+#endif
 
 /* An IOMMU joins entries and cuts none: they end where its segments do. */
 static void tables_to_be_joined(struct kunit *test)
