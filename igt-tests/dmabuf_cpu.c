@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf cpu
  * Description: Begin and end of CPU access by the SYNC ioctl, as careless and

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf exchange
  * Description: The DRM device under test against memory that no DRM device

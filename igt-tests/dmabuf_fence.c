@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf fence
  * Description: A dma-buf with fences: what poll and epoll wait for, what a

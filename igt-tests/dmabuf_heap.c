@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf heap
  * Description: Buffers that no device makes: udmabuf and every dma-heap, their

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf usage
  * Description: Fences of each usage - kernel, write, read, bookkeep - on a buffer,

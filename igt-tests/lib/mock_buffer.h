@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * A buffer of prime_mock with its number, by which its scripts and counters are
  * found, and what must be left of it when everybody has let go.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* Devices, ioctls and counters: thin, and a negative errno on failure. */
 #include "prime_test.h"
 

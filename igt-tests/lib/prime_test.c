@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* IGT's protocol: the command line, one process per subtest, the verdicts. */
 #include "prime_test.h"
 

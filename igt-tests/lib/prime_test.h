@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * What every program here shares: IGT's command line and output, checks that
  * end a subtest, and short names for the ioctls under test.

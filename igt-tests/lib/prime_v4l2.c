@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* V4L2's test devices and their buffer queues, by the kernel's ioctls. */
 #include "lib/prime_memory.h"
 #include "lib/prime_v4l2.h"
