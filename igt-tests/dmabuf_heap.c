@@ -29,18 +29,26 @@ static void *map_memfd(int memfd)
 	return memory;
 }
 
-/* Runs @test with each heap. */
+struct on_heap {
+	const char *name;
+	void (*test)(int heap);
+};
+
+static void run_on_heap(void *data)
+{
+	const struct on_heap *on = data;
+
+	on->test(check_ok(heap_open(on->name)));
+}
+
+/* Runs @test with each heap, which is a dynamic subtest of that name. */
 static void each_heap(void (*test)(int heap))
 {
 	struct heap_list list = heaps();
 
-	for (unsigned int i = 0; i < list.count; i++) {
-		int heap = check_ok(heap_open(list.name[i]));
-
-		printf("heap %s\n", list.name[i]);
-		test(heap);
-		close(heap);
-	}
+	for (unsigned int i = 0; i < list.count; i++)
+		prime_dynamic(list.name[i], run_on_heap,
+			      &(struct on_heap){ list.name[i], test });
 }
 
 /* --- udmabuf: what is refused --- */

@@ -50,6 +50,16 @@ void prime_restore(void) __attribute__((weak));
 				  sizeof(table) / sizeof((table)[0]));	\
 	}
 
+/* Made of the comments in the program's source by describe.awk. */
+struct prime_description {
+	const char *name;	/* NULL ends the list */
+	int line;
+	const char *text;
+};
+
+extern const char prime_source[], prime_description[];
+extern const struct prime_description prime_descriptions[];
+
 int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 	       size_t count);
 
@@ -57,6 +67,22 @@ void prime_fail(const char *file, int line, const char *format, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
 void prime_skip(const char *format, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
+
+/*
+ * Within a subtest: runs @run in a process of its own and gives it a verdict of
+ * its own, NAME of the subtest. A skip or failure of it leaves the next ones
+ * alone. The subtest fails when one of them does and skips when all do.
+ */
+void prime_dynamic(const char *name, void (*run)(void *data), void *data);
+
+/* Skips unless the user allowed what takes a device away from others. */
+void need_destructive(const char *what);
+/*
+ * Sets a number of the system in /proc/sys or /sys and gives the one before,
+ * which is there again when the subtest has ended, however it did. A skip where
+ * that can't be done, or where PRIME_KEEP_SYSTEM is set.
+ */
+long set_system(const char *path, long value);
 
 /* True when the condition holds; otherwise the subtest ends as a failure. */
 #define check(condition)						\

@@ -18,8 +18,7 @@
 const char *v4l2_name(enum v4l2_device device)
 {
 	static const char *const names[] = {
-		"vivid with vmalloc", "vivid with dma-contig",
-		"vivid with two planes", "vim2m",
+		"vivid-vmalloc", "vivid-contig", "vivid-two-planes", "vim2m",
 	};
 
 	return names[device];
