@@ -61,9 +61,12 @@ static int pending_fence(int timeline, int fd, uint32_t way, uint32_t value)
 	return fence;
 }
 
+static volatile sig_atomic_t alarms;
+
 static void on_alarm(int signal)
 {
 	(void)signal;
+	alarms++;
 }
 
 /* A signal every @ms, the first one after the call has gone to sleep. */
@@ -315,7 +318,8 @@ static void two_processes_wait(void)
 		}
 		check(pid[i] > 0);
 	}
-	usleep(100000);
+	for (int i = 0; i < 3; i++)
+		await_asleep(pid[i], SYS_ioctl);
 	kill(pid[1], SIGKILL);
 	await_exit(pid[1], SIGKILL);
 	check_eq(poll_events(fd, POLLIN, 0), 0);
@@ -405,14 +409,20 @@ static void restarted(void)
 	fence = pending_fence(timeline, fd, WRITE, 1);
 	pid = fork();
 	if (!pid) {
-		usleep(200000);
+		/* Asleep again after each of some signals. */
+		for (int i = 0; i < 3; i++) {
+			await_asleep(getppid(), SYS_ioctl);
+			kill(getppid(), SIGALRM);
+		}
+		await_asleep(getppid(), SYS_ioctl);
 		sw_advance(timeline, 1);
 		_exit(0);
 	}
 	check(pid > 0);
-	alarm_every(10, SA_RESTART);
-	check_ok(dmabuf_sync(fd, START | RW));
+	alarms = 0;
 	alarm_every(0, SA_RESTART);
+	check_ok(dmabuf_sync(fd, START | RW));
+	check(alarms > 0);
 	check_eq(poll_events(fence, POLLIN, 0), POLLIN);
 	check_ok(dmabuf_sync(fd, END | RW));
 	await_exit(pid, 0);
@@ -431,7 +441,7 @@ static void begin_ends_with_timeline(void)
 	fence = pending_fence(timeline, fd, WRITE, 1);
 	pid = fork();
 	if (!pid) {
-		usleep(100000);
+		await_asleep(getppid(), SYS_ioctl);
 		_exit(0);
 	}
 	check(pid > 0);

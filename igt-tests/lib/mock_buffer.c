@@ -161,9 +161,12 @@ bool kernel_moves(void)
 	return moves;
 }
 
+volatile sig_atomic_t alarms;
+
 static void on_alarm(int signal)
 {
 	(void)signal;
+	alarms++;
 }
 
 void alarm_every(int ms)

@@ -9,6 +9,8 @@
 #include "lib/prime_test.h"
 #include "lib/prime_mock.h"
 
+#include <signal.h>
+
 #define PAGE	4096u
 
 struct mock_buffer {
@@ -58,7 +60,8 @@ void mock_gone(const struct mock_buffer *b);
 
 /* Does the kernel let dynamic importers follow moves (CONFIG_DMABUF_MOVE_NOTIFY)? */
 bool kernel_moves(void);
-/* A signal every @ms with a handler that does nothing; 0 stops it. */
+/* A signal every @ms with a handler that counts it in @alarms; 0 stops it. */
+extern volatile sig_atomic_t alarms;
 void alarm_every(int ms);
 
 #endif

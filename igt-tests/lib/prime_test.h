@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <linux/dma-buf.h>
 #include <libdrm/drm.h>
 
@@ -190,6 +191,26 @@ void sw_advance(int timeline, uint32_t by);
 uint32_t vgem_fence(int vgem, uint32_t handle, bool write);
 int vgem_fence_attach(int vgem, uint32_t handle, uint32_t flags);
 int vgem_fence_signal(int vgem, uint32_t fence);
+
+/* --- who sleeps; see prime_wait.c --- */
+
+#ifdef SYS_poll
+#define CALL_POLL	SYS_poll
+#define CALL_EPOLL	SYS_epoll_wait
+#else
+#define CALL_POLL	SYS_ppoll
+#define CALL_EPOLL	SYS_epoll_pwait
+#endif
+
+/*
+ * Waits until the main thread of a process sleeps in this system call; that it
+ * never does is a failure. For another thread of this process see the next two.
+ */
+void await_asleep(pid_t pid, long call);
+/* How many threads of this process sleep in it. */
+int threads_asleep(long call);
+/* Waits until at least @count do. */
+void await_threads_asleep(int count, long call);
 
 /* --- what the kernel counts --- */
 
