@@ -191,11 +191,10 @@ static int lockdep_on(void)
 	return on;
 }
 
-/* The child's wait status; -1 when it would not die. */
-static int wait_for(pid_t pid, bool *late)
+/* The wait status of a child, whose group is killed after @limit; -1 when it would not die. */
+static int wait_for(pid_t pid, struct timespec limit, bool *late)
 {
 	const struct timespec patience = { .tv_sec = 5 };
-	struct timespec limit = { .tv_sec = SUBTEST_SECONDS };
 	sigset_t set;
 	int status;
 
@@ -235,7 +234,9 @@ struct job {
 	bool dynamic;
 };
 
-/* What the dynamic subtests of this process came to. */
+static double deadline;		/* of the subtest of this process */
+
+/* What its dynamic subtests came to. */
 static struct {
 	int run, skipped, failed;
 } dynamic;
@@ -247,10 +248,10 @@ static void be_job(const struct job *job, const sigset_t *signals)
 			sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL },
 				  NULL);
 	sigprocmask(SIG_SETMASK, signals, NULL);
-	/* A dynamic subtest stays in the group of its subtest, and ends with it. */
-	if (!job->dynamic)
-		setpgid(0, 0);
+	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!job->dynamic)
+		deadline = now() + SUBTEST_SECONDS;
 	memset(&dynamic, 0, sizeof(dynamic));
 	job->run(job->data);
 	fflush(NULL);
@@ -262,12 +263,14 @@ static void be_job(const struct job *job, const sigset_t *signals)
 /* The verdict of a process that has ended, or has to. */
 static int end_job(const struct job *job, pid_t pid)
 {
+	/* A dynamic subtest is out of time a moment before its subtest is. */
+	double left = job->dynamic ? deadline - now() - 3 : SUBTEST_SECONDS;
+	struct timespec limit = { .tv_sec = left > 1 ? left : 1 };
 	bool late;
-	int status = wait_for(pid, &late);
+	int status = wait_for(pid, limit, &late);
 
-	/* What the subtest forked goes with it. */
-	if (!job->dynamic)
-		kill(-pid, SIGKILL);
+	/* What it forked goes with it. */
+	kill(-pid, SIGKILL);
 	restore_settings();
 	restore();
 	if (status < 0) {
@@ -275,7 +278,7 @@ static int end_job(const struct job *job, pid_t pid)
 		return PRIME_EXIT_ABORT;
 	}
 	if (late) {
-		say("Not done after %d s.\n", SUBTEST_SECONDS);
+		say("Not done after %ld s.\n", (long)limit.tv_sec);
 		return PRIME_EXIT_FAILURE;
 	}
 	if (WIFSIGNALED(status)) {
@@ -288,10 +291,11 @@ static int end_job(const struct job *job, pid_t pid)
 /* Is the kernel as it was? */
 static bool kernel_is_well(long taint, int lockdep, bool count)
 {
-	int left = count && buffers_before >= 0 ? settle_buffers(0) : 0;
-	bool well = !left;
+	/* Those of a failure are waited for as well, so that the next one begins well. */
+	int left = buffers_before >= 0 ? settle_buffers(0) : 0;
+	bool well = !left || !count;
 
-	if (left)
+	if (left && count)
 		say("%d buffers before, %d after the last close.\n",
 		    buffers_before, buffers_before + left);
 	if (taint_mask() != taint) {
@@ -328,8 +332,7 @@ static int run_job(const struct job *job)
 	}
 	if (!pid)
 		be_job(job, &old);
-	if (!job->dynamic)
-		setpgid(pid, pid);
+	setpgid(pid, pid);
 	verdict = end_job(job, pid);
 	if (!kernel_is_well(taint, lockdep, verdict == PRIME_EXIT_SUCCESS ||
 			    verdict == PRIME_EXIT_SKIP))
