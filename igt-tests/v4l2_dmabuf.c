@@ -6,6 +6,7 @@
  *  one plane and with two, and vim2m; against each other, udmabuf and the
  *  dma-heaps. The DRM device under test takes no part, so one run is enough.
  */
+#include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
 #include "lib/prime_v4l2.h"
 
@@ -797,26 +798,20 @@ static void contig_or_refused(enum memory kind)
 {
 	void *picture = v4l2_picture(V4L2_CONTIG);
 	struct v4l2_queue q = import_queue(V4L2_CONTIG, 2);
-	int fds[2], taken = 0;
+	int fds[2];
 
 	for (int i = 0; i < 2; i++) {
-		int ret;
-
 		fds[i] = make_memory(kind, q.size[0]);
 		poison_dmabuf(fds[i]);
-		ret = v4l2_queue_buffer(&q, i, fds[i]);
-		if (ret) {
-			check_error(ret, EFAULT);
+		if (contiguous_bytes(fds[i]) < q.size[0]) {
+			check_error(v4l2_queue_buffer(&q, i, fds[i]), EFAULT);
 			check_eq(attachments_of(fds[i]), 0);
 			close(fds[i]);
 			fds[i] = make_memory(MEMORY_CMA_HEAP, q.size[0]);
 			poison_dmabuf(fds[i]);
-			check_ok(v4l2_queue_buffer(&q, i, fds[i]));
-			continue;
 		}
-		taken++;
+		check_ok(v4l2_queue_buffer(&q, i, fds[i]));
 	}
-	printf("%d of 2 are contiguous\n", taken);
 	check_ok(v4l2_start(&q));
 	for (int i = 0; i < 2; i++)
 		check_picture(fds[v4l2_dequeue(&q)], picture, q.size[0]);

@@ -58,6 +58,12 @@ void mock_settled(const struct mock_buffer *b);
 /* It is freed, and was released once. Waits a moment for it. */
 void mock_gone(const struct mock_buffer *b);
 
+/*
+ * How many bytes from the start are one run for a device, which prime_mock has to
+ * tell: a skip without it.
+ */
+size_t contiguous_bytes(int dmabuf);
+
 /* Does the kernel let dynamic importers follow moves (CONFIG_DMABUF_MOVE_NOTIFY)? */
 bool kernel_moves(void);
 /* A signal every @ms with a handler that counts it in @alarms; 0 stops it. */
