@@ -162,7 +162,10 @@ int64_t gem_import(int drm, int dmabuf);
 uint32_t import_foreign(int drm, int dmabuf);
 /* A skip where the exporter has no mmap at all. */
 void need_mmap(int dmabuf);
-/* Skips where a display of vkms that is on may stop the machine. */
+/*
+ * Before a mode of vkms is set, which is destructive. Skips where a display of vkms
+ * that is on may stop the machine.
+ */
 void need_vkms_screen(void);
 /* What vkms says of the second frame that it shows now, or a negative errno. */
 int64_t vkms_checksum(int drm);

@@ -75,6 +75,8 @@ int v4l2_open(enum v4l2_device device, bool output)
 
 	if (device != V4L2_MEM2MEM) {
 		snprintf(bus, sizeof(bus), "platform:vivid-%03d", device);
+		if (!vivid_fits() && !access("/sys/module/vivid", F_OK))
+			need_destructive("loading vivid anew with other parameters");
 		if (!vivid_fits() &&
 		    (system("{ modprobe -r vivid; modprobe vivid "
 			    VIVID_PARAMETERS "; } >/dev/null 2>&1") ||
