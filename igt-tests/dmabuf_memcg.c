@@ -183,7 +183,7 @@ static long run_once(bool swap, unsigned int held)
 	if (!pid) {
 		snprintf(number, sizeof(number), "%d", getpid());
 		check_ok(put(group, "cgroup.procs", number));
-		work(held, 4);
+		work(held, 2);
 		_exit(0);
 	}
 	check_eq(waitpid(pid, &status, 0), pid);

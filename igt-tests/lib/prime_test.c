@@ -425,8 +425,13 @@ static void usage(FILE *stream, const char *program)
 		"                       IGT_FORCE_DRIVER names, else of vgem\n", program);
 }
 
-int prime_main(int argc, char **argv, const struct prime_subtest *tests,
-	       size_t count)
+struct request {
+	const char *patterns;
+	bool list, explain;
+	int end;		/* an exit code, where that is all: else -1 */
+};
+
+static struct request parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "list-subtests", no_argument, NULL, 'l' },
@@ -437,24 +442,20 @@ int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	int run = 0, skipped = 0, failed = 0, option;
-	const char *patterns = "*";
-	struct utsname machine;
-	bool list = false, explain = false;
-	char name[128];
+	struct request request = { .patterns = "*", .end = -1 };
+	int option;
 
-	prime_device_path = getenv("PRIME_DEVICE");
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'l':
-			list = true;
+			request.list = true;
 			break;
 		case 'r':
-			patterns = optarg;
+			request.patterns = optarg;
 			break;
 		case 'D':
-			explain = true;
-			patterns = optarg ? optarg : patterns;
+			request.explain = true;
+			request.patterns = optarg ? optarg : request.patterns;
 			break;
 		case 'x':
 			setenv("PRIME_DESTRUCTIVE", "1", 1);
@@ -462,31 +463,20 @@ int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 		case 'd':
 			prime_device_path = optarg;
 			break;
-		case 'h':
-			usage(stdout, argv[0]);
-			return PRIME_EXIT_SUCCESS;
 		default:
-			usage(stderr, argv[0]);
-			return PRIME_EXIT_INVALID;
+			usage(option == 'h' ? stdout : stderr, argv[0]);
+			request.end = option == 'h' ? PRIME_EXIT_SUCCESS :
+						      PRIME_EXIT_INVALID;
 		}
 	}
+	return request;
+}
 
-	if (list) {
-		for (size_t i = 0; i < count; i++) {
-			list_name(&tests[i], name, sizeof(name));
-			puts(name);
-		}
-		return PRIME_EXIT_SUCCESS;
-	}
-
-	if (explain)
-		return describe(tests, count, patterns);
-
-	keep_settings();
-	uname(&machine);
-	printf("IGT-Version: 2.5-prime (%s) (%s: %s %s)\n", machine.machine,
-	       machine.sysname, machine.release, machine.machine);
-	fflush(stdout);
+static int run_matching(const struct prime_subtest *tests, size_t count,
+			const char *patterns)
+{
+	int run = 0, skipped = 0, failed = 0;
+	char name[128];
 
 	for (size_t i = 0; i < count; i++) {
 		int verdict;
@@ -509,4 +499,33 @@ int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 	}
 	return failed ? PRIME_EXIT_FAILURE :
 	       skipped == run ? PRIME_EXIT_SKIP : PRIME_EXIT_SUCCESS;
+}
+
+int prime_main(int argc, char **argv, const struct prime_subtest *tests,
+	       size_t count)
+{
+	struct request request;
+	struct utsname machine;
+	char name[128];
+
+	prime_device_path = getenv("PRIME_DEVICE");
+	request = parse_options(argc, argv);
+	if (request.end >= 0)
+		return request.end;
+	if (request.explain)
+		return describe(tests, count, request.patterns);
+	if (request.list) {
+		for (size_t i = 0; i < count; i++) {
+			list_name(&tests[i], name, sizeof(name));
+			puts(name);
+		}
+		return PRIME_EXIT_SUCCESS;
+	}
+
+	keep_settings();
+	uname(&machine);
+	printf("IGT-Version: 2.5-prime (%s) (%s: %s %s)\n", machine.machine,
+	       machine.sysname, machine.release, machine.machine);
+	fflush(stdout);
+	return run_matching(tests, count, request.patterns);
 }
