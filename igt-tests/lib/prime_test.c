@@ -121,19 +121,24 @@ static void restore_and_die(int signal)
 	_exit(128 + signal);
 }
 
-static void keep_settings(void)
+static void on_end_signals(void (*handler)(int signal))
 {
-	const struct sigaction action = { .sa_handler = restore_and_die };
+	const struct sigaction action = { .sa_handler = handler };
 	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 
+	for (int i = 0; i < 4; i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+static void keep_settings(void)
+{
 	settings = mmap(NULL, SETTINGS * sizeof(*settings), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (settings == MAP_FAILED) {
 		perror("mmap");
 		exit(PRIME_EXIT_ABORT);
 	}
-	for (int i = 0; i < 4; i++)
-		sigaction(signals[i], &action, NULL);
+	on_end_signals(restore_and_die);
 }
 
 long set_system(const char *path, long value)
@@ -243,10 +248,7 @@ static struct {
 
 static void be_job(const struct job *job, const sigset_t *signals)
 {
-	for (int signal = SIGHUP; signal <= SIGTERM; signal++)
-		if (signal != SIGKILL && signal != SIGPIPE)
-			sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL },
-				  NULL);
+	on_end_signals(SIG_DFL);
 	sigprocmask(SIG_SETMASK, signals, NULL);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
