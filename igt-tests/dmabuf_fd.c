@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf fd
  * Description: The file behind a dma-buf fd: its flags and rights, what /proc
@@ -609,37 +609,6 @@ static void bufinfo_total(void)
 }
 
 /**
- * SUBTEST: sysfs-stats
- * Description: Where DMABUF_SYSFS_STATS is configured, the buffer has a
- *  directory with its exporter and size, a moment later at the latest.
- */
-static void sysfs_stats(void)
-{
-	char path[128], *text, exporter[64];
-	uint64_t inode;
-	int fd;
-
-	if (access("/sys/kernel/dmabuf/buffers", F_OK))
-		prime_skip("no /sys/kernel/dmabuf/buffers (CONFIG_DMABUF_SYSFS_STATS)");
-	fd = any_dmabuf(2);
-	inode = inode_of(fd);
-	snprintf(path, sizeof(path), "/sys/kernel/dmabuf/buffers/%llu/size",
-		 (unsigned long long)inode);
-	for (double end = now() + 1; access(path, F_OK) && now() < end; )
-		usleep(1000);
-	text = read_text(path);
-	check(text);
-	check_eq(atol(text), 2 * PAGE);
-	snprintf(path, sizeof(path),
-		 "/sys/kernel/dmabuf/buffers/%llu/exporter_name",
-		 (unsigned long long)inode);
-	text = read_text(path);
-	check(text);
-	check(fdinfo(fd, "exp_name", exporter, sizeof(exporter)));
-	check(!strncmp(text, exporter, strlen(exporter)));
-}
-
-/**
  * SUBTEST: inode-is-new
  * Description: Number, size, owner, mode and times of a buffer are its own, and
  *  nobody watches it, whatever was done to the one before it on this processor.
@@ -1102,7 +1071,6 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(bufinfo_attachments),
 	SUBTEST(bufinfo_fences),
 	SUBTEST(bufinfo_total),
-	SUBTEST(sysfs_stats),
 	SUBTEST(inode_is_new),
 	SUBTEST(name_length),
 	SUBTEST(name_efault),

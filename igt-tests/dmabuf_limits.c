@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf limits
  * Description: Scatter lists between an exporter whose pages lie as a test wants

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf negotiated
  * Description: Buffers whose storage comes late, of the dma-heap "negotiated"

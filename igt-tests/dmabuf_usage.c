@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf usage
  * Description: Fences of each usage - kernel, write, read, bookkeep - on a buffer,
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <linux/sync_file.h>
 
 #define BOTH	(POLLIN | POLLOUT)
@@ -209,6 +210,59 @@ static void sync_interrupted(void)
 		signal_now(&s, fence);
 	}
 	scene_close(&s);
+}
+
+/*
+ * A child waits in SYNC_START for a kernel fence that came when the exporter had
+ * begun the access, as when it moves the storage for it; the child is killed.
+ */
+static void kill_behind_begin(struct scene *s)
+{
+	int status;
+	pid_t pid;
+
+	check_ok(mock_sleep(s->exporter, s->b.id, PRIME_MOCK_BEGIN, 500000, 0));
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		dmabuf_sync(s->b.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
+		_exit(0);
+	}
+	mock_wait_calls(&s->b, PRIME_MOCK_BEGIN, 1);
+	check_ok(mock_fence(s->importer, s->b.fd, PRIME_MOCK_USAGE_KERNEL, 0));
+	/* In the exporter, and then behind it. */
+	while (!mock_balance(&s->b, PRIME_MOCK_BEGUN))
+		await_asleep(pid, SYS_ioctl);
+	await_asleep(pid, SYS_ioctl);
+	check_ok(kill(pid, SIGKILL) ? -errno : 0);
+	check_eq(waitpid(pid, &status, 0), pid);
+	check(WIFSIGNALED(status));
+	check_eq(poll_events(s->b.fd, POLLIN, 0), 0);
+}
+
+/**
+ * SUBTEST: sync-killed-behind-begin
+ * Description: A kernel fence comes while the exporter begins the access. Who waits
+ *  for it in SYNC_START can be killed.
+ */
+static void sync_killed_behind_begin(void)
+{
+	struct scene s = scene_open(0);
+
+	kill_behind_begin(&s);
+}
+
+/**
+ * SUBTEST: sync-killed-ends-begin
+ * Description: The same, and the exporter is told of the end of what it had begun.
+ */
+static void sync_killed_ends_begin(void)
+{
+	struct scene s = scene_open(0);
+
+	kill_behind_begin(&s);
+	check_eq(mock_count(&s.b, PRIME_MOCK_END), 1);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_BEGUN), 0);
 }
 
 /**
@@ -516,6 +570,8 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(poll_all_usages),
 	SUBTEST(sync_each_usage),
 	SUBTEST(sync_interrupted),
+	SUBTEST(sync_killed_behind_begin),
+	SUBTEST(sync_killed_ends_begin),
 	SUBTEST(export_each_usage),
 	SUBTEST(failed_each_usage),
 	SUBTEST(fails_after_time),

@@ -1,20 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime cve
- * Description: One regression for each published vulnerability of buffer
- *  sharing whose path exists in this kernel. A description says what went
- *  wrong and how the subtest notices; besides, every subtest fails when the
- *  kernel is tainted (a warning, an oops, a report of KASAN) or a buffer is
- *  left. Some of them were in drivers that need hardware or a hypervisor which
- *  a virtual machine for tests has not. Of these the same mistake is looked
- *  for in the code that every driver shares: CVE-2025-38595 (Xen's grant
- *  tables) and CVE-2025-38722 (habanalabs) in the exporters here,
- *  CVE-2025-37765 (nouveau) and CVE-2024-46709 (vmwgfx) in the importers here.
- *  CVE-2021-47200 lies in an exporter's mmap helper for TTM, which bochs uses:
- *  its subtest runs on every DRM device there is. CVE-2025-38674 came with
- *  Linux 6.15 and is kept out of this one. CVE-2022-48730 is a speculation that
- *  leaves no trace: its subtest holds the architectural bound only.
- *  CVE-2022-50819 needs an allocation that fails: it is sync of prime_enomem.
+ * Description: Regressions for published vulnerabilities of buffer sharing. A
+ *  description says what went wrong and how the subtest notices; besides, every
+ *  subtest fails when the kernel is tainted (a warning, an oops, a report of KASAN)
+ *  or a buffer is left. Eleven of the fifteen are tested where they were, in code
+ *  that this kernel has. Four were in drivers that need hardware or a hypervisor
+ *  which a machine for tests has not. Their subtests are stand-ins: they look for
+ *  the same mistake in the code that every driver shares, and would not have found
+ *  the vulnerability itself. CVE-2022-50819 needs an allocation that fails: it is
+ *  sync of prime_enomem.
  */
 #include "lib/prime_memory.h"
 
@@ -84,23 +79,13 @@ static int numbered_udmabuf(unsigned int pages)
 	return fd;
 }
 
-/* Sets a limit of the udmabuf driver; gives the one before. */
-static int udmabuf_limit(const char *name, int value)
+/* Sets a limit of the udmabuf driver until the subtest ends. */
+static void udmabuf_limit(const char *name, int value)
 {
-	char path[96], *text;
-	FILE *file;
-	int old;
+	char path[96];
 
 	snprintf(path, sizeof(path), "/sys/module/udmabuf/parameters/%s", name);
-	text = read_text(path);
-	file = fopen(path, "w");
-	if (!text || !file)
-		prime_skip("%s cannot be written: %s", path, strerror(errno));
-	old = atoi(text);
-	fprintf(file, "%d", value);
-	fclose(file);
-	free(text);
-	return old;
+	set_system(path, value);
 }
 
 /* --- beyond the end of a buffer --- */
@@ -185,7 +170,7 @@ static void cve_2023_2008_udmabuf_fault_past_the_end(void)
  */
 static void cve_2021_47649_udmabuf_of_no_page(void)
 {
-	int memfd = sealed_memfd(2), fd;
+	int memfd = sealed_memfd(2);
 	const struct udmabuf_create_item items[] = {
 		{ .memfd = memfd, .size = PAGE },
 		{ .memfd = memfd, .offset = PAGE },
@@ -198,16 +183,8 @@ static void cve_2021_47649_udmabuf_of_no_page(void)
 	check_error(create_repeated(memfd, 0, 1), EINVAL);
 	check_error(create_repeated(memfd, 0, 1000), EINVAL);
 
-	/* One empty part among others: refused, or a buffer of the others. */
-	fd = udmabuf_create_list(items, 3, 0);
-	if (fd >= 0) {
-		check_eq(lseek(fd, 0, SEEK_END), 2 * PAGE);
-		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
-		check_ok(dmabuf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
-		close(fd);
-	} else {
-		check_error(fd, EINVAL);
-	}
+	/* One empty part among others, too. */
+	check_error(udmabuf_create_list(items, 3, 0), EINVAL);
 	check_ok(seal_writes(memfd));
 }
 
@@ -264,31 +241,28 @@ static int one_piece(void)
 	return sealed_memfd(PIECE / PAGE);
 }
 
-static int huge_pages(int count)
+/* One more huge page, where none is free. */
+static void need_huge_page(void)
 {
 	const char *path = "/proc/sys/vm/nr_hugepages";
-	char *text = read_text(path), number[16];
-	int old = text ? atoi(text) : 0;
+	char *text = read_text(path);
 
+	if (text && !meminfo_kb("HugePages_Free:"))
+		set_system(path, atol(text) + 1);
 	free(text);
-	snprintf(number, sizeof(number), "%d", count);
-	if (text)
-		write_text(path, number);
-	return old;
 }
 
 /* A udmabuf of @count pieces while the driver allows @limit MiB. */
 static int udmabuf_with_limit(int limit, unsigned int count)
 {
-	int old_huge = huge_pages(1), memfd = one_piece();
-	int old_limit = udmabuf_limit("size_limit_mb", limit);
-	int old_count = udmabuf_limit("list_limit", count);
-	int fd = create_repeated(memfd, PIECE, count);
+	int memfd, fd;
 
-	udmabuf_limit("size_limit_mb", old_limit);
-	udmabuf_limit("list_limit", old_count);
+	need_huge_page();
+	memfd = one_piece();
+	udmabuf_limit("size_limit_mb", limit);
+	udmabuf_limit("list_limit", count);
+	fd = create_repeated(memfd, PIECE, count);
 	close(memfd);
-	huge_pages(old_huge);
 	return fd;
 }
 
@@ -389,43 +363,6 @@ static void cve_2024_46852_other_exporters_past_the_end(void)
 	check_the_end(make_memory(MEMORY_SYSTEM_HEAP, 5 * PAGE), 5);
 }
 
-/**
- * SUBTEST: cve-2022-48730-heap-ioctl-number
- * Description: CVE-2022-48730: the number of a heap's ioctl was an index that
- *  the processor might use before its bound is checked. A speculation can't be
- *  seen from here; the bound itself can. Noticed: a number without an ioctl
- *  that is not refused, or one that leaves an fd.
- */
-static void cve_2022_48730_heap_ioctl_number(void)
-{
-	static const unsigned int dirs[] = {
-		_IOC_NONE, _IOC_READ, _IOC_WRITE, _IOC_READ | _IOC_WRITE,
-	};
-	int heap = heap_open("system"), ret;
-	unsigned int fds;
-	char arg[16384];
-
-	if (heap < 0)
-		prime_skip("no system heap: CONFIG_DMABUF_HEAPS_SYSTEM");
-	fds = count_fds();
-	for (unsigned int nr = 1; nr < 256; nr++) {
-		for (unsigned int dir = 0; dir < 4; dir++) {
-			for (unsigned int size = 0; size < 16384;
-			     size = size * 4 + 24) {
-				memset(arg, 0, sizeof(arg));
-				arg[1] = 0x10;
-				ret = xioctl(heap, _IOC(dirs[dir], 'H', nr,
-							size), arg);
-				if (ret != -EINVAL && ret != -ENOTTY)
-					prime_fail(__FILE__, __LINE__,
-						   "ioctl %u gives %d", nr, ret);
-			}
-		}
-	}
-	check_eq(count_fds(), fds);
-	close(check_ok(heap_alloc(heap, PAGE, O_RDWR | O_CLOEXEC, 0)));
-}
-
 /* --- threads --- */
 
 static atomic_bool over;
@@ -450,16 +387,27 @@ static double half_a_race(void)
 	return now() + race_seconds() / 2;
 }
 
+/* A race goes on until it has raced. */
+static bool racing(double end, unsigned int seen)
+{
+	return now() < end || (!seen && now() < end + 20);
+}
+
+static atomic_uint met;	/* looks at an epoll that had a buffer in it */
+
 static void *wait_on_epoll(void *data)
 {
 	struct epoll_event event;
 	int ep = *(int *)data;
-	char path[64];
+	char path[64], *text;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
 	while (!atomic_load(&over)) {
 		epoll_wait(ep, &event, 1, 0);
-		free(read_text(path));
+		text = read_text(path);
+		if (text && strstr(text, "tfd:"))
+			atomic_fetch_add(&met, 1);
+		free(text);
 	}
 	return NULL;
 }
@@ -483,7 +431,7 @@ static void cve_2024_38580_epoll_meets_the_last_close(void)
 	check(ep >= 0);
 	for (int i = 0; i < 2; i++)
 		waiters[i] = start(wait_on_epoll, &ep);
-	for (end = half_a_race(); now() < end; turn++) {
+	for (end = half_a_race(); racing(end, atomic_load(&met)); turn++) {
 		struct epoll_event event = { .events = EPOLLIN | EPOLLOUT };
 		int fence = sw_fence(timeline, turn + 1);
 		uint32_t handle;
@@ -506,8 +454,8 @@ static void cve_2024_38580_epoll_meets_the_last_close(void)
 	}
 	for (int i = 0; i < 2; i++)
 		stop(waiters[i]);
-	printf("%u buffers\n", turn);
-	check(turn > 0);
+	printf("%u buffers, looked at %u times\n", turn, atomic_load(&met));
+	check(atomic_load(&met) > 0);
 	check_eq(settle_buffers(before), before);
 }
 
@@ -533,7 +481,7 @@ static void race_for_the_fd(int (*make)(void *), void *data)
 	guess = check_ok(make(data));
 	close(guess);
 	closer = start(close_the_guess, NULL);
-	for (end = half_a_race(); now() < end; turns++) {
+	for (end = half_a_race(); racing(end, lost); turns++) {
 		int fd = make(data);
 
 		check_eq(fd, guess);
@@ -542,7 +490,7 @@ static void race_for_the_fd(int (*make)(void *), void *data)
 	}
 	stop(closer);
 	printf("%u turns, the fd was gone in %u\n", turns, lost);
-	check(turns > 0);
+	check(lost > 0);
 }
 
 static int make_by_export(void *data)
@@ -578,7 +526,7 @@ static int make_sync_file(void *data)
 
 /**
  * SUBTEST: cve-2025-38722-fd-closed-while-exported
- * Description: CVE-2025-38722, in habanalabs, which needs its hardware: an
+ * Description: Stands in for CVE-2025-38722, in habanalabs, which needs its hardware: an
  *  export went on with the buffer after its fd was to be had, when another
  *  thread may have closed it. Here HANDLE_TO_FD and EXPORT_SYNC_FILE meet a
  *  thread that closes the next fd as soon as it is there. Noticed: KASAN, a
@@ -596,7 +544,7 @@ static void cve_2025_38722_fd_closed_while_exported(void)
 
 /**
  * SUBTEST: cve-2025-38595-fd-closed-while-made
- * Description: CVE-2025-38595, in Xen's grant tables, which need Xen: the same
+ * Description: Stands in for CVE-2025-38595, in Xen's grant tables, which need Xen: the same
  *  mistake where a buffer is made from pages. Here udmabuf and the system heap
  *  meet such a thread. Noticed: KASAN, a crash, a buffer left, or a page that
  *  stays pinned.
@@ -640,42 +588,57 @@ static void map_the_last_reference(int drm)
 	munmap((void *)map[2], 4 * PAGE);
 }
 
+static void map_last_references(void *data)
+{
+	int drm = open(data, O_RDWR | O_CLOEXEC);
+
+	check_ok(drm < 0 ? -errno : 0);
+	for (int i = 0; i < 20; i++)
+		map_the_last_reference(drm);
+}
+
+static bool exports_dumb_buffers(int drm)
+{
+	int64_t handle = gem_create(drm, 1);
+	int fd = handle < 0 ? -1 : gem_export(drm, handle, DRM_RDWR);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /**
  * SUBTEST: cve-2021-47200-mmap-of-the-last-reference
  * Description: CVE-2021-47200: mapping a dma-buf took the reference to the GEM
  *  object after the driver's mmap (TTM's helper) had dropped one, so an object
- *  held by its dma-buf alone was freed in between. On every DRM device; a bochs
- *  display has that helper. Noticed: KASAN, a warning of the count, or content
- *  that is lost.
+ *  held by its dma-buf alone was freed in between. On every DRM device that makes
+ *  dumb buffers, each a dynamic subtest. Only a driver with that helper, as bochs,
+ *  can show the vulnerability itself. Noticed: KASAN, a warning of the count, or
+ *  content that is lost.
  */
 static void cve_2021_47200_mmap_of_the_last_reference(void)
 {
-	int before = count_buffers(), tried = 0;
-	char path[32];
+	char path[32], name[80];
+	bool tried = false;
 
 	for (int i = 0; i < 16; i++) {
-		uint32_t handle;
-		int drm, fd;
+		int drm;
 
 		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
 		drm = open(path, O_RDWR | O_CLOEXEC);
 		if (drm < 0)
 			continue;
-		handle = gem_create(drm, 1);
-		fd = (int)handle < 0 ? -1 : gem_export(drm, handle, DRM_RDWR);
-		if (fd >= 0) {
-			printf("%s\n", driver_name(drm));
-			close(fd);
-			gem_close(drm, handle);
-			for (int j = 0; j < 20; j++)
-				map_the_last_reference(drm);
-			tried++;
+		snprintf(name, sizeof(name), "card%d-%s", i, driver_name(drm));
+		if (exports_dumb_buffers(drm)) {
+			close(drm);
+			prime_dynamic(name, map_last_references, path);
+			tried = true;
+		} else {
+			close(drm);
 		}
-		close(drm);
 	}
 	if (!tried)
 		prime_skip("no DRM device makes dumb buffers");
-	check_eq(settle_buffers(before), before);
 }
 
 /* --- a virtual display --- */
@@ -893,7 +856,7 @@ static void cve_2025_38674_import_outlives_its_handle(void)
 
 /**
  * SUBTEST: cve-2025-37765-importer-dies-last
- * Description: CVE-2025-37765, in nouveau, which needs its hardware: an
+ * Description: Stands in for CVE-2025-37765, in nouveau, which needs its hardware: an
  *  importer put the dma-buf first and then looked at the fences of the
  *  reservation object, which had gone with it. Here the importer's object is
  *  the last to hold the buffer and goes with fences pending, signalled and
@@ -931,7 +894,7 @@ static void cve_2025_37765_importer_dies_last(void)
 
 /**
  * SUBTEST: cve-2024-46709-importer-reads-foreign-pages
- * Description: CVE-2024-46709, in vmwgfx, which needs its hypervisor: an
+ * Description: Stands in for CVE-2024-46709, in vmwgfx, which needs its hypervisor: an
  *  importer read the pages of a foreign buffer by itself, which not every
  *  exporter allows, and not by the buffer's own vmap. Here the virtual display
  *  shows buffers of another DRM device, of udmabuf and of the heaps, painted
@@ -973,7 +936,6 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(cve_2025_37803_udmabuf_limit_overflows),
 	SUBTEST(cve_2024_46852_cma_heap_fault_past_the_end),
 	SUBTEST(cve_2024_46852_other_exporters_past_the_end),
-	SUBTEST(cve_2022_48730_heap_ioctl_number),
 	SUBTEST(cve_2024_38580_epoll_meets_the_last_close),
 	SUBTEST(cve_2025_38722_fd_closed_while_exported),
 	SUBTEST(cve_2025_38595_fd_closed_while_made),

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime edu
  * Description: Bytes moved by a real DMA engine, that of QEMU's edu device under

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime enomem
  * Description: Memory runs out at each allocation of an operation in turn, slab
@@ -8,7 +8,6 @@
  */
 #include "lib/prime_test.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -97,13 +96,13 @@ static bool faults_disarm(int faults)
 /* --- what must not change --- */
 
 enum {
-	FDS, BUFFERS, ATTACHMENTS, SYSFS, DRIVER, OTHER_DRIVER, HANDLE,
+	FDS, BUFFERS, ATTACHMENTS, DRIVER, OTHER_DRIVER, HANDLE,
 	OTHER_HANDLE, MOCK_OBJECTS, MOCK_IMPORTS, MOCK_FENCES, MOCK_PAIRS,
 	COUNTS = MOCK_PAIRS + PRIME_MOCK_PAIRS
 };
 
 static const char *const count_names[COUNTS] = {
-	"fds", "buffers", "attachments", "buffers in sysfs",
+	"fds", "buffers", "attachments",
 	"references to the driver", "references to the other driver",
 	"the next handle", "the importer's next handle",
 	"objects", "imports", "fences", "attached", "pinned", "mapped",
@@ -128,32 +127,6 @@ static long count_attachments(void)
 			count += n;
 	}
 	free(text);
-	return count;
-}
-
-static long read_sysfs(void)
-{
-	DIR *dir = opendir("/sys/kernel/dmabuf/buffers");
-	struct dirent *entry;
-	long count = 0;
-
-	if (!dir)
-		return -1;
-	while ((entry = readdir(dir)))
-		count += *entry->d_name != '.';
-	closedir(dir);
-	return count;
-}
-
-/* A buffer's directory may come a moment after it. */
-static long count_sysfs(void)
-{
-	double end = now() + 1;
-	long count;
-
-	while ((count = read_sysfs()) >= 0 && count < all_buffers() &&
-	       now() < end)
-		usleep(2000);
 	return count;
 }
 
@@ -199,7 +172,6 @@ static struct counts count_all(struct stage *s)
 		[FDS] = count_fds(),
 		[BUFFERS] = count_buffers(),
 		[ATTACHMENTS] = count_attachments(),
-		[SYSFS] = count_sysfs(),
 		[DRIVER] = count_references(s->drm),
 		[OTHER_DRIVER] = count_references(s->other),
 		[HANDLE] = next_handle(s->drm),
@@ -781,91 +753,6 @@ static void sweep_fault_udmabuf(void)
 	SWEEP(prepare_udmabuf, run_fault, undo_map, .also = EFAULT);
 }
 
-/* --- storage that is given back: debugfs dma_buf/late, for want of swap --- */
-
-static int give_back(struct stage *s)
-{
-	static const char all[] = "18446744073709551615";
-
-	return write(s->extra[0], all, strlen(all)) < 0 ? -errno : 0;
-}
-
-/* One byte of each page, beyond what run_fault() writes there. */
-static void mark(struct stage *s, bool again)
-{
-	check_ok(map_fd(s, s->fd, 0));
-	for (size_t i = 0; i < PAGES; i++) {
-		uint8_t *byte = (uint8_t *)s->map + i * 4096 + 4095;
-
-		if (again)
-			check_eq(*byte, i + 1);
-		*byte = i + 1;
-	}
-	undo_map(s);
-}
-
-static void prepare_placed(struct stage *s)
-{
-	int heap = negotiated_open();
-
-	s->fd = check_ok(heap_alloc(heap));
-	close(heap);
-	s->extra[0] = open(DEBUGFS "dma_buf/late", O_WRONLY | O_CLOEXEC);
-	if (s->extra[0] < 0)
-		prime_skip(DEBUGFS "dma_buf/late: %s", strerror(errno));
-	mark(s, false);
-}
-
-static void prepare_given_back(struct stage *s)
-{
-	prepare_placed(s);
-	check_ok(give_back(s));
-}
-
-static int run_give_back(struct stage *s)
-{
-	struct dma_buf_storage_info info = { };
-
-	int ret = give_back(s);
-
-	if (ret)
-		return ret;
-	check_ok(xioctl(s->fd, DMA_BUF_IOCTL_GET_STORAGE, &info));
-	return info.flags & DMA_BUF_STORAGE_SWAPPED ? 0 : -ENOMEM;
-}
-
-static void undo_give_back(struct stage *s)
-{
-	mark(s, true);
-}
-
-static void undo_bring_back(struct stage *s)
-{
-	undo_map(s);
-	mark(s, true);
-	check_ok(give_back(s));
-}
-
-/**
- * SUBTEST: give-back
- * Description: Storage that nobody uses is given back, or stays; the content is
- *  whole either way.
- */
-static void sweep_give_back(void)
-{
-	SWEEP(prepare_placed, run_give_back, undo_give_back);
-}
-
-/**
- * SUBTEST: fault-given-back
- * Description: A page fault brings the content back, or fails and leaves it to
- *  the next one.
- */
-static void sweep_fault_given_back(void)
-{
-	SWEEP(prepare_given_back, run_fault, undo_bring_back, .also = EFAULT);
-}
-
 /* --- CPU access, names, fences --- */
 
 static int run_sync(struct stage *s)
@@ -1325,8 +1212,6 @@ static const struct prime_subtest tests[] = {
 	{ "mmap_udmabuf", sweep_mmap_udmabuf },
 	{ "fault", sweep_fault },
 	{ "fault_udmabuf", sweep_fault_udmabuf },
-	{ "give_back", sweep_give_back },
-	{ "fault_given_back", sweep_fault_given_back },
 	{ "sync", sweep_sync },
 	{ "set_name", sweep_set_name },
 	{ "export_sync_file", sweep_export_sync_file },

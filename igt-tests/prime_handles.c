@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime handles
  * Description: A buffer may have several handles in one file (GEM_FLINK and

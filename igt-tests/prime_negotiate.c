@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: prime negotiate
  * Description: The ioctls that negotiate storage, on buffers whose storage is

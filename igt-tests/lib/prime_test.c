@@ -1,11 +1,14 @@
-// SPDX-License-Identifier: GPL-2.0
-/* IGT's protocol: the command line, one process per subtest, the verdicts. */
+// SPDX-License-Identifier: MIT
+/* IGT's protocol: the command line, one process for each subtest, the verdicts. */
 #include "prime_test.h"
 
 #include <fnmatch.h>
+#include <ctype.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -73,6 +76,95 @@ static void list_name(const struct prime_subtest *test, char *name, size_t size)
 			*name = '-';
 }
 
+void need_destructive(const char *what)
+{
+	const char *allowed = getenv("PRIME_DESTRUCTIVE");
+
+	if (!allowed || strcmp(allowed, "1"))
+		prime_skip("%s is done with --destructive or PRIME_DESTRUCTIVE=1 only",
+			   what);
+}
+
+/* --- settings of the system --- */
+
+enum { SETTINGS = 16 };
+
+/* In memory that all processes of a program share; the program's own restores. */
+static struct setting {
+	char path[128];
+	char before[64];
+} *settings;
+
+static bool put_setting(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, value, strlen(value)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Called by a handler of signals, too. */
+static void restore_settings(void)
+{
+	for (int i = SETTINGS - 1; i >= 0; i--)
+		if (settings[i].path[0]) {
+			put_setting(settings[i].path, settings[i].before);
+			settings[i].path[0] = '\0';
+		}
+}
+
+static void restore_and_die(int signal)
+{
+	restore_settings();
+	_exit(128 + signal);
+}
+
+static void on_end_signals(void (*handler)(int signal))
+{
+	const struct sigaction action = { .sa_handler = handler };
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+
+	for (int i = 0; i < 4; i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+static void keep_settings(void)
+{
+	settings = mmap(NULL, SETTINGS * sizeof(*settings), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (settings == MAP_FAILED) {
+		perror("mmap");
+		exit(PRIME_EXIT_ABORT);
+	}
+	on_end_signals(restore_and_die);
+}
+
+long set_system(const char *path, long value)
+{
+	char *before = read_text(path), text[32];
+	struct setting *setting = settings;
+	long old;
+
+	if (getenv("PRIME_KEEP_SYSTEM"))
+		prime_skip("PRIME_KEEP_SYSTEM forbids to set %s", path);
+	if (!before)
+		prime_skip("%s: %s", path, strerror(errno));
+	old = atol(before);
+	while (setting->path[0] && strcmp(setting->path, path))
+		check(++setting < settings + SETTINGS);
+	if (!setting->path[0]) {
+		snprintf(setting->before, sizeof(setting->before), "%s", before);
+		snprintf(setting->path, sizeof(setting->path), "%s", path);
+	}
+	free(before);
+	snprintf(text, sizeof(text), "%ld", value);
+	if (!put_setting(path, text))
+		prime_skip("%s cannot be written: %s", path, strerror(errno));
+	return old;
+}
+
 static bool wanted(const char *name, const char *patterns)
 {
 	char *copy = strdup(patterns), *rest = copy, *pattern;
@@ -104,11 +196,10 @@ static int lockdep_on(void)
 	return on;
 }
 
-/* The child's wait status; -1 when it would not die. */
-static int wait_for(pid_t pid, bool *late)
+/* The wait status of a child, whose group is killed after @limit; -1 when it would not die. */
+static int wait_for(pid_t pid, struct timespec limit, bool *late)
 {
 	const struct timespec patience = { .tv_sec = 5 };
-	struct timespec limit = { .tv_sec = SUBTEST_SECONDS };
 	sigset_t set;
 	int status;
 
@@ -139,18 +230,98 @@ static void restore(void)
 		waitpid(pid, NULL, 0);
 }
 
-static int run_subtest(const struct prime_subtest *test, const char *name)
+/* A subtest, or a dynamic one within it. */
+struct job {
+	const char *kind, *verdict_kind;
+	const char *name;
+	void (*run)(void *data);
+	void *data;
+	bool dynamic;
+};
+
+static double deadline;		/* of the subtest of this process */
+
+/* What its dynamic subtests came to. */
+static struct {
+	int run, skipped, failed;
+} dynamic;
+
+static void be_job(const struct job *job, const sigset_t *signals)
 {
-	int lockdep = lockdep_on();
+	on_end_signals(SIG_DFL);
+	sigprocmask(SIG_SETMASK, signals, NULL);
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!job->dynamic)
+		deadline = now() + SUBTEST_SECONDS;
+	memset(&dynamic, 0, sizeof(dynamic));
+	job->run(job->data);
+	fflush(NULL);
+	_exit(dynamic.failed ? PRIME_EXIT_FAILURE :
+	      dynamic.run && dynamic.skipped == dynamic.run ? PRIME_EXIT_SKIP :
+	      PRIME_EXIT_SUCCESS);
+}
+
+/* The verdict of a process that has ended, or has to. */
+static int end_job(const struct job *job, pid_t pid)
+{
+	/* A dynamic subtest is out of time a moment before its subtest is. */
+	double left = job->dynamic ? deadline - now() - 3 : SUBTEST_SECONDS;
+	struct timespec limit = { .tv_sec = left > 1 ? left : 1 };
+	bool late;
+	int status = wait_for(pid, limit, &late);
+
+	/* What it forked goes with it. */
+	kill(-pid, SIGKILL);
+	restore_settings();
+	restore();
+	if (status < 0) {
+		say("The subtest hangs in the kernel and cannot be killed.\n");
+		return PRIME_EXIT_ABORT;
+	}
+	if (late) {
+		say("Not done after %ld s.\n", (long)limit.tv_sec);
+		return PRIME_EXIT_FAILURE;
+	}
+	if (WIFSIGNALED(status)) {
+		say("Received signal %s.\n", strsignal(WTERMSIG(status)));
+		return PRIME_EXIT_FAILURE;
+	}
+	return WEXITSTATUS(status);
+}
+
+/* Is the kernel as it was? */
+static bool kernel_is_well(long taint, int lockdep, bool count)
+{
+	/* Those of a failure are waited for as well, so that the next one begins well. */
+	int left = buffers_before >= 0 ? settle_buffers(0) : 0;
+	bool well = !left || !count;
+
+	if (left && count)
+		say("%d buffers before, %d after the last close.\n",
+		    buffers_before, buffers_before + left);
+	if (taint_mask() != taint) {
+		say("The kernel's taint mask went from %ld to %ld.\n", taint,
+		    taint_mask());
+		well = false;
+	}
+	if (lockdep_on() != lockdep) {
+		say("lockdep has switched itself off: see the kernel log.\n");
+		well = false;
+	}
+	return well;
+}
+
+static int run_job(const struct job *job)
+{
+	int lockdep = lockdep_on(), outside = buffers_before, verdict;
 	long taint = taint_mask();
-	int verdict = PRIME_EXIT_FAILURE, status;
 	double start = now();
 	sigset_t set, old;
-	bool late;
 	pid_t pid;
 
 	buffers_before = all_buffers();
-	say("Starting subtest: %s\n", name);
+	say("Starting %s: %s\n", job->kind, job->name);
 	fflush(NULL);
 
 	sigemptyset(&set);
@@ -161,118 +332,153 @@ static int run_subtest(const struct prime_subtest *test, const char *name)
 		say("fork: %s\n", strerror(errno));
 		return PRIME_EXIT_ABORT;
 	}
-	if (!pid) {
-		sigprocmask(SIG_SETMASK, &old, NULL);
-		setpgid(0, 0);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		test->run();
-		fflush(NULL);
-		_exit(PRIME_EXIT_SUCCESS);
-	}
+	if (!pid)
+		be_job(job, &old);
 	setpgid(pid, pid);
-
-	status = wait_for(pid, &late);
-	/* What the subtest forked goes with it. */
-	kill(-pid, SIGKILL);
-	restore();
-	if (status < 0) {
-		say("The subtest hangs in the kernel and cannot be killed.\n");
-		verdict = PRIME_EXIT_ABORT;
-	} else if (late) {
-		say("Not done after %d s.\n", SUBTEST_SECONDS);
-	} else if (WIFSIGNALED(status)) {
-		say("Received signal %s.\n", strsignal(WTERMSIG(status)));
-	} else {
-		verdict = WEXITSTATUS(status);
-	}
-
-	if ((verdict == PRIME_EXIT_SUCCESS || verdict == PRIME_EXIT_SKIP) &&
-	    buffers_before >= 0) {
-		int left = settle_buffers(0);
-
-		if (left) {
-			say("%d buffers before, %d after the last close.\n",
-			    buffers_before, buffers_before + left);
-			verdict = PRIME_EXIT_FAILURE;
-		}
-	}
-	if (taint_mask() != taint) {
-		say("The kernel's taint mask went from %ld to %ld.\n", taint,
-		    taint_mask());
+	verdict = end_job(job, pid);
+	if (!kernel_is_well(taint, lockdep, verdict == PRIME_EXIT_SUCCESS ||
+			    verdict == PRIME_EXIT_SKIP))
 		verdict = PRIME_EXIT_FAILURE;
-	}
-	if (lockdep_on() != lockdep) {
-		say("lockdep has switched itself off: see the kernel log.\n");
-		verdict = PRIME_EXIT_FAILURE;
-	}
-
-	say("Subtest %s: %s (%.3fs)\n", name,
+	buffers_before = outside;
+	say("%s %s: %s (%.3fs)\n", job->verdict_kind, job->name,
 	    verdict == PRIME_EXIT_SUCCESS ? "SUCCESS" :
 	    verdict == PRIME_EXIT_SKIP ? "SKIP" : "FAIL", now() - start);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return verdict;
 }
 
+static void call_subtest(void *data)
+{
+	((const struct prime_subtest *)data)->run();
+}
+
+static int run_subtest(const struct prime_subtest *test, const char *name)
+{
+	const struct job job = {
+		.kind = "subtest", .verdict_kind = "Subtest", .name = name,
+		.run = call_subtest, .data = (void *)test,
+	};
+
+	return run_job(&job);
+}
+
+void prime_dynamic(const char *given, void (*run)(void *data), void *data)
+{
+	char name[64];
+	const struct job job = {
+		.kind = "dynamic subtest", .verdict_kind = "Dynamic subtest",
+		.name = name, .run = run, .data = data, .dynamic = true,
+	};
+	int verdict;
+
+	/* The runner takes no other characters. */
+	snprintf(name, sizeof(name), "%s", given);
+	for (char *c = name; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_')
+			*c = '-';
+	verdict = run_job(&job);
+	if (verdict == PRIME_EXIT_ABORT)
+		_exit(verdict);
+	dynamic.run++;
+	dynamic.skipped += verdict == PRIME_EXIT_SKIP;
+	dynamic.failed += verdict != PRIME_EXIT_SKIP &&
+			  verdict != PRIME_EXIT_SUCCESS;
+}
+
+/* Descriptions of the subtests that match; fails when one has none. */
+static int describe(const struct prime_subtest *tests, size_t count,
+		    const char *patterns)
+{
+	int verdict = PRIME_EXIT_INVALID;
+	char name[128];
+
+	printf("%s\n\n", prime_description);
+	for (size_t i = 0; i < count; i++) {
+		const struct prime_description *d = prime_descriptions;
+
+		list_name(&tests[i], name, sizeof(name));
+		if (!wanted(name, patterns))
+			continue;
+		if (verdict == PRIME_EXIT_INVALID)
+			verdict = PRIME_EXIT_SUCCESS;
+		while (d->name && strcmp(d->name, name))
+			d++;
+		if (!d->name)
+			verdict = PRIME_EXIT_FAILURE;
+		printf("SUB %s %s:%d:\n  %s\n\n", name, prime_source, d->line,
+		       d->name ? d->text : "NO DOCUMENTATION!");
+	}
+	return verdict;
+}
+
 static void usage(FILE *stream, const char *program)
 {
 	fprintf(stream,
-		"usage: %s [--list-subtests] [--run-subtest NAMES] [--device PATH]\n"
+		"usage: %s [--list-subtests] [--run-subtest NAMES] [--describe[=NAMES]]\n"
+		"       [--device PATH] [--destructive]\n"
 		"  --list-subtests      one name a line\n"
 		"  --run-subtest NAMES  names or patterns, with commas between\n"
+		"  --describe[=NAMES]   what they do\n"
+		"  --destructive        also run what takes devices away from others: unloads\n"
+		"                       modules, unbinds drivers, sets modes; the same as\n"
+		"                       PRIME_DESTRUCTIVE=1 in the environment\n"
 		"  --device PATH        a DRM node (of a render node the card beside it);\n"
 		"                       else PRIME_DEVICE, else a card of the driver that\n"
 		"                       IGT_FORCE_DRIVER names, else of vgem\n", program);
 }
 
-int prime_main(int argc, char **argv, const struct prime_subtest *tests,
-	       size_t count)
+struct request {
+	const char *patterns;
+	bool list, explain;
+	int end;		/* an exit code, where that is all: else -1 */
+};
+
+static struct request parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "list-subtests", no_argument, NULL, 'l' },
 		{ "run-subtest", required_argument, NULL, 'r' },
+		{ "describe", optional_argument, NULL, 'D' },
 		{ "device", required_argument, NULL, 'd' },
+		{ "destructive", no_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	int run = 0, skipped = 0, failed = 0, option;
-	const char *patterns = "*";
-	struct utsname machine;
-	bool list = false;
-	char name[128];
+	struct request request = { .patterns = "*", .end = -1 };
+	int option;
 
-	prime_device_path = getenv("PRIME_DEVICE");
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'l':
-			list = true;
+			request.list = true;
 			break;
 		case 'r':
-			patterns = optarg;
+			request.patterns = optarg;
+			break;
+		case 'D':
+			request.explain = true;
+			request.patterns = optarg ? optarg : request.patterns;
+			break;
+		case 'x':
+			setenv("PRIME_DESTRUCTIVE", "1", 1);
 			break;
 		case 'd':
 			prime_device_path = optarg;
 			break;
-		case 'h':
-			usage(stdout, argv[0]);
-			return PRIME_EXIT_SUCCESS;
 		default:
-			usage(stderr, argv[0]);
-			return PRIME_EXIT_INVALID;
+			usage(option == 'h' ? stdout : stderr, argv[0]);
+			request.end = option == 'h' ? PRIME_EXIT_SUCCESS :
+						      PRIME_EXIT_INVALID;
 		}
 	}
+	return request;
+}
 
-	if (list) {
-		for (size_t i = 0; i < count; i++) {
-			list_name(&tests[i], name, sizeof(name));
-			puts(name);
-		}
-		return PRIME_EXIT_SUCCESS;
-	}
-
-	uname(&machine);
-	printf("IGT-Version: 2.5-prime (%s) (%s: %s %s)\n", machine.machine,
-	       machine.sysname, machine.release, machine.machine);
-	fflush(stdout);
+static int run_matching(const struct prime_subtest *tests, size_t count,
+			const char *patterns)
+{
+	int run = 0, skipped = 0, failed = 0;
+	char name[128];
 
 	for (size_t i = 0; i < count; i++) {
 		int verdict;
@@ -295,4 +501,33 @@ int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 	}
 	return failed ? PRIME_EXIT_FAILURE :
 	       skipped == run ? PRIME_EXIT_SKIP : PRIME_EXIT_SUCCESS;
+}
+
+int prime_main(int argc, char **argv, const struct prime_subtest *tests,
+	       size_t count)
+{
+	struct request request;
+	struct utsname machine;
+	char name[128];
+
+	prime_device_path = getenv("PRIME_DEVICE");
+	request = parse_options(argc, argv);
+	if (request.end >= 0)
+		return request.end;
+	if (request.explain)
+		return describe(tests, count, request.patterns);
+	if (request.list) {
+		for (size_t i = 0; i < count; i++) {
+			list_name(&tests[i], name, sizeof(name));
+			puts(name);
+		}
+		return PRIME_EXIT_SUCCESS;
+	}
+
+	keep_settings();
+	uname(&machine);
+	printf("IGT-Version: 2.5-prime (%s) (%s: %s %s)\n", machine.machine,
+	       machine.sysname, machine.release, machine.machine);
+	fflush(stdout);
+	return run_matching(tests, count, request.patterns);
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * What every program here shares: IGT's command line and output, checks that
  * end a subtest, and short names for the ioctls under test.
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <linux/dma-buf.h>
 #include <libdrm/drm.h>
 
@@ -50,6 +51,16 @@ void prime_restore(void) __attribute__((weak));
 				  sizeof(table) / sizeof((table)[0]));	\
 	}
 
+/* Made of the comments in the program's source by describe.awk. */
+struct prime_description {
+	const char *name;	/* NULL ends the list */
+	int line;
+	const char *text;
+};
+
+extern const char prime_source[], prime_description[];
+extern const struct prime_description prime_descriptions[];
+
 int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 	       size_t count);
 
@@ -57,6 +68,22 @@ void prime_fail(const char *file, int line, const char *format, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
 void prime_skip(const char *format, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
+
+/*
+ * Within a subtest: runs @run in a process of its own and gives it a verdict of
+ * its own, NAME of the subtest. A skip or failure of it leaves the next ones
+ * alone. The subtest fails when one of them does and skips when all do.
+ */
+void prime_dynamic(const char *name, void (*run)(void *data), void *data);
+
+/* Skips unless the user allowed what takes a device away from others. */
+void need_destructive(const char *what);
+/*
+ * Sets a number of the system in /proc/sys or /sys and gives the one before,
+ * which is there again when the subtest has ended, however it did. A skip where
+ * that can't be done, or where PRIME_KEEP_SYSTEM is set.
+ */
+long set_system(const char *path, long value);
 
 /* True when the condition holds; otherwise the subtest ends as a failure. */
 #define check(condition)						\
@@ -135,7 +162,10 @@ int64_t gem_import(int drm, int dmabuf);
 uint32_t import_foreign(int drm, int dmabuf);
 /* A skip where the exporter has no mmap at all. */
 void need_mmap(int dmabuf);
-/* Skips where a display of vkms that is on may stop the machine. */
+/*
+ * Before a mode of vkms is set, which is destructive. Skips where a display of vkms
+ * that is on may stop the machine.
+ */
 void need_vkms_screen(void);
 /* What vkms says of the second frame that it shows now, or a negative errno. */
 int64_t vkms_checksum(int drm);
@@ -164,6 +194,26 @@ void sw_advance(int timeline, uint32_t by);
 uint32_t vgem_fence(int vgem, uint32_t handle, bool write);
 int vgem_fence_attach(int vgem, uint32_t handle, uint32_t flags);
 int vgem_fence_signal(int vgem, uint32_t fence);
+
+/* --- who sleeps; see prime_wait.c --- */
+
+#ifdef SYS_poll
+#define CALL_POLL	SYS_poll
+#define CALL_EPOLL	SYS_epoll_wait
+#else
+#define CALL_POLL	SYS_ppoll
+#define CALL_EPOLL	SYS_epoll_pwait
+#endif
+
+/*
+ * Waits until the main thread of a process sleeps in this system call; that it
+ * never does is a failure. For another thread of this process see the next two.
+ */
+void await_asleep(pid_t pid, long call);
+/* How many threads of this process sleep in it. */
+int threads_asleep(long call);
+/* Waits until at least @count do. */
+void await_threads_asleep(int count, long call);
 
 /* --- what the kernel counts --- */
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: MIT
 /* V4L2's test devices and their buffer queues, by the kernel's ioctls. */
 #include "lib/prime_memory.h"
 #include "lib/prime_v4l2.h"
@@ -18,8 +18,7 @@
 const char *v4l2_name(enum v4l2_device device)
 {
 	static const char *const names[] = {
-		"vivid with vmalloc", "vivid with dma-contig",
-		"vivid with two planes", "vim2m",
+		"vivid-vmalloc", "vivid-contig", "vivid-two-planes", "vim2m",
 	};
 
 	return names[device];
@@ -76,6 +75,8 @@ int v4l2_open(enum v4l2_device device, bool output)
 
 	if (device != V4L2_MEM2MEM) {
 		snprintf(bus, sizeof(bus), "platform:vivid-%03d", device);
+		if (!vivid_fits() && !access("/sys/module/vivid", F_OK))
+			need_destructive("loading vivid anew with other parameters");
 		if (!vivid_fits() &&
 		    (system("{ modprobe -r vivid; modprobe vivid "
 			    VIVID_PARAMETERS "; } >/dev/null 2>&1") ||

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: MIT */
 /*
  * V4L2's test devices and their buffer queues. A queue has one picture format,
  * small and no multiple of a page, so that ends of buffers are looked at.

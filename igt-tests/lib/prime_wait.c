@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/* Who sleeps where: waits for a state that was seen, in place of some time. */
+#include "prime_test.h"
+
+#include <dirent.h>
+
+#define PATIENCE	10.0	/* seconds, after which it never comes */
+
+/* A thread that runs, or is ready to, has no number there. */
+static bool is_asleep(const char *process, const char *task, long call)
+{
+	char path[320], *text;
+	bool asleep;
+
+	snprintf(path, sizeof(path), "/proc/%s/task/%s/syscall", process, task);
+	text = read_text(path);
+	asleep = text && atol(text) == call && text[0] >= '0' && text[0] <= '9';
+	free(text);
+	return asleep;
+}
+
+static void need_syscall_file(void)
+{
+	if (access("/proc/self/syscall", R_OK))
+		prime_skip("/proc/self/syscall: %s (CONFIG_HAVE_ARCH_TRACEHOOK)",
+			   strerror(errno));
+}
+
+void await_asleep(pid_t pid, long call)
+{
+	double end = now() + PATIENCE;
+	char number[16];
+
+	need_syscall_file();
+	snprintf(number, sizeof(number), "%d", pid);
+	while (!is_asleep(number, number, call)) {
+		if (now() > end)
+			prime_fail(__FILE__, __LINE__,
+				   "process %d does not sleep in system call %ld",
+				   pid, call);
+		usleep(1000);
+	}
+}
+
+int threads_asleep(long call)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int count = 0;
+
+	need_syscall_file();
+	check(dir);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			count += is_asleep("self", entry->d_name, call);
+	closedir(dir);
+	return count;
+}
+
+void await_threads_asleep(int count, long call)
+{
+	double end = now() + PATIENCE;
+	int asleep;
+
+	while ((asleep = threads_asleep(call)) < count) {
+		if (now() > end)
+			prime_fail(__FILE__, __LINE__,
+				   "%d threads and not %d sleep in system call %ld",
+				   asleep, count, call);
+		usleep(1000);
+	}
+}
