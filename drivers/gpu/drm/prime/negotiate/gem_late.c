@@ -161,17 +161,21 @@ EXPORT_SYMBOL_GPL(drm_gem_late_create);
  *
  * Context: process context, may sleep.
  *
- * Return: 0; the errors of drm_gem_late_create(); -ENOMEM or -ENOSPC without a
- * handle.
+ * Return: 0; -EINVAL for flags or a size that wraps; the errors of
+ * drm_gem_late_create(); -ENOMEM or -ENOSPC without a handle.
  */
 int drm_gem_late_dumb_create(struct drm_file *file, struct drm_device *dev,
 			     struct drm_mode_create_dumb *args)
 {
+	const u64 pitch = DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8);
 	struct drm_gem_late_object *lobj;
 	int ret;
 
-	args->pitch = args->width * DIV_ROUND_UP(args->bpp, 8);
-	args->size = PAGE_ALIGN((u64)args->pitch * args->height);
+	if (args->flags || pitch > U32_MAX || pitch * args->height > SIZE_MAX)
+		return -EINVAL;
+
+	args->pitch = pitch;
+	args->size = PAGE_ALIGN(pitch * args->height);
 
 	lobj = drm_gem_late_create(dev, args->size);
 	if (IS_ERR(lobj))
