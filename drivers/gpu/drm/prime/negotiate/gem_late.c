@@ -171,7 +171,7 @@ int drm_gem_late_dumb_create(struct drm_file *file, struct drm_device *dev,
 	struct drm_gem_late_object *lobj;
 	int ret;
 
-	if (args->flags || pitch > U32_MAX || pitch * args->height > SIZE_MAX)
+	if (args->flags || pitch > U32_MAX || pitch * args->height > SIZE_MAX - PAGE_SIZE)
 		return -EINVAL;
 
 	args->pitch = pitch;
