@@ -34,9 +34,9 @@ struct sg_table;
  *
  * A segment is one entry of a mapped scatter list.
  *
- * Those of a device are about the addresses that it is given.
- * dma_buf_constraints_of_storage() makes of them what the pages have to be, and
- * only what it made is merged for a buffer.
+ * The constraints of a device describe the addresses that it gets.
+ * dma_buf_constraints_of_storage() turns them into those of the pages, and only
+ * these are merged for a buffer.
  */
 struct dma_buf_constraints {
 	u64 dma_mask;

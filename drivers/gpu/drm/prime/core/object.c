@@ -39,8 +39,8 @@
  * and &dma_buf.file leads to a file that has no references. The buffer itself
  * ends with its dentry, usually at once. A process that looks at a link in
  * /proc/PID/fd, reads bufinfo, or has the buffer open with O_PATH, holds the
- * dentry without the file. That long the buffer keeps its name, its memory and
- * its line in bufinfo. Then &dma_buf_ops.release runs, once, and the exporter's
+ * dentry without the file. Until then the buffer keeps its name, its memory
+ * and its line in bufinfo. Then &dma_buf_ops.release runs, once, and the exporter's
  * module is let go.
  */
 
@@ -125,8 +125,7 @@
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full
  * -ENFILE      the system has no file left
- * -ENODEV      the kernel was built without dma-buf; the device to announce is
- *              gone
+ * -ENODEV      the device to announce is gone
  * -ENOENT      the exporter's module is going away
  * -ENOMEM      no memory
  * -ENOSPC      too many devices announced

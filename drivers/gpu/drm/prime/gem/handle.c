@@ -22,15 +22,15 @@
  * framebuffer or another file can keep an object without handles, and give it
  * one again. So the core has a record of the object's buffer as well, from which
  * the next export restores &drm_gem_object.dma_buf. An imported object remembers
- * its buffer in &drm_gem_object.import_attach. So an object keeps its identity
- * however often it goes round.
+ * its buffer in &drm_gem_object.import_attach. So it stays
+ * the same object however often it is exported and imported.
  *
  * References: the buffer holds its object and the DRM device. The file's table
  * holds the buffer once per handle. The object holds the buffer while it has
  * handles; drm_gem_object_handle_put_unlocked() breaks that circle when the last
  * of them is closed.
  *
- * An import takes its time: the exporter pins and maps. So the driver's import
+ * An import can take long: the exporter pins and maps. So the driver's import
  * runs without a lock of DRM, and neither the file's other buffers nor the
  * device's other files wait for it. See gem/claim.c for two threads of one file
  * that import the same buffer.

@@ -4,8 +4,8 @@
  * map, pin, vmap or page fault, for the constraints of every device that has
  * joined by then, and moves when a device joins that it does not suit.
  *
- * Storage is referenced by the buffer and by each mapping of a device. Who
- * follows moves keeps the old pages until it gives the mapping back.
+ * Storage is referenced by the buffer and by each mapping of a device. A
+ * dynamic importer keeps the old pages until it gives its mapping back.
  */
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
@@ -19,12 +19,12 @@
  *
  * The exporter embeds a &struct dma_buf_late, fills its &struct dma_buf_ops with
  * DMA_BUF_LATE_OPS, to which it adds a release, and calls dma_buf_late_bind()
- * after the export. pin and unpin are among the operations, so that importers
- * which follow moves are not in the way of one.
+ * after the export. pin and unpin are among the operations, so that a
+ * dynamic importer does not keep the storage in place.
  *
- * Storage moves when a device joins or maps that it does not suit, if no pin
- * and no kernel mapping holds it: the content is copied, mappings of user space
- * are taken down and fault again. With CONFIG_DMABUF_MOVE_NOTIFY, importers
+ * Storage moves when a device joins or maps and the storage does not suit it,
+ * unless it is pinned or mapped in the kernel. The content is copied; mappings of
+ * user space are taken down and fault again. With CONFIG_DMABUF_MOVE_NOTIFY, importers
  * that follow moves are told and fences are waited for; without, their
  * mappings are pinned like those of everybody else. Where storage can't move
  * the device gets -EBUSY, and dma_buf_refuse() says why.

@@ -169,7 +169,7 @@ static int scanout_import(struct scanout *scanout, struct dma_buf *dmabuf)
 	return 0;
 }
 
-/* Before each job: a mapping of where the buffer is now, and its data complete. */
+/* Before each job: map the buffer where it is now, and wait for its data. */
 static int scanout_prepare(struct scanout *scanout)
 {
 	struct dma_resv *resv = scanout->dmabuf->resv;
