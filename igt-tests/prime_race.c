@@ -438,6 +438,7 @@ static void import_against_close(void)
 {
 	setup();
 	RACE(4, do_import_close);
+	check(atomic_load(&losses) > 0);
 	check_ok(gem_import(drm, fd));
 	teardown();
 }
@@ -460,6 +461,7 @@ static void import_against_close_over_devices(void)
 {
 	setup_two_devices();
 	RACE(2, do_import_close, do_import_close_other, do_bufinfo);
+	check(atomic_load(&losses) > 0);
 	check_ok(gem_import(other, fd));
 	teardown();
 }
@@ -727,6 +729,7 @@ static void flink_reuse(void)
 	atomic_store(&current_name, check_ok(gem_flink(drm, handle)));
 	RACE(1, do_name_again, do_open_by_name, do_open_by_name,
 	     do_open_by_name);
+	check(atomic_load(&losses) > 0);
 	check_eq(gem_import(drm, fd), handle);
 	teardown();
 }
