@@ -564,6 +564,29 @@ static void fence_outlives_buffer(void)
 	mock_gone(&s.b);
 }
 
+/**
+ * SUBTEST: fence-told-nowhere
+ * Description: A fence whose numbers can't be told (EFAULT) is not put on the
+ *  buffer, and no fd is left.
+ */
+static void fence_told_nowhere(void)
+{
+	struct scene s = scene_open(0);
+	struct drm_prime_mock_fence args = {
+		.fd = s.b.fd, .usage = PRIME_MOCK_USAGE_WRITE,
+		.flags = PRIME_MOCK_SYNC_FILE,
+	};
+	void *page = readonly_page(&args, sizeof(args));
+	unsigned int before = count_fds();
+
+	for (int i = 0; i < 3; i++)
+		check_error(xioctl(s.importer, DRM_IOCTL_PRIME_MOCK_FENCE, page),
+			    EFAULT);
+	check_eq(count_fds(), before);
+	check_eq(poll_events(s.b.fd, BOTH, 0), BOTH);
+	scene_close(&s);
+}
+
 static const struct prime_subtest subtests[] = {
 	SUBTEST(poll_each_usage),
 	SUBTEST(poll_sleeps_each_usage),
@@ -583,6 +606,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(fence_by_handle),
 	SUBTEST(many_fences),
 	SUBTEST(fence_outlives_buffer),
+	SUBTEST(fence_told_nowhere),
 };
 
 PRIME_MAIN(subtests)

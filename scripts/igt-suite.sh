@@ -43,7 +43,7 @@ run_guests()
 	mkdir -p "$out"
 	case $kernel in
 	kcsan) env=(--env PRIME_RACE_SECONDS=8) ;; # it samples: it needs time
-	debug | kmemleak) env=(--env PRIME_SCALE_SECONDS=3) ;; # slow: fewer than 100,000 either way
+	debug | kmemleak) env=(--env PRIME_SCALE=10000) ;; # slow: fewer than 100,000
 	esac
 	[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=/repo/build/mock/$kernel/prime_mock.ko")
 	left=unknown
@@ -51,7 +51,7 @@ run_guests()
 		before=$left status=0
 		# shellcheck disable=SC2046 # a list
 		"$top/vm/run" "$kernel" ${modules:+--modules "$modules"} --out "$out" --timeout 3600 --stall "${STALL:-420}" "${env[@]}" \
-			--device virtio-gpu-pci -- /repo/scripts/igt-guest "$test_root" $(suite_groups "$kernel") || status=$?
+			--device virtio-gpu-pci --device bochs-display -- /repo/scripts/igt-guest "$test_root" $(suite_groups "$kernel") || status=$?
 		left=$(collect "$out")
 		case $status in 124 | 125) ;; *) break ;; esac
 		echo "$suite on $label: guest $boot ended with status $status; subtests that no guest has begun: $left"

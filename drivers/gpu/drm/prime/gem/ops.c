@@ -22,10 +22,10 @@
 int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
+	bool can_map = obj->funcs->get_sg_table;
 
 	/* Better told now than when the importer maps. */
-	if (dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf &&
-	    !obj->funcs->get_sg_table)
+	if (!can_map && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
 	return drm_gem_pin(obj);
@@ -44,6 +44,12 @@ void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *atta
 	drm_gem_unpin(dma_buf->priv);
 }
 EXPORT_SYMBOL(drm_gem_map_detach);
+
+static void drm_prime_sg_free(struct sg_table *sgt)
+{
+	sg_free_table(sgt);
+	kfree(sgt);
+}
 
 /**
  * drm_gem_map_dma_buf - &dma_buf_ops.map_dma_buf for GEM objects
@@ -77,13 +83,11 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 		return sgt;
 
 	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (ret) {
-		sg_free_table(sgt);
-		kfree(sgt);
-		return ERR_PTR(ret);
-	}
+	if (!ret)
+		return sgt;
 
-	return sgt;
+	drm_prime_sg_free(sgt);
+	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL(drm_gem_map_dma_buf);
 
@@ -100,12 +104,10 @@ void drm_gem_unmap_dma_buf(struct dma_buf_attachment *attach,
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (!sgt)
-		return;
-
-	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	sg_free_table(sgt);
-	kfree(sgt);
+	if (sgt) {
+		dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+		drm_prime_sg_free(sgt);
+	}
 }
 EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
 

@@ -182,15 +182,15 @@ static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
  * edu_import() tells our buffers from those of others.
  */
 static const struct dma_buf_ops edu_dmabuf_ops = {
-	.cache_sgt_mapping = true,
-	.attach = drm_gem_map_attach,
-	.detach = drm_gem_map_detach,
-	.map_dma_buf = drm_gem_map_dma_buf,
-	.unmap_dma_buf = drm_gem_unmap_dma_buf,
 	.release = drm_gem_dmabuf_release,
 	.mmap = drm_gem_dmabuf_mmap,
 	.vmap = drm_gem_dmabuf_vmap,
 	.vunmap = drm_gem_dmabuf_vunmap,
+	.attach = drm_gem_map_attach,
+	.detach = drm_gem_map_detach,
+	.map_dma_buf = drm_gem_map_dma_buf,
+	.unmap_dma_buf = drm_gem_unmap_dma_buf,
+	.cache_sgt_mapping = true,
 };
 
 static struct dma_buf *edu_bo_export(struct drm_gem_object *obj, int flags)
