@@ -602,6 +602,7 @@ static struct screen screen_open(void)
 	struct drm_mode_modeinfo modes[64];
 	struct drm_mode_card_res res = { .count_crtcs = 1, .count_connectors = 1 };
 	struct drm_mode_get_connector connector = { .count_modes = 64 };
+	struct drm_mode_get_connector probe = { };
 	struct screen s = { .drm = open_driver("vkms") };
 
 	need_vkms_screen();
@@ -609,6 +610,9 @@ static struct screen screen_open(void)
 	res.connector_id_ptr = (uintptr_t)&s.connector;
 	check_ok(xioctl(s.drm, DRM_IOCTL_MODE_GETRESOURCES, &res));
 	check(s.crtc && s.connector);
+	/* Asked for nothing, the driver looks which modes there are. */
+	probe.connector_id = s.connector;
+	check_ok(xioctl(s.drm, DRM_IOCTL_MODE_GETCONNECTOR, &probe));
 	connector.connector_id = s.connector;
 	connector.modes_ptr = (uintptr_t)modes;
 	check_ok(xioctl(s.drm, DRM_IOCTL_MODE_GETCONNECTOR, &connector));
