@@ -8,7 +8,6 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-
 #include "mock_exporter.h"
 #include "mock_importer.h"
 
