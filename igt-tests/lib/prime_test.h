@@ -58,8 +58,10 @@ struct prime_description {
 	const char *text;
 };
 
-extern const char prime_source[], prime_description[];
-extern const struct prime_description prime_descriptions[];
+/* A program that only uses this library, and is no test, has none of them. */
+extern const char prime_source[] __attribute__((weak));
+extern const char prime_description[] __attribute__((weak));
+extern const struct prime_description prime_descriptions[] __attribute__((weak));
 
 int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 	       size_t count);
