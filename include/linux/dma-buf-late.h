@@ -67,6 +67,8 @@ vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
 			      pgoff_t first);
 
 /* Operations of a buffer that is bound. */
+void dma_buf_late_detach(struct dma_buf *dmabuf,
+			 struct dma_buf_attachment *attach);
 int dma_buf_late_pin(struct dma_buf_attachment *attach);
 void dma_buf_late_unpin(struct dma_buf_attachment *attach);
 struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
@@ -83,6 +85,7 @@ void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 
 /* What the &struct dma_buf_ops of a late exporter has, beside its release. */
 #define DMA_BUF_LATE_OPS						\
+	.detach = dma_buf_late_detach,					\
 	.pin = dma_buf_late_pin,					\
 	.unpin = dma_buf_late_unpin,					\
 	.map_dma_buf = dma_buf_late_map,				\

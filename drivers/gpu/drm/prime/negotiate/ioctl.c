@@ -174,13 +174,8 @@ static long negotiate_ioctl(struct file *file, unsigned int cmd,
 
 /* --- what the core calls --- */
 
-static int negotiate_admit(struct dma_buf_attachment *attach)
-{
-	return dma_buf_negotiation_admit_locked(attach->dmabuf, attach->dev);
-}
-
 static const struct dma_buf_negotiate_ops negotiate_ops = {
-	.admit = negotiate_admit,
+	.admit = dma_buf_negotiation_attach_locked,
 	.ioctl = negotiate_ioctl,
 	.close = dma_buf_late_unbind,
 	.free = dma_buf_negotiation_free,

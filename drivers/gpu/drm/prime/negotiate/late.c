@@ -379,6 +379,19 @@ void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
 
+/**
+ * dma_buf_late_detach - &dma_buf_ops.detach: forget what the device needs
+ * @dmabuf: buffer
+ * @attach: attachment
+ *
+ * Context: any.
+ */
+void dma_buf_late_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	kfree(attach->priv);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_detach, DMA_BUF);
+
 /* The kernel's own mapping may have caches of its own. */
 static void late_sync(struct dma_buf_late *late, bool for_cpu)
 {

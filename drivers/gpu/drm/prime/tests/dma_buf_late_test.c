@@ -581,6 +581,22 @@ static void coherence_is_given_or_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).wanted, 1);
 }
 
+/* What a driver said of its device counts while the device is attached, also without it. */
+static void driver_leaves(struct kunit *test)
+{
+	struct mock_importer *imp = importer_below(test, false, 28);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach = attach_to(test, imp, dmabuf);
+	struct dma_buf_constraints c;
+
+	device_release_driver(imp->dev);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_get_constraints(dmabuf, &c, NULL), 0);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(28));
+	dma_buf_detach(dmabuf, attach);
+}
+
 static const struct bus_dma_region low_bus[] = {
 	{ .cpu_start = 0, .dma_start = 0xc0000000, .size = SZ_1G },
 	{ }
@@ -711,6 +727,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(mask_is_refused),
 	KUNIT_CASE(table_is_checked),
 	KUNIT_CASE(coherence_is_given_or_refused),
+	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
 	KUNIT_CASE(one_buffer_at_a_time),
 	KUNIT_CASE(bad_sizes),
