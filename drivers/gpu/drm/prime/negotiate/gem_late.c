@@ -77,13 +77,9 @@ static int drm_gem_late_mmap(struct drm_gem_object *obj, struct vm_area_struct *
 	return 0;
 }
 
-/* The file's offset is a made-up one; the storage begins where the object does. */
 static vm_fault_t drm_gem_late_fault(struct vm_fault *vmf)
 {
-	struct drm_gem_object *obj = vmf->vma->vm_private_data;
-
-	return dma_buf_late_fault(drm_gem_late_of(obj), vmf, vmf->vma->vm_pgoff -
-				  drm_vma_node_start(&obj->vma_node));
+	return dma_buf_late_fault(drm_gem_late_of(vmf->vma->vm_private_data), vmf);
 }
 
 static const struct vm_operations_struct drm_gem_late_vm_ops = {

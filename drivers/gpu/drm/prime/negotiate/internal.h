@@ -68,6 +68,7 @@ struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf);
 int dma_buf_negotiation_start(struct dma_buf *dmabuf,
 			      const struct dma_buf_late_ops *ops,
 			      struct dma_buf_late *storage);
+void dma_buf_negotiation_stop(struct dma_buf *dmabuf);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach);
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev);
@@ -123,9 +124,5 @@ void dma_buf_late_mappings_sync(struct dma_buf_late *late, bool for_cpu);
 int dma_buf_late_table_check(struct device *dev, struct sg_table *sgt,
 			     const struct dma_buf_constraints *c,
 			     struct dma_buf_conflict *conflict);
-
-/* --- late.c --- */
-
-void dma_buf_late_unbind(struct dma_buf *dmabuf);
 
 #endif /* DMA_BUF_NEGOTIATE_INTERNAL_H */

@@ -177,7 +177,7 @@ static long negotiate_ioctl(struct file *file, unsigned int cmd,
 static const struct dma_buf_negotiate_ops negotiate_ops = {
 	.admit = dma_buf_negotiation_attach_locked,
 	.ioctl = negotiate_ioctl,
-	.close = dma_buf_late_unbind,
+	.close = dma_buf_negotiation_stop,
 	.free = dma_buf_negotiation_free,
 };
 

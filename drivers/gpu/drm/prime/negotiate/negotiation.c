@@ -83,22 +83,51 @@ static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
 	return other;
 }
 
-/* As dma_buf_set_late(); for dma_buf_late_bind() with the storage. */
+/*
+ * As dma_buf_set_late(); for dma_buf_late_bind() with the storage, which another
+ * buffer may have that has lost its last reference and is about to be stopped.
+ */
 int dma_buf_negotiation_start(struct dma_buf *dmabuf,
 			      const struct dma_buf_late_ops *ops,
 			      struct dma_buf_late *storage)
 {
 	struct dma_buf_negotiation *neg = negotiation_make(dmabuf);
+	int ret = -EBUSY;
 
 	if (!neg)
 		return -ENOMEM;
-	if (neg->late)
-		return -EBUSY;
 
-	neg->late = ops;
-	neg->storage = storage;
-	WRITE_ONCE(to_dma_buf_object(dmabuf)->late, true);
-	return 0;
+	spin_lock(&dma_buf_negotiate_lock);
+	if (!neg->late && (!storage || !storage->dmabuf ||
+			   !file_count(storage->dmabuf->file))) {
+		neg->late = ops;
+		neg->storage = storage;
+		if (storage)
+			WRITE_ONCE(storage->dmabuf, dmabuf);
+		WRITE_ONCE(to_dma_buf_object(dmabuf)->late, true);
+		ret = 0;
+	}
+	spin_unlock(&dma_buf_negotiate_lock);
+	return ret;
+}
+
+/*
+ * The buffer's file goes, so nobody can join, map or fault through it any more.
+ * Who holds the reservation object may have found it in the storage before.
+ */
+void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
+{
+	struct dma_buf_late *storage = dma_buf_negotiation_get(dmabuf)->storage;
+
+	if (!storage)
+		return;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	spin_lock(&dma_buf_negotiate_lock);
+	if (storage->dmabuf == dmabuf)
+		WRITE_ONCE(storage->dmabuf, NULL);
+	spin_unlock(&dma_buf_negotiate_lock);
+	dma_resv_unlock(dmabuf->resv);
 }
 
 /**
