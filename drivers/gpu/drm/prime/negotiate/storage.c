@@ -6,7 +6,9 @@
  *
  * Every page is charged to the active memory cgroup of the caller, whichever
  * allocator it comes from, and is returned page by page, so that blocks need
- * no memory of their own. No allocation ends in the OOM killer.
+ * no memory of their own. Whoever touches a buffer first places storage for a
+ * cgroup that may be another one's. So no allocation may call the OOM killer: all
+ * have __GFP_RETRY_MAYFAIL, or don't reclaim at all.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -207,7 +209,7 @@ static struct page *block_buddy(const struct dma_buf_storage *st,
 	if (order > MAX_PAGE_ORDER)
 		return NULL;
 
-	/* Who can do with less doesn't have memory reclaimed for it. */
+	/* Who can do with less does not wait for memory to be reclaimed. */
 	if (insist)
 		gfp |= __GFP_RETRY_MAYFAIL;
 	else
@@ -252,18 +254,24 @@ static bool range_movable(struct zone *zone, unsigned long pfn,
 	return true;
 }
 
+/* How many ranges that seem movable are tried in a zone. */
+#define RANGE_TRIES 16
+
 /* The highest one below @top that can be had, cleaned and charged. */
 static struct page *block_below(struct zone *zone, unsigned long top,
 				unsigned long nr, unsigned long align)
 {
 	unsigned long pfn = round_down(top, align);
+	unsigned int tries = RANGE_TRIES;
 
-	while (pfn >= zone->zone_start_pfn + align) {
+	while (tries && pfn >= zone->zone_start_pfn + align) {
 		pfn -= align;
 		if (fatal_signal_pending(current))
 			return NULL;
-		if (!range_movable(zone, pfn, nr) ||
-		    alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
+		if (!range_movable(zone, pfn, nr))
+			continue;
+		tries--;
+		if (alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
 				       GFP_KERNEL | __GFP_NOWARN))
 			continue;
 
@@ -317,20 +325,25 @@ static struct page *block_alloc(const struct dma_buf_storage *st,
 	return page;
 }
 
+static void storage_set(struct dma_buf_storage *st, struct page *first)
+{
+	unsigned long i;
+
+	for (i = 0; i < st->nr_pages; i++)
+		st->pages[i] = first + i;
+}
+
 /* All of it as one block of the common CMA area. */
 static bool storage_fill_cma(struct dma_buf_storage *st)
 {
 	const unsigned int order = order_base_2(st->nr_pages);
 	struct page *page;
-	unsigned long i;
 
 	page = dma_alloc_from_contiguous(NULL, st->nr_pages, order, true);
 	if (!page)
 		return false;
 
-	for (i = 0; i < st->nr_pages; i++)
-		st->pages[i] = page + i;
-
+	storage_set(st, page);
 	/* CMA aligns less than the others. */
 	if (dma_buf_storage_suits(st, &st->wanted, NULL) &&
 	    !block_finish(page, st->nr_pages))
@@ -338,6 +351,21 @@ static bool storage_fill_cma(struct dma_buf_storage *st)
 	else
 		dma_release_from_contiguous(NULL, page, st->nr_pages);
 	return st->cma;
+}
+
+/*
+ * One block for a device that prefers it: from the page allocator, or from CMA
+ * where that has no such order. Nothing is reclaimed or emptied for it, since
+ * most drivers that seem to prefer one run have said nothing.
+ */
+static bool storage_fill_preferred(struct dma_buf_storage *st)
+{
+	struct page *page = block_buddy(st, st->nr_pages, false);
+
+	if (page)
+		storage_set(st, page);
+	return page || (st->nr_pages > MAX_ORDER_NR_PAGES &&
+			storage_fill_cma(st));
 }
 
 static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
@@ -403,24 +431,25 @@ static int storage_try(struct dma_buf_storage *st, unsigned long least,
 	return -EBUSY;
 }
 
-/* One block where that is needed or liked, else large ones, else few. */
+/* One block where that is needed or preferred, else large ones, else few. */
 static int storage_place(struct dma_buf_storage *st,
 			 struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict none = { DMA_BUF_FIELD_CONTIGUOUS, 1, 0 };
 	const u32 flags = st->wanted.flags, segments = st->wanted.max_segments;
-	const bool one = segments == 1 || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	unsigned long least = storage_align(st);
 	int ret;
 
-	if (one || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED) {
+	if (segments == 1 || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS) {
 		ret = storage_try(st, st->nr_pages, st->nr_pages, conflict);
-		if (one && ret && ret != -EINTR && !conflict->field)
+		if (ret && ret != -EINTR && !conflict->field)
 			*conflict = none;
-		if (one || !ret || ret == -EINTR)
-			return ret;
+		return ret;
 	}
 
+	if (flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED &&
+	    storage_fill_preferred(st))
+		return 0;
 	ret = storage_try(st, least, max(least, MAX_ORDER_NR_PAGES), conflict);
 	if (ret != -EBUSY || conflict->field != DMA_BUF_FIELD_MAX_SEGMENTS)
 		return ret;
@@ -460,7 +489,7 @@ dma_buf_storage_alloc(const struct dma_buf_constraints *c, size_t size,
 		return ERR_PTR(dma_buf_conflict_set(conflict, too_long));
 
 	st = kvzalloc(struct_size(st, pages, size >> PAGE_SHIFT),
-		      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		      GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!st)
 		return ERR_PTR(-ENOMEM);
 
