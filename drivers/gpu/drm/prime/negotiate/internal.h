@@ -121,8 +121,5 @@ struct sg_table *dma_buf_late_mapping_create(struct dma_buf_late *late,
 void dma_buf_late_mapping_destroy(struct sg_table *sgt);
 u32 dma_buf_late_mappings_flags(struct dma_buf_late *late);
 void dma_buf_late_mappings_sync(struct dma_buf_late *late, bool for_cpu);
-int dma_buf_late_table_check(struct device *dev, struct sg_table *sgt,
-			     const struct dma_buf_constraints *c,
-			     struct dma_buf_conflict *conflict);
 
 #endif /* DMA_BUF_NEGOTIATE_INTERNAL_H */

@@ -518,40 +518,22 @@ static void mask_is_refused(struct kunit *test)
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 }
 
-/* Whoever made the table, an IOMMU too: the device gets what it said or nothing. */
-static void table_is_checked(struct kunit *test)
+/* Also where it would not bounce: that it is no copy is the reason, not an I/O error. */
+static void out_of_reach_is_refused(struct kunit *test)
 {
-	struct device *dev = prime_test_device(test);
-	struct dma_buf_conflict conflict = { };
-	struct scatterlist sg[2], *entry;
-	struct sg_table sgt = { .sgl = sg, .nents = 2, .orig_nents = 2 };
+	struct mock_importer *imp = mock_importer_create(test, false);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
 	struct dma_buf_constraints c;
-	unsigned int i;
 
-	sg_init_table(sg, 2);
-	for_each_sgtable_sg(&sgt, entry, i) {
-		sg_dma_address(entry) = i * SZ_1M;
-		sg_dma_len(entry) = SZ_64K;
-	}
+	place_high(test, dmabuf, 24);
 	dma_buf_constraints_init(&c);
-	c.max_segment_size = SZ_64K;
-	c.max_segments = 2;
-#ifdef CONFIG_IOMMU_DMA
-	dev->dma_iommu = true;
-#else
-	kunit_skip(test, "CONFIG_IOMMU_DMA is off");
-#endif
-	KUNIT_EXPECT_EQ(test, dma_buf_late_table_check(dev, &sgt, &c, &conflict), 0);
-	c.max_segments = 1;
-	KUNIT_EXPECT_EQ(test, dma_buf_late_table_check(dev, &sgt, &c, &conflict), -EBUSY);
-	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENTS);
-	c.max_segments = 2;
-	sg_dma_len(sg) = SZ_128K;
-	KUNIT_EXPECT_EQ(test, dma_buf_late_table_check(dev, &sgt, &c, &conflict), -EBUSY);
-	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENT_SIZE);
-#ifdef CONFIG_IOMMU_DMA
-	dev->dma_iommu = false;
-#endif
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
+	*imp->dev->dma_mask = DMA_BIT_MASK(24);
+	attach = attach_to(test, imp, dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_BOUNCE);
+	dma_buf_detach(dmabuf, attach);
 }
 
 /* Coherent memory is what there is for a device that snoops, and not for others. */
@@ -800,7 +782,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(move_waits),
 	KUNIT_CASE(bounce_is_refused),
 	KUNIT_CASE(mask_is_refused),
-	KUNIT_CASE(table_is_checked),
+	KUNIT_CASE(out_of_reach_is_refused),
 	KUNIT_CASE(coherence_is_given_or_refused),
 	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
