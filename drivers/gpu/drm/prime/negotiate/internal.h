@@ -73,7 +73,6 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach);
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev);
 void dma_buf_announced_release(struct device *dev, void *res);
-void dma_buf_negotiation_retract(struct dma_buf *dmabuf, struct device *dev);
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
 void dma_buf_negotiation_refusal(struct dma_buf *dmabuf,
 				 struct dma_buf_refusal *refusal);

@@ -49,23 +49,22 @@ static int negotiate_constraints(struct dma_buf *dmabuf,
 	return ret;
 }
 
-/* The device stays announced only if the program gets the answer. */
+/*
+ * Announcing a device again changes nothing. So what can fail after it, a wait
+ * that a signal ends, need not be undone.
+ */
 static long negotiate_announce(struct dma_buf *dmabuf, struct device *dev,
 			       struct dma_buf_add_device *arg,
 			       void __user *uarg, size_t usize)
 {
-	long ret = dma_buf_negotiation_announce(dmabuf, dev);
+	/* Who can't take the answer announces nothing. */
+	long ret = negotiate_answer(uarg, usize, arg, sizeof(*arg));
 
-	if (ret)
-		return ret;
-
-	ret = negotiate_constraints(dmabuf, &arg->merged);
-	/* Not under a lock: a fault takes mmap_lock, which is outside it. */
 	if (!ret)
-		ret = negotiate_answer(uarg, usize, arg, sizeof(*arg));
-	if (ret)
-		dma_buf_negotiation_retract(dmabuf, dev);
-	return ret;
+		ret = dma_buf_negotiation_announce(dmabuf, dev);
+	if (!ret)
+		ret = negotiate_constraints(dmabuf, &arg->merged);
+	return ret ?: negotiate_answer(uarg, usize, arg, sizeof(*arg));
 }
 
 static long negotiate_add_device(struct file *file, void __user *uarg,
@@ -83,8 +82,6 @@ static long negotiate_add_device(struct file *file, void __user *uarg,
 		return ret;
 	if (arg.flags)
 		return -EINVAL;
-	if (!dma_buf_is_late(file->private_data))
-		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EACCES;
 
@@ -107,12 +104,8 @@ static long negotiate_get_constraints(struct file *file, void __user *uarg,
 				      size_t usize)
 {
 	struct dma_buf_constraints_info info;
-	int ret;
+	int ret = negotiate_constraints(file->private_data, &info);
 
-	if (!dma_buf_is_late(file->private_data))
-		return -EOPNOTSUPP;
-
-	ret = negotiate_constraints(file->private_data, &info);
 	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
 }
 
@@ -122,9 +115,6 @@ static long negotiate_get_storage(struct file *file, void __user *uarg,
 	struct dma_buf *dmabuf = file->private_data;
 	struct dma_buf_storage_info info = { .size = dmabuf->size };
 	int ret;
-
-	if (!dma_buf_is_late(dmabuf))
-		return -EOPNOTSUPP;
 
 	strscpy(info.exporter, dmabuf->exp_name);
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
@@ -147,6 +137,7 @@ static long negotiate_get_refusal(struct file *file, void __user *uarg,
 /* A request without its size, which says how much the program knows of. */
 #define REQUEST(cmd) ((cmd) & ~IOCSIZE_MASK)
 
+/* All but the last are about storage that is placed late. */
 static const struct {
 	unsigned int request;
 	long (*answer)(struct file *file, void __user *uarg, size_t usize);
@@ -166,8 +157,12 @@ static long negotiate_ioctl(struct file *file, unsigned int cmd,
 	for (i = 0; i < ARRAY_SIZE(negotiate_requests); i++) {
 		if (negotiate_requests[i].request != REQUEST(cmd))
 			continue;
-		return usize ? negotiate_requests[i].answer(file, uarg, usize) :
-			       -EINVAL;
+		if (!usize)
+			return -EINVAL;
+		if (i < ARRAY_SIZE(negotiate_requests) - 1 &&
+		    !dma_buf_is_late(file->private_data))
+			return -EOPNOTSUPP;
+		return negotiate_requests[i].answer(file, uarg, usize);
 	}
 	return -ENOTTY;
 }

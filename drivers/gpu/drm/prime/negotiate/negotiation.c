@@ -35,19 +35,17 @@
  *	the device ended it before it joined
  * @dev: only compared, never used: the entry ends before the device's memory
  * @constraints: what it needs of the storage; constant
- * @users: announcements of it that stand
  *
  * Device and buffer each have a list of their entries. Whichever goes first
  * takes its entries out of both lists and frees them. The device's list is a
  * managed resource, so it goes with the device's driver, or with a device that
- * has none. dma_buf_negotiate_lock protects @node, @of_device and @users.
+ * has none. dma_buf_negotiate_lock protects @node and @of_device.
  */
 struct dma_buf_announced {
 	struct list_head node;
 	struct list_head of_device;
 	struct device *dev;
 	struct dma_buf_constraints constraints;
-	unsigned int users;
 };
 
 /*
@@ -235,15 +233,12 @@ announced_find_locked(struct dma_buf_negotiation *neg, const struct device *dev)
 	return NULL;
 }
 
-/* Frees the entry, unless it has not joined: then it is still the announcer's. */
-static void announced_end_locked(struct dma_buf_announced *item)
+static void announced_drop_locked(struct dma_buf_announced *item)
 {
 	lockdep_assert_held(&dma_buf_negotiate_lock);
 
-	list_del_init(&item->of_device);
-	if (list_empty(&item->node))
-		return;
 	list_del(&item->node);
+	list_del(&item->of_device);
 	kfree(item);
 }
 
@@ -251,11 +246,16 @@ static void announced_end_locked(struct dma_buf_announced *item)
 void dma_buf_announced_release(struct device *dev, void *res)
 {
 	struct list_head *items = res;
+	struct dma_buf_announced *item;
 
 	spin_lock(&dma_buf_negotiate_lock);
 	while (!list_empty(items)) {
-		announced_end_locked(list_first_entry(items, struct dma_buf_announced,
-						      of_device));
+		item = list_first_entry(items, typeof(*item), of_device);
+		/* One that has not joined yet is still the announcer's. */
+		if (list_empty(&item->node))
+			list_del_init(&item->of_device);
+		else
+			announced_drop_locked(item);
 		cond_resched_lock(&dma_buf_negotiate_lock);
 	}
 	spin_unlock(&dma_buf_negotiate_lock);
@@ -270,7 +270,7 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
 
 	spin_lock(&dma_buf_negotiate_lock);
 	list_for_each_entry_safe(item, next, &neg->announced, node)
-		announced_end_locked(item);
+		announced_drop_locked(item);
 	spin_unlock(&dma_buf_negotiate_lock);
 	kfree(neg);
 }
@@ -443,39 +443,35 @@ static int announced_prepare(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* Takes *@item, unless the device is announced already. */
+/* Takes the entry, or gives the reason why it is still the caller's. */
 static int announced_join_locked(struct dma_buf *dmabuf,
-				 struct dma_buf_announced **item)
+				 struct dma_buf_announced *item)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-	struct dma_buf_announced *there;
-	int ret;
+	int ret = negotiation_admit_locked(dmabuf, item->dev,
+					   &item->constraints);
 
-	ret = negotiation_admit_locked(dmabuf, (*item)->dev,
-				       &(*item)->constraints);
 	if (ret)
 		return ret;
 
 	spin_lock(&dma_buf_negotiate_lock);
-	there = announced_find_locked(neg, (*item)->dev);
-	if (list_empty(&(*item)->of_device)) {
+	if (list_empty(&item->of_device))
 		ret = -ENODEV;
-	} else if (there) {
-		there->users++;
-	} else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED) {
+	else if (announced_find_locked(neg, item->dev))
+		announced_drop_locked(item);
+	else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED)
 		ret = -ENOSPC;
-	} else {
-		list_add(&(*item)->node, &neg->announced);
-		*item = NULL;
-	}
+	else
+		list_add(&item->node, &neg->announced);
 	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
 }
 
 /*
- * Announce a device for a buffer that is placed late. The caller has a reference
- * to the device, and to the file that it came from. The device's lock and the
- * reservation object are not held together: neither is outside the other.
+ * Announce a device for a buffer that is placed late; once more changes nothing.
+ * The caller has a reference to the device, and to the file that it came from.
+ * The device's lock and the reservation object are not held together: neither is
+ * outside the other.
  */
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 {
@@ -488,7 +484,6 @@ int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 	INIT_LIST_HEAD(&item->node);
 	INIT_LIST_HEAD(&item->of_device);
 	item->dev = dev;
-	item->users = 1;
 
 	ret = device_lock_interruptible(dev);
 	if (!ret) {
@@ -498,26 +493,14 @@ int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 	if (!ret)
 		ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 	if (!ret) {
-		ret = announced_join_locked(dmabuf, &item);
+		ret = announced_join_locked(dmabuf, item);
 		dma_resv_unlock(dmabuf->resv);
 	}
+	if (!ret)
+		return 0;
 
 	spin_lock(&dma_buf_negotiate_lock);
-	if (item)
-		list_del(&item->of_device);
+	announced_drop_locked(item);
 	spin_unlock(&dma_buf_negotiate_lock);
-	kfree(item);
 	return ret;
-}
-
-/* Takes one announcement back, unless the device is gone by now. */
-void dma_buf_negotiation_retract(struct dma_buf *dmabuf, struct device *dev)
-{
-	struct dma_buf_announced *item;
-
-	spin_lock(&dma_buf_negotiate_lock);
-	item = announced_find_locked(dma_buf_negotiation_get(dmabuf), dev);
-	if (item && !--item->users)
-		announced_end_locked(item);
-	spin_unlock(&dma_buf_negotiate_lock);
 }
