@@ -100,8 +100,7 @@ static int constraints_devres_write(struct device *dev, void *res, void *data)
 	return 1;
 }
 
-static void constraints_derive(struct dma_buf_constraints *c,
-			       struct device *dev)
+static void constraints_derive(struct dma_buf_constraints *c, struct device *dev)
 {
 	const bool silent = !dev->dma_parms ||
 			    !dev->dma_parms->max_segment_size;
@@ -138,8 +137,7 @@ static void constraints_derive(struct dma_buf_constraints *c,
  *
  * Context: any.
  */
-void dma_buf_constraints_from_device(struct dma_buf_constraints *c,
-				     struct device *dev)
+void dma_buf_constraints_from_device(struct dma_buf_constraints *c, struct device *dev)
 {
 	if (!devres_find(dev, constraints_devres_release,
 			 constraints_devres_read, c))
@@ -179,8 +177,7 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
  * nothing, when no segment could satisfy all fields, or for an unknown flag;
  * -ENOMEM.
  */
-int devm_dma_buf_constraints_set(struct device *dev,
-				 const struct dma_buf_constraints *c)
+int devm_dma_buf_constraints_set(struct device *dev, const struct dma_buf_constraints *c)
 {
 	struct dma_buf_constraints *own;
 
@@ -456,8 +453,7 @@ static void constraints_translate(struct dma_buf_constraints *c)
  *
  * Context: any.
  */
-void dma_buf_constraints_of_storage(struct dma_buf_constraints *c,
-				    struct device *dev, size_t size)
+void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, struct device *dev, size_t size)
 {
 	const u64 pieces = constraints_pieces(c, size);
 

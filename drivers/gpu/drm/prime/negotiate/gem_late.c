@@ -112,8 +112,7 @@ static const struct drm_gem_object_funcs drm_gem_late_funcs = {
  * 0; -ENOMEM; -ENOSPC when there is no offset left to map it at; -EBUSY when
  * the parent can't take an object of this size.
  */
-struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev,
-						size_t size)
+struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev, size_t size)
 {
 	struct device *parent = dev->dev->dma_mask ? dev->dev : NULL;
 	struct drm_gem_late_object *lobj;
@@ -195,8 +194,7 @@ EXPORT_SYMBOL_GPL(drm_gem_late_dumb_create);
  *
  * Return: an object with a reference, or ERR_PTR as drm_gem_prime_import().
  */
-struct drm_gem_object *drm_gem_late_prime_import(struct drm_device *dev,
-						 struct dma_buf *dmabuf)
+struct drm_gem_object *drm_gem_late_prime_import(struct drm_device *dev, struct dma_buf *dmabuf)
 {
 	struct drm_gem_object *obj = dmabuf->priv;
 

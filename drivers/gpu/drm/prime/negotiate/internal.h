@@ -74,8 +74,7 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach);
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev);
 void dma_buf_announced_release(struct device *dev, void *res);
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
-void dma_buf_negotiation_refusal(struct dma_buf *dmabuf,
-				 struct dma_buf_refusal *refusal);
+void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal);
 
 /* --- storage.c: pages that suit given constraints --- */
 
@@ -107,8 +106,7 @@ bool dma_buf_storage_suits(const struct dma_buf_storage *st,
 int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
 			  const struct dma_buf_constraints *c,
 			  struct sg_table *sgt);
-void dma_buf_storage_describe(const struct dma_buf_storage *st,
-			      struct dma_buf_storage_info *info);
+void dma_buf_storage_describe(const struct dma_buf_storage *st, struct dma_buf_storage_info *info);
 unsigned int dma_buf_storage_zone(u64 dma_mask, u64 top);
 
 /* --- late_map.c: late storage mapped for devices --- */

@@ -12,8 +12,7 @@
 #include "internal.h"
 
 /* As much as the program knows of; what it knows beyond us is 0. */
-static long negotiate_answer(void __user *uarg, size_t usize, const void *answer,
-			     size_t size)
+static long negotiate_answer(void __user *uarg, size_t usize, const void *answer, size_t size)
 {
 	if (copy_to_user(uarg, answer, min(usize, size)))
 		return -EFAULT;
@@ -22,8 +21,7 @@ static long negotiate_answer(void __user *uarg, size_t usize, const void *answer
 	return 0;
 }
 
-static int negotiate_constraints(struct dma_buf *dmabuf,
-				 struct dma_buf_constraints_info *info)
+static int negotiate_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints_info *info)
 {
 	struct dma_buf_constraints c;
 	unsigned int devices;
@@ -67,8 +65,7 @@ static long negotiate_announce(struct dma_buf *dmabuf, struct device *dev,
 	return ret ?: negotiate_answer(uarg, usize, arg, sizeof(*arg));
 }
 
-static long negotiate_add_device(struct file *file, void __user *uarg,
-				 size_t usize)
+static long negotiate_add_device(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf_add_device arg;
 	struct file *device_file;
@@ -100,8 +97,7 @@ static long negotiate_add_device(struct file *file, void __user *uarg,
 	return ret;
 }
 
-static long negotiate_get_constraints(struct file *file, void __user *uarg,
-				      size_t usize)
+static long negotiate_get_constraints(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf_constraints_info info;
 	int ret = negotiate_constraints(file->private_data, &info);
@@ -109,8 +105,7 @@ static long negotiate_get_constraints(struct file *file, void __user *uarg,
 	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
 }
 
-static long negotiate_get_storage(struct file *file, void __user *uarg,
-				  size_t usize)
+static long negotiate_get_storage(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf *dmabuf = file->private_data;
 	struct dma_buf_storage_info info = { .size = dmabuf->size };
@@ -125,8 +120,7 @@ static long negotiate_get_storage(struct file *file, void __user *uarg,
 	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
 }
 
-static long negotiate_get_refusal(struct file *file, void __user *uarg,
-				  size_t usize)
+static long negotiate_get_refusal(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf_refusal refusal;
 
@@ -148,8 +142,7 @@ static const struct {
 	{ REQUEST(DMA_BUF_IOCTL_GET_REFUSAL), negotiate_get_refusal },
 };
 
-static long negotiate_ioctl(struct file *file, unsigned int cmd,
-			    void __user *uarg)
+static long negotiate_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 {
 	const size_t usize = _IOC_SIZE(cmd);
 	unsigned int i;

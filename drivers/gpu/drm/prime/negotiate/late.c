@@ -126,8 +126,7 @@ static int late_admit(struct dma_buf *dmabuf,
 }
 
 /* &dma_buf_late_ops.storage */
-static int late_describe(struct dma_buf *dmabuf,
-			 struct dma_buf_storage_info *info)
+static int late_describe(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
 {
 	struct dma_buf_late *late = late_of(dmabuf);
 
@@ -242,8 +241,7 @@ static int late_place_for(struct dma_buf_late *late,
  * Storage for everybody who has joined, of whom @attach, if there is one, is
  * the next to use it.
  */
-static int late_place(struct dma_buf_late *late,
-		      struct dma_buf_attachment *attach)
+static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *attach)
 {
 	struct dma_buf_conflict conflict = { };
 	struct dma_buf_constraints all;
@@ -320,8 +318,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
  * copy, or the table is none that it takes; -ENOMEM; -ERESTARTSYS or -EINTR after
  * a signal; or the error of dma_map_sgtable().
  */
-struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
-				  enum dma_data_direction dir)
+struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct dma_buf_late *late = late_of(attach->dmabuf);
 	struct dma_buf_conflict conflict = { };
@@ -390,8 +387,7 @@ static void late_sync_locked(struct dma_buf_late *late, bool for_cpu)
  *
  * Return: 0; -EINTR after a signal.
  */
-int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
-				  enum dma_data_direction dir)
+int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	int ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 
@@ -415,8 +411,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
  *
  * Return: 0.
  */
-int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
-				enum dma_data_direction dir)
+int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	dma_resv_lock(dmabuf->resv, NULL);
 	late_sync_locked(late_of(dmabuf), false);

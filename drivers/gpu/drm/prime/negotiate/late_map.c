@@ -53,8 +53,7 @@ static bool late_mapping_reaches(struct dma_buf_late_mapping *m)
 }
 
 /* Map the table, unless the device would see other memory than the processor. */
-static int late_mapping_map_table(struct dma_buf_late_mapping *m,
-				  struct dma_buf_conflict *conflict)
+static int late_mapping_map_table(struct dma_buf_late_mapping *m, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict bounce = { DMA_BUF_FIELD_BOUNCE, 0, 1 };
 	const bool forced = is_swiotlb_force_bounce(m->dev);
@@ -85,8 +84,7 @@ static void late_mapping_unmap(struct dma_buf_late_mapping *m)
 				  DMA_ATTR_SKIP_CPU_SYNC);
 }
 
-static int late_mapping_map(struct dma_buf_late_mapping *m,
-			    struct dma_buf_conflict *conflict)
+static int late_mapping_map(struct dma_buf_late_mapping *m, struct dma_buf_conflict *conflict)
 {
 	struct dma_buf_constraints c;
 	int ret;

@@ -203,8 +203,7 @@ void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, DMA_BUF);
 
 /* The last one, or all zeroes. */
-void dma_buf_negotiation_refusal(struct dma_buf *dmabuf,
-				 struct dma_buf_refusal *refusal)
+void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
 
@@ -415,8 +414,7 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
  * from being bound. Devices that never have a driver have resources of those who
  * use them, and are not bound for that.
  */
-static int announced_prepare(struct dma_buf *dmabuf,
-			     struct dma_buf_announced *item)
+static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *item)
 {
 	struct device *dev = item->dev;
 	struct list_head *items;
@@ -444,8 +442,7 @@ static int announced_prepare(struct dma_buf *dmabuf,
 }
 
 /* Takes the entry, or gives the reason why it is still the caller's. */
-static int announced_join_locked(struct dma_buf *dmabuf,
-				 struct dma_buf_announced *item)
+static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announced *item)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
 	int ret = negotiation_admit_locked(dmabuf, item->dev,

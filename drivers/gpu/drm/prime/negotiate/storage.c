@@ -149,8 +149,7 @@ int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_table);
 
 /* Where the whole block has to lie; segments are looked at in the end. */
-static bool block_suits(const struct dma_buf_storage *st, struct page *page,
-			unsigned long nr)
+static bool block_suits(const struct dma_buf_storage *st, struct page *page, unsigned long nr)
 {
 	return PFN_PHYS(page_to_pfn(page) + nr) - 1 <= st->wanted.dma_mask &&
 	       IS_ALIGNED(page_to_pfn(page), storage_align(st));
@@ -198,8 +197,7 @@ static struct page *block_of_zone(const struct dma_buf_storage *st,
 }
 
 /* The page allocator gives powers of two that are aligned to their size. */
-static struct page *block_buddy(const struct dma_buf_storage *st,
-				unsigned long nr, bool insist)
+static struct page *block_buddy(const struct dma_buf_storage *st, unsigned long nr, bool insist)
 {
 	const unsigned int order = order_base_2(max(nr, storage_align(st)));
 	gfp_t gfp = GFP_USER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
@@ -240,8 +238,7 @@ static int block_finish(struct page *page, unsigned long nr)
 
 #ifdef CONFIG_CONTIG_ALLOC
 /* Has the range a chance? Whether its pages really move, the caller sees. */
-static bool range_movable(struct zone *zone, unsigned long pfn,
-			  unsigned long nr)
+static bool range_movable(struct zone *zone, unsigned long pfn, unsigned long nr)
 {
 	struct page *page;
 
@@ -288,8 +285,7 @@ static struct page *block_below(struct zone *zone, unsigned long top,
  * the mask covers and have what is in it moved away. High ranges first, low
  * ones are what others have nothing instead of.
  */
-static struct page *block_range(const struct dma_buf_storage *st,
-				unsigned long nr)
+static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
 	const unsigned long align = max(roundup_pow_of_two(nr),
 					storage_align(st));
@@ -306,15 +302,13 @@ static struct page *block_range(const struct dma_buf_storage *st,
 	return page;
 }
 #else
-static struct page *block_range(const struct dma_buf_storage *st,
-				unsigned long nr)
+static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
 	return NULL;
 }
 #endif
 
-static struct page *block_alloc(const struct dma_buf_storage *st,
-				unsigned long nr, bool insist)
+static struct page *block_alloc(const struct dma_buf_storage *st, unsigned long nr, bool insist)
 {
 	/* There is no zone for such a mask, but ranges. */
 	const bool low = st->wanted.dma_mask < STORAGE_TOP;
@@ -386,8 +380,7 @@ static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
  * Fill with blocks of @most pages, then of half as many where there are none,
  * but of @least. Only the smallest may take long.
  */
-static int storage_fill(struct dma_buf_storage *st, unsigned long least,
-			unsigned long most)
+static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigned long most)
 {
 	unsigned long filled = 0, nr;
 	struct page *page;
@@ -432,8 +425,7 @@ static int storage_try(struct dma_buf_storage *st, unsigned long least,
 }
 
 /* One block where that is needed or preferred, else large ones, else few. */
-static int storage_place(struct dma_buf_storage *st,
-			 struct dma_buf_conflict *conflict)
+static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict none = { DMA_BUF_FIELD_CONTIGUOUS, 1, 0 };
 	const u32 flags = st->wanted.flags, segments = st->wanted.max_segments;
@@ -545,8 +537,7 @@ static u32 storage_zone(struct page *page)
  *
  * Context: any; no lock needed.
  */
-void dma_buf_storage_describe(const struct dma_buf_storage *st,
-			      struct dma_buf_storage_info *info)
+void dma_buf_storage_describe(const struct dma_buf_storage *st, struct dma_buf_storage_info *info)
 {
 	unsigned long i, n;
 
