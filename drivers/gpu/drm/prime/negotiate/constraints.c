@@ -46,7 +46,10 @@ static int constraints_contradict(const struct dma_buf_constraints *c,
 				  struct dma_buf_conflict *conflict)
 {
 	const struct constraints_check checks[] = {
-		/* Address 0 is a multiple of everything, and nobody's. */
+		/* As of a bus that begins above the mask of its device. */
+		{ !c->dma_mask,
+		  { DMA_BUF_FIELD_DMA_MASK, c->dma_mask, PAGE_SIZE - 1 } },
+		/* Only address 0 would be aligned, and it is never allocated. */
 		{ c->alignment > c->dma_mask,
 		  { DMA_BUF_FIELD_ALIGNMENT, c->alignment,
 		    (dma_buf_mask_of(c->dma_mask) + 1) / 2 } },
@@ -444,12 +447,12 @@ static void constraints_translate(struct dma_buf_constraints *c)
  * API only what concerns pages is left, and the table that it makes is held
  * against the rest. A device that snoops caches finds all storage coherent.
  *
- * A device counts the entries of its table, storage comes in runs. A table of
- * one run has as many entries as the run has pieces of at most the segment
- * size within the boundary, and each further run, and each run that crosses a
- * boundary on which it does not start, costs at most one entry more. What is
- * left of &dma_buf_constraints.max_segments may be spent on runs. One run and
- * DMA_BUF_CONSTRAINT_CONTIGUOUS are the same afterwards.
+ * A device counts the entries of its table, storage comes in runs. For storage
+ * of one run the table has one entry for each piece, which is at most a segment
+ * long and crosses no boundary. Each further run can add one entry. So can each
+ * run that crosses a boundary and does not start on one. The result allows one
+ * run, and as many more as &dma_buf_constraints.max_segments exceeds the number
+ * of pieces. One run and DMA_BUF_CONSTRAINT_CONTIGUOUS are the same afterwards.
  *
  * Context: any.
  */

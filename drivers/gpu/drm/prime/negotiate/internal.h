@@ -13,7 +13,7 @@
 
 /* --- numbers in refusals --- */
 
-/* The smallest mask that covers @address, which tells little of it. */
+/* The smallest mask that covers @address. It tells the highest bit, no more. */
 static inline u64 dma_buf_mask_of(u64 address)
 {
 	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;

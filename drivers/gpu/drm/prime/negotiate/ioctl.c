@@ -3,8 +3,10 @@
  * What a program sees of the negotiation, and what the core does: the ioctls on
  * a dma-buf file, and the operations by which the core reaches this directory.
  *
- * Whoever has the descriptor may ask. Only who may write the buffer may announce
- * a device, since that decides where the storage goes. Answers hold no address.
+ * Whoever has the descriptor may ask. Announcing a device decides where the
+ * storage goes, so the buffer must have been exported for writing. That is no
+ * matter of who asks: a dma-buf has one struct file, whose mode all holders of a
+ * descriptor share. Answers hold no address.
  */
 #include <linux/file.h>
 #include <linux/uaccess.h>

@@ -99,11 +99,9 @@ static int late_mapping_map(struct dma_buf_late_mapping *m, struct dma_buf_confl
 		goto err_free;
 
 	ret = dma_buf_constraints_check_table(&c, &m->sgt, conflict);
-	if (ret)
-		goto err_unmap;
-	return 0;
+	if (!ret)
+		return 0;
 
-err_unmap:
 	/* The device has seen nothing, and nothing is copied back. */
 	late_mapping_unmap(m);
 err_free:

@@ -467,8 +467,8 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 /*
  * Announce a device for a buffer that is placed late; once more changes nothing.
  * The caller has a reference to the device, and to the file that it came from.
- * The device's lock and the reservation object are not held together: neither is
- * outside the other.
+ * The device's lock and the reservation object are never held together here, so
+ * the order of the two is a driver's own.
  */
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 {

@@ -26,7 +26,7 @@
 
 #include "internal.h"
 
-/* In pages: what a block of the storage is aligned to, and as long as. */
+/* The alignment of each block, and the unit of its length, in pages. */
 static unsigned long storage_align(const struct dma_buf_storage *st)
 {
 	const struct dma_buf_constraints *c = &st->wanted;
@@ -219,7 +219,7 @@ static struct page *block_buddy(const struct dma_buf_storage *st, unsigned long 
 	return page;
 }
 
-/* Pages that no flag made clean and charged. */
+/* Clear and charge pages of an allocator that has no flags for that. */
 static int block_finish(struct page *page, unsigned long nr)
 {
 	unsigned long i;
@@ -281,9 +281,9 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 }
 
 /*
- * For what the page allocator has no order or no zone for: take a range that
- * the mask covers and have what is in it moved away. High ranges first, low
- * ones are what others have nothing instead of.
+ * Where the page allocator has no order that is long enough, or no zone that is
+ * low enough: take a range below the mask, and have what is in it moved away.
+ * High ranges come first, because some devices reach only low ones.
  */
 static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
