@@ -28,12 +28,13 @@ struct vm_fault;
  * @size: bytes, a multiple of PAGE_SIZE; constant
  * @resv: reservation object, which protects what is not constant
  * @own: what the exporter's device needs; constant
- * @file: where user space maps the object apart from its dma-buf, or NULL;
- *	constant
+ * @file: where user space maps the object, and &file.f_mapping of its dma-buf;
+ *	NULL for an object that is mapped through its dma-buf only; constant
  * @file_start: offset of the object in @file, in bytes; constant
  * @memcg: memory cgroup of who made the object; constant
- * @dmabuf: the dma-buf, NULL while there is none; no reference: it is unbound
- *	when its file goes
+ * @dmabuf: the dma-buf, NULL while there is none. No reference: it is unbound
+ *	when its file goes. Written with dma_buf_negotiate_lock held; a buffer
+ *	that is read with the reservation object held stays until that is dropped
  * @storage: NULL until it is placed; the object's reference
  * @mappings: links the mappings of devices
  * @pins: pins not undone
@@ -63,10 +64,11 @@ int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf);
 /* For an exporter that uses its own storage. */
 int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map);
 void dma_buf_late_vunmap_own(struct dma_buf_late *late);
-vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
-			      pgoff_t first);
+vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf);
 
 /* Operations of a buffer that is bound. */
+void dma_buf_late_detach(struct dma_buf *dmabuf,
+			 struct dma_buf_attachment *attach);
 int dma_buf_late_pin(struct dma_buf_attachment *attach);
 void dma_buf_late_unpin(struct dma_buf_attachment *attach);
 struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
@@ -83,6 +85,7 @@ void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 
 /* What the &struct dma_buf_ops of a late exporter has, beside its release. */
 #define DMA_BUF_LATE_OPS						\
+	.detach = dma_buf_late_detach,					\
 	.pin = dma_buf_late_pin,					\
 	.unpin = dma_buf_late_unpin,					\
 	.map_dma_buf = dma_buf_late_map,				\

@@ -5,8 +5,8 @@
  * dma-heap "negotiated" or from a DRM driver with late GEM objects.
  *
  * A program makes the buffer, adds every device that will use it, and only
- * then imports it anywhere. Storage is placed at the first import, mmap() or
- * CPU access, where all of them reach it.
+ * then imports it anywhere. Storage is placed where all of them reach it, at the
+ * first import that maps it for a device, or the first page fault of a mapping.
  *
  * Argument structs grow at their end: the size in the request number says how
  * much the program knows. Unknown non-zero bytes and flags give E2BIG and
@@ -81,8 +81,7 @@ struct dma_buf_add_device {
 #define DMA_BUF_STORAGE_PLACED		(1u << 0) /* it exists */
 #define DMA_BUF_STORAGE_CONTIGUOUS	(1u << 1)
 #define DMA_BUF_STORAGE_COHERENT	(1u << 2)
-#define DMA_BUF_STORAGE_MAPPED		(1u << 3) /* a device has it mapped: it can't move now */
-#define DMA_BUF_STORAGE_SWAPPED		(1u << 4) /* given back until it is used again */
+#define DMA_BUF_STORAGE_MAPPED		(1u << 3) /* a device has it mapped */
 
 #define DMA_BUF_ZONE_NONE	0
 #define DMA_BUF_ZONE_DMA	1

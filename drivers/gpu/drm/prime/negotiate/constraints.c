@@ -46,7 +46,10 @@ static int constraints_contradict(const struct dma_buf_constraints *c,
 				  struct dma_buf_conflict *conflict)
 {
 	const struct constraints_check checks[] = {
-		/* Address 0 is a multiple of everything, and nobody's. */
+		/* As of a bus that begins above the mask of its device. */
+		{ !c->dma_mask,
+		  { DMA_BUF_FIELD_DMA_MASK, c->dma_mask, PAGE_SIZE - 1 } },
+		/* Only address 0 would be aligned, and it is never allocated. */
 		{ c->alignment > c->dma_mask,
 		  { DMA_BUF_FIELD_ALIGNMENT, c->alignment,
 		    (dma_buf_mask_of(c->dma_mask) + 1) / 2 } },
@@ -100,8 +103,7 @@ static int constraints_devres_write(struct device *dev, void *res, void *data)
 	return 1;
 }
 
-static void constraints_derive(struct dma_buf_constraints *c,
-			       struct device *dev)
+static void constraints_derive(struct dma_buf_constraints *c, struct device *dev)
 {
 	const bool silent = !dev->dma_parms ||
 			    !dev->dma_parms->max_segment_size;
@@ -138,8 +140,7 @@ static void constraints_derive(struct dma_buf_constraints *c,
  *
  * Context: any.
  */
-void dma_buf_constraints_from_device(struct dma_buf_constraints *c,
-				     struct device *dev)
+void dma_buf_constraints_from_device(struct dma_buf_constraints *c, struct device *dev)
 {
 	if (!devres_find(dev, constraints_devres_release,
 			 constraints_devres_read, c))
@@ -179,8 +180,7 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
  * nothing, when no segment could satisfy all fields, or for an unknown flag;
  * -ENOMEM.
  */
-int devm_dma_buf_constraints_set(struct device *dev,
-				 const struct dma_buf_constraints *c)
+int devm_dma_buf_constraints_set(struct device *dev, const struct dma_buf_constraints *c)
 {
 	struct dma_buf_constraints *own;
 
@@ -447,17 +447,16 @@ static void constraints_translate(struct dma_buf_constraints *c)
  * API only what concerns pages is left, and the table that it makes is held
  * against the rest. A device that snoops caches finds all storage coherent.
  *
- * A device counts the entries of its table, storage comes in runs. A table of
- * one run has as many entries as the run has pieces of at most the segment
- * size within the boundary, and each further run, and each run that crosses a
- * boundary on which it does not start, costs at most one entry more. What is
- * left of &dma_buf_constraints.max_segments may be spent on runs. One run and
- * DMA_BUF_CONSTRAINT_CONTIGUOUS are the same afterwards.
+ * A device counts the entries of its table, storage comes in runs. For storage
+ * of one run the table has one entry for each piece, which is at most a segment
+ * long and crosses no boundary. Each further run can add one entry. So can each
+ * run that crosses a boundary and does not start on one. The result allows one
+ * run, and as many more as &dma_buf_constraints.max_segments exceeds the number
+ * of pieces. One run and DMA_BUF_CONSTRAINT_CONTIGUOUS are the same afterwards.
  *
  * Context: any.
  */
-void dma_buf_constraints_of_storage(struct dma_buf_constraints *c,
-				    struct device *dev, size_t size)
+void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, struct device *dev, size_t size)
 {
 	const u64 pieces = constraints_pieces(c, size);
 

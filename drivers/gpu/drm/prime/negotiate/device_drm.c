@@ -35,8 +35,7 @@ static struct dma_buf_device_class device_drm = {
 	.majors = { DRM_MAJOR, ACCEL_MAJOR },
 	.get = device_drm_get,
 };
-module_driver(device_drm, dma_buf_device_class_register,
-	      dma_buf_device_class_unregister);
+module_driver(device_drm, dma_buf_device_class_register, dma_buf_device_class_unregister);
 
 MODULE_DESCRIPTION("DRM nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");

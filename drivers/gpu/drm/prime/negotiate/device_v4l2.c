@@ -13,8 +13,7 @@
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
 
-static struct device *device_v4l2_find(struct video_device *vdev,
-				       struct file *file)
+static struct device *device_v4l2_find(struct video_device *vdev, struct file *file)
 {
 	struct v4l2_fh *fh = file->private_data;
 
@@ -44,8 +43,7 @@ static struct dma_buf_device_class device_v4l2 = {
 	.majors = { VIDEO_MAJOR },
 	.get = device_v4l2_get,
 };
-module_driver(device_v4l2, dma_buf_device_class_register,
-	      dma_buf_device_class_unregister);
+module_driver(device_v4l2, dma_buf_device_class_register, dma_buf_device_class_unregister);
 
 MODULE_DESCRIPTION("V4L2 nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");

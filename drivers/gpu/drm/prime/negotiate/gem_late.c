@@ -77,13 +77,9 @@ static int drm_gem_late_mmap(struct drm_gem_object *obj, struct vm_area_struct *
 	return 0;
 }
 
-/* The file's offset is a made-up one; the storage begins where the object does. */
 static vm_fault_t drm_gem_late_fault(struct vm_fault *vmf)
 {
-	struct drm_gem_object *obj = vmf->vma->vm_private_data;
-
-	return dma_buf_late_fault(drm_gem_late_of(obj), vmf, vmf->vma->vm_pgoff -
-				  drm_vma_node_start(&obj->vma_node));
+	return dma_buf_late_fault(drm_gem_late_of(vmf->vma->vm_private_data), vmf);
 }
 
 static const struct vm_operations_struct drm_gem_late_vm_ops = {
@@ -116,8 +112,7 @@ static const struct drm_gem_object_funcs drm_gem_late_funcs = {
  * 0; -ENOMEM; -ENOSPC when there is no offset left to map it at; -EBUSY when
  * the parent can't take an object of this size.
  */
-struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev,
-						size_t size)
+struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev, size_t size)
 {
 	struct device *parent = dev->dev->dma_mask ? dev->dev : NULL;
 	struct drm_gem_late_object *lobj;
@@ -199,8 +194,7 @@ EXPORT_SYMBOL_GPL(drm_gem_late_dumb_create);
  *
  * Return: an object with a reference, or ERR_PTR as drm_gem_prime_import().
  */
-struct drm_gem_object *drm_gem_late_prime_import(struct drm_device *dev,
-						 struct dma_buf *dmabuf)
+struct drm_gem_object *drm_gem_late_prime_import(struct drm_device *dev, struct dma_buf *dmabuf)
 {
 	struct drm_gem_object *obj = dmabuf->priv;
 

@@ -13,7 +13,7 @@
 
 /* --- numbers in refusals --- */
 
-/* The smallest mask that covers @address, which tells little of it. */
+/* The smallest mask that covers @address. It tells the highest bit, no more. */
 static inline u64 dma_buf_mask_of(u64 address)
 {
 	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;
@@ -68,13 +68,13 @@ struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf);
 int dma_buf_negotiation_start(struct dma_buf *dmabuf,
 			      const struct dma_buf_late_ops *ops,
 			      struct dma_buf_late *storage);
+void dma_buf_negotiation_stop(struct dma_buf *dmabuf);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
-int dma_buf_negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev);
+int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach);
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev);
-void dma_buf_negotiation_retract(struct dma_buf *dmabuf, struct device *dev);
+void dma_buf_announced_release(struct device *dev, void *res);
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
-void dma_buf_negotiation_refusal(struct dma_buf *dmabuf,
-				 struct dma_buf_refusal *refusal);
+void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal);
 
 /* --- storage.c: pages that suit given constraints --- */
 
@@ -106,8 +106,7 @@ bool dma_buf_storage_suits(const struct dma_buf_storage *st,
 int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
 			  const struct dma_buf_constraints *c,
 			  struct sg_table *sgt);
-void dma_buf_storage_describe(const struct dma_buf_storage *st,
-			      struct dma_buf_storage_info *info);
+void dma_buf_storage_describe(const struct dma_buf_storage *st, struct dma_buf_storage_info *info);
 unsigned int dma_buf_storage_zone(u64 dma_mask, u64 top);
 
 /* --- late_map.c: late storage mapped for devices --- */
@@ -119,12 +118,5 @@ struct sg_table *dma_buf_late_mapping_create(struct dma_buf_late *late,
 void dma_buf_late_mapping_destroy(struct sg_table *sgt);
 u32 dma_buf_late_mappings_flags(struct dma_buf_late *late);
 void dma_buf_late_mappings_sync(struct dma_buf_late *late, bool for_cpu);
-int dma_buf_late_table_check(struct device *dev, struct sg_table *sgt,
-			     const struct dma_buf_constraints *c,
-			     struct dma_buf_conflict *conflict);
-
-/* --- late.c --- */
-
-void dma_buf_late_unbind(struct dma_buf *dmabuf);
 
 #endif /* DMA_BUF_NEGOTIATE_INTERNAL_H */

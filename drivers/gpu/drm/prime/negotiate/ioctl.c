@@ -3,8 +3,10 @@
  * What a program sees of the negotiation, and what the core does: the ioctls on
  * a dma-buf file, and the operations by which the core reaches this directory.
  *
- * Whoever has the descriptor may ask. Only who may write the buffer may announce
- * a device, since that decides where the storage goes. Answers hold no address.
+ * Whoever has the descriptor may ask. Announcing a device decides where the
+ * storage goes, so the buffer must have been exported for writing. That is no
+ * matter of who asks: a dma-buf has one struct file, whose mode all holders of a
+ * descriptor share. Answers hold no address.
  */
 #include <linux/file.h>
 #include <linux/uaccess.h>
@@ -12,8 +14,7 @@
 #include "internal.h"
 
 /* As much as the program knows of; what it knows beyond us is 0. */
-static long negotiate_answer(void __user *uarg, size_t usize, const void *answer,
-			     size_t size)
+static long negotiate_answer(void __user *uarg, size_t usize, const void *answer, size_t size)
 {
 	if (copy_to_user(uarg, answer, min(usize, size)))
 		return -EFAULT;
@@ -22,8 +23,7 @@ static long negotiate_answer(void __user *uarg, size_t usize, const void *answer
 	return 0;
 }
 
-static int negotiate_constraints(struct dma_buf *dmabuf,
-				 struct dma_buf_constraints_info *info)
+static int negotiate_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints_info *info)
 {
 	struct dma_buf_constraints c;
 	unsigned int devices;
@@ -49,27 +49,25 @@ static int negotiate_constraints(struct dma_buf *dmabuf,
 	return ret;
 }
 
-/* The device stays announced only if the program gets the answer. */
+/*
+ * Announcing a device again changes nothing. So what can fail after it, a wait
+ * that a signal ends, need not be undone.
+ */
 static long negotiate_announce(struct dma_buf *dmabuf, struct device *dev,
 			       struct dma_buf_add_device *arg,
 			       void __user *uarg, size_t usize)
 {
-	long ret = dma_buf_negotiation_announce(dmabuf, dev);
+	/* Who can't take the answer announces nothing. */
+	long ret = negotiate_answer(uarg, usize, arg, sizeof(*arg));
 
-	if (ret)
-		return ret;
-
-	ret = negotiate_constraints(dmabuf, &arg->merged);
-	/* Not under a lock: a fault takes mmap_lock, which is outside it. */
 	if (!ret)
-		ret = negotiate_answer(uarg, usize, arg, sizeof(*arg));
-	if (ret)
-		dma_buf_negotiation_retract(dmabuf, dev);
-	return ret;
+		ret = dma_buf_negotiation_announce(dmabuf, dev);
+	if (!ret)
+		ret = negotiate_constraints(dmabuf, &arg->merged);
+	return ret ?: negotiate_answer(uarg, usize, arg, sizeof(*arg));
 }
 
-static long negotiate_add_device(struct file *file, void __user *uarg,
-				 size_t usize)
+static long negotiate_add_device(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf_add_device arg;
 	struct file *device_file;
@@ -83,8 +81,6 @@ static long negotiate_add_device(struct file *file, void __user *uarg,
 		return ret;
 	if (arg.flags)
 		return -EINVAL;
-	if (!dma_buf_is_late(file->private_data))
-		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EACCES;
 
@@ -103,28 +99,19 @@ static long negotiate_add_device(struct file *file, void __user *uarg,
 	return ret;
 }
 
-static long negotiate_get_constraints(struct file *file, void __user *uarg,
-				      size_t usize)
+static long negotiate_get_constraints(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf_constraints_info info;
-	int ret;
+	int ret = negotiate_constraints(file->private_data, &info);
 
-	if (!dma_buf_is_late(file->private_data))
-		return -EOPNOTSUPP;
-
-	ret = negotiate_constraints(file->private_data, &info);
 	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
 }
 
-static long negotiate_get_storage(struct file *file, void __user *uarg,
-				  size_t usize)
+static long negotiate_get_storage(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf *dmabuf = file->private_data;
 	struct dma_buf_storage_info info = { .size = dmabuf->size };
 	int ret;
-
-	if (!dma_buf_is_late(dmabuf))
-		return -EOPNOTSUPP;
 
 	strscpy(info.exporter, dmabuf->exp_name);
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
@@ -135,8 +122,7 @@ static long negotiate_get_storage(struct file *file, void __user *uarg,
 	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
 }
 
-static long negotiate_get_refusal(struct file *file, void __user *uarg,
-				  size_t usize)
+static long negotiate_get_refusal(struct file *file, void __user *uarg, size_t usize)
 {
 	struct dma_buf_refusal refusal;
 
@@ -147,6 +133,7 @@ static long negotiate_get_refusal(struct file *file, void __user *uarg,
 /* A request without its size, which says how much the program knows of. */
 #define REQUEST(cmd) ((cmd) & ~IOCSIZE_MASK)
 
+/* All but the last are about storage that is placed late. */
 static const struct {
 	unsigned int request;
 	long (*answer)(struct file *file, void __user *uarg, size_t usize);
@@ -157,8 +144,7 @@ static const struct {
 	{ REQUEST(DMA_BUF_IOCTL_GET_REFUSAL), negotiate_get_refusal },
 };
 
-static long negotiate_ioctl(struct file *file, unsigned int cmd,
-			    void __user *uarg)
+static long negotiate_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 {
 	const size_t usize = _IOC_SIZE(cmd);
 	unsigned int i;
@@ -166,23 +152,22 @@ static long negotiate_ioctl(struct file *file, unsigned int cmd,
 	for (i = 0; i < ARRAY_SIZE(negotiate_requests); i++) {
 		if (negotiate_requests[i].request != REQUEST(cmd))
 			continue;
-		return usize ? negotiate_requests[i].answer(file, uarg, usize) :
-			       -EINVAL;
+		if (!usize)
+			return -EINVAL;
+		if (i < ARRAY_SIZE(negotiate_requests) - 1 &&
+		    !dma_buf_is_late(file->private_data))
+			return -EOPNOTSUPP;
+		return negotiate_requests[i].answer(file, uarg, usize);
 	}
 	return -ENOTTY;
 }
 
 /* --- what the core calls --- */
 
-static int negotiate_admit(struct dma_buf_attachment *attach)
-{
-	return dma_buf_negotiation_admit_locked(attach->dmabuf, attach->dev);
-}
-
 static const struct dma_buf_negotiate_ops negotiate_ops = {
-	.admit = negotiate_admit,
+	.admit = dma_buf_negotiation_attach_locked,
 	.ioctl = negotiate_ioctl,
-	.close = dma_buf_late_unbind,
+	.close = dma_buf_negotiation_stop,
 	.free = dma_buf_negotiation_free,
 };
 

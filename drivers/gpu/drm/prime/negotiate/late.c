@@ -126,8 +126,7 @@ static int late_admit(struct dma_buf *dmabuf,
 }
 
 /* &dma_buf_late_ops.storage */
-static int late_describe(struct dma_buf *dmabuf,
-			 struct dma_buf_storage_info *info)
+static int late_describe(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
 {
 	struct dma_buf_late *late = late_of(dmabuf);
 
@@ -155,54 +154,29 @@ static const struct dma_buf_late_ops late_ops = {
  * until its file is closed; the storage of an object may outlive it, and be bound
  * to the next buffer.
  *
- * Context: may sleep; takes the reservation object.
+ * Context: may sleep; no lock needed. Never waits for the reservation object.
  *
  * Return: 0; -EBUSY when the buffer negotiates already, or another one has the
  * storage; -ENOMEM.
  */
 int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
 {
-	int ret = -EBUSY;
-
-	dma_resv_lock(late->resv, NULL);
-	/* A buffer without references is about to be unbound. */
-	if (!late->dmabuf || !file_count(late->dmabuf->file))
-		ret = dma_buf_negotiation_start(dmabuf, &late_ops, late);
-	if (!ret)
-		late->dmabuf = dmabuf;
-	dma_resv_unlock(late->resv);
-	return ret;
+	return dma_buf_negotiation_start(dmabuf, &late_ops, late);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, DMA_BUF);
-
-/*
- * The buffer's file goes, so nobody can join, map or fault through it any more.
- * A buffer that could not be bound has no storage to part from.
- */
-void dma_buf_late_unbind(struct dma_buf *dmabuf)
-{
-	struct dma_buf_late *late = late_of(dmabuf);
-
-	if (!late)
-		return;
-
-	dma_resv_lock(late->resv, NULL);
-	if (late->dmabuf == dmabuf)
-		late->dmabuf = NULL;
-	dma_resv_unlock(late->resv);
-}
 
 /* User space faults again, and finds the storage that there is then. */
 static void late_zap_locked(struct dma_buf_late *late)
 {
+	struct dma_buf *dmabuf = READ_ONCE(late->dmabuf);
+	struct address_space *file = late->file;
+
 	dma_resv_assert_held(late->resv);
 
-	/* Its file is open as long as it is bound. */
-	if (late->dmabuf)
-		unmap_mapping_range(late->dmabuf->file->f_mapping, 0,
-				    late->size, 1);
-	if (late->file)
-		unmap_mapping_range(late->file, late->file_start, late->size, 1);
+	if (!file && dmabuf)
+		file = dmabuf->file->f_mapping;
+	if (file)
+		unmap_mapping_range(file, late->file_start, late->size, 1);
 }
 
 /*
@@ -267,11 +241,11 @@ static int late_place_for(struct dma_buf_late *late,
  * Storage for everybody who has joined, of whom @attach, if there is one, is
  * the next to use it.
  */
-static int late_place(struct dma_buf_late *late,
-		      struct dma_buf_attachment *attach)
+static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *attach)
 {
 	struct dma_buf_conflict conflict = { };
 	struct dma_buf_constraints all;
+	struct dma_buf *dmabuf;
 	int ret = 0;
 
 	dma_resv_assert_held(late->resv);
@@ -281,8 +255,9 @@ static int late_place(struct dma_buf_late *late,
 		return 0;
 
 	dma_buf_constraints_init(&all);
-	if (late->dmabuf)
-		ret = dma_buf_get_constraints(late->dmabuf, &all, &conflict);
+	dmabuf = READ_ONCE(late->dmabuf);
+	if (dmabuf)
+		ret = dma_buf_get_constraints(dmabuf, &all, &conflict);
 	if (!ret)
 		ret = dma_buf_constraints_merge(&all, &late->own, &conflict);
 	if (!ret)
@@ -343,8 +318,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
  * copy, or the table is none that it takes; -ENOMEM; -ERESTARTSYS or -EINTR after
  * a signal; or the error of dma_map_sgtable().
  */
-struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach,
-				  enum dma_data_direction dir)
+struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct dma_buf_late *late = late_of(attach->dmabuf);
 	struct dma_buf_conflict conflict = { };
@@ -379,16 +353,27 @@ void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
 
-/* The kernel's own mapping may have caches of its own. */
-static void late_sync(struct dma_buf_late *late, bool for_cpu)
+/**
+ * dma_buf_late_detach - &dma_buf_ops.detach: forget what the device needs
+ * @dmabuf: buffer
+ * @attach: attachment
+ *
+ * Context: any.
+ */
+void dma_buf_late_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
-	dma_resv_lock(late->resv, NULL);
+	kfree(attach->priv);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_detach, DMA_BUF);
+
+/* The kernel's own mapping may have caches of its own. */
+static void late_sync_locked(struct dma_buf_late *late, bool for_cpu)
+{
 	if (late->vaddr && for_cpu)
 		invalidate_kernel_vmap_range(late->vaddr, late->size);
 	else if (late->vaddr)
 		flush_kernel_vmap_range(late->vaddr, late->size);
 	dma_buf_late_mappings_sync(late, for_cpu);
-	dma_resv_unlock(late->resv);
 }
 
 /**
@@ -400,12 +385,16 @@ static void late_sync(struct dma_buf_late *late, bool for_cpu)
  *
  * Context: may sleep; takes the reservation object.
  *
- * Return: 0.
+ * Return: 0; -EINTR after a signal.
  */
-int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf,
-				  enum dma_data_direction dir)
+int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	late_sync(late_of(dmabuf), true);
+	int ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+
+	if (ret)
+		return ret;
+	late_sync_locked(late_of(dmabuf), true);
+	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
@@ -417,14 +406,16 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
  *
  * Shows devices what the processor wrote.
  *
- * Context: may sleep; takes the reservation object.
+ * Context: may sleep; takes the reservation object, and a signal does not end
+ * the wait, since the processor's writes would be lost.
  *
  * Return: 0.
  */
-int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf,
-				enum dma_data_direction dir)
+int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	late_sync(late_of(dmabuf), false);
+	dma_resv_lock(dmabuf->resv, NULL);
+	late_sync_locked(late_of(dmabuf), false);
+	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
@@ -512,8 +503,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
 /**
  * dma_buf_late_fault - page fault of a mapping of user space
  * @late: storage
- * @vmf: the fault
- * @first: page of the buffer that the mapping starts with
+ * @vmf: the fault, of a mapping whose offset counts from
+ *	&dma_buf_late.file_start
  *
  * Places the storage. For want of memory the process gets SIGBUS, not the OOM
  * killer.
@@ -522,11 +513,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
  *
  * Return: as &vm_operations_struct.fault.
  */
-vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf,
-			      pgoff_t first)
+vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf)
 {
-	const pgoff_t nr = first +
-			   ((vmf->address - vmf->vma->vm_start) >> PAGE_SHIFT);
+	const pgoff_t nr = vmf->pgoff - (late->file_start >> PAGE_SHIFT);
 	vm_fault_t fault = VM_FAULT_SIGBUS;
 	int ret;
 
@@ -546,8 +535,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_fault, DMA_BUF);
 
 static vm_fault_t late_vm_fault(struct vm_fault *vmf)
 {
-	return dma_buf_late_fault(vmf->vma->vm_private_data, vmf,
-				  vmf->vma->vm_pgoff);
+	return dma_buf_late_fault(vmf->vma->vm_private_data, vmf);
 }
 
 static const struct vm_operations_struct late_vm_ops = {
@@ -559,7 +547,8 @@ static const struct vm_operations_struct late_vm_ops = {
  * @dmabuf: buffer
  * @vma: mapping, whose file keeps the storage
  *
- * Pages come with faults.
+ * Pages come with faults. The offset becomes that of the object in
+ * &dma_buf_late.file, where a move takes down this object's mappings only.
  *
  * Context: mmap_lock held for writing.
  *
@@ -572,6 +561,7 @@ int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = late_of(dmabuf);
+	vma->vm_pgoff += late_of(dmabuf)->file_start >> PAGE_SHIFT;
 	vma->vm_ops = &late_vm_ops;
 	return 0;
 }

@@ -14,8 +14,6 @@
 #include <linux/iommu-dma.h>
 #include <linux/swiotlb.h>
 
-#include <kunit/visibility.h>
-
 #include "internal.h"
 
 /**
@@ -38,19 +36,11 @@ struct dma_buf_late_mapping {
 	bool direct;
 };
 
-/*
- * Where the DMA API would bounce although the device sees the memory. False also
- * where the device does not reach all of it after all.
- */
-static bool late_mapping_map_direct(struct dma_buf_late_mapping *m)
+/* The address of each entry for a device without an IOMMU, if it reaches it. */
+static bool late_mapping_reaches(struct dma_buf_late_mapping *m)
 {
 	struct scatterlist *sg;
 	unsigned int i;
-
-	if (!is_swiotlb_force_bounce(m->dev) || is_swiotlb_for_alloc(m->dev) ||
-	    force_dma_unencrypted(m->dev) || get_dma_ops(m->dev) ||
-	    use_dma_iommu(m->dev) || !dev_is_dma_coherent(m->dev))
-		return false;
 
 	for_each_sgtable_sg(&m->sgt, sg, i) {
 		sg_dma_address(sg) = phys_to_dma(m->dev, sg_phys(sg));
@@ -62,42 +52,26 @@ static bool late_mapping_map_direct(struct dma_buf_late_mapping *m)
 	return true;
 }
 
-/* Does the device see other memory than the processor? */
-static bool late_table_is_bounced(struct device *dev, struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	/*
-	 * Behind an IOMMU only parts of its pages bounce, which there are none
-	 * of; other operations than these two keep it to themselves.
-	 */
-	if (use_dma_iommu(dev) || get_dma_ops(dev))
-		return false;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if (dma_to_phys(dev, sg_dma_address(sg)) != sg_phys(sg))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Does the device get what it asked for? Whoever made the table, an IOMMU too:
- * @c is what the device said of the addresses that it is given.
- */
-int dma_buf_late_table_check(struct device *dev, struct sg_table *sgt,
-			     const struct dma_buf_constraints *c,
-			     struct dma_buf_conflict *conflict)
+/* Map the table, unless the device would see other memory than the processor. */
+static int late_mapping_map_table(struct dma_buf_late_mapping *m, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict bounce = { DMA_BUF_FIELD_BOUNCE, 0, 1 };
+	const bool forced = is_swiotlb_force_bounce(m->dev);
 
-	if (late_table_is_bounced(dev, sgt))
-		return dma_buf_conflict_set(conflict, bounce);
-
-	return dma_buf_constraints_check_table(c, sgt, conflict);
+	/*
+	 * Behind an IOMMU the DMA API bounces only what does not fill a page of
+	 * it, and here all entries do. Other DMA operations don't tell.
+	 */
+	if (!use_dma_iommu(m->dev) && !get_dma_ops(m->dev)) {
+		m->direct = forced && !is_swiotlb_for_alloc(m->dev) &&
+			    !force_dma_unencrypted(m->dev) &&
+			    dev_is_dma_coherent(m->dev);
+		if (!late_mapping_reaches(m) || (forced && !m->direct))
+			return dma_buf_conflict_set(conflict, bounce);
+	}
+	return m->direct ? 0 : dma_map_sgtable(m->dev, &m->sgt, m->dir,
+					       DMA_ATTR_SKIP_CPU_SYNC);
 }
-EXPORT_SYMBOL_IF_KUNIT(dma_buf_late_table_check);
 
 /*
  * Several devices have the same memory mapped, which the DMA API takes for a
@@ -110,8 +84,7 @@ static void late_mapping_unmap(struct dma_buf_late_mapping *m)
 				  DMA_ATTR_SKIP_CPU_SYNC);
 }
 
-static int late_mapping_map(struct dma_buf_late_mapping *m,
-			    struct dma_buf_conflict *conflict)
+static int late_mapping_map(struct dma_buf_late_mapping *m, struct dma_buf_conflict *conflict)
 {
 	struct dma_buf_constraints c;
 	int ret;
@@ -121,19 +94,14 @@ static int late_mapping_map(struct dma_buf_late_mapping *m,
 	if (ret)
 		return ret;
 
-	m->direct = late_mapping_map_direct(m);
-	if (!m->direct)
-		ret = dma_map_sgtable(m->dev, &m->sgt, m->dir,
-				      DMA_ATTR_SKIP_CPU_SYNC);
+	ret = late_mapping_map_table(m, conflict);
 	if (ret)
 		goto err_free;
 
-	ret = dma_buf_late_table_check(m->dev, &m->sgt, &c, conflict);
-	if (ret)
-		goto err_unmap;
-	return 0;
+	ret = dma_buf_constraints_check_table(&c, &m->sgt, conflict);
+	if (!ret)
+		return 0;
 
-err_unmap:
 	/* The device has seen nothing, and nothing is copied back. */
 	late_mapping_unmap(m);
 err_free:

@@ -4,6 +4,8 @@
  * constraints of everybody, admission of one device more, and why the last one
  * was refused. What programs see of it is in ioctl.c.
  */
+#include <kunit/visibility.h>
+
 #include "internal.h"
 
 /**
@@ -28,25 +30,28 @@
 
 /**
  * struct dma_buf_announced - a device that a program said will use the buffer
- * @node: in &dma_buf_negotiation.announced, or by itself when the buffer is gone
- * @dev: the device; no reference: while @node is in the list the device is there
- * @constraints: what it needs of the storage; never changes
- * @users: announcements of it that stand
+ * @node: in &dma_buf_negotiation.announced, or by itself before it joins
+ * @of_device: in the list that the device has of its entries, or by itself when
+ *	the device ended it before it joined
+ * @dev: only compared, never used: the entry ends before the device's memory
+ * @constraints: what it needs of the storage; constant
  *
- * It is a managed resource of the device: the device's driver, or the device
- * itself where it has no driver, takes it away when it goes.
- * dma_buf_negotiate_lock protects @node and @users. The device waits for that
- * lock before its memory can go, hence @dev is good for who holds the lock and
- * has found the entry in the list.
+ * Device and buffer each have a list of their entries. Whichever goes first
+ * takes its entries out of both lists and frees them. The device's list is a
+ * managed resource, so it goes with the device's driver, or with a device that
+ * has none. dma_buf_negotiate_lock protects @node and @of_device.
  */
 struct dma_buf_announced {
 	struct list_head node;
+	struct list_head of_device;
 	struct device *dev;
 	struct dma_buf_constraints constraints;
-	unsigned int users;
 };
 
-/* Of announced devices and refusals of all buffers; held for a walk at most. */
+/*
+ * Of announced devices, refusals and &dma_buf_late.dmabuf, of all buffers. Held
+ * for a walk over the devices of one buffer at most.
+ */
 static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
 
 struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf)
@@ -76,22 +81,51 @@ static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
 	return other;
 }
 
-/* As dma_buf_set_late(); for dma_buf_late_bind() with the storage. */
+/*
+ * As dma_buf_set_late(); for dma_buf_late_bind() with the storage, which another
+ * buffer may have that has lost its last reference and is about to be stopped.
+ */
 int dma_buf_negotiation_start(struct dma_buf *dmabuf,
 			      const struct dma_buf_late_ops *ops,
 			      struct dma_buf_late *storage)
 {
 	struct dma_buf_negotiation *neg = negotiation_make(dmabuf);
+	int ret = -EBUSY;
 
 	if (!neg)
 		return -ENOMEM;
-	if (neg->late)
-		return -EBUSY;
 
-	neg->late = ops;
-	neg->storage = storage;
-	WRITE_ONCE(to_dma_buf_object(dmabuf)->late, true);
-	return 0;
+	spin_lock(&dma_buf_negotiate_lock);
+	if (!neg->late && (!storage || !storage->dmabuf ||
+			   !file_count(storage->dmabuf->file))) {
+		neg->late = ops;
+		neg->storage = storage;
+		if (storage)
+			WRITE_ONCE(storage->dmabuf, dmabuf);
+		WRITE_ONCE(to_dma_buf_object(dmabuf)->late, true);
+		ret = 0;
+	}
+	spin_unlock(&dma_buf_negotiate_lock);
+	return ret;
+}
+
+/*
+ * The buffer's file goes, so nobody can join, map or fault through it any more.
+ * Who holds the reservation object may have found it in the storage before.
+ */
+void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
+{
+	struct dma_buf_late *storage = dma_buf_negotiation_get(dmabuf)->storage;
+
+	if (!storage)
+		return;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	spin_lock(&dma_buf_negotiate_lock);
+	if (storage->dmabuf == dmabuf)
+		WRITE_ONCE(storage->dmabuf, NULL);
+	spin_unlock(&dma_buf_negotiate_lock);
+	dma_resv_unlock(dmabuf->resv);
 }
 
 /**
@@ -169,8 +203,7 @@ void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, DMA_BUF);
 
 /* The last one, or all zeroes. */
-void dma_buf_negotiation_refusal(struct dma_buf *dmabuf,
-				 struct dma_buf_refusal *refusal)
+void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
 
@@ -199,32 +232,34 @@ announced_find_locked(struct dma_buf_negotiation *neg, const struct device *dev)
 	return NULL;
 }
 
-/* The device loses its driver, or is freed. */
-static void announced_release(struct device *dev, void *res)
-{
-	struct dma_buf_announced *item = res;
-
-	spin_lock(&dma_buf_negotiate_lock);
-	list_del_init(&item->node);
-	spin_unlock(&dma_buf_negotiate_lock);
-}
-
-static int announced_match(struct device *dev, void *res, void *item)
-{
-	return res == item;
-}
-
-/*
- * Takes the entry away from both. When it is no more with the device, then
- * because announced_release() waits for our lock, and it is freed after that.
- */
-static void announced_end_locked(struct dma_buf_announced *item)
+static void announced_drop_locked(struct dma_buf_announced *item)
 {
 	lockdep_assert_held(&dma_buf_negotiate_lock);
 
-	list_del_init(&item->node);
-	devres_destroy(item->dev, announced_release, announced_match, item);
+	list_del(&item->node);
+	list_del(&item->of_device);
+	kfree(item);
 }
+
+/* The device loses its driver, or is deleted: all its entries end. */
+void dma_buf_announced_release(struct device *dev, void *res)
+{
+	struct list_head *items = res;
+	struct dma_buf_announced *item;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	while (!list_empty(items)) {
+		item = list_first_entry(items, typeof(*item), of_device);
+		/* One that has not joined yet is still the announcer's. */
+		if (list_empty(&item->node))
+			list_del_init(&item->of_device);
+		else
+			announced_drop_locked(item);
+		cond_resched_lock(&dma_buf_negotiate_lock);
+	}
+	spin_unlock(&dma_buf_negotiate_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_announced_release);
 
 /* With the buffer: nobody can find it any more. */
 void dma_buf_negotiation_free(struct dma_buf *dmabuf)
@@ -234,7 +269,7 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
 
 	spin_lock(&dma_buf_negotiate_lock);
 	list_for_each_entry_safe(item, next, &neg->announced, node)
-		announced_end_locked(item);
+		announced_drop_locked(item);
 	spin_unlock(&dma_buf_negotiate_lock);
 	kfree(neg);
 }
@@ -268,8 +303,13 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf,
 
 	dma_buf_constraints_init(c);
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
-		dma_buf_constraints_from_device(&one, attach->dev);
-		dma_buf_constraints_of_storage(&one, attach->dev, dmabuf->size);
+		if (neg && neg->storage) {
+			one = *(struct dma_buf_constraints *)attach->priv;
+		} else {
+			dma_buf_constraints_from_device(&one, attach->dev);
+			dma_buf_constraints_of_storage(&one, attach->dev,
+						       dmabuf->size);
+		}
 		ret = ret ?: dma_buf_constraints_merge(c, &one, conflict);
 	}
 	if (!neg)
@@ -304,116 +344,160 @@ unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
 
 /* --- one device more --- */
 
-/* The steps of "DOC: negotiation". */
-static int negotiation_check_locked(struct dma_buf *dmabuf, struct device *dev,
-				    struct dma_buf_conflict *conflict)
+/*
+ * What a device needs of the storage, or why none of the buffer's size will do.
+ * The device has its driver, and keeps it meanwhile.
+ */
+static int negotiation_derive(struct dma_buf *dmabuf, struct device *dev,
+			      struct dma_buf_constraints *c)
+{
+	struct dma_buf_conflict conflict;
+
+	dma_buf_constraints_from_device(c, dev);
+	if (dma_buf_constraints_check_size(c, dmabuf->size, &conflict)) {
+		dma_buf_refuse(dmabuf, dev, &conflict);
+		return -EBUSY;
+	}
+	dma_buf_constraints_of_storage(c, dev, dmabuf->size);
+	return 0;
+}
+
+/* Steps 2 and 3 of "DOC: negotiation". */
+static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev,
+				    const struct dma_buf_constraints *c)
 {
 	const struct dma_buf_late_ops *late =
 		dma_buf_negotiation_get(dmabuf)->late;
-	struct dma_buf_constraints one, merged;
-	int ret;
-
-	dma_buf_constraints_from_device(&one, dev);
-	ret = dma_buf_constraints_check_size(&one, dmabuf->size, conflict);
-	if (ret)
-		return ret;
-	ret = dma_buf_get_constraints(dmabuf, &merged, conflict);
-	if (ret)
-		return ret;
-
-	dma_buf_constraints_of_storage(&one, dev, dmabuf->size);
-	ret = dma_buf_constraints_merge(&merged, &one, conflict);
-	if (ret || !late->admit)
-		return ret;
-
-	return late->admit(dmabuf, &merged, conflict);
-}
-
-/* May the device join the buffer, which is placed late? */
-int dma_buf_negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev)
-{
 	struct dma_buf_conflict conflict = {};
+	struct dma_buf_constraints merged;
 	int ret;
 
-	dma_resv_assert_held(dmabuf->resv);
-
-	ret = negotiation_check_locked(dmabuf, dev, &conflict);
+	ret = dma_buf_get_constraints(dmabuf, &merged, &conflict);
+	if (!ret)
+		ret = dma_buf_constraints_merge(&merged, c, &conflict);
+	if (!ret && late->admit)
+		ret = late->admit(dmabuf, &merged, &conflict);
 	/* An exporter may fail for a reason that is no constraint. */
 	if (ret && conflict.field)
 		dma_buf_refuse(dmabuf, dev, &conflict);
 	return ret;
 }
 
-/* Takes *@item, unless the device is announced already. */
-static int announced_add_locked(struct dma_buf *dmabuf,
-				struct dma_buf_announced **item)
+/*
+ * May the attachment join the buffer, which is placed late? Bound storage keeps
+ * what the device needs in &dma_buf_attachment.priv until
+ * dma_buf_late_detach(): it is asked for as long as the device is attached, and
+ * by then the driver, who knows, may have left.
+ */
+int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 {
-	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-	struct device *dev = (*item)->dev;
-	struct dma_buf_announced *there;
+	struct dma_buf *dmabuf = attach->dmabuf;
+	struct dma_buf_constraints c;
 	int ret;
 
-	ret = dma_buf_negotiation_admit_locked(dmabuf, dev);
+	dma_resv_assert_held(dmabuf->resv);
+
+	ret = negotiation_derive(dmabuf, attach->dev, &c);
+	if (!ret)
+		ret = negotiation_admit_locked(dmabuf, attach->dev, &c);
+	if (ret || !dma_buf_negotiation_get(dmabuf)->storage)
+		return ret;
+
+	attach->priv = kmemdup(&c, sizeof(c), GFP_KERNEL);
+	return attach->priv ? 0 : -ENOMEM;
+}
+
+/*
+ * Fill in what the device needs, and hang the entry on the device. The device's
+ * lock keeps its driver where it is. A driver that left after the device was
+ * looked up left no resources, and a resource of ours would keep the next driver
+ * from being bound. Devices that never have a driver have resources of those who
+ * use them, and are not bound for that.
+ */
+static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *item)
+{
+	struct device *dev = item->dev;
+	struct list_head *items;
+	int ret;
+
+	device_lock_assert(dev);
+
+	if (!dev->driver && list_empty(&dev->devres_head))
+		return -ENODEV;
+	ret = negotiation_derive(dmabuf, dev, &item->constraints);
+	if (ret)
+		return ret;
+	items = devres_alloc(dma_buf_announced_release, sizeof(*items),
+			     GFP_KERNEL);
+	if (!items)
+		return -ENOMEM;
+
+	INIT_LIST_HEAD(items);
+	/* Its own list, or this one. A release of it waits for our lock. */
+	spin_lock(&dma_buf_negotiate_lock);
+	items = devres_get(dev, items, NULL, NULL);
+	list_add(&item->of_device, items);
+	spin_unlock(&dma_buf_negotiate_lock);
+	return 0;
+}
+
+/* Takes the entry, or gives the reason why it is still the caller's. */
+static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announced *item)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	int ret = negotiation_admit_locked(dmabuf, item->dev,
+					   &item->constraints);
+
 	if (ret)
 		return ret;
 
 	spin_lock(&dma_buf_negotiate_lock);
-	there = announced_find_locked(neg, dev);
-	if (there) {
-		there->users++;
-	} else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED) {
+	if (list_empty(&item->of_device))
+		ret = -ENODEV;
+	else if (announced_find_locked(neg, item->dev))
+		announced_drop_locked(item);
+	else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED)
 		ret = -ENOSPC;
-	} else {
-		list_add(&(*item)->node, &neg->announced);
-		devres_add(dev, *item);
-		*item = NULL;
-	}
+	else
+		list_add(&item->node, &neg->announced);
 	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
 }
 
 /*
- * Announce a device for a buffer that is placed late. The caller has a reference
- * to the device, and to the file that it came from. Without the device's lock
- * the driver could be past the end of its resources.
+ * Announce a device for a buffer that is placed late; once more changes nothing.
+ * The caller has a reference to the device, and to the file that it came from.
+ * The device's lock and the reservation object are never held together here, so
+ * the order of the two is a driver's own.
  */
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 {
-	struct dma_buf_announced *item;
+	struct dma_buf_announced *item = kzalloc(sizeof(*item),
+						 GFP_KERNEL_ACCOUNT);
 	int ret;
 
-	item = devres_alloc(announced_release, sizeof(*item), GFP_KERNEL_ACCOUNT);
 	if (!item)
 		return -ENOMEM;
+	INIT_LIST_HEAD(&item->node);
+	INIT_LIST_HEAD(&item->of_device);
 	item->dev = dev;
-	item->users = 1;
-	dma_buf_constraints_from_device(&item->constraints, dev);
-	dma_buf_constraints_of_storage(&item->constraints, dev, dmabuf->size);
 
 	ret = device_lock_interruptible(dev);
-	if (ret)
-		goto free;
-	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
-	if (ret)
-		goto unlock;
-	ret = announced_add_locked(dmabuf, &item);
-	dma_resv_unlock(dmabuf->resv);
-unlock:
-	device_unlock(dev);
-free:
-	if (item)
-		devres_free(item);
-	return ret;
-}
-
-/* Takes one announcement back, unless the device is gone by now. */
-void dma_buf_negotiation_retract(struct dma_buf *dmabuf, struct device *dev)
-{
-	struct dma_buf_announced *item;
+	if (!ret) {
+		ret = announced_prepare(dmabuf, item);
+		device_unlock(dev);
+	}
+	if (!ret)
+		ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (!ret) {
+		ret = announced_join_locked(dmabuf, item);
+		dma_resv_unlock(dmabuf->resv);
+	}
+	if (!ret)
+		return 0;
 
 	spin_lock(&dma_buf_negotiate_lock);
-	item = announced_find_locked(dma_buf_negotiation_get(dmabuf), dev);
-	if (item && !--item->users)
-		announced_end_locked(item);
+	announced_drop_locked(item);
 	spin_unlock(&dma_buf_negotiate_lock);
+	return ret;
 }

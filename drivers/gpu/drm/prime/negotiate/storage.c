@@ -6,7 +6,9 @@
  *
  * Every page is charged to the active memory cgroup of the caller, whichever
  * allocator it comes from, and is returned page by page, so that blocks need
- * no memory of their own. No allocation ends in the OOM killer.
+ * no memory of their own. Whoever touches a buffer first places storage for a
+ * cgroup that may be another one's. So no allocation may call the OOM killer: all
+ * have __GFP_RETRY_MAYFAIL, or don't reclaim at all.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -24,7 +26,7 @@
 
 #include "internal.h"
 
-/* In pages: what a block of the storage is aligned to, and as long as. */
+/* The alignment of each block, and the unit of its length, in pages. */
 static unsigned long storage_align(const struct dma_buf_storage *st)
 {
 	const struct dma_buf_constraints *c = &st->wanted;
@@ -147,8 +149,7 @@ int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_table);
 
 /* Where the whole block has to lie; segments are looked at in the end. */
-static bool block_suits(const struct dma_buf_storage *st, struct page *page,
-			unsigned long nr)
+static bool block_suits(const struct dma_buf_storage *st, struct page *page, unsigned long nr)
 {
 	return PFN_PHYS(page_to_pfn(page) + nr) - 1 <= st->wanted.dma_mask &&
 	       IS_ALIGNED(page_to_pfn(page), storage_align(st));
@@ -196,8 +197,7 @@ static struct page *block_of_zone(const struct dma_buf_storage *st,
 }
 
 /* The page allocator gives powers of two that are aligned to their size. */
-static struct page *block_buddy(const struct dma_buf_storage *st,
-				unsigned long nr, bool insist)
+static struct page *block_buddy(const struct dma_buf_storage *st, unsigned long nr, bool insist)
 {
 	const unsigned int order = order_base_2(max(nr, storage_align(st)));
 	gfp_t gfp = GFP_USER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
@@ -207,7 +207,7 @@ static struct page *block_buddy(const struct dma_buf_storage *st,
 	if (order > MAX_PAGE_ORDER)
 		return NULL;
 
-	/* Who can do with less doesn't have memory reclaimed for it. */
+	/* Who can do with less does not wait for memory to be reclaimed. */
 	if (insist)
 		gfp |= __GFP_RETRY_MAYFAIL;
 	else
@@ -219,7 +219,7 @@ static struct page *block_buddy(const struct dma_buf_storage *st,
 	return page;
 }
 
-/* Pages that no flag made clean and charged. */
+/* Clear and charge pages of an allocator that has no flags for that. */
 static int block_finish(struct page *page, unsigned long nr)
 {
 	unsigned long i;
@@ -238,8 +238,7 @@ static int block_finish(struct page *page, unsigned long nr)
 
 #ifdef CONFIG_CONTIG_ALLOC
 /* Has the range a chance? Whether its pages really move, the caller sees. */
-static bool range_movable(struct zone *zone, unsigned long pfn,
-			  unsigned long nr)
+static bool range_movable(struct zone *zone, unsigned long pfn, unsigned long nr)
 {
 	struct page *page;
 
@@ -252,18 +251,24 @@ static bool range_movable(struct zone *zone, unsigned long pfn,
 	return true;
 }
 
+/* How many ranges that seem movable are tried in a zone. */
+#define RANGE_TRIES 16
+
 /* The highest one below @top that can be had, cleaned and charged. */
 static struct page *block_below(struct zone *zone, unsigned long top,
 				unsigned long nr, unsigned long align)
 {
 	unsigned long pfn = round_down(top, align);
+	unsigned int tries = RANGE_TRIES;
 
-	while (pfn >= zone->zone_start_pfn + align) {
+	while (tries && pfn >= zone->zone_start_pfn + align) {
 		pfn -= align;
 		if (fatal_signal_pending(current))
 			return NULL;
-		if (!range_movable(zone, pfn, nr) ||
-		    alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
+		if (!range_movable(zone, pfn, nr))
+			continue;
+		tries--;
+		if (alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
 				       GFP_KERNEL | __GFP_NOWARN))
 			continue;
 
@@ -276,12 +281,11 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 }
 
 /*
- * For what the page allocator has no order or no zone for: take a range that
- * the mask covers and have what is in it moved away. High ranges first, low
- * ones are what others have nothing instead of.
+ * Where the page allocator has no order that is long enough, or no zone that is
+ * low enough: take a range below the mask, and have what is in it moved away.
+ * High ranges come first, because some devices reach only low ones.
  */
-static struct page *block_range(const struct dma_buf_storage *st,
-				unsigned long nr)
+static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
 	const unsigned long align = max(roundup_pow_of_two(nr),
 					storage_align(st));
@@ -298,15 +302,13 @@ static struct page *block_range(const struct dma_buf_storage *st,
 	return page;
 }
 #else
-static struct page *block_range(const struct dma_buf_storage *st,
-				unsigned long nr)
+static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
 	return NULL;
 }
 #endif
 
-static struct page *block_alloc(const struct dma_buf_storage *st,
-				unsigned long nr, bool insist)
+static struct page *block_alloc(const struct dma_buf_storage *st, unsigned long nr, bool insist)
 {
 	/* There is no zone for such a mask, but ranges. */
 	const bool low = st->wanted.dma_mask < STORAGE_TOP;
@@ -317,20 +319,25 @@ static struct page *block_alloc(const struct dma_buf_storage *st,
 	return page;
 }
 
+static void storage_set(struct dma_buf_storage *st, struct page *first)
+{
+	unsigned long i;
+
+	for (i = 0; i < st->nr_pages; i++)
+		st->pages[i] = first + i;
+}
+
 /* All of it as one block of the common CMA area. */
 static bool storage_fill_cma(struct dma_buf_storage *st)
 {
 	const unsigned int order = order_base_2(st->nr_pages);
 	struct page *page;
-	unsigned long i;
 
 	page = dma_alloc_from_contiguous(NULL, st->nr_pages, order, true);
 	if (!page)
 		return false;
 
-	for (i = 0; i < st->nr_pages; i++)
-		st->pages[i] = page + i;
-
+	storage_set(st, page);
 	/* CMA aligns less than the others. */
 	if (dma_buf_storage_suits(st, &st->wanted, NULL) &&
 	    !block_finish(page, st->nr_pages))
@@ -338,6 +345,21 @@ static bool storage_fill_cma(struct dma_buf_storage *st)
 	else
 		dma_release_from_contiguous(NULL, page, st->nr_pages);
 	return st->cma;
+}
+
+/*
+ * One block for a device that prefers it: from the page allocator, or from CMA
+ * where that has no such order. Nothing is reclaimed or emptied for it, since
+ * most drivers that seem to prefer one run have said nothing.
+ */
+static bool storage_fill_preferred(struct dma_buf_storage *st)
+{
+	struct page *page = block_buddy(st, st->nr_pages, false);
+
+	if (page)
+		storage_set(st, page);
+	return page || (st->nr_pages > MAX_ORDER_NR_PAGES &&
+			storage_fill_cma(st));
 }
 
 static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
@@ -358,8 +380,7 @@ static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
  * Fill with blocks of @most pages, then of half as many where there are none,
  * but of @least. Only the smallest may take long.
  */
-static int storage_fill(struct dma_buf_storage *st, unsigned long least,
-			unsigned long most)
+static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigned long most)
 {
 	unsigned long filled = 0, nr;
 	struct page *page;
@@ -403,24 +424,24 @@ static int storage_try(struct dma_buf_storage *st, unsigned long least,
 	return -EBUSY;
 }
 
-/* One block where that is needed or liked, else large ones, else few. */
-static int storage_place(struct dma_buf_storage *st,
-			 struct dma_buf_conflict *conflict)
+/* One block where that is needed or preferred, else large ones, else few. */
+static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict none = { DMA_BUF_FIELD_CONTIGUOUS, 1, 0 };
 	const u32 flags = st->wanted.flags, segments = st->wanted.max_segments;
-	const bool one = segments == 1 || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	unsigned long least = storage_align(st);
 	int ret;
 
-	if (one || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED) {
+	if (segments == 1 || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS) {
 		ret = storage_try(st, st->nr_pages, st->nr_pages, conflict);
-		if (one && ret && ret != -EINTR && !conflict->field)
+		if (ret && ret != -EINTR && !conflict->field)
 			*conflict = none;
-		if (one || !ret || ret == -EINTR)
-			return ret;
+		return ret;
 	}
 
+	if (flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED &&
+	    storage_fill_preferred(st))
+		return 0;
 	ret = storage_try(st, least, max(least, MAX_ORDER_NR_PAGES), conflict);
 	if (ret != -EBUSY || conflict->field != DMA_BUF_FIELD_MAX_SEGMENTS)
 		return ret;
@@ -460,7 +481,7 @@ dma_buf_storage_alloc(const struct dma_buf_constraints *c, size_t size,
 		return ERR_PTR(dma_buf_conflict_set(conflict, too_long));
 
 	st = kvzalloc(struct_size(st, pages, size >> PAGE_SHIFT),
-		      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		      GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!st)
 		return ERR_PTR(-ENOMEM);
 
@@ -516,8 +537,7 @@ static u32 storage_zone(struct page *page)
  *
  * Context: any; no lock needed.
  */
-void dma_buf_storage_describe(const struct dma_buf_storage *st,
-			      struct dma_buf_storage_info *info)
+void dma_buf_storage_describe(const struct dma_buf_storage *st, struct dma_buf_storage_info *info)
 {
 	unsigned long i, n;
 

@@ -391,6 +391,11 @@ static void merge_names_the_field(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_buf_constraints_merge(&a, &b, &conflict), 0);
 	KUNIT_EXPECT_EQ(test, a.alignment, SZ_1M);
 
+	/* A device that reaches nothing of memory. */
+	a.dma_mask = 0;
+	ret = dma_buf_constraints_merge(&a, &b, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_DMA_MASK, 0, PAGE_SIZE - 1);
+
 	dma_buf_constraints_init(&a);
 	dma_buf_constraints_init(&b);
 	a.dma_mask = DMA_BIT_MASK(20);

@@ -7,6 +7,7 @@
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/path.h>
 #include <linux/sizes.h>
@@ -517,40 +518,22 @@ static void mask_is_refused(struct kunit *test)
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 }
 
-/* Whoever made the table, an IOMMU too: the device gets what it said or nothing. */
-static void table_is_checked(struct kunit *test)
+/* Also where it would not bounce: that it is no copy is the reason, not an I/O error. */
+static void out_of_reach_is_refused(struct kunit *test)
 {
-	struct device *dev = prime_test_device(test);
-	struct dma_buf_conflict conflict = { };
-	struct scatterlist sg[2], *entry;
-	struct sg_table sgt = { .sgl = sg, .nents = 2, .orig_nents = 2 };
+	struct mock_importer *imp = mock_importer_create(test, false);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
 	struct dma_buf_constraints c;
-	unsigned int i;
 
-	sg_init_table(sg, 2);
-	for_each_sgtable_sg(&sgt, entry, i) {
-		sg_dma_address(entry) = i * SZ_1M;
-		sg_dma_len(entry) = SZ_64K;
-	}
+	place_high(test, dmabuf, 24);
 	dma_buf_constraints_init(&c);
-	c.max_segment_size = SZ_64K;
-	c.max_segments = 2;
-#ifdef CONFIG_IOMMU_DMA
-	dev->dma_iommu = true;
-#else
-	kunit_skip(test, "CONFIG_IOMMU_DMA is off");
-#endif
-	KUNIT_EXPECT_EQ(test, dma_buf_late_table_check(dev, &sgt, &c, &conflict), 0);
-	c.max_segments = 1;
-	KUNIT_EXPECT_EQ(test, dma_buf_late_table_check(dev, &sgt, &c, &conflict), -EBUSY);
-	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENTS);
-	c.max_segments = 2;
-	sg_dma_len(sg) = SZ_128K;
-	KUNIT_EXPECT_EQ(test, dma_buf_late_table_check(dev, &sgt, &c, &conflict), -EBUSY);
-	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_MAX_SEGMENT_SIZE);
-#ifdef CONFIG_IOMMU_DMA
-	dev->dma_iommu = false;
-#endif
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
+	*imp->dev->dma_mask = DMA_BIT_MASK(24);
+	attach = attach_to(test, imp, dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_BOUNCE);
+	dma_buf_detach(dmabuf, attach);
 }
 
 /* Coherent memory is what there is for a device that snoops, and not for others. */
@@ -579,6 +562,22 @@ static void coherence_is_given_or_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_COHERENT);
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).wanted, 1);
+}
+
+/* What a driver said of its device counts while the device is attached, also without it. */
+static void driver_leaves(struct kunit *test)
+{
+	struct mock_importer *imp = importer_below(test, false, 28);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach = attach_to(test, imp, dmabuf);
+	struct dma_buf_constraints c;
+
+	device_release_driver(imp->dev);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_get_constraints(dmabuf, &c, NULL), 0);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(28));
+	dma_buf_detach(dmabuf, attach);
 }
 
 static const struct bus_dma_region low_bus[] = {
@@ -612,6 +611,77 @@ static void bus_has_its_own_addresses(struct kunit *test)
 	}
 	dma_buf_detach(dmabuf, attach);
 	imp->dev->dma_range_map = NULL;
+}
+
+/* --- the processor --- */
+
+struct holder {
+	struct dma_resv *resv;
+	struct completion held;
+	struct completion let_go;
+	struct completion gone;
+};
+
+/* A second is as good as for ever, and ends a test that can't be interrupted. */
+static int holder_thread(void *data)
+{
+	struct holder *holder = data;
+
+	dma_resv_lock(holder->resv, NULL);
+	complete(&holder->held);
+	wait_for_completion_timeout(&holder->let_go, HZ);
+	dma_resv_unlock(holder->resv);
+	complete(&holder->gone);
+	return 0;
+}
+
+/* A program that waits to begin its access can be ended. */
+static void begin_interrupted(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct holder holder = { .resv = dmabuf->resv };
+	struct task_struct *task;
+	int ret;
+
+	init_completion(&holder.held);
+	init_completion(&holder.let_go);
+	init_completion(&holder.gone);
+	task = kthread_run(holder_thread, &holder, "prime-holder");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&holder.held);
+	prime_test_signal_self();
+	ret = dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
+	prime_test_signal_clear();
+	KUNIT_EXPECT_EQ(test, ret, -EINTR);
+	complete(&holder.let_go);
+	wait_for_completion(&holder.gone);
+}
+
+/* Where the object is in its file, there its dma-buf is mapped, and nowhere else. */
+static void mapped_where_the_object_is(struct kunit *test)
+{
+	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_late *late = late_of(dmabuf);
+	struct iosys_map map;
+	unsigned long at;
+	u8 seen = 7;
+
+	late->file = dmabuf->file->f_mapping;
+	late->file_start = SZ_1M;
+	at = vm_mmap(dmabuf->file, 0, SIZE - PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
+	KUNIT_ASSERT_NOT_NULL(test, any);
+	mmap_read_lock(current->mm);
+	KUNIT_EXPECT_EQ(test, vma_lookup(current->mm, at)->vm_pgoff,
+			(SZ_1M + PAGE_SIZE) >> PAGE_SHIFT);
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, copy_to_user((void __user *)at, &seen, 1), 0);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	KUNIT_EXPECT_EQ(test, *(u8 *)(map.vaddr + PAGE_SIZE), seen);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	vm_munmap(at, SIZE - PAGE_SIZE);
 }
 
 /* --- whose it is --- */
@@ -652,7 +722,10 @@ static void one_buffer_at_a_time(struct kunit *test)
 	dma_resv_init(&resv);
 	KUNIT_ASSERT_EQ(test, dma_buf_late_init(&late, SIZE, &resv, NULL), 0);
 	one = loan_of(test, &late);
-	KUNIT_ASSERT_EQ(test, dma_buf_late_bind(&late, one), 0);
+	/* Whoever exports may hold a lock of the whole device, and does not wait. */
+	dma_resv_lock(&resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_bind(&late, one), 0);
+	dma_resv_unlock(&resv);
 	two = loan_of(test, &late);
 	KUNIT_EXPECT_EQ(test, dma_buf_late_bind(&late, two), -EBUSY);
 	KUNIT_EXPECT_FALSE(test, dma_buf_is_late(two));
@@ -709,9 +782,12 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(move_waits),
 	KUNIT_CASE(bounce_is_refused),
 	KUNIT_CASE(mask_is_refused),
-	KUNIT_CASE(table_is_checked),
+	KUNIT_CASE(out_of_reach_is_refused),
 	KUNIT_CASE(coherence_is_given_or_refused),
+	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
+	KUNIT_CASE(begin_interrupted),
+	KUNIT_CASE(mapped_where_the_object_is),
 	KUNIT_CASE(one_buffer_at_a_time),
 	KUNIT_CASE(bad_sizes),
 	{}

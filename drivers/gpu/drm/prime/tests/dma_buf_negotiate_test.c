@@ -16,6 +16,7 @@
 
 #include <kunit/device.h>
 
+#include "../negotiate/internal.h"
 #include "mock_exporter.h"
 #include "mock_importer.h"
 
@@ -454,28 +455,47 @@ static void ends_with_the_driver(struct kunit *test)
 	device_release_driver(first);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
+	/* One that was looked up before that leaves nothing in the next driver's way. */
+	swap(fix->announced, first);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENODEV);
+	KUNIT_EXPECT_EQ(test, device_attach(fix->announced), 1);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, add.merged.devices, 2);
+	swap(fix->announced, first);
 	/* The memory goes, too; the buffer is closed after that. */
 	kunit_device_unregister(test, first);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 }
 
-/* And with the buffer: the device does not remember it. */
+static size_t entries_of(struct device *dev)
+{
+	struct list_head *entries = devres_find(dev, dma_buf_announced_release, NULL, NULL);
+
+	return entries ? list_count_nodes(entries) : 0;
+}
+
+/* And with the buffer: the device, which keeps one resource for all, does not remember it. */
 static void ends_with_the_buffer(struct kunit *test)
 {
 	struct negotiate_fixture *fix = test->priv;
+	const size_t resources = list_count_nodes(&fix->announced->devres_head);
+	struct dma_buf *buffer[3];
 	struct dma_buf_add_device add;
-	struct dma_buf *other;
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		other = mock_exporter_export(mock_exporter_create(test, true));
-		swap(fix->dmabuf, other);
+		buffer[i] = mock_exporter_export(mock_exporter_create(test, true));
+		swap(fix->dmabuf, buffer[i]);
 		KUNIT_ASSERT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), 0);
 		KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 		KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
-		swap(fix->dmabuf, other);
+		swap(fix->dmabuf, buffer[i]);
 	}
-	/* The buffers are closed by now or after this. */
+	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 3);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(&fix->announced->devres_head), resources + 1);
+	for (i = 0; i < 3; i++)
+		mock_exporter_put(test, buffer[i]);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(!entries_of(fix->announced)));
 	device_release_driver(fix->announced);
 }
 
