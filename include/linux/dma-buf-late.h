@@ -83,7 +83,10 @@ int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 
-/* What the &struct dma_buf_ops of a late exporter has, beside its release. */
+/*
+ * What the &struct dma_buf_ops of a late exporter has, beside its release.
+ * &dma_buf_attachment.priv is theirs: it holds what the device needs.
+ */
 #define DMA_BUF_LATE_OPS						\
 	.detach = dma_buf_late_detach,					\
 	.pin = dma_buf_late_pin,					\
