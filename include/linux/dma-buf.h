@@ -343,7 +343,7 @@ struct dma_buf_export_info {
  * get_dma_buf - take one more reference
  * @dmabuf: buffer that the caller holds a reference to
  *
- * dma_buf_put() drops it.
+ * dma_buf_put() drops the reference.
  *
  * Context: any; no lock needed.
  */

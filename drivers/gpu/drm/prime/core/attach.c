@@ -12,7 +12,7 @@
 
 /*
  * Late storage is placed at the first map, so that all devices can attach
- * before. Its exporter expects maps with the reservation object held.
+ * first. Its exporter expects maps with the reservation object held.
  */
 static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {

@@ -95,8 +95,7 @@ bool dma_buf_range_fits(const struct dma_buf *dmabuf,
  * @pgoff: first page of the buffer to map, in pages
  *
  * For drivers whose own file has an mmap and whose memory is a dma-buf. User
- * space brackets its access with
- * DMA_BUF_IOCTL_SYNC.
+ * space brackets its access with DMA_BUF_IOCTL_SYNC.
  *
  * Context: mmap_lock held for writing; reservation object not held, an
  * exporter may take it.

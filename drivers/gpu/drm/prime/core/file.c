@@ -89,7 +89,7 @@ static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf,
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 
-	/* The old name is freed outside the lock, to hold the lock shortly. */
+	/* The old name is freed outside the lock, to hold the lock briefly. */
 	spin_lock(&dmabuf->name_lock);
 	swap(dmabuf->name, name);
 	spin_unlock(&dmabuf->name_lock);
@@ -144,6 +144,6 @@ const struct file_operations dma_buf_fops = {
 	.poll = dma_buf_poll,
 	.show_fdinfo = dma_buf_show_fdinfo,
 	.unlocked_ioctl = dma_buf_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,	/* No layout differs. */
+	.compat_ioctl = compat_ptr_ioctl,	/* same layouts */
 	.release = dma_buf_release,
 };

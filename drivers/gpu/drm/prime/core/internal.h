@@ -47,9 +47,9 @@ DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
  *	or unhashed
  * @key: that object, once @record is hashed. The exporter holds it until
  *	&dma_buf_ops.release
- * @fence_in: what &dma_buf.cb_in waits for (EPOLLIN, so the writers), with a
+ * @fence_in: the fence that &dma_buf.cb_in is on (EPOLLIN: of a writer), with a
  *	reference, or NULL; protected by the lock of &dma_buf.poll
- * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT, so everybody)
+ * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT: of a writer or reader)
  * @negotiation: what negotiate/ keeps for the buffer, or NULL; set once, with
  *	cmpxchg(), and freed by &dma_buf_negotiate_ops.free
  * @late: the storage is placed when it is first used; set by negotiate/ before
@@ -79,7 +79,7 @@ static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 }
 
 /**
- * struct dma_buf_negotiate_ops - what the core asks of negotiate/
+ * struct dma_buf_negotiate_ops - what the core calls in negotiate/
  * @admit: may this device attach to a buffer with late storage? Called with
  *	the reservation object held
  * @ioctl: an ioctl of a dma-buf file that the core does not know

@@ -50,7 +50,7 @@ void dma_buf_list_del(struct dma_buf_object *obj)
 }
 
 /**
- * dma_buf_record_add - remember which object of an exporter a buffer stands for
+ * dma_buf_record_add - record the buffer of an exporter's object
  * @dmabuf: buffer that the caller has a reference to
  * @key: the object, which the buffer holds until &dma_buf_ops.release
  *
@@ -162,7 +162,7 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 	dma_resv_iter_end(&cursor);
 }
 
-/* An attachment that is linked has its device. */
+/* The device of a linked attachment is valid. */
 static void dma_buf_describe_attachments(struct seq_file *s,
 					 struct dma_buf *dmabuf)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Takes the core's locks once at boot in the order of "DOC: locking". So
- * lockdep reports the first wrong order, before it has seen both orders.
+ * lockdep reports a wrong order the first time that it happens.
  *
  * dma_resv.c does the same for mmap_lock, which is outside a reservation
  * object, and memory reclaim, which is inside. This file adds the core's own

@@ -15,7 +15,7 @@
  * descriptors and the list of attachments, and decides who pins and who waits.
  * It does not know where the storage is.
  *
- * The calls in their order::
+ * The calls, in order::
  *
  *	exporter  dma_buf_export() ── dma_buf_fd() ──▶ file descriptor
  *	importer  dma_buf_get(fd) ── dma_buf_attach() ── dma_buf_map_attachment()
@@ -116,7 +116,7 @@
  * unchanged. The core's own errors are:
  *
  * ============ =============================================================
- * -EBADF       the number is no open file descriptor
+ * -EBADF       the number is not an open file descriptor
  * -E2BIG       the argument is longer than the known struct, and the rest is
  *              not 0
  * -EBUSY       the attachment is mapped in another direction;
@@ -280,7 +280,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	if (ret)
 		goto err_object;
 
-	/* From here on the file's release frees everything. */
+	/* From here on dma_buf_dentry_release() frees everything. */
 	file->private_data = dmabuf;
 	obj->dentry->d_fsdata = dmabuf;
 	dma_buf_list_add(obj);

@@ -10,9 +10,9 @@
  * fence. A watch holds no reference to the buffer: when the buffer's file ends,
  * the watch is taken off its fence.
  *
- * &dma_buf_object.fence_in and &dma_buf_object.fence_out point to the fence of
- * the watch, or are NULL while it is not in use. The wait queue's lock protects
- * them.
+ * &dma_buf_object.fence_in and &dma_buf_object.fence_out point to the fences of
+ * the two watches. They are NULL while a watch is not in use. The wait queue's
+ * lock protects them.
  */
 #include "internal.h"
 

@@ -80,8 +80,8 @@ static int drm_prime_claim_find_locked(struct drm_prime_table *table,
 /*
  * Returns the handle that the file has for a buffer, or a claim to import the
  * buffer, which this thread must end with drm_prime_claim_end_locked(). Returns
- * 0; -ENOMEM; -ERESTARTSYS when the thread is killed while it waits for the
- * claim of another one.
+ * 0; -ENOMEM; -ERESTARTSYS when the thread is killed while it waits for another
+ * thread's claim.
  */
 int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
 			  u32 *handle, struct drm_prime_entry **claim)

@@ -71,9 +71,9 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 	struct dma_buf *dmabuf;
 
 	/*
-	 * Closing a handle takes it out of the file, then takes the prime lock
-	 * and removes its entry. So an entry made here of a handle that is
-	 * still open is never left behind.
+	 * A close first removes the handle from the file, and then takes the
+	 * prime lock to remove the entry. So a close finds an entry that is
+	 * made here for a handle that is still open.
 	 */
 	guard(mutex)(&table->lock);
 	entry = drm_prime_entry_by_handle_locked(table, handle);
@@ -144,13 +144,13 @@ static int drm_prime_handle_create(struct drm_device *dev,
 				   struct dma_buf *dmabuf, u32 *handle)
 {
 	mutex_lock(&dev->object_name_lock);
-	/* The object forgets its buffer when its last handle is closed. */
+	/* The object drops its buffer when its last handle is closed. */
 	if (!obj->dma_buf) {
 		get_dma_buf(dmabuf);
 		obj->dma_buf = dmabuf;
 	}
 
-	/* Takes over object_name_lock and drops it. */
+	/* Drops object_name_lock. */
 	return drm_gem_handle_create_tail(file_priv, obj, handle);
 }
 
@@ -241,7 +241,7 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
  * Return: 0; -EBADF when @prime_fd is not open; -EINVAL when it is not a
  * dma-buf, or comes from another device and this driver can't import; -ENOMEM;
  * -ENOSPC when there is no handle left; -ERESTARTSYS when the thread is killed
- * while it waits for the import of another one; or an error of the driver's
+ * while it waits for another thread's import; or an error of the driver's
  * import, or of the exporter's attach and map.
  */
 int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,

@@ -48,8 +48,8 @@ struct drm_prime_entry {
 /**
  * struct drm_prime_table - what a &struct drm_prime_file_private really holds
  * @lock: &drm_prime_file_private.lock, which protects the rest
- * @buckets: heads of &drm_prime_entry.by_handle, then as many heads of
- *	&drm_prime_entry.by_buffer; NULL until the file has an entry
+ * @buckets: heads of &drm_prime_entry.by_handle, then the same number of heads
+ *	of &drm_prime_entry.by_buffer; NULL until the file has an entry
  * @bits: log2 of the number of heads of each kind
  * @used: entries in the table
  *

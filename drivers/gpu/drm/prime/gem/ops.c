@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * dma_buf_ops that call pin, get_sg_table, vmap and mmap of the GEM object in
- * &dma_buf.priv. A driver with a struct dma_buf_ops of its own can use single
- * functions.
+ * &dma_buf.priv. A driver with a struct dma_buf_ops of its own can use some
+ * of them.
  */
 #include "internal.h"
 
@@ -57,8 +57,8 @@ static void drm_prime_sg_free(struct sg_table *sgt)
  * @dir: direction of the DMA
  *
  * Maps the scatter list of &drm_gem_object_funcs.get_sg_table for the device.
- * Skips CPU caches, which are the task of &dma_buf_ops.begin_cpu_access and
- * end_cpu_access.
+ * Does not sync CPU caches, which &dma_buf_ops.begin_cpu_access and
+ * end_cpu_access do.
  *
  * Context: may sleep; caller holds the reservation object.
  *

@@ -87,15 +87,15 @@ struct edu_bo {
 
 /* A fence that a job waits for. */
 struct edu_wait {
-	struct dma_fence_cb cb;		/* lock of the fence */
+	struct dma_fence_cb cb;		/* protected by the fence's lock */
 	struct dma_fence *fence;	/* held; constant; NULL for none */
-	struct edu_job *job;		/* removes @cb before it goes */
+	struct edu_job *job;		/* removes @cb before it ends */
 };
 
 /* One copy. Others may hold references to its fence. */
 struct edu_job {
 	struct dma_fence fence;		/* first: the last put frees the job */
-	spinlock_t fence_lock;		/* the fence's */
+	spinlock_t fence_lock;		/* lock of the fence */
 	struct edu_device *edu;		/* edu_remove() waits for the job */
 	struct edu_client *client;	/* held until the fence signals */
 	struct drm_gem_object *objs[2];	/* held: source, destination */
@@ -105,7 +105,7 @@ struct edu_job {
 	atomic_t waiting;		/* fences to wait for; plus 1 in submit */
 	struct delayed_work work;	/* a turn, or the end of a long wait */
 	struct work_struct clean;
-	struct list_head node;		/* in edu_device.jobs, its lock */
+	struct list_head node;		/* in jobs; edu_device.lock */
 };
 
 #define to_edu_bo(o) container_of(o, struct edu_bo, base)
@@ -178,8 +178,8 @@ static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
 }
 
 /*
- * What drm_gem_prime_export() would set as well. A table of our own is how
- * edu_import() tells our buffers from those of others.
+ * The same functions as drm_gem_prime_export() uses. With a separate table
+ * edu_import() recognises the buffers of this driver.
  */
 static const struct dma_buf_ops edu_dmabuf_ops = {
 	.release = drm_gem_dmabuf_release,
@@ -241,7 +241,7 @@ static struct edu_bo *edu_bo_create(struct drm_device *drm, size_t size)
 		return ERR_PTR(-ENOMEM);
 	/*
 	 * drm_gem_prime_mmap() adds this offset and edu_bo_mmap() subtracts it.
-	 * So it must not be created between the two.
+	 * So it must exist before both.
 	 */
 	ret = drm_gem_create_mmap_offset(&bo->base);
 	if (ret)
