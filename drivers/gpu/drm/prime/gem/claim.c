@@ -105,7 +105,7 @@ void drm_prime_claim_end_locked(struct drm_prime_table *table,
 {
 	lockdep_assert_held(&table->lock);
 
-	/* Another thread that guessed the handle may have exported it already. */
+	/* Another thread may have guessed and exported the handle already. */
 	if (handle && !drm_prime_entry_by_handle_locked(table, handle))
 		drm_prime_entry_set_handle_locked(table, claim, handle);
 	else

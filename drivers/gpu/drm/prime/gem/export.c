@@ -109,8 +109,8 @@ struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
  * Returns the buffer of an object, with a reference: the buffer from which the
  * object was imported, the buffer of an earlier export if it still has
  * references, or a new one. Returns -ENOENT for an object without handles,
- * since an object drops its reference to the buffer when its last handle is
- * closed; or the error of the driver's export.
+ * since only the close of its last handle drops its reference to the buffer; or
+ * the error of the driver's export.
  */
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 {

@@ -144,7 +144,7 @@ static int drm_prime_handle_create(struct drm_device *dev,
 				   struct dma_buf *dmabuf, u32 *handle)
 {
 	mutex_lock(&dev->object_name_lock);
-	/* The object drops its buffer when its last handle is closed. */
+	/* The close of the object's last handle may have cleared it. */
 	if (!obj->dma_buf) {
 		get_dma_buf(dmabuf);
 		obj->dma_buf = dmabuf;

@@ -68,7 +68,7 @@ struct edu_device {
 	/* Drops the references of ended jobs. No fence depends on it. */
 	struct workqueue_struct *cleaner;
 	spinlock_t lock;		/* protects jobs */
-	struct list_head jobs;		/* edu_job.node, jobs that have not ended */
+	struct list_head jobs;		/* edu_job.node of unfinished jobs */
 };
 
 /* An open DRM file. Jobs may outlive the file. */
@@ -126,7 +126,7 @@ static void edu_bo_free(struct drm_gem_object *obj)
 /* Maps for processes, by the DRM file and by the dma-buf. */
 static int edu_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
-	/* The file's offset names the object; the DMA API counts from its start. */
+	/* The DMA API counts from the start of the object, not of the file. */
 	vma->vm_pgoff -= drm_vma_node_start(&obj->vma_node);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	return dma_mmap_noncontiguous(obj->dev->dev, vma, obj->size,
@@ -555,7 +555,7 @@ static bool edu_job_waits_for_others(struct edu_job *job)
 	bool others = false;
 	int i;
 
-	/* The iterator holds a reference, which a return in the loop would leak. */
+	/* A return in the loop would leak the iterator's reference. */
 	for (i = 0; i < ARRAY_SIZE(job->waits); i++)
 		dma_fence_unwrap_for_each(fence, &iter, job->waits[i].fence)
 			others |= fence->ops != &edu_fence_ops &&
