@@ -89,7 +89,7 @@ struct dma_buf_ops {
 	 * Context: may sleep; reservation object held.
 	 *
 	 * Return: the table, or ERR_PTR: -EINTR after a signal, -ENOMEM, or
-	 * another error of the exporter. The core takes NULL for -ENOMEM.
+	 * another error of the exporter. The core treats NULL as -ENOMEM.
 	 */
 	struct sg_table * (*map_dma_buf)(struct dma_buf_attachment *attach,
 					 enum dma_data_direction dir);

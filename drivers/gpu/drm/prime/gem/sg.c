@@ -10,7 +10,7 @@
  * @dev: device that will export them; limits the length of a segment. NULL for
  *	no limit
  * @pages: pages in order
- * @nr_pages: how many
+ * @nr_pages: number of pages
  *
  * Contiguous pages become one segment. For &drm_gem_object_funcs.get_sg_table.
  *

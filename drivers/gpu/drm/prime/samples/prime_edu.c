@@ -2,7 +2,7 @@
 /*
  * A small, complete GEM driver to copy. It exports and imports buffers, for
  * QEMU's edu device, whose DMA engine moves bytes between memory and a buffer
- * inside the device. This file and <drm/prime_edu.h> are all of it.
+ * inside the device. This file and <drm/prime_edu.h> are all that you need.
  * Documentation/prime_edu.rst explains it. It uses no helper library for its
  * objects, since they must lie within the device's narrow DMA mask, and since
  * each step of PRIME should be visible here.
