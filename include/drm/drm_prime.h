@@ -31,7 +31,7 @@ enum dma_data_direction;
 struct drm_prime_file_private {
 /* private: */
 	struct mutex lock;	/* protects the table */
-	struct rb_root dmabufs;	/* the place of the table */
+	struct rb_root dmabufs;	/* used as the place of the table */
 	struct rb_root handles;	/* likewise */
 };
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma-buf: one buffer, many devices.
- *
- * The contract between exporters (who own the storage), importers (who map it
- * for their device) and the core in between. Names, layouts and values are
- * those of Linux 6.12; each function is documented where it is defined, in
- * drivers/gpu/drm/prime/, and which lock it wants is tabulated there in
- * "DOC: locking" of core/object.c.
+ * dma-buf: the contract between exporters (who own the storage), importers (who
+ * map it for their device) and the core in between. Names, layouts and values
+ * are those of Linux 6.12. Each function is documented where it is defined, in
+ * drivers/gpu/drm/prime/. "DOC: locking" in core/object.c there lists the
+ * locks.
  */
 #ifndef __DMA_BUF_H__
 #define __DMA_BUF_H__
@@ -30,24 +28,24 @@ struct dma_buf_attachment;
 /**
  * struct dma_buf_ops - what an exporter does for its buffers
  *
- * An exporter is *dynamic* when it has @pin and @unpin: its storage may move
- * while nobody pins it, and importers that can follow are told by
- * &dma_buf_attach_ops.move_notify. All others are *static*.
+ * An exporter with @pin and @unpin is *dynamic*: its storage may move while
+ * nobody pins it, and &dma_buf_attach_ops.move_notify tells dynamic importers
+ * of a move. All other exporters are *static*.
  *
  * @map_dma_buf, @unmap_dma_buf and @release are mandatory.
  */
 struct dma_buf_ops {
 	/**
 	 * @cache_sgt_mapping: the core keeps the first mapping of each
-	 * attachment until detach and hands it out again. Static exporters
-	 * only.
+	 * attachment until detach and returns it for later maps. Static
+	 * exporters only.
 	 */
 	bool cache_sgt_mapping;
 
 	/**
-	 * @attach: a device joins. The exporter looks at what the device can
-	 * address (DMA mask, &device.dma_parms, peer-to-peer) and may keep its
-	 * notes in &dma_buf_attachment.priv. Optional.
+	 * @attach: a device attaches. The exporter checks what the device can
+	 * address (DMA mask, &device.dma_parms, peer-to-peer) and may use
+	 * &dma_buf_attachment.priv. Optional.
 	 *
 	 * Context: may sleep; no lock of the core held.
 	 *
@@ -57,7 +55,7 @@ struct dma_buf_ops {
 	int (*attach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 
 	/**
-	 * @detach: the device leaves; undoes @attach. Optional.
+	 * @detach: the device detaches; undoes @attach. Optional.
 	 *
 	 * Context: may sleep; no lock of the core held.
 	 */
@@ -65,8 +63,8 @@ struct dma_buf_ops {
 
 	/**
 	 * @pin: keep the storage where it is, preferably where every device
-	 * can reach it, with all earlier moves and clears finished. Makes the
-	 * exporter dynamic; comes with @unpin.
+	 * can reach it, with all earlier moves and clears finished. Optional;
+	 * an exporter has both @pin and @unpin or neither.
 	 *
 	 * Context: may sleep; reservation object held.
 	 *
@@ -86,12 +84,12 @@ struct dma_buf_ops {
 	 * device, with DMA addresses and lengths in multiples of PAGE_SIZE.
 	 * The first call is the moment to choose and allocate storage that
 	 * suits every attached device. The table belongs to the caller until
-	 * it comes back by @unmap_dma_buf, so each call makes a new one.
+	 * @unmap_dma_buf returns it, so each call makes a new one.
 	 *
 	 * Context: may sleep; reservation object held.
 	 *
 	 * Return: the table, or ERR_PTR: -EINTR after a signal, -ENOMEM, or
-	 * what else kept the exporter from mapping. NULL counts as -ENOMEM.
+	 * another error of the exporter. The core treats NULL as -ENOMEM.
 	 */
 	struct sg_table * (*map_dma_buf)(struct dma_buf_attachment *attach,
 					 enum dma_data_direction dir);
@@ -112,9 +110,9 @@ struct dma_buf_ops {
 	void (*release)(struct dma_buf *dmabuf);
 
 	/**
-	 * @begin_cpu_access: make the memory coherent for the CPU, by user
-	 * mappings and vmap alike. The core has waited for the fences before,
-	 * and waits for DMA_RESV_USAGE_KERNEL fences that this adds. Optional.
+	 * @begin_cpu_access: make the memory coherent for the CPU, both for
+	 * user mappings and for vmap. The core waits for fences before the
+	 * call, and for DMA_RESV_USAGE_KERNEL fences after it. Optional.
 	 *
 	 * Context: may sleep.
 	 *
@@ -135,8 +133,8 @@ struct dma_buf_ops {
 
 	/**
 	 * @mmap: map into user space. The core has checked that the range lies
-	 * inside the buffer. An exporter that must be able to zap the mappings
-	 * points vma->vm_file at a file whose address_space it owns. Optional.
+	 * inside the buffer. An exporter that has to zap the mappings later
+	 * sets vma->vm_file to a file whose address_space it owns. Optional.
 	 *
 	 * Context: mmap_lock of the caller held for writing.
 	 *
@@ -145,8 +143,8 @@ struct dma_buf_ops {
 	int (*mmap)(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 
 	/**
-	 * @vmap: map into kernel address space; called once however often the
-	 * buffer is vmapped. Optional.
+	 * @vmap: map into kernel address space. Called for the first user only;
+	 * further users share the mapping. Optional.
 	 *
 	 * Context: may sleep; reservation object held.
 	 *
@@ -165,22 +163,23 @@ struct dma_buf_ops {
 /**
  * struct dma_buf - a buffer that devices share
  *
- * Made by dma_buf_export(); its references are those of its @file. The core's
- * own state lies around it in a private container, so this struct is embedded
- * and never allocated by anybody else.
+ * Made by dma_buf_export(). Its references are those of its @file. It is
+ * embedded in a private container of the core, so nobody else may allocate it.
  */
 struct dma_buf {
 	/** @size: in bytes; never changes. */
 	size_t size;
 
 	/**
-	 * @file: carries the references. When the last one is gone it becomes
-	 * a file that has no references, of which nobody can get one.
+	 * @file: has the references. When the last one is dropped, the core
+	 * sets this to a file that nobody can get a reference to, with the lock
+	 * of core/list.c held.
 	 */
 	struct file *file;
 
 	/**
-	 * @attachments: links &dma_buf_attachment.node; protected by @resv.
+	 * @attachments: links &dma_buf_attachment.node; protected by @resv
+	 * and @name_lock.
 	 */
 	struct list_head attachments;
 
@@ -206,31 +205,31 @@ struct dma_buf {
 	const char *name;
 
 	/**
-	 * @name_lock: protects @name, and @attachments together with the
-	 * reservation object: who holds either may read the list.
+	 * @name_lock: protects @name. Also protects @attachments, together
+	 * with @resv: a writer holds both, and a reader holds either.
 	 */
 	spinlock_t name_lock;
 
-	/** @owner: the exporter's module, pinned while the buffer lives. */
+	/** @owner: the exporter's module, held while the buffer lives. */
 	struct module *owner;
 
 #if IS_ENABLED(CONFIG_DEBUG_FS)
-	/** @list_node: in use on stock only; its place is frozen. */
+	/** @list_node: unused; it keeps the layout of Linux 6.12. */
 	struct list_head list_node;
 #endif
 
-	/** @priv: the exporter's; the core doesn't touch it. */
+	/** @priv: for the exporter; the core does not use it. */
 	void *priv;
 
 	/**
 	 * @resv: the reservation object; never changes.
 	 *
-	 * Who takes part in implicit synchronisation adds a
-	 * DMA_RESV_USAGE_WRITE fence for what writes the buffer and a
-	 * DMA_RESV_USAGE_READ fence for what reads it, and waits for the
-	 * fences that dma_resv_usage_rw() names for its own access. Drivers
-	 * that finish their DMA before user space sees the buffer, as V4L2
-	 * does, add none.
+	 * A driver with implicit synchronisation adds a DMA_RESV_USAGE_WRITE
+	 * fence for a job that writes the buffer and a DMA_RESV_USAGE_READ
+	 * fence for a job that reads it. It waits for the fences of
+	 * dma_resv_usage_rw() before its own access. Drivers that finish their
+	 * DMA before user space sees the buffer, such as those of V4L2, add no
+	 * fence.
 	 *
 	 * A dynamic importer also waits for DMA_RESV_USAGE_KERNEL fences
 	 * before its device touches the storage, and leaves a fence for any
@@ -238,7 +237,7 @@ struct dma_buf {
 	 */
 	struct dma_resv *resv;
 
-	/** @poll: pollers of @file. */
+	/** @poll: the pollers of @file wait here. */
 	wait_queue_head_t poll;
 
 	/* private: see core/poll.c */
@@ -263,16 +262,16 @@ struct dma_buf {
  */
 struct dma_buf_attach_ops {
 	/**
-	 * @allow_peer2peer: the importer copes with scatter lists of device
-	 * memory that has no struct page.
+	 * @allow_peer2peer: the importer accepts scatter lists of device memory
+	 * that has no struct page.
 	 */
 	bool allow_peer2peer;
 
 	/**
-	 * @move_notify: the storage is about to move. Mappings made before
-	 * stay valid until the fences that the importer left are signalled,
-	 * but point to the old place: unmap them soon and map again. Mandatory
-	 * for a dynamic importer.
+	 * @move_notify: the storage is about to move. Existing mappings stay
+	 * valid until the importer's fences on the buffer have signalled, but
+	 * point to the old place. The importer unmaps them soon and maps again.
+	 * Mandatory for a dynamic importer.
 	 *
 	 * Context: may sleep; reservation object held.
 	 */
@@ -280,7 +279,7 @@ struct dma_buf_attach_ops {
 };
 
 /**
- * struct dma_buf_attachment - a device's membership in a buffer
+ * struct dma_buf_attachment - a device that is attached to a buffer
  * @dmabuf: the buffer; never changes
  * @dev: the device; never changes
  * @node: in &dma_buf.attachments; protected by the reservation object
@@ -290,8 +289,8 @@ struct dma_buf_attach_ops {
  * @peer2peer: the importer takes memory without struct page; an exporter may
  *	clear it in &dma_buf_ops.attach
  * @importer_ops: set for a dynamic importer; never changes
- * @importer_priv: the importer's
- * @priv: the exporter's
+ * @importer_priv: for the importer; set at attach
+ * @priv: for the exporter
  *
  * Made by dma_buf_attach() or dma_buf_dynamic_attach().
  */
@@ -309,12 +308,12 @@ struct dma_buf_attachment {
 
 /**
  * struct dma_buf_export_info - argument of dma_buf_export()
- * @exp_name: exporter's name, for people
+ * @exp_name: exporter's name, for debug output
  * @owner: module whose code @ops points into
  * @ops: callbacks
  * @size: in bytes
- * @flags: file mode (O_RDONLY, O_RDWR, …) and O_CLOEXEC
- * @resv: reservation object of the storage; NULL for one made by the core
+ * @flags: file mode (O_RDONLY, O_RDWR, …); O_CLOEXEC has no effect here
+ * @resv: reservation object of the storage; if NULL, the core makes one
  * @priv: becomes &dma_buf.priv; mandatory
  */
 struct dma_buf_export_info {
@@ -329,9 +328,10 @@ struct dma_buf_export_info {
 
 /**
  * DEFINE_DMA_BUF_EXPORT_INFO - declare a &struct dma_buf_export_info
- * @name: of the variable
+ * @name: name of the variable
  *
- * Exporter name and owner are those of the calling module, all else is zero.
+ * Exporter name and owner are those of the calling module. All other fields are
+ * zero.
  */
 #define DEFINE_DMA_BUF_EXPORT_INFO(name)				\
 	struct dma_buf_export_info name = {				\
@@ -343,7 +343,7 @@ struct dma_buf_export_info {
  * get_dma_buf - take one more reference
  * @dmabuf: buffer that the caller holds a reference to
  *
- * Undone by dma_buf_put().
+ * dma_buf_put() drops the reference.
  *
  * Context: any; no lock needed.
  */
@@ -358,7 +358,7 @@ static inline void get_dma_buf(struct dma_buf *dmabuf)
  *
  * Context: any; no lock needed.
  *
- * Return: true if the exporter pins.
+ * Return: true if the exporter has &dma_buf_ops.pin.
  */
 static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 {

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attachments: devices join and leave a buffer, and those that follow moves
- * are told of them.
+ * Attachments: devices attach and detach, and dynamic importers are told of
+ * moves.
  *
- * Where one side is dynamic and the other is not, the mapping is made right at
- * attach and kept until detach: a static importer may map in places where it
- * could not take the reservation object, and a static exporter would not
- * expect the importer to hold it. Storage that is placed late is never mapped
- * at attach.
+ * If only one side is dynamic, the mapping is made at attach and kept until
+ * detach. A static importer may map where it can't take the reservation object,
+ * and a static exporter does not expect a dynamic importer to hold it. Late
+ * storage is never mapped at attach.
  */
 #include "internal.h"
 
 /*
- * Storage that is placed at the first map waits until everybody has attached.
- * Its exporter knows that maps come with the reservation object held.
+ * Late storage is placed at the first map, so that all devices can attach
+ * first. Its exporter expects maps with the reservation object held.
  */
 static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
@@ -22,7 +21,7 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 	       !to_dma_buf_object(attach->dmabuf)->late;
 }
 
-/* The list changes under name_lock as well, for readers of accounts. */
+/* The list also changes under name_lock, for readers of bufinfo. */
 static void dma_buf_attachment_unlink_locked(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
@@ -43,7 +42,7 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 	if (ret)
 		return ret;
 
-	/* Linked first: the exporter may look at everybody it maps for. */
+	/* Linked before the map: the exporter may look at all attachments. */
 	scoped_guard(spinlock, &dmabuf->name_lock)
 		list_add(&attach->node, &dmabuf->attachments);
 	if (!dma_buf_attachment_maps_now(attach))
@@ -69,15 +68,15 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
  *	&dma_buf_attach_ops.move_notify; NULL for a static one
  * @importer_priv: becomes &dma_buf_attachment.importer_priv
  *
- * Attach all devices before the first one maps: an exporter that allocates
- * late can then choose storage that suits every one of them.
+ * Attach all devices before the first one maps, so that an exporter with late
+ * storage can choose storage that suits all of them.
  *
  * Context: may sleep; takes the reservation object.
  *
  * Return: the attachment for dma_buf_detach(), or ERR_PTR: -EINVAL without
  * buffer, device or move_notify; -EBUSY when the storage is already placed
  * where @dev can't reach it, or can't suit all devices; -ENOMEM;
- * -ERESTARTSYS when the mapping is made here and a signal came; or the error
+ * -ERESTARTSYS when the mapping is made here and a signal arrives; or the error
  * of the exporter's attach, pin or map_dma_buf.
  */
 struct dma_buf_attachment *
@@ -124,11 +123,12 @@ err_free:
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
 
 /**
- * dma_buf_attach - attach a device whose importer wants the storage to stay
+ * dma_buf_attach - attach a device of a static importer
  * @dmabuf: buffer; the caller keeps a reference until it detaches
  * @dev: device that will do DMA
  *
- * Storage of a dynamic exporter stays pinned until dma_buf_detach().
+ * Storage of a dynamic exporter stays pinned until dma_buf_detach(), except
+ * late storage, which is pinned while it is mapped.
  *
  * Context: may sleep; takes the reservation object.
  *
@@ -144,7 +144,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
 /**
  * dma_buf_detach - end an attachment
  * @dmabuf: buffer
- * @attach: attachment to it, all mappings returned; freed
+ * @attach: attachment to it, with all mappings returned; it is freed
  *
  * Context: may sleep; takes the reservation object.
  */
@@ -173,8 +173,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
  * dma_buf_move_notify - tell the importers that the storage moves
  * @dmabuf: buffer of a dynamic exporter
  *
- * Called by the exporter before it moves the storage. Calling it twice does no
- * harm. Static importers are not told: they have the storage pinned.
+ * The exporter calls this before it moves the storage, and may call it twice.
+ * Static importers are not told, since the storage is pinned for them.
  *
  * Context: may sleep; caller holds the reservation object.
  */

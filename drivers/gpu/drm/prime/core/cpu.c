@@ -10,17 +10,17 @@
  * @dir: DMA_FROM_DEVICE to read, DMA_TO_DEVICE to write, DMA_BIDIRECTIONAL for
  *	both
  *
- * First waits for the fences that @dir has to wait for. Then has the exporter
- * make the memory coherent, which would be too early while a device still
- * writes. Last waits for a move of the storage that the exporter may have queued
- * for that. On success the access ends with dma_buf_end_cpu_access() of the same
- * direction. After a failure, a signal included, the access has not begun, and
- * the caller must not end it.
+ * First waits for the fences that an access in @dir depends on. Then calls the
+ * exporter to make the memory coherent, which would be too early while a device
+ * still writes. Finally waits for a move of the storage that the exporter may
+ * have queued. After success the caller ends the access with
+ * dma_buf_end_cpu_access() and the same direction. After a failure, including a
+ * signal, the access has not begun, and the caller must not end it.
  *
  * Context: may sleep; reservation object not held, an exporter may take it.
  *
- * Return: 0; -EINVAL without a buffer; -ERESTARTSYS when a signal came during
- * the wait; or the error of the exporter's begin_cpu_access.
+ * Return: 0; -EINVAL without a buffer; -ERESTARTSYS when a signal arrives
+ * during a wait; or the error of the exporter's begin_cpu_access.
  */
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
@@ -43,13 +43,13 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir
 	if (ret)
 		return ret;
 
-	/* The exporter may have moved the storage and left the copy running. */
+	/* The exporter may have moved the storage and queued the copy. */
 	ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
 				    MAX_SCHEDULE_TIMEOUT);
 	if (ret >= 0)
 		return 0;
 
-	/* The caller is told that no access has begun, so none may be left. */
+	/* The caller won't end this access, since begin failed. */
 	if (dmabuf->ops->end_cpu_access)
 		dmabuf->ops->end_cpu_access(dmabuf, dir);
 	return ret;
@@ -79,7 +79,7 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
 
-/* Does a mapping as long as @vma, from page @pgoff on, lie in the buffer? */
+/* Does a mapping with the length of @vma lie in the buffer at page @pgoff? */
 bool dma_buf_range_fits(const struct dma_buf *dmabuf,
 			struct vm_area_struct *vma, unsigned long pgoff)
 {
@@ -89,14 +89,13 @@ bool dma_buf_range_fits(const struct dma_buf *dmabuf,
 }
 
 /**
- * dma_buf_mmap - map a buffer where an exporter's or importer's own file was
- * mapped
+ * dma_buf_mmap - map a buffer in the mmap of a driver's own file
  * @dmabuf: buffer
- * @vma: mapping; from here on backed by the buffer's file
+ * @vma: mapping; its file becomes the buffer's file
  * @pgoff: first page of the buffer to map, in pages
  *
- * For drivers that offer mmap on their own file and keep the memory in a
- * dma-buf. User space brackets its access with DMA_BUF_IOCTL_SYNC.
+ * For drivers whose own file has an mmap and whose memory is a dma-buf. User
+ * space brackets its access with DMA_BUF_IOCTL_SYNC.
  *
  * Context: mmap_lock held for writing; reservation object not held, an
  * exporter may take it.
@@ -130,8 +129,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, DMA_BUF);
  * @dmabuf: buffer
  * @map: where to return the mapping
  *
- * All users share one mapping; each calls dma_buf_vunmap(). CPU access is
- * bracketed by dma_buf_begin_cpu_access() and dma_buf_end_cpu_access().
+ * All users share one mapping, and each of them calls dma_buf_vunmap(). CPU
+ * access is bracketed by dma_buf_begin_cpu_access() and
+ * dma_buf_end_cpu_access().
  *
  * Context: may sleep; caller holds the reservation object.
  *
@@ -196,7 +196,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return;
 	dma_resv_assert_held(dmabuf->resv);
 
-	/* A mapping that is not ours: leave the real one to its users. */
+	/* @map is not the buffer's mapping, whose users still need it. */
 	if (WARN_ON_ONCE(!dmabuf->vmapping_counter ||
 			 !iosys_map_is_equal(&dmabuf->vmap_ptr, map)))
 		return;

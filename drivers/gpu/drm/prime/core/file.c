@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What user space does with a dma-buf file: ioctls, the name, seeking for the
- * size, fdinfo. CPU access and mmap, poll and sync_file have files of their own
- * and are called from here.
+ * File operations of a dma-buf: ioctls, the name, the size by lseek, fdinfo,
+ * release. CPU access, poll and sync_file are in files of their own and called
+ * from here.
  */
 #include <linux/compat.h>
 #include <linux/uaccess.h>
@@ -12,14 +12,14 @@
 const struct dma_buf_negotiate_ops *dma_buf_negotiate_ops __ro_after_init;
 
 /*
- * The last reference is gone, and nobody can get another one. The buffer's memory
- * goes with the dentry, see "DOC: lifetime".
+ * The last reference is gone, and nobody can get another one. The buffer's
+ * memory is freed with the dentry, see "DOC: lifetime".
  */
 static int dma_buf_release(struct inode *inode, struct file *file)
 {
 	struct dma_buf_object *obj;
 
-	/* An export that failed half way has a file but no buffer. */
+	/* A failed export may leave a file without a buffer. */
 	if (!file->private_data)
 		return 0;
 
@@ -42,8 +42,8 @@ static int dma_buf_mmap_file(struct file *file, struct vm_area_struct *vma)
 }
 
 /*
- * The file has no position. Seeking exists so that a program can learn the
- * size: SEEK_END gives it, SEEK_SET is the way back, both with offset 0 only.
+ * The file has no position. Programs seek to learn the size: SEEK_END returns
+ * it, and SEEK_SET returns 0. Both take offset 0 only.
  */
 static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
 {
@@ -89,7 +89,7 @@ static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf,
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 
-	/* The lock is not for long: the old name is freed outside. */
+	/* The old name is freed outside the lock, to hold the lock briefly. */
 	spin_lock(&dmabuf->name_lock);
 	swap(dmabuf->name, name);
 	spin_unlock(&dmabuf->name_lock);
@@ -128,7 +128,7 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct dma_buf *dmabuf = file->private_data;
 
-	/* Whoever reads fdinfo holds a reference itself, which is not news. */
+	/* Don't count the reference of the reader of fdinfo. */
 	seq_printf(m, "size:\t%zu\ncount:\t%ld\nexp_name:\t%s\n",
 		   dmabuf->size, file_count(file) - 1, dmabuf->exp_name);
 
@@ -144,6 +144,6 @@ const struct file_operations dma_buf_fops = {
 	.poll = dma_buf_poll,
 	.show_fdinfo = dma_buf_show_fdinfo,
 	.unlocked_ioctl = dma_buf_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,	/* No layout differs. */
+	.compat_ioctl = compat_ptr_ioctl,	/* same layouts */
 	.release = dma_buf_release,
 };

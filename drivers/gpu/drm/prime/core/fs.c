@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pseudo filesystem that dma-buf files live in: each has an inode of its
- * own, whose number user space tells buffers apart by, and a dentry that shows
- * the buffer's name in /proc.
+ * The pseudo filesystem of dma-buf files. Each file has an inode of its own, so
+ * that user space can tell buffers apart by the inode number, and a dentry that
+ * shows the buffer's name in /proc.
  */
 #include <linux/magic.h>
 
@@ -13,7 +13,7 @@ static const struct dentry_operations *dma_buf_dops;
 
 /*
  * &dentry_operations.d_dname: /proc shows "/dmabuf:NAME". The caller may hold
- * the dentry alone, which is why the buffer lives as long as that.
+ * only the dentry, so the buffer must live as long as its dentry.
  */
 char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
 {
@@ -46,7 +46,7 @@ static struct file_system_type dma_buf_fs = {
 };
 
 /*
- * A file of its own inode. Inode numbers are handed out once and never again.
+ * Creates a file with an inode of its own, whose number is never used again.
  * The caller sets the dentry's d_fsdata and the file's private_data.
  */
 struct file *dma_buf_file_create(size_t size, int flags,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The dma-buf core's private surface: the containers around the public
- * structs, and what the core's files call in one another. Every lock is
- * explained in "DOC: locking" of core/object.c.
+ * The dma-buf core's private interface: the container around struct dma_buf,
+ * and the functions that the core's files share. "DOC: locking" of
+ * core/object.c explains every lock.
  */
 #ifndef DMA_BUF_INTERNAL_H
 #define DMA_BUF_INTERNAL_H
 
 /*
  * The complete types that a file sees decide the CRC of each export. So all
- * files of the core share this list, whatever each of them needs.
+ * files of the core include this list, whatever each of them needs.
  */
 #include <linux/anon_inodes.h>
 #include <linux/debugfs.h>
@@ -38,24 +38,24 @@ DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
 
 /**
  * struct dma_buf_object - the container around every &struct dma_buf
- * @base: what exporters and importers see. &dma_buf.file becomes a file that
- *	nobody can get a reference to when the buffer's own file ends
- * @dentry: of the file; never changes. It may outlive the file, and the buffer
- *	ends with it, so the buffer needs no reference to it
+ * @base: what exporters and importers see. When the buffer's own file ends,
+ *	&dma_buf.file is set to a file that nobody can get a reference to
+ * @dentry: of the file; never changes. It may outlive the file. The buffer is
+ *	freed with the dentry, so it needs no reference to it
  * @node: in the list of all buffers
  * @record: in the hash of buffers that were recorded for an exporter's object,
  *	or unhashed
  * @key: that object, once @record is hashed. The exporter holds it until
  *	&dma_buf_ops.release
- * @fence_in: what &dma_buf.cb_in waits for (EPOLLIN, so the writers), with a
+ * @fence_in: the fence that &dma_buf.cb_in is on (EPOLLIN: of a writer), with a
  *	reference, or NULL; protected by the lock of &dma_buf.poll
- * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT, so everybody)
+ * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT: of a writer or reader)
  * @negotiation: what negotiate/ keeps for the buffer, or NULL; set once, with
  *	cmpxchg(), and freed by &dma_buf_negotiate_ops.free
  * @late: the storage is placed when it is first used; set by negotiate/ before
  *	anybody else has the buffer
- * @own_resv: reservation object of a buffer whose exporter brought none; there is
- *	no memory for it otherwise
+ * @own_resv: reservation object of a buffer whose exporter provides none;
+ *	otherwise no memory is allocated for it
  *
  * The lock of core/list.c protects @node, @record, @key and the change of
  * &dma_buf.file.
@@ -79,11 +79,11 @@ static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 }
 
 /**
- * struct dma_buf_negotiate_ops - what the core asks of negotiate/
- * @admit: may this device join a buffer that is placed late? Called with the
- *	reservation object held
+ * struct dma_buf_negotiate_ops - what the core calls in negotiate/
+ * @admit: may this device attach to a buffer with late storage? Called with
+ *	the reservation object held
  * @ioctl: an ioctl of a dma-buf file that the core does not know
- * @close: the file of a buffer that has a negotiation ends
+ * @close: the file of a buffer with a negotiation is closed
  * @free: the buffer is about to be freed; frees &dma_buf_object.negotiation
  *
  * @admit and @ioctl return 0 or a negative errno.

@@ -3,28 +3,29 @@
  * Finding buffers: all of them, for debugfs' dma_buf/bufinfo, and the one that
  * was recorded for an exporter's object.
  *
- * A buffer is on the list from export until its memory is freed, so whatever
- * holds memory is listed. A reader takes a reference to a buffer's dentry, which
- * keeps the buffer, and holds the list's lock for one step at a time only. It
- * takes no reservation object. So nobody who exports, imports or maps waits for
- * a reader, and a reader waits for nobody who holds a reservation object. If the
- * reader's reference is the last one, the exporter's release runs in the reader.
+ * A buffer is on the list from export until its memory is freed, so all memory
+ * is accounted for. A reader takes a reference to a buffer's dentry, which
+ * keeps the buffer alive, and holds the list's lock only to step to the next
+ * buffer. It takes no reservation object. So an export, import or map does not
+ * wait for a reader to finish, and a reader does not wait for the holder of a
+ * reservation object. If the reader's reference is the last one, the exporter's
+ * release runs in the reader.
  */
 #include <linux/hashtable.h>
 
 #include "internal.h"
 
 /*
- * Protects the list, the hash, and the moment when a buffer loses its file. The
- * lock of a dentry nests in it.
+ * Protects the list, the hash, and the change of &dma_buf.file. The lock of a
+ * dentry nests in it.
  */
 static DEFINE_SPINLOCK(dma_buf_list_lock);
 static LIST_HEAD(dma_buf_list);			/* &dma_buf_object.node */
 static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
 
 /*
- * What &dma_buf.file is when the buffer's own file has ended: a file without
- * references, of which nobody can get one.
+ * &dma_buf.file points here when the buffer's own file has ended. This file has
+ * no references, and nobody can get one.
  */
 static struct file dma_buf_no_file;
 
@@ -34,7 +35,7 @@ void dma_buf_list_add(struct dma_buf_object *obj)
 	list_add(&obj->node, &dma_buf_list);
 }
 
-/* Called while the file ends; its memory is valid until this returns. */
+/* Called from the file's release; the file is valid until this returns. */
 void dma_buf_list_end_file(struct dma_buf_object *obj)
 {
 	guard(spinlock)(&dma_buf_list_lock);
@@ -49,16 +50,16 @@ void dma_buf_list_del(struct dma_buf_object *obj)
 }
 
 /**
- * dma_buf_record_add - remember which object of an exporter a buffer stands for
+ * dma_buf_record_add - record the buffer of an exporter's object
  * @dmabuf: buffer that the caller has a reference to
  * @key: the object, which the buffer holds until &dma_buf_ops.release
  *
- * For exporters whose object can lose sight of its buffer while user space
- * still has a file descriptor of it. The record ends with the buffer's file. A
- * second record of the same buffer changes nothing.
+ * For exporters whose object can drop its pointer to the buffer while user
+ * space still has a file descriptor of it. The record is removed when the
+ * buffer's file ends. A second record of the same buffer changes nothing.
  *
- * Context: any but interrupts. The caller holds a lock of its own against
- * another thread that records a buffer for the same @key.
+ * Context: any but interrupts. The caller holds a lock that excludes other
+ * threads which record a buffer for the same @key.
  */
 void dma_buf_record_add(struct dma_buf *dmabuf, const void *key)
 {
@@ -97,10 +98,10 @@ struct dma_buf *dma_buf_record_find(const void *key)
 EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, DMA_BUF);
 
 /*
- * The buffer behind @prev, or the first one if @prev is NULL, with a reference to
- * its dentry. A dentry without references is about to go, and takes its buffer
- * off the list before; nobody may bring it back. New buffers come in front, so a
- * walk ends however many are exported meanwhile.
+ * Returns the buffer after @prev, or the first one if @prev is NULL, with a
+ * reference to its dentry. A dentry without references is about to be freed,
+ * and its release takes the buffer off the list. So its buffer is skipped. New
+ * buffers are added at the front, so a walk ends even if exports go on.
  */
 static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
 {
@@ -116,7 +117,7 @@ static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
 	return NULL;
 }
 
-/* A buffer without a file has a count of 0. */
+/* A buffer whose file has ended has a count of 0. */
 static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj)
 {
 	struct dma_buf *dmabuf = &obj->base;
@@ -150,7 +151,7 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 
 	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_READ);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		/* The fences have changed: take back what was printed. */
+		/* The fences have changed: drop what was printed. */
 		if (dma_resv_iter_is_restarted(&cursor))
 			s->count = start;
 		seq_printf(s, "\t%s fence:", usages[dma_resv_iter_usage(&cursor)]);
@@ -161,7 +162,7 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 	dma_resv_iter_end(&cursor);
 }
 
-/* An attachment that is linked has its device. */
+/* The device of a linked attachment is valid. */
 static void dma_buf_describe_attachments(struct seq_file *s,
 					 struct dma_buf *dmabuf)
 {
@@ -194,9 +195,9 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 		dma_buf_describe_attachments(s, &obj->base);
 		bytes += obj->base.size;
 		count++;
-		/* seq_file starts anew with a larger buffer. */
+		/* seq_file calls again with a larger buffer. */
 		next = seq_has_overflowed(s) ? NULL : dma_buf_list_next(obj);
-		/* May be the last reference, and end the buffer. */
+		/* This may be the last reference, which frees the buffer. */
 		dput(obj->dentry);
 		cond_resched();
 	}

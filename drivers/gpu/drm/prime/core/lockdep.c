@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shows lockdep the lock order of "DOC: locking" once at boot, so that the first
- * wrong step anywhere is reported, and not only the one that deadlocks.
+ * Takes the core's locks once at boot in the order of "DOC: locking". So
+ * lockdep reports a wrong order the first time that it happens.
  *
- * dma_resv.c does the same for what lies around a reservation object: mmap_lock
- * outside, memory reclaim inside. Here are the locks that this core adds.
+ * dma_resv.c does the same for mmap_lock, which is outside a reservation
+ * object, and memory reclaim, which is inside. This file adds the core's own
+ * locks.
  */
 #include <linux/sched/mm.h>
 

@@ -3,15 +3,15 @@
  * Mappings: scatter lists of a buffer for an attached device, and the pins
  * that keep the storage in place below them.
  *
- * Every mapping is made by dma_buf_map_locked() and returned by
- * dma_buf_unmap_attachment(), whether an importer asks for it or attach does, so
- * that pin and wait are decided in one place.
+ * dma_buf_map_locked() makes every mapping, and dma_buf_unmap_attachment()
+ * returns it, both for importers and for attach and detach. So one place
+ * decides about pins and waits.
  */
 #include "internal.h"
 
 /*
- * Storage that can move has to be pinned below a mapping, unless the importer
- * follows moves and the kernel lets it.
+ * Storage that can move has to be pinned while it is mapped, unless the
+ * importer is dynamic and the kernel has DMABUF_MOVE_NOTIFY.
  */
 static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 {
@@ -21,10 +21,10 @@ static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 }
 
 /*
- * Importers have no business with the pages behind a scatter list. With
- * DMABUF_DEBUG the page pointers of a table are inverted while an importer has
- * it, so that an importer that uses them finds out. The bits that mark chain and
- * end stay. Doing it twice undoes it.
+ * Importers must not use the pages behind a scatter list. With DMABUF_DEBUG the
+ * page pointers of a table are inverted while an importer has it, so that an
+ * importer that uses them fails. The bits that mark chain and end stay. A
+ * second call restores the pointers.
  */
 static void dma_buf_table_scramble(struct sg_table *sgt)
 {
@@ -39,9 +39,9 @@ static void dma_buf_table_scramble(struct sg_table *sgt)
 }
 
 /*
- * A static importer knows nothing of fences that move or clear the storage.
- * They have to be over before it sees an address: they are waited for, or,
- * where the caller can't wait, make it -EBUSY.
+ * A static importer does not wait for the fences of moves and clears of the
+ * storage. They must have signalled before it gets an address. So wait for them
+ * here, or return -EBUSY if the caller can't wait.
  */
 static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach,
 					 bool may_wait)
@@ -120,13 +120,13 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
  * dma_buf_pin - keep the storage where it is
  * @attach: attachment of a dynamic importer
  *
- * For what can't follow a move, such as scanout. It blocks memory for
- * everybody else, so importers limit how much user space can pin.
+ * For users that can't follow a move, such as scanout. Pinned memory is not
+ * available to others, so importers limit how much user space can pin.
  *
  * Context: may sleep; caller holds the reservation object.
  *
- * Return: 0, also when the storage never moves; otherwise the error of the
- * exporter's pin.
+ * Return: 0, also when the exporter is static; or the error of the exporter's
+ * pin.
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
@@ -141,7 +141,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
 
 /**
  * dma_buf_unpin - let the storage move again
- * @attach: attachment that dma_buf_pin() succeeded on
+ * @attach: attachment for which dma_buf_pin() succeeded
  *
  * Context: may sleep; caller holds the reservation object.
  */
@@ -162,8 +162,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
  * @attach: attachment
  * @dir: direction of the DMA
  *
- * The table's DMA addresses and lengths are multiples of PAGE_SIZE; its pages
- * are not the importer's to look at. A dynamic importer waits for the
+ * The table's DMA addresses and lengths are multiples of PAGE_SIZE. The
+ * importer must not use its pages. A dynamic importer waits for the
  * DMA_RESV_USAGE_KERNEL fences itself before its device uses the addresses.
  *
  * Context: may sleep; caller holds the reservation object.
@@ -211,19 +211,18 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
  * @attach: attachment
  * @dir: direction of the DMA
  *
- * As dma_buf_map_attachment_unlocked(), but -EBUSY instead of waiting: for
- * whoever holds the reservation object, and for fences that a map for this
- * importer waits for, DMA_RESV_USAGE_KERNEL if it is static. A fence that the
- * exporter adds while it pins or maps counts as well; the mapping is undone
- * then.
+ * As dma_buf_map_attachment_unlocked(), but returns -EBUSY instead of waiting
+ * for the reservation object or, for a static importer, for
+ * DMA_RESV_USAGE_KERNEL fences. If the exporter adds such a fence while it pins
+ * or maps, the mapping is undone.
  *
- * It may still sleep: the exporter's pin and map_dma_buf run as ever, and
- * allocate, and may wait for things that the core knows nothing of. So this is no
- * function for atomic context, but for a thread that has better to do than wait for
- * another one, such as a work item that tries again at the next frame.
+ * This function may still sleep: the exporter's pin and map_dma_buf may
+ * allocate memory, and wait for things that the core does not know. So it is
+ * not for atomic context. It is for a thread that should not wait for others,
+ * such as a work item that tries again at the next frame.
  *
- * Context: may sleep, as said; tries the reservation object, so the caller
- * doesn't hold it.
+ * Context: may sleep; tries to take the reservation object, so the caller must
+ * not hold it.
  *
  * Return: the table for dma_buf_unmap_attachment_unlocked(), or ERR_PTR:
  * -EBUSY when it would have to wait, or the attachment keeps a mapping of
@@ -244,7 +243,7 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 	resv = attach->dmabuf->resv;
 	if (!dma_resv_trylock(resv))
 		return sgt;
-	/* Asked before, too: no storage is moved for a map that would fail. */
+	/* Tested first: a map that would fail must not move the storage. */
 	if (attach->sgt || dma_buf_attachment_is_dynamic(attach) ||
 	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
 		sgt = dma_buf_map_locked(attach, dir, false);
@@ -260,7 +259,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, DMA_BUF);
  * @sgt: table from dma_buf_map_attachment()
  * @dir: the direction it was mapped with
  *
- * A table that the attachment keeps stays mapped until detach.
+ * If the attachment keeps the table, it stays mapped until detach.
  *
  * Context: may sleep; caller holds the reservation object.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The buffer as an object: made by export, found by its file, and freed when
- * the last path to that file is gone.
+ * The buffer as an object: created by export, found by its file, and freed with
+ * the dentry of that file.
  */
 #include "internal.h"
 #include "../../../../dma-buf/dma-buf-sysfs-stats.h"
@@ -11,11 +11,11 @@
  *
  * Three parties share a buffer. The *exporter* owns the storage and describes
  * it with &struct dma_buf_ops. An *importer* attaches its device and maps the
- * buffer for it. The *core* stands between them: it carries references and
- * file descriptors, keeps the list of attachments, decides who pins and who
- * waits, and knows nothing of where the storage is.
+ * buffer for it. The *core* stands between them: it manages references, file
+ * descriptors and the list of attachments, and decides who pins and who waits.
+ * It does not know where the storage is.
  *
- * A buffer's way through the core::
+ * The calls, in order::
  *
  *	exporter  dma_buf_export() ── dma_buf_fd() ──▶ file descriptor
  *	importer  dma_buf_get(fd) ── dma_buf_attach() ── dma_buf_map_attachment()
@@ -23,8 +23,8 @@
  *	          dma_buf_unmap_attachment() ── dma_buf_detach() ── dma_buf_put()
  *
  * User space may also map the file, bracket its access with
- * DMA_BUF_IOCTL_SYNC, poll it for fences, and turn its fences into sync_files
- * and back.
+ * DMA_BUF_IOCTL_SYNC, poll the file for fences, export its fences as a
+ * sync_file, and import those of a sync_file.
  */
 
 /**
@@ -32,24 +32,25 @@
  *
  * A buffer lives as long as its file has references: those of file
  * descriptors, of memory mappings, and those taken by dma_buf_get() and
- * get_dma_buf(). An attachment does not hold one; the importer does.
+ * get_dma_buf(). An attachment does not hold a reference; the importer does.
  *
- * When the last reference goes, the file ends. From then on nobody can get a
- * reference to the buffer any more, its poll watches have left their fences,
- * and &dma_buf.file leads to a file that has no references. The buffer itself
- * ends with its dentry, usually at once. A process that looks at a link in
- * /proc/PID/fd, reads bufinfo, or has the buffer open with O_PATH, holds the
- * dentry without the file. Until then the buffer keeps its name, its memory
- * and its line in bufinfo. Then &dma_buf_ops.release runs, once, and the exporter's
- * module is let go.
+ * When the last reference is dropped, the file ends. After that nobody can get
+ * a reference to the buffer, its poll watches are removed from their fences,
+ * and &dma_buf.file points to a file that has no references.
+ *
+ * The buffer is freed with its dentry, usually at once. A process that reads a
+ * link in /proc/PID/fd, reads bufinfo, or has the buffer open with O_PATH holds
+ * the dentry without the file. Until the dentry is freed, the buffer keeps its
+ * name, its memory and its line in bufinfo. Then &dma_buf_ops.release runs
+ * once, and the reference to the exporter's module is dropped.
  */
 
 /**
  * DOC: locking
  *
- * One lock matters to drivers: the buffer's reservation object. Upstream names
- * tell who takes it: a function with the suffix ``_unlocked`` wants to be
- * called *without* the lock and takes it itself.
+ * One lock matters to drivers: the buffer's reservation object. A function
+ * with the suffix ``_unlocked`` is called *without* the lock and takes it
+ * itself.
  *
  * ====================================== ====================================
  * function                               reservation object
@@ -85,10 +86,10 @@
  *
  * "Caller holds" is asserted at the top of each such function. The exporter's
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
- * held, and so do the operations of a late exporter; all others run without.
+ * held, and so do the operations of a late exporter. All others run without it.
  *
- * Storage that is placed late, negotiate/late.c, is allocated, moved and taken
- * out of page tables with the reservation object held.
+ * Late storage (negotiate/late.c) is allocated, moved and removed from page
+ * tables with the reservation object held.
  *
  * Order, outermost first: mmap_lock, the reservation object, memory reclaim.
  * The spinlocks nest inside all of these:
@@ -96,30 +97,32 @@
  * * The lock of core/list.c protects the list of all buffers, the records of
  *   exporters' objects and the change of &dma_buf.file. The lock of a dentry
  *   nests in it.
- * * &dma_buf.name_lock protects the name, and lets readers of accounts walk
+ * * &dma_buf.name_lock protects the name, and lets a reader of bufinfo walk
  *   &dma_buf.attachments without the reservation object. Nothing nests in it.
  * * The lock of the &dma_buf.poll wait queue is also taken inside a fence's
  *   lock, from interrupts.
  * * The lock of the last refusal, in negotiate/ioctl.c. Nothing nests in it.
  *
  * The mutex of the device classes, in negotiate/device.c, is taken with no
- * other lock held. core/lockdep.c shows lockdep this order at boot, as
- * dma_resv.c does for mmap_lock.
+ * other lock held. core/lockdep.c takes the core's locks in this order at boot,
+ * so that lockdep knows it. dma_resv.c does the same for mmap_lock.
  */
 
 /**
  * DOC: errors
  *
- * A refused request changes nothing: no reference, no file descriptor, no
- * attachment and no pin is left behind. Errors of an exporter's operation
- * reach the caller as they are. The core's own:
+ * A request that the core refuses leaves no reference, file descriptor,
+ * attachment or pin behind. The caller gets an error of an exporter's operation
+ * unchanged. The core's own errors are:
  *
  * ============ =============================================================
- * -EBADF       the number is no open file descriptor
- * -E2BIG       the argument is longer than what is known, and not 0 there
- * -EBUSY       the attachment is mapped in another direction; a try would have
- *              to wait; the storage is already placed where this device can't
- *              reach it, or can't suit all devices
+ * -EBADF       the number is not an open file descriptor
+ * -E2BIG       the argument is longer than the known struct, and the rest is
+ *              not 0
+ * -EBUSY       the attachment is mapped in another direction;
+ *              dma_buf_try_map_attachment() would have to wait; the storage is
+ *              already placed where this device can't reach it, or can't suit
+ *              all devices
  * -EFAULT      the argument's memory is not accessible
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
@@ -130,15 +133,18 @@
  * -ENOMEM      no memory
  * -ENOSPC      too many devices announced
  * -ENOTTY      no such ioctl
- * -EOPNOTSUPP  the storage of this buffer is not negotiable
+ * -EOPNOTSUPP  the storage of this buffer can't be negotiated
  * -EOVERFLOW   offset and length of a mapping wrap around
- * -ERESTARTSYS a signal came while waiting for fences
+ * -ERESTARTSYS a signal arrived during the wait for fences
  * ============ =============================================================
  *
- * Arguments that no correct driver passes also leave one warning in the log.
+ * Arguments that only a driver with a bug passes also give one warning.
  */
 
-/* Containers without and with a reservation object: kmalloc would round up. */
+/*
+ * The caches of containers without and with @own_resv. kmalloc() would round up
+ * their sizes.
+ */
 static struct kmem_cache *dma_buf_cache;
 static struct kmem_cache *dma_buf_resv_cache;
 
@@ -161,7 +167,7 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 	struct dma_buf *dmabuf = dentry->d_fsdata;
 	struct module *owner;
 
-	/* An export that failed half way has a dentry but no buffer. */
+	/* A failed export may leave a dentry without a buffer. */
 	if (!dmabuf)
 		return;
 
@@ -216,7 +222,7 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 	return obj;
 }
 
-/* A mapping can't be kept of storage that may move. */
+/* A mapping of storage that may move can't be kept. */
 static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 {
 	const struct dma_buf_ops *ops = info->ops;
@@ -231,16 +237,16 @@ static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
  * dma_buf_export - make a buffer out of an exporter's storage
  * @exp_info: exporter, operations, size in bytes and file mode
  *
- * The caller owns the one reference and gives it away with dma_buf_fd() or
- * drops it with dma_buf_put(); either way &dma_buf_ops.release runs when the
- * last one is gone. A failed export never calls it.
+ * The caller owns the only reference. It passes the reference to dma_buf_fd()
+ * or drops it with dma_buf_put(). &dma_buf_ops.release runs after the last
+ * reference is dropped. A failed export never calls it.
  *
  * Context: may sleep; no lock needed.
  *
  * Return: the buffer, or ERR_PTR: -EINVAL when mandatory operations or
- * &dma_buf_export_info.priv are missing or contradict one another; -ENOENT
- * when the exporter's module is being unloaded; -ENFILE when the system has no
- * file left; -ENOMEM.
+ * &dma_buf_export_info.priv are missing, or when operations contradict one
+ * another; -ENOENT when the exporter's module is being unloaded; -ENFILE when
+ * the system has no file left; -ENOMEM.
  */
 struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 {
@@ -274,7 +280,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	if (ret)
 		goto err_object;
 
-	/* From here on the file's release frees everything. */
+	/* From here on dma_buf_dentry_release() frees everything. */
 	file->private_data = dmabuf;
 	obj->dentry->d_fsdata = dmabuf;
 	dma_buf_list_add(obj);
@@ -297,8 +303,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
  * @flags: O_CLOEXEC or 0
  *
  * Any thread of the process can close the new descriptor before this function
- * gives its number back: don't touch @dmabuf afterwards without a reference of
- * your own, and do all that can fail before.
+ * returns its number. So don't touch @dmabuf afterwards without a reference of
+ * your own, and do everything that can fail before the call.
  *
  * Context: process context, may sleep; no lock needed.
  *
@@ -325,7 +331,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_fd, DMA_BUF);
  * Context: process context; no lock needed.
  *
  * Return: the buffer with a reference for dma_buf_put(), or ERR_PTR: -EBADF
- * when @fd is not open; -EINVAL when it is no dma-buf.
+ * when @fd is not open; -EINVAL when it is not a dma-buf.
  */
 struct dma_buf *dma_buf_get(int fd)
 {
@@ -333,7 +339,7 @@ struct dma_buf *dma_buf_get(int fd)
 
 	if (!file)
 		return ERR_PTR(-EBADF);
-	/* Anybody can hand us any fd; the operations tell ours. */
+	/* @fd may be any file. Its operations tell whether it is a dma-buf. */
 	if (file->f_op == &dma_buf_fops)
 		return file->private_data;
 
@@ -359,7 +365,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 static int __init dma_buf_init(void)
 {
-	/* One byte more, so that no other object begins where own_resv would. */
+	/*
+	 * One byte more, so that no other object can have the address of
+	 * own_resv, which dma_buf_object_free() compares.
+	 */
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  offsetof(struct dma_buf_object, own_resv) + 1,
 					  0, SLAB_PANIC, NULL);

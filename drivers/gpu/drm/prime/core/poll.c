@@ -3,15 +3,16 @@
  * Polling a buffer for its fences: readable when the writers are done,
  * writable when everybody is.
  *
- * A buffer that never had a fence is answered at once. Otherwise one watch for
- * each direction, &dma_buf.cb_in or &dma_buf.cb_out, sits on one unsignalled
- * fence, however many pollers there are. When that fence signals, all pollers
- * wake up, look again, and put the watch on the next fence. A watch holds no
- * reference to the buffer: when the buffer's file ends, the watch is taken off
- * its fence.
+ * A poll of a buffer that never had a fence returns at once. Otherwise one
+ * watch for each direction, &dma_buf.cb_in or &dma_buf.cb_out, is a callback on
+ * one unsignalled fence, however many pollers there are. When that fence
+ * signals, all pollers wake up, look again, and put the watch on the next
+ * fence. A watch holds no reference to the buffer: when the buffer's file ends,
+ * the watch is taken off its fence.
  *
- * The watch's fence has a place in the container; it is NULL while the watch is
- * not in use. The wait queue's lock protects it.
+ * &dma_buf_object.fence_in and &dma_buf_object.fence_out point to the fences of
+ * the two watches. They are NULL while a watch is not in use. The wait queue's
+ * lock protects them.
  */
 #include "internal.h"
 
@@ -33,9 +34,9 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	spin_lock_irqsave(&poll->lock, flags);
 	*dma_buf_watch_fence(watch) = NULL;
 	/*
-	 * Everybody, and without a key. io_uring and aio take a key for the
-	 * answer and never look again, and without one a waiter for the other
-	 * direction might use up the wake-up of an exclusive waiter.
+	 * Without a key: io_uring and aio would take the key for the result
+	 * and not look again. Wake everybody: without a key, an exclusive
+	 * wake-up might go to a waiter for the other direction.
 	 */
 	wake_up_all_locked(poll);
 	spin_unlock_irqrestore(&poll->lock, flags);
@@ -44,13 +45,13 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	dma_fence_put(fence);
 }
 
-/* True: the watch will fire. False: @fence has signalled. */
+/* Returns true if the watch will fire, false if @fence has signalled. */
 static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
 			      struct dma_fence *fence)
 {
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 
-	/* Another call has the watch, and everybody will be woken. */
+	/* The watch is already on a fence, which will wake everybody. */
 	scoped_guard(spinlock_irq, &watch->poll->lock) {
 		if (*slot)
 			return true;
@@ -60,7 +61,7 @@ static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
 	if (!dma_fence_add_callback(fence, &watch->cb, dma_buf_watch_fire))
 		return true;
 
-	/* A call that found the watch taken meanwhile relies on a wake-up. */
+	/* A call that found the watch in use meanwhile relies on a wake-up. */
 	scoped_guard(spinlock_irq, &watch->poll->lock) {
 		*slot = NULL;
 		wake_up_all_locked(watch->poll);
@@ -69,7 +70,7 @@ static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
 	return false;
 }
 
-/* Nothing to wait for? Else the watch is on one of the fences. */
+/* Returns true if no fence is pending. Otherwise the watch is on a fence. */
 static bool dma_buf_watch_ready(struct dma_buf_poll_cb_t *watch,
 				struct dma_resv *resv, enum dma_resv_usage usage)
 {
@@ -89,16 +90,16 @@ static bool dma_buf_watch_ready(struct dma_buf_poll_cb_t *watch,
 }
 
 /*
- * For the last close: nobody polls any more, only a fence may still fire.
- * dma_fence_remove_callback() takes the fence's lock, so that a callback which
- * is running has left the buffer when it returns.
+ * For the last close: nobody polls any more, but the fence may still signal.
+ * dma_fence_remove_callback() takes the fence's lock, so a callback that is
+ * running has finished with the buffer when it returns.
  */
 static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 {
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 	struct dma_fence *fence;
 
-	/* Most buffers' watches were never on a fence. */
+	/* The watches of most buffers were never on a fence. */
 	if (!watch->cb.func)
 		return;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which object of an exporter a buffer stands for; see core/list.c. */
+/* Records which buffer belongs to an exporter's object; see core/list.c. */
 #ifndef DMA_BUF_RECORD_H
 #define DMA_BUF_RECORD_H
 

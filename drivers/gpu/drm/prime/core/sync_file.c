@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Between a buffer's fences and sync_files: the bridge from implicit to
- * explicit synchronisation and back.
+ * Exports a buffer's fences as a sync_file, and imports the fences of one: from
+ * implicit to explicit synchronisation and back.
  */
 #include <linux/uaccess.h>
 
@@ -13,8 +13,8 @@ static bool dma_buf_access_valid(u32 flags)
 }
 
 /*
- * The fd stays reserved while everything that can fail happens, the copy to
- * user space last.
+ * The fd is installed after everything that can fail, including the copy to
+ * user space.
  */
 long dma_buf_sync_file_export(struct dma_buf *dmabuf,
 			      struct dma_buf_export_sync_file __user *uarg)
@@ -33,7 +33,7 @@ long dma_buf_sync_file_export(struct dma_buf *dmabuf,
 	if (fd < 0)
 		return fd;
 
-	/* One fence for all that the access has to wait for. */
+	/* One fence that stands for all fences the access has to wait for. */
 	ret = dma_resv_get_singleton(dmabuf->resv,
 				     dma_resv_usage_rw(arg.flags & DMA_BUF_SYNC_WRITE),
 				     &fence);
@@ -57,7 +57,7 @@ long dma_buf_sync_file_export(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* A merged fence goes in as its parts, so that signalled ones can be dropped. */
+/* Adds the parts of a merged fence, so that signalled ones can be dropped. */
 static int dma_buf_fence_add(struct dma_buf *dmabuf, struct dma_fence *fences,
 			     enum dma_resv_usage usage)
 {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claims: who imports which buffer into a file just now.
+ * Claims: which thread is importing which buffer into a file.
  *
- * An import takes its time, for the exporter may pin and map. It runs without a
- * lock of DRM, so the claim takes the lock's part: an entry of the file's table
- * that has no handle yet. Other threads of the file that want this buffer wait
- * for the claim to end; nobody else does.
+ * An import can take long, since the exporter may pin and map. It runs without
+ * a lock of DRM. Instead the thread has a claim: an entry of the file's table
+ * that has no handle yet. Only threads that import the same buffer into the
+ * same file wait for the claim to end.
  */
 #include <linux/wait_bit.h>
 
 #include "internal.h"
 
 /*
- * To lockdep a claim is a lock that its thread holds while it imports. A thread
+ * lockdep sees a claim as a lock that a thread holds while it imports. A thread
  * that waits for a claim must not hold a lock that an import may take.
  */
 #ifdef CONFIG_LOCKDEP
@@ -21,15 +21,15 @@ static struct lockdep_map drm_prime_claim_map =
 #endif
 
 /*
- * One counter serves all files: it is rare that two threads of a file want the
+ * One counter serves all files, since two threads of a file rarely import the
  * same buffer at the same time.
  */
 static atomic_t drm_prime_claims_ended = ATOMIC_INIT(0);
 
 /*
- * Waits until some claim has ended, with or without success. Drops the prime
- * lock meanwhile. Only a fatal signal ends the wait early: no program knows this
- * ioctl to be interrupted.
+ * Waits until any claim has ended, with or without success. Drops the prime
+ * lock meanwhile. Only a fatal signal ends the wait early, since programs do
+ * not expect a signal to interrupt this ioctl.
  */
 static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 {
@@ -49,7 +49,7 @@ static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 	return ret;
 }
 
-/* The handle of the buffer, or a claim; both are 0 on failure. */
+/* Returns the buffer's handle in *@handle, or a new claim in *@claim. */
 static int drm_prime_claim_find_locked(struct drm_prime_table *table,
 				       struct dma_buf *dmabuf, u32 *handle,
 				       struct drm_prime_entry **claim)
@@ -78,10 +78,10 @@ static int drm_prime_claim_find_locked(struct drm_prime_table *table,
 }
 
 /*
- * Gives the handle that the file has for a buffer; or a claim to import it, and
- * then drm_prime_claim_end_locked() must follow in this thread. Returns 0;
- * -ENOMEM; -ERESTARTSYS when the thread is killed while it waits for another
- * one's claim.
+ * Returns the handle that the file has for a buffer, or a claim to import the
+ * buffer, which this thread must end with drm_prime_claim_end_locked(). Returns
+ * 0; -ENOMEM; -ERESTARTSYS when the thread is killed while it waits for another
+ * thread's claim.
  */
 int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
 			  u32 *handle, struct drm_prime_entry **claim)
@@ -97,21 +97,21 @@ int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
 }
 
 /*
- * Ends a claim. @handle is the handle that the import made, or 0 if it made none
- * or another thread has closed it already.
+ * Ends a claim. @handle is the handle that the import made. It is 0 if the
+ * import failed or another thread has already closed the handle.
  */
 void drm_prime_claim_end_locked(struct drm_prime_table *table,
 				struct drm_prime_entry *claim, u32 handle)
 {
 	lockdep_assert_held(&table->lock);
 
-	/* Another thread that guessed the handle may have exported it already. */
+	/* Another thread may have guessed and exported the handle already. */
 	if (handle && !drm_prime_entry_by_handle_locked(table, handle))
 		drm_prime_entry_set_handle_locked(table, claim, handle);
 	else
 		drm_prime_entry_unlink_locked(table, claim);
 
-	/* A full barrier, for the waiter that queues itself and then looks. */
+	/* A full barrier: a waiter queues itself, then reads the counter. */
 	atomic_inc_return(&drm_prime_claims_ended);
 	wake_up_var(&drm_prime_claims_ended);
 	lock_map_release(&drm_prime_claim_map);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GEM objects as dma-bufs: made once per object, recognised when they come
- * back, and let go with the object.
+ * GEM objects as dma-bufs: exported once per object, recognised at import, and
+ * released.
  */
 #include "internal.h"
 
@@ -22,9 +22,9 @@ static const struct dma_buf_ops drm_prime_dmabuf_ops = {
  * @dev: device of the object
  * @exp_info: with the &drm_gem_object in &dma_buf_export_info.priv
  *
- * Holds the object and the device until drm_gem_dmabuf_release(), and shares
- * the device's address_space so that the driver can zap user mappings of the
- * buffer with those of its own file. For drivers with a
+ * Takes references to the object and the device until drm_gem_dmabuf_release().
+ * Uses the device's address_space, so that the driver can zap user mappings of
+ * the buffer together with those of its own file. For drivers with a
  * &drm_gem_object_funcs.export of their own.
  *
  * Context: may sleep; no lock needed.
@@ -81,7 +81,7 @@ struct dma_buf *drm_gem_prime_export(struct drm_gem_object *obj, int flags)
 	struct drm_device *dev = obj->dev;
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
-	/* The callbacks end up in the driver, so that is what must stay. */
+	/* The callbacks call the driver, so its module must stay. */
 	info.owner = dev->driver->fops->owner;
 	info.ops = &drm_prime_dmabuf_ops;
 	info.priv = obj;
@@ -93,7 +93,7 @@ struct dma_buf *drm_gem_prime_export(struct drm_gem_object *obj, int flags)
 }
 EXPORT_SYMBOL(drm_gem_prime_export);
 
-/* The object of @dev that @dmabuf was exported from by this layer, or NULL. */
+/* The object of @dev that drm_gem_prime_export() made @dmabuf of, or NULL. */
 struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 					       struct dma_buf *dmabuf)
 {
@@ -106,10 +106,11 @@ struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 }
 
 /*
- * The buffer of an object, with a reference: the one it was imported from, the
- * one it was exported as if somebody still has that, or a new one. Returns
- * -ENOENT for an object without handles, since closing the last handle is what
- * makes an object let go of its buffer; or the error of the driver's export.
+ * Returns the buffer of an object, with a reference: the buffer from which the
+ * object was imported, the buffer of an earlier export if it still has
+ * references, or a new one. Returns -ENOENT for an object without handles,
+ * since only the close of its last handle drops its reference to the buffer; or
+ * the error of the driver's export.
  */
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 {
@@ -135,7 +136,7 @@ struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 		dma_buf_record_add(dmabuf, obj);
 	}
 
-	/* The object lets go of it with its last handle. */
+	/* The object drops this reference with its last handle. */
 	get_dma_buf(dmabuf);
 	obj->dma_buf = dmabuf;
 	return dmabuf;

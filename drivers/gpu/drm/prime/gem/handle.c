@@ -2,8 +2,8 @@
 /*
  * Handles to dma-bufs and back, and the two ioctls.
  *
- * Within one file a dma-buf has one answer: the handle it was first known by,
- * as long as that handle is open. gem/table.c remembers it.
+ * FD_TO_HANDLE returns the oldest open handle of the dma-buf in the file.
+ * gem/table.c remembers it.
  */
 #include <linux/file.h>
 
@@ -12,35 +12,38 @@
 /**
  * DOC: gem prime
  *
- * PRIME moves GEM objects between devices. DRM_IOCTL_PRIME_HANDLE_TO_FD exports
- * the object behind a handle as a dma-buf, DRM_IOCTL_PRIME_FD_TO_HANDLE gives a
- * dma-buf a handle in another file, importing it when its object belongs to
- * another device.
+ * PRIME shares GEM objects between devices. DRM_IOCTL_PRIME_HANDLE_TO_FD
+ * exports the object behind a handle as a dma-buf. DRM_IOCTL_PRIME_FD_TO_HANDLE
+ * gives a dma-buf a handle in a file, and imports the dma-buf when it does not
+ * come from an object of the file's device.
  *
  * One object has one dma-buf as long as anybody has a file descriptor of it.
- * &drm_gem_object.dma_buf remembers the buffer while the object has handles. A
- * framebuffer or another file can keep an object without handles, and give it
- * one again. So the core has a record of the object's buffer as well, from which
- * the next export restores &drm_gem_object.dma_buf. An imported object remembers
- * its buffer in &drm_gem_object.import_attach. So it stays
- * the same object however often it is exported and imported.
+ * &drm_gem_object.dma_buf points to the buffer while the object has handles. A
+ * framebuffer or an open dma-buf can keep an object without handles alive, and
+ * the object can get a handle again. So the core also has a record of the
+ * object's buffer, from which the next export restores &drm_gem_object.dma_buf.
+ * An imported object finds its buffer by &drm_gem_object.import_attach.
  *
  * References: the buffer holds its object and the DRM device. The file's table
- * holds the buffer once per handle. The object holds the buffer while it has
- * handles; drm_gem_object_handle_put_unlocked() breaks that circle when the last
- * of them is closed.
+ * holds the buffer once per handle. The object holds the buffer while the
+ * object has handles; drm_gem_object_handle_put_unlocked() drops that reference
+ * when the last handle is closed.
  *
- * An import can take long: the exporter pins and maps. So the driver's import
- * runs without a lock of DRM, and neither the file's other buffers nor the
- * device's other files wait for it. See gem/claim.c for two threads of one file
- * that import the same buffer.
+ * An import can take long, since the exporter pins and maps. So the driver's
+ * import runs without a lock of DRM. Neither the file's other buffers nor the
+ * device's other files wait for it. If two threads of one file import the same
+ * buffer, gem/claim.c makes one wait for the other.
  *
- * Locks, outermost first: a claim, which is a lock to lockdep; the file's
- * &drm_prime_file_private.lock, which protects the table and keeps a handle
- * from being closed while its entry is made; &drm_device.object_name_lock, which
- * protects &drm_gem_object.dma_buf and the count of handles, and under which
- * drivers export. What the driver's import and the dma-buf core take comes
- * after the claim only.
+ * Locks, outermost first:
+ *
+ * * A claim, which lockdep sees as a lock.
+ * * The file's &drm_prime_file_private.lock. It protects the table. The close
+ *   of a handle takes it to remove the handle's entry.
+ * * &drm_device.object_name_lock. It protects &drm_gem_object.dma_buf and the
+ *   count of handles. Drivers export with it held.
+ *
+ * The driver's import takes its locks, and those of the dma-buf core, with only
+ * the claim held.
  */
 
 /**
@@ -68,9 +71,9 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 	struct dma_buf *dmabuf;
 
 	/*
-	 * Closing a handle takes it out of the file, then takes the prime lock
-	 * and removes its entry. So an entry made here of a handle that is still
-	 * open is never left behind.
+	 * A close first removes the handle from the file, and then takes the
+	 * prime lock to remove the entry. So a close finds an entry that is
+	 * made here for a handle that is still open.
 	 */
 	guard(mutex)(&table->lock);
 	entry = drm_prime_entry_by_handle_locked(table, handle);
@@ -105,7 +108,8 @@ EXPORT_SYMBOL(drm_gem_prime_handle_to_dmabuf);
  * @flags: DRM_CLOEXEC, DRM_RDWR
  * @prime_fd: where to return the file descriptor; untouched on failure
  *
- * The descriptor is in user space's hands when this returns.
+ * The descriptor is installed when this returns, so user space may have closed
+ * it already.
  *
  * Context: process context, may sleep; takes the file's prime lock and
  * &drm_device.object_name_lock.
@@ -127,26 +131,26 @@ int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_pri
 		return PTR_ERR(dmabuf);
 
 	*prime_fd = fd;
-	/* Last: from here on the fd is user space's, which may close it any time. */
+	/* Last, since user space may close the fd from here on. */
 	fd_install(take_fd(fd), dmabuf->file);
 	return 0;
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
 
-/* Gives the object of a buffer a handle, which is in no table yet. */
+/* Gives the object of a buffer a handle, without an entry in the table. */
 static int drm_prime_handle_create(struct drm_device *dev,
 				   struct drm_file *file_priv,
 				   struct drm_gem_object *obj,
 				   struct dma_buf *dmabuf, u32 *handle)
 {
 	mutex_lock(&dev->object_name_lock);
-	/* The object forgets its buffer when its last handle is closed. */
+	/* The close of the object's last handle may have cleared it. */
 	if (!obj->dma_buf) {
 		get_dma_buf(dmabuf);
 		obj->dma_buf = dmabuf;
 	}
 
-	/* Takes over object_name_lock and drops it. */
+	/* Drops object_name_lock. */
 	return drm_gem_handle_create_tail(file_priv, obj, handle);
 }
 
@@ -154,9 +158,9 @@ static int drm_prime_handle_create(struct drm_device *dev,
  * Imports a buffer that this thread has claimed, and ends the claim.
  *
  * As soon as the handle exists, another thread can close it, and its number can
- * be used again. Closing takes the handle away first and the prime lock then. So
- * a handle that leads to the object while the prime lock is held here does not go
- * before it is in the table.
+ * be used again. A close first removes the handle, and then takes the prime
+ * lock to remove the entry. So if the handle leads to the object while the
+ * prime lock is held here, a close will find the entry.
  */
 static int drm_prime_handle_import_claimed(struct drm_device *dev,
 					   struct drm_file *file_priv,
@@ -172,8 +176,9 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	lockdep_assert_not_held(&dev->object_name_lock);
 
 	/*
-	 * An object of this device is found through the buffer, which holds it
-	 * and which the caller holds: no lock is needed for that.
+	 * A driver finds an object of its own device through the buffer. The
+	 * caller holds the buffer and the buffer holds the object, so no lock
+	 * is needed.
 	 */
 	obj = dev->driver->gem_prime_import ?
 	      dev->driver->gem_prime_import(dev, dmabuf) :
@@ -196,7 +201,7 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	return ret;
 }
 
-/* Of a buffer that the file didn't know a moment ago. */
+/* Imports a buffer that the caller did not find in the file's table. */
 static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
 					       struct drm_file *file_priv,
 					       int prime_fd, u32 *handle)
@@ -226,18 +231,18 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
  * @prime_fd: file descriptor of the dma-buf
  * @handle: where to return the GEM handle
  *
- * A buffer that @file_priv knows already has its first handle returned, with
- * nothing to count: closing it once closes it. One that another thread is
- * importing into @file_priv just now is waited for.
+ * If @file_priv knows the buffer already, this returns its oldest handle.
+ * Handles are not counted, so one close closes the handle. If another thread is
+ * importing the buffer into @file_priv, this waits for that thread.
  *
  * Context: process context, may sleep; takes the file's prime lock and
  * &drm_device.object_name_lock, but not around the driver's import.
  *
- * Return: 0; -EBADF when @prime_fd is not open; -EINVAL when it is no dma-buf,
- * or is of another device and this driver can't import; -ENOMEM; -ENOSPC when
- * there is no handle left; -ERESTARTSYS when the thread is killed while it waits
- * for another one's import; or an error of the driver's import, or of the
- * exporter's attach and map.
+ * Return: 0; -EBADF when @prime_fd is not open; -EINVAL when it is not a
+ * dma-buf, or comes from another device and this driver can't import; -ENOMEM;
+ * -ENOSPC when there is no handle left; -ERESTARTSYS when the thread is killed
+ * while it waits for another thread's import; or an error of the driver's
+ * import, or of the exporter's attach and map.
  */
 int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,
 			       int prime_fd, uint32_t *handle)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Foreign dma-bufs as GEM objects: attach the device, map the buffer, and let
- * the driver make an object of the scatter list.
+ * Dma-bufs of other devices as GEM objects: attach the device, map the buffer,
+ * and let the driver make an object from the scatter list.
  */
 #include "internal.h"
 
@@ -11,9 +11,9 @@
  * @dma_buf: buffer
  * @attach_dev: device that will do the DMA, when that is not &drm_device.dev
  *
- * A buffer that was exported from an object of @dev gives that object back.
- * Otherwise the object holds the buffer, attached and mapped, until
- * drm_prime_gem_destroy(), and shares its reservation object.
+ * For a buffer that was exported from an object of @dev this returns that
+ * object. Otherwise the new object holds the buffer, attached and mapped, until
+ * drm_prime_gem_destroy(), and uses the buffer's reservation object.
  *
  * Context: may sleep; takes the buffer's reservation object.
  *
@@ -75,7 +75,7 @@ EXPORT_SYMBOL(drm_gem_prime_import_dev);
  * @dev: device of the new object
  * @dma_buf: buffer
  *
- * What DRM_IOCTL_PRIME_FD_TO_HANDLE does for drivers without a
+ * DRM_IOCTL_PRIME_FD_TO_HANDLE calls this for drivers without a
  * &drm_driver.gem_prime_import.
  *
  * Context: may sleep; takes the buffer's reservation object.
@@ -90,7 +90,7 @@ struct drm_gem_object *drm_gem_prime_import(struct drm_device *dev,
 EXPORT_SYMBOL(drm_gem_prime_import);
 
 /**
- * drm_prime_gem_destroy - let go of what an imported object was made from
+ * drm_prime_gem_destroy - release the buffer of an imported object
  * @obj: object from drm_gem_prime_import_dev() that is being freed
  * @sg: its scatter list, or NULL when the driver has returned it already
  *
@@ -110,5 +110,5 @@ void drm_prime_gem_destroy(struct drm_gem_object *obj, struct sg_table *sg)
 }
 EXPORT_SYMBOL(drm_prime_gem_destroy);
 
-/* For all of the GEM side: it becomes one module with the rest of DRM. */
+/* For the whole GEM side, which is in one module with the rest of DRM. */
 MODULE_IMPORT_NS(DMA_BUF);

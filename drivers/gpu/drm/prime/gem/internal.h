@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The GEM side's private surface. The core is reached through
- * <linux/dma-buf.h> and core/record.h, the rest of DRM through this file.
+ * The GEM side's private interface. It uses the core through <linux/dma-buf.h>
+ * and core/record.h, and the rest of DRM through drm_internal.h.
  */
 #ifndef GEM_PRIME_INTERNAL_H
 #define GEM_PRIME_INTERNAL_H
 
 /*
  * The complete types that a file sees decide the CRC of each export. So all
- * files of the GEM side share this list, whatever each of them needs.
+ * files of the GEM side include this list, whatever each of them needs.
  */
 #include <linux/dma-buf.h>
 #include <linux/export.h>
@@ -27,12 +27,12 @@
 #include "../core/record.h"
 
 /**
- * struct drm_prime_entry - one handle of a file, or the claim to a buffer
+ * struct drm_prime_entry - one handle of a file, or a claim to a buffer
  * @dmabuf: the buffer, with a reference
  * @handle: GEM handle of the file; 0 for a claim
  * @by_handle: in the handle's bucket; unhashed for a claim
- * @by_buffer: in the buffer's bucket if this is the buffer's oldest entry, else
- *	unhashed
+ * @by_buffer: in the buffer's bucket if this is the buffer's oldest entry;
+ *	otherwise unhashed
  * @same: ring of all entries of the buffer, by age
  *
  * The file's prime lock protects all of it.
@@ -48,15 +48,16 @@ struct drm_prime_entry {
 /**
  * struct drm_prime_table - what a &struct drm_prime_file_private really holds
  * @lock: &drm_prime_file_private.lock, which protects the rest
- * @buckets: heads of &drm_prime_entry.by_handle, then as many heads of
- *	&drm_prime_entry.by_buffer; NULL until the file has an entry
- * @bits: log2 of how many heads there are of each
+ * @buckets: heads of &drm_prime_entry.by_handle, then the same number of heads
+ *	of &drm_prime_entry.by_buffer; NULL until the file has an entry
+ * @bits: log2 of the number of heads of each kind
  * @used: entries in the table
  *
- * The public struct is frozen. It has two trees, which nobody else looks at.
+ * The layout of the public struct is frozen. This one takes the place of its
+ * two trees, which no other code uses.
  */
 struct drm_prime_table {
-	struct mutex lock;	/* of all of it */
+	struct mutex lock;	/* protects the rest */
 	struct hlist_head *buckets;
 	u32 bits : 5;
 	u32 used : 27;

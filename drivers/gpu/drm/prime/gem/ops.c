@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dma_buf_ops in terms of drm_gem_object_funcs: what importers ask of a buffer
- * becomes pin, get_sg_table, vmap and mmap of the GEM object in
- * &dma_buf.priv. Drivers with operations of their own use them one by one.
+ * dma_buf_ops that call pin, get_sg_table, vmap and mmap of the GEM object in
+ * &dma_buf.priv. A driver with a struct dma_buf_ops of its own can use some
+ * of them.
  */
 #include "internal.h"
 
@@ -24,7 +24,7 @@ int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attac
 	struct drm_gem_object *obj = dma_buf->priv;
 	bool can_map = obj->funcs->get_sg_table;
 
-	/* Better told now than when the importer maps. */
+	/* Fail now, rather than when the importer maps. */
 	if (!can_map && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
@@ -57,7 +57,8 @@ static void drm_prime_sg_free(struct sg_table *sgt)
  * @dir: direction of the DMA
  *
  * Maps the scatter list of &drm_gem_object_funcs.get_sg_table for the device.
- * CPU caches are left to &dma_buf_ops.begin_cpu_access and end_cpu_access.
+ * Does not sync CPU caches, which &dma_buf_ops.begin_cpu_access and
+ * end_cpu_access do.
  *
  * Context: may sleep; caller holds the reservation object.
  *
@@ -141,8 +142,8 @@ void drm_gem_dmabuf_vunmap(struct dma_buf *dma_buf, struct iosys_map *map)
 EXPORT_SYMBOL(drm_gem_dmabuf_vunmap);
 
 /*
- * For drivers that map through their file only: pretend that a client of the
- * device, who may map this object and no other, mapped it by its fake offset.
+ * For drivers that can map by their file only: call the file's mmap with the
+ * object's fake offset, for a temporary client that may map only this object.
  */
 static int drm_prime_mmap_as_client(struct drm_gem_object *obj,
 				    struct vm_area_struct *vma)
@@ -174,7 +175,7 @@ static int drm_prime_mmap_as_client(struct drm_gem_object *obj,
  * @obj: object
  * @vma: mapping; vm_pgoff counts pages from the start of the object
  *
- * Uses &drm_gem_object_funcs.mmap, or the mmap of the driver's file where the
+ * Uses &drm_gem_object_funcs.mmap, or the mmap of the driver's file if the
  * object has none.
  *
  * Context: mmap_lock held for writing.
@@ -192,7 +193,7 @@ int drm_gem_prime_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	if (!obj->funcs || !obj->funcs->mmap)
 		return drm_prime_mmap_as_client(obj, vma);
 
-	/* Belongs to the mapping; drm_gem_vm_close() drops it. */
+	/* A reference for the mapping; drm_gem_vm_close() drops it. */
 	drm_gem_object_get(obj);
 	vma->vm_ops = obj->funcs->vm_ops;
 	ret = obj->funcs->mmap(obj, vma);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Scatter lists for GEM drivers: made from pages, measured, and taken apart
- * into arrays for drivers that are not ready for them.
+ * Scatter lists for GEM drivers: make one from pages, measure it, and convert
+ * it to arrays for drivers that need them.
  */
 #include "internal.h"
 
@@ -10,9 +10,9 @@
  * @dev: device that will export them; limits the length of a segment. NULL for
  *	no limit
  * @pages: pages in order
- * @nr_pages: how many
+ * @nr_pages: number of pages
  *
- * Neighbours become one segment. For &drm_gem_object_funcs.get_sg_table.
+ * Contiguous pages become one segment. For &drm_gem_object_funcs.get_sg_table.
  *
  * Context: may sleep; no lock needed.
  *
@@ -69,8 +69,8 @@ EXPORT_SYMBOL(drm_prime_get_contiguous_size);
  * @pages: array to fill
  * @max_pages: entries in @pages
  *
- * Pages behind an imported table belong to the exporter; importers should use
- * its DMA addresses. Only for drivers that can't yet.
+ * Pages behind an imported table belong to the exporter, and importers should
+ * use its DMA addresses. This is only for drivers that can't do so yet.
  *
  * Context: any; no lock needed.
  *

@@ -2,10 +2,10 @@
 /*
  * A file's table of exported and imported handles, and the dma-bufs that they
  * stand for. Each handle has an entry that holds a reference to its buffer. A
- * buffer with several handles is found under the oldest, and under the next
- * when that one is closed: user space may rely on getting the same answer.
+ * lookup of a buffer with several handles finds the oldest one, and the next
+ * one when that is closed, so that user space gets the same handle each time.
  *
- * Growing the table can't fail: without memory the buckets just get longer.
+ * If there is no memory to grow the table, the buckets get longer.
  */
 #include <linux/hash.h>
 #include <linux/mm.h>
@@ -14,7 +14,7 @@
 
 #define DRM_PRIME_TABLE_MIN_BITS 3
 
-/* Handles are small numbers without gaps: their low bits are a good hash. */
+/* Handles are small, dense numbers, so their low bits are a good hash. */
 static struct hlist_head *drm_prime_handle_bucket(struct drm_prime_table *table,
 						  u32 handle)
 {
@@ -54,8 +54,8 @@ static void drm_prime_table_grow_locked(struct drm_prime_table *table)
 }
 
 /*
- * Memory for an entry, so that nothing can fail once the entry is needed.
- * Returns NULL without memory. The caller links the entry or frees it.
+ * Allocates an entry in advance, so that linking it can't fail. Returns NULL
+ * without memory. The caller links the entry or frees it.
  */
 struct drm_prime_entry *
 drm_prime_entry_alloc_locked(struct drm_prime_table *table)
@@ -116,7 +116,7 @@ void drm_prime_entry_unlink_locked(struct drm_prime_table *table,
 
 	lockdep_assert_held(&table->lock);
 
-	/* The next oldest takes the place of the oldest. */
+	/* The next oldest entry replaces the oldest in the bucket. */
 	if (!hlist_unhashed(&entry->by_buffer) && next != entry)
 		hlist_add_behind(&next->by_buffer, &entry->by_buffer);
 	hlist_del_init(&entry->by_buffer);
@@ -146,8 +146,8 @@ drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle)
 }
 
 /*
- * The oldest entry of a buffer, which may be a claim, by the buffer's file. The
- * caller holds @file, which need not be a dma-buf's.
+ * Finds the oldest entry of a buffer, which may be a claim, by the buffer's
+ * file. The caller holds @file, which may be a file of any kind.
  */
 struct drm_prime_entry *
 drm_prime_entry_by_file_locked(struct drm_prime_table *table,
@@ -167,7 +167,7 @@ drm_prime_entry_by_file_locked(struct drm_prime_table *table,
 	return NULL;
 }
 
-/* Called by drm_gem.c for every handle that is closed, ours or not. */
+/* drm_gem.c calls this for every handle that is closed, in the table or not. */
 void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime,
 				 uint32_t handle)
 {
@@ -191,7 +191,7 @@ void drm_prime_destroy_file_private(struct drm_prime_file_private *prime)
 {
 	struct drm_prime_table *table = to_drm_prime_table(prime);
 
-	/* All handles have been closed, and took their entries along. */
+	/* All handles have been closed, which removed their entries. */
 	WARN_ON_ONCE(table->used);
 	kvfree(table->buckets);
 	mutex_destroy(&prime->lock);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A small, complete GEM driver that exports and imports, for QEMU's edu device,
- * whose DMA engine moves bytes between memory and a buffer inside the device.
- * Written to be copied: this file and <drm/prime_edu.h> are all it takes.
- * Documentation/prime_edu.rst walks through it. Objects are its own, not a helper
- * library's: they are allocated within the device's narrow DMA mask, and each
- * step that PRIME takes is in sight.
+ * A small, complete GEM driver to copy. It exports and imports buffers, for
+ * QEMU's edu device, whose DMA engine moves bytes between memory and a buffer
+ * inside the device. This file and <drm/prime_edu.h> are all that you need.
+ * Documentation/prime_edu.rst explains it. It uses no helper library for its
+ * objects, since they must lie within the device's narrow DMA mask, and since
+ * each step of PRIME should be visible here.
  *
  * A driver of a real GPU leaves two parts to DRM's libraries. drm_sched (see
  * <drm/gpu_scheduler.h>) queues the jobs, waits for the fences before them and
- * resets a hardware that hangs. drm_exec (see <drm/drm_exec.h>) locks any number
- * of objects at once. Here both are written out, since there is one engine, and
- * two objects for each job.
+ * resets hardware that hangs. drm_exec (see <drm/drm_exec.h>) locks any number
+ * of objects at once. This driver does both itself, since it has only one
+ * engine, and only two objects for each job.
  *
- * Locks: edu_device.lock protects the list of jobs. While it is held, nothing is
- * called but mod_delayed_work(). It may be taken under a reservation object. The
+ * Locks: edu_device.lock protects the list of jobs. Only mod_delayed_work() is
+ * called while it is held. It may be taken under a reservation object. The
  * work that signals fences takes no reservation object and waits for no memory.
  */
 #include <linux/dma-fence-unwrap.h>
@@ -63,15 +63,15 @@ struct edu_device {
 	struct drm_device drm;
 	void __iomem *regs;		/* constant; used after drm_dev_enter() */
 	struct completion dma_done;	/* completed by the interrupt */
-	/* What ends fences: one turn at the engine after the other. */
+	/* Runs the jobs, one turn after the other, and signals their fences. */
 	struct workqueue_struct *engine;
-	/* What no fence waits for: giving back what jobs have held. */
+	/* Drops the references of ended jobs. No fence depends on it. */
 	struct workqueue_struct *cleaner;
-	spinlock_t lock;		/* for the next one */
-	struct list_head jobs;		/* edu_job.node, those that have not ended */
+	spinlock_t lock;		/* protects jobs */
+	struct list_head jobs;		/* edu_job.node of unfinished jobs */
 };
 
-/* Who opened the DRM file. Jobs may outlive the file. */
+/* An open DRM file. Jobs may outlive the file. */
 struct edu_client {
 	refcount_t refs;	/* the file, and each job that has not ended */
 };
@@ -79,33 +79,33 @@ struct edu_client {
 struct edu_bo {
 	struct drm_gem_object base;
 	/*
-	 * Mapped for the engine, constant. An object of our own owns it. That of
-	 * an imported object is the exporter's, and base.import_attach holds it.
+	 * Mapped for the engine, constant. An object of this driver owns it.
+	 * For an imported object it belongs to base.import_attach.
 	 */
 	struct sg_table *sgt;
 };
 
 /* A fence that a job waits for. */
 struct edu_wait {
-	struct dma_fence_cb cb;		/* lock of the fence */
+	struct dma_fence_cb cb;		/* protected by the fence's lock */
 	struct dma_fence *fence;	/* held; constant; NULL for none */
-	struct edu_job *job;		/* removes @cb before it goes */
+	struct edu_job *job;		/* removes @cb before it ends */
 };
 
-/* One copy. Others may hold on to its fence. */
+/* One copy. Others may hold references to its fence. */
 struct edu_job {
 	struct dma_fence fence;		/* first: the last put frees the job */
-	spinlock_t fence_lock;		/* the fence's */
+	spinlock_t fence_lock;		/* lock of the fence */
 	struct edu_device *edu;		/* edu_remove() waits for the job */
 	struct edu_client *client;	/* held until the fence signals */
 	struct drm_gem_object *objs[2];	/* held: source, destination */
 	struct drm_prime_edu_copy args;	/* constant */
-	u64 done;			/* bytes that are copied; the work's */
+	u64 done;			/* bytes copied; only @work uses it */
 	struct edu_wait waits[2];
 	atomic_t waiting;		/* fences to wait for; plus 1 in submit */
 	struct delayed_work work;	/* a turn, or the end of a long wait */
 	struct work_struct clean;
-	struct list_head node;		/* in edu_device.jobs, its lock */
+	struct list_head node;		/* in jobs; edu_device.lock */
 };
 
 #define to_edu_bo(o) container_of(o, struct edu_bo, base)
@@ -123,10 +123,10 @@ static void edu_bo_free(struct drm_gem_object *obj)
 	kfree(bo);
 }
 
-/* For processes, by the DRM file and by the dma-buf. */
+/* Maps for processes, by the DRM file and by the dma-buf. */
 static int edu_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
-	/* The file's offset names the object; the DMA API counts from its start. */
+	/* The DMA API counts from the start of the object, not of the file. */
 	vma->vm_pgoff -= drm_vma_node_start(&obj->vma_node);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	return dma_mmap_noncontiguous(obj->dev->dev, vma, obj->size,
@@ -139,8 +139,8 @@ static const struct vm_operations_struct edu_vm_ops = {
 };
 
 /*
- * For the kernel. An importer that works with the processor, such as a virtual
- * display, has no other way, and some don't check that there is one.
+ * Maps for the kernel. An importer that works with the processor, such as a
+ * virtual display, needs this, and some importers don't check that it exists.
  */
 static int edu_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
@@ -158,7 +158,7 @@ static void edu_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 	dma_vunmap_noncontiguous(obj->dev->dev, map->vaddr);
 }
 
-/* For another device: who asks maps the list and frees it. */
+/* For another device. The caller maps the list and frees it. */
 static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
 {
 	unsigned int count = obj->size >> PAGE_SHIFT, i = 0;
@@ -178,8 +178,8 @@ static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
 }
 
 /*
- * What drm_gem_prime_export() would set as well. A table of our own is how
- * edu_import() tells our buffers from those of others.
+ * The same functions as drm_gem_prime_export() uses. With a separate table
+ * edu_import() recognises the buffers of this driver.
  */
 static const struct dma_buf_ops edu_dmabuf_ops = {
 	.release = drm_gem_dmabuf_release,
@@ -240,8 +240,8 @@ static struct edu_bo *edu_bo_create(struct drm_device *drm, size_t size)
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 	/*
-	 * drm_gem_prime_mmap() adds this offset, edu_bo_mmap() takes it off. An
-	 * offset that is made later could come between the two.
+	 * drm_gem_prime_mmap() adds this offset and edu_bo_mmap() subtracts it.
+	 * So it must exist before both.
 	 */
 	ret = drm_gem_create_mmap_offset(&bo->base);
 	if (ret)
@@ -261,8 +261,8 @@ put:
 
 /* --- create --- */
 /*
- * A row is whole bytes, the size whole pages, and nothing may wrap: the caller's
- * width times his bits leave 32 bits even where the bytes do not.
+ * A row has whole bytes and the size has whole pages. Nothing may wrap: width
+ * times bpp can exceed 32 bits even if the row's bytes do not.
  */
 static int edu_dumb_layout(struct drm_mode_create_dumb *args)
 {
@@ -289,7 +289,7 @@ static int edu_dumb_create(struct drm_file *file, struct drm_device *drm,
 		return ret;
 	if (args->size > dma_get_mask(drm->dev))
 		return -ENOMEM;
-	/* Once the device is gone the DMA API must not be asked for it. */
+	/* The DMA API must not be called for a device that is unplugged. */
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;
 	bo = edu_bo_create(drm, args->size);
@@ -297,7 +297,7 @@ static int edu_dumb_create(struct drm_file *file, struct drm_device *drm,
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 	ret = drm_gem_handle_create(file, &bo->base, &args->handle);
-	/* The handle holds the object now, or nobody does. */
+	/* The handle holds the object now. Without a handle, this frees it. */
 	drm_gem_object_put(&bo->base);
 	return ret;
 }
@@ -312,16 +312,15 @@ static void edu_import_free(struct drm_gem_object *obj)
 	kfree(bo);
 }
 
-/* Processes and the kernel map the buffer of its exporter, not this object. */
+/* Processes and the kernel map the exporter's buffer, not this object. */
 static const struct drm_gem_object_funcs edu_import_funcs = {
 	.free = edu_import_free,
 };
 
 /*
- * Are buffers in reach whose exporter has not asked where this device reaches?
- * They are if an IOMMU translates, or if the engine addresses all memory. It is
- * asked before the import, for the DMA API takes a page that is out of reach for
- * a bug of the kernel and warns.
+ * Can the engine reach memory wherever it lies? It can if an IOMMU translates,
+ * or if the engine addresses all memory. This is checked before the import,
+ * since the DMA API warns about a page that is out of reach.
  */
 static bool edu_reaches_memory(struct device *dev)
 {
@@ -338,8 +337,8 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	int idx;
 
 	/*
-	 * A buffer of this very device is the object again. One of another edu
-	 * device is foreign: it may lie behind that device's IOMMU.
+	 * A buffer of this device gives its object. A buffer of another edu
+	 * device is imported: it may lie behind that device's IOMMU.
 	 */
 	if (dmabuf->ops == &edu_dmabuf_ops) {
 		struct drm_gem_object *own = dmabuf->priv;
@@ -351,7 +350,7 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	}
 	if (!drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
-	/* A late buffer is placed where all that have attached reach it. */
+	/* Late storage is placed where all attached devices reach it. */
 	if (edu_reaches_memory(drm->dev) || dma_buf_is_late(dmabuf))
 		obj = drm_gem_prime_import(drm, dmabuf);
 	else
@@ -361,11 +360,11 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 }
 
 /*
- * The list is mapped for this device, until the object is freed. What the engine
- * gets are its DMA addresses; where the pages lie is the exporter's business.
- * The engine drops the upper bits of an address, so each one is checked. It
- * takes segments of any length and at any boundary, or these would be checked
- * here, too: against dma_get_max_seg_size() and dma_get_seg_boundary().
+ * The list is mapped for this device until the object is freed. The engine gets
+ * its DMA addresses; the pages belong to the exporter. The engine drops the
+ * upper bits of an address, so each address is checked. The engine accepts
+ * segments of any length and boundary. Other drivers also check
+ * dma_get_max_seg_size() and dma_get_seg_boundary() here.
  */
 static struct drm_gem_object *
 edu_import_sg_table(struct drm_device *drm, struct dma_buf_attachment *attach,
@@ -416,15 +415,15 @@ static int edu_transfer(struct edu_device *edu, dma_addr_t src, dma_addr_t dst,
 	writel(command | EDU_DMA_START, edu->regs + EDU_REG_DMA_CMD);
 	if (wait_for_completion_timeout(&edu->dma_done, EDU_DMA_TIMEOUT))
 		return 0;
-	/* It must not write later into memory that is no longer its own. */
+	/* The engine must not write later into memory that has been freed. */
 	pci_clear_master(to_pci_dev(edu->drm.dev));
 	drm_err(&edu->drm, "the DMA engine is stuck\n");
 	return -ETIMEDOUT;
 }
 
 /*
- * *@count shrinks to what lies in one piece: within a page, since an IOMMU may
- * have joined pages that are no neighbours for the processor's caches.
+ * Returns the DMA address at @offset. Limits *@count to the page, since an
+ * IOMMU may join pages that are not contiguous for the processor's caches.
  */
 static dma_addr_t edu_address(struct drm_gem_object *obj, u64 offset, u32 *count)
 {
@@ -444,10 +443,9 @@ static dma_addr_t edu_address(struct drm_gem_object *obj, u64 offset, u32 *count
 }
 
 /*
- * Copy as much as the buffer of the engine takes. Objects stay mapped for long,
- * so these bytes change hands each time: where there are bounce buffers, this is
- * what moves the bytes. Not more than these bytes, since the processor may be
- * writing beside them.
+ * Copies as much as the buffer of the engine takes. Objects stay mapped for
+ * long, so each copy syncs its bytes; with bounce buffers this moves the bytes.
+ * It syncs no other bytes, since the processor may be writing next to them.
  */
 static int edu_copy_piece(struct edu_job *job)
 {
@@ -492,7 +490,7 @@ static void edu_client_put(struct edu_client *client)
 		kfree(client);
 }
 
-/* Count one more job, unless the client has too many. */
+/* Counts one more job, unless the client has too many. */
 static int edu_client_get(struct edu_client *client)
 {
 	refcount_inc(&client->refs);
@@ -502,7 +500,7 @@ static int edu_client_get(struct edu_client *client)
 	return -EBUSY;
 }
 
-/* Give back what the job holds. */
+/* Drops the job's references. */
 static void edu_job_release(struct edu_job *job)
 {
 	int i;
@@ -514,8 +512,8 @@ static void edu_job_release(struct edu_job *job)
 }
 
 /*
- * In a queue of its own: the end of an imported object takes the reservation
- * object of its buffer, and whoever has that locked may be waiting for the fence
+ * In a separate queue, since freeing an imported object takes the reservation
+ * object of its buffer. The thread that holds it may be waiting for the fence
  * of another job.
  */
 static void edu_job_clean(struct work_struct *work)
@@ -538,10 +536,10 @@ static void edu_job_end(struct edu_job *job, int error)
 	spin_lock(&edu->lock);
 	list_del(&job->node);
 	spin_unlock(&edu->lock);
-	/* Nobody queues the job any more, but it may have been queued again. */
+	/* No callback queues the job any more, but it may be queued already. */
 	cancel_delayed_work(&job->work);
 
-	/* Before the fence: a client that has seen it may queue the next job. */
+	/* Before the signal: after it the client may queue its next job. */
 	edu_client_put(job->client);
 	if (error)
 		dma_fence_set_error(&job->fence, error);
@@ -549,7 +547,7 @@ static void edu_job_end(struct edu_job *job, int error)
 	queue_work(edu->cleaner, &job->clean);
 }
 
-/* Is a fence of another driver among those that the job still waits for? */
+/* Does the job still wait for a fence of another driver? */
 static bool edu_job_waits_for_others(struct edu_job *job)
 {
 	struct dma_fence_unwrap iter;
@@ -557,7 +555,7 @@ static bool edu_job_waits_for_others(struct edu_job *job)
 	bool others = false;
 	int i;
 
-	/* The iterator holds a reference, which a return in the loop would leak. */
+	/* A return in the loop would leak the iterator's reference. */
 	for (i = 0; i < ARRAY_SIZE(job->waits); i++)
 		dma_fence_unwrap_for_each(fence, &iter, job->waits[i].fence)
 			others |= fence->ops != &edu_fence_ops &&
@@ -566,8 +564,9 @@ static bool edu_job_waits_for_others(struct edu_job *job)
 }
 
 /*
- * The job has waited for EDU_FENCE_TIMEOUT. It goes on waiting for fences of this
- * driver: these signal. If it gives up, edu_job_ready() must not queue it later.
+ * The job has waited for EDU_FENCE_TIMEOUT. It goes on waiting for fences of
+ * this driver, which are sure to signal. EDU_GIVEN_UP keeps edu_job_ready()
+ * from queueing a job that has given up.
  */
 static int edu_job_give_up(struct edu_job *job)
 {
@@ -578,9 +577,9 @@ static int edu_job_give_up(struct edu_job *job)
 }
 
 /*
- * Gives -EINPROGRESS when the job has not ended: its work will run again. A job
- * that has more to copy goes to the end of the queue, so that a long copy does
- * not hold up a short one of another client.
+ * Returns -EINPROGRESS when the job has not ended and its work will run again.
+ * A job with more to copy goes to the end of the queue, so that a long copy
+ * does not delay a short one of another client.
  */
 static int edu_job_turn(struct edu_job *job)
 {
@@ -603,8 +602,8 @@ static void edu_job_run(struct work_struct *work)
 	bool cookie;
 
 	/*
-	 * Others wait for this fence. lockdep checks that nothing up to the end
-	 * waits for memory or for a reservation object.
+	 * Others wait for this fence. lockdep checks that nothing up to
+	 * dma_fence_end_signalling() waits for memory or a reservation object.
 	 */
 	cookie = dma_fence_begin_signalling();
 	if (drm_dev_enter(&job->edu->drm, &idx)) {
@@ -617,23 +616,23 @@ static void edu_job_run(struct work_struct *work)
 }
 
 /* --- submit --- */
-/* One fence less to wait for; after the last one it is the engine's turn. */
+/* One fence less to wait for. After the last one the job can run. */
 static void edu_job_ready(struct edu_job *job)
 {
 	if (atomic_dec_and_test(&job->waiting))
 		mod_delayed_work(job->edu->engine, &job->work, 0);
 }
 
-/* A callback: the lock of the fence is held, perhaps in an interrupt. */
+/* Called with the fence's lock held, perhaps in an interrupt. */
 static void edu_wait_over(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	edu_job_ready(container_of(cb, struct edu_wait, cb)->job);
 }
 
 /*
- * From here on the job ends, whatever happens. It waits by callbacks and takes
- * no place in the queue of the engine meanwhile: a fence that one client waits
- * for is no hindrance to another.
+ * After this call the job is sure to end. It waits by callbacks and is not in
+ * the engine's queue meanwhile, so a fence that one client waits for does not
+ * block another client.
  */
 static void edu_job_start(struct edu_job *job)
 {
@@ -645,12 +644,12 @@ static void edu_job_start(struct edu_job *job)
 	list_add_tail(&job->node, &edu->jobs);
 	spin_unlock(&edu->lock);
 
-	/* The 1 keeps the job from starting before all callbacks are there. */
+	/* The 1 keeps the job from running before all callbacks are added. */
 	atomic_set(&job->waiting, 1 + ARRAY_SIZE(job->waits));
 	for (i = 0; i < ARRAY_SIZE(job->waits); i++) {
 		wait = &job->waits[i];
 		wait->job = job;
-		/* An error says that it has signalled already. */
+		/* An error means that the fence has signalled already. */
 		if (!wait->fence ||
 		    dma_fence_add_callback(wait->fence, &wait->cb, edu_wait_over))
 			atomic_dec(&job->waiting);
@@ -659,7 +658,7 @@ static void edu_job_start(struct edu_job *job)
 	edu_job_ready(job);
 }
 
-/* With the reservation objects locked: collect fences, start, leave our fence. */
+/* Called with the reservation objects locked, to collect and add fences. */
 static int edu_job_queue(struct edu_job *job, struct drm_gem_object **objs)
 {
 	struct dma_resv *src = objs[0]->resv, *dst = objs[1]->resv;
@@ -684,9 +683,9 @@ static int edu_job_queue(struct edu_job *job, struct drm_gem_object **objs)
 	memcpy(job->objs, objs, sizeof(job->objs));
 	dma_fence_init(&job->fence, &edu_fence_ops, &job->fence_lock,
 		       dma_fence_context_alloc(1), 1);
-	/* The job may be over before its fence has been added below. */
+	/* The job may end before its fence has been added below. */
 	dma_fence_get(&job->fence);
-	/* Started first: only a fence that is sure to signal is shown to others. */
+	/* Started first: a fence that others can see must be sure to signal. */
 	edu_job_start(job);
 	if (src != dst)
 		dma_resv_add_fence(src, &job->fence, DMA_RESV_USAGE_READ);
@@ -695,7 +694,7 @@ static int edu_job_queue(struct edu_job *job, struct drm_gem_object **objs)
 	return 0;
 }
 
-/* No sum that could wrap. */
+/* Written without a sum, which could wrap. */
 static bool edu_range_valid(struct drm_gem_object *obj, u64 offset, u64 size)
 {
 	return size && size <= obj->size && offset <= obj->size - size;
@@ -711,11 +710,11 @@ static int edu_copy_check(const struct drm_prime_edu_copy *args,
 	if (!edu_range_valid(src, from, size) || !edu_range_valid(dst, to, size) ||
 	    (src == dst && from < to + size && to < from + size))
 		return -EINVAL;
-	/* Who waits for the fence must not wait for hours. */
+	/* Others wait for the fence, so the copy must not take hours. */
 	return size > PRIME_EDU_MAX_COPY ? -E2BIG : 0;
 }
 
-/* The caller holds @objs: after the start the job may let go of them at any time. */
+/* The caller holds @objs, since the job may drop its references at any time. */
 static int edu_job_submit(struct edu_job *job, struct drm_gem_object **objs)
 {
 	struct ww_acquire_ctx ctx;
@@ -724,7 +723,7 @@ static int edu_job_submit(struct edu_job *job, struct drm_gem_object **objs)
 	ret = edu_copy_check(&job->args, objs[0], objs[1]);
 	if (ret)
 		return ret;
-	/* Both at once, in whatever order others take them; or the one. */
+	/* Both, whatever order others use; or one, if they share it. */
 	count = objs[0]->resv == objs[1]->resv ? 1 : 2;
 	ret = drm_gem_lock_reservations(objs, count, &ctx);
 	if (ret)
@@ -744,7 +743,7 @@ static int edu_ioctl_copy(struct drm_device *drm, void *data,
 
 	if (args->flags || args->pad)
 		return -EINVAL;
-	/* There may be many clients. Each pays for the memory of its jobs. */
+	/* Charged to the client's memory cgroup, as there may be many jobs. */
 	job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
 	if (!job)
 		return -ENOMEM;
@@ -757,7 +756,7 @@ static int edu_ioctl_copy(struct drm_device *drm, void *data,
 	objs[0] = drm_gem_object_lookup(file, args->src_handle);
 	objs[1] = drm_gem_object_lookup(file, args->dst_handle);
 
-	/* edu_remove() ends all jobs, and there is none after it. */
+	/* edu_remove() ends all jobs, so none may start after it. */
 	ret = -ENODEV;
 	if (drm_dev_enter(drm, &idx)) {
 		ret = edu_job_submit(job, objs);
@@ -817,7 +816,7 @@ static int edu_init_hardware(struct edu_device *edu, struct pci_dev *pdev)
 	struct device *dev = &pdev->dev;
 	int ret;
 
-	/* What the engine can't address, the DMA API translates or bounces. */
+	/* The DMA API translates or bounces what the engine can't address. */
 	ret = pcim_enable_device(pdev) ?:
 	      dma_set_mask_and_coherent(dev, DMA_BIT_MASK(EDU_DMA_BITS));
 	if (ret)
@@ -850,7 +849,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		return ret;
 
-	/* Memory may be reclaimed only after a fence has signalled. */
+	/* Memory reclaim may wait for a fence of this queue. */
 	edu->engine = alloc_ordered_workqueue("prime_edu", WQ_MEM_RECLAIM);
 	if (!edu->engine)
 		return -ENOMEM;
@@ -869,14 +868,14 @@ static void edu_remove(struct pci_dev *pdev)
 	struct edu_device *edu = pci_get_drvdata(pdev);
 	struct edu_job *job;
 
-	/* No new job from here on, and nobody touches the registers. */
+	/* From here on no job starts, and nobody touches the registers. */
 	drm_dev_unplug(&edu->drm);
-	/* Each job that runs now ends with ENODEV; so let all of them run. */
+	/* A job that runs now ends with ENODEV, so let all of them run. */
 	spin_lock(&edu->lock);
 	list_for_each_entry(job, &edu->jobs, node)
 		mod_delayed_work(edu->engine, &job->work, 0);
 	spin_unlock(&edu->lock);
-	/* While a queue is destroyed, a fence that signals may not add to it. */
+	/* Flushed first: fences must not queue work while it is destroyed. */
 	flush_workqueue(edu->engine);
 	destroy_workqueue(edu->engine);
 	destroy_workqueue(edu->cleaner);
