@@ -44,7 +44,7 @@ int prime_negotiate_alloc(uint64_t size);
  * its devices.
  *
  * -EBUSY: the storage exists and does not suit the device, or none can suit all
- * of them; the device was not added. -EACCES: @buffer is not open for writing, or
+ * of them; the device was not added. -EACCES: @buffer was not made for writing, or
  * @path can't be opened. -EOPNOTSUPP: storage of this buffer is not
  * negotiated. -ENOTTY: nor is any on this kernel, or the fd is no dma-buf.
  */

@@ -101,10 +101,14 @@
  *   &dma_buf.attachments without the reservation object. Nothing nests in it.
  * * The lock of the &dma_buf.poll wait queue is also taken inside a fence's
  *   lock, from interrupts.
- * * The lock of the last refusal, in negotiate/ioctl.c. Nothing nests in it.
+ * * The lock of negotiate/negotiation.c protects announced devices, refusals,
+ *   and which buffer has late storage. The lock of a device's resources nests
+ *   in it.
  *
  * The mutex of the device classes, in negotiate/device.c, is taken with no
- * other lock held. core/lockdep.c takes the core's locks in this order at boot,
+ * other lock held. The lock of a device, device_lock(), is taken with no lock of
+ * the layer held, when a program announces the device. Only the spinlock of
+ * negotiate/negotiation.c and memory reclaim nest in it. core/lockdep.c takes the core's locks in this order at boot,
  * so that lockdep knows it. dma_resv.c does the same for mmap_lock.
  */
 
