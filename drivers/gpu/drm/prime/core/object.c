@@ -106,10 +106,11 @@
  *   in it.
  *
  * The mutex of the device classes, in negotiate/device.c, is taken with no
- * other lock held. The lock of a device, device_lock(), is taken with no lock of
- * the layer held, when a program announces the device. Only the spinlock of
- * negotiate/negotiation.c and memory reclaim nest in it. core/lockdep.c takes the core's locks in this order at boot,
- * so that lockdep knows it. dma_resv.c does the same for mmap_lock.
+ * other lock held. The lock of a device, device_lock(), is taken with no lock
+ * of the layer held, when a program announces the device. Only the spinlock of
+ * negotiate/negotiation.c and memory reclaim nest in it. core/lockdep.c takes
+ * the core's locks in this order at boot, so that lockdep knows it. dma_resv.c
+ * does the same for mmap_lock.
  */
 
 /**
