@@ -114,6 +114,14 @@ static int write_text(const char *path, const char *text)
 	return ret;
 }
 
+/* With buffers that are still mapped for the device, which the subtests are about. */
+static void edu_unbind(const char *address)
+{
+	watch_dma("none");
+	check_ok(write_text(DRIVER "/unbind", address));
+	watch_dma(" ");
+}
+
 static int edu_open_at(const char *address)
 {
 	char path[128];
@@ -1156,7 +1164,7 @@ static void unplug_ends_jobs(void)
 	hold(&a, timeline);
 	check_ok(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE));
 	copy = writer(&b);
-	check_ok(write_text(DRIVER "/unbind", address[0]));
+	edu_unbind(address[0]);
 	check_error(status_of(copy, 0), ENODEV);
 	check_error(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE), ENODEV);
 	check_ok(write_text(DRIVER "/bind", address[0]));
@@ -1191,7 +1199,7 @@ static int unplug_once(const char *address)
 		sw_advance(timeline, 1);
 		_exit(0);
 	}
-	check_ok(write_text(DRIVER "/unbind", address));
+	edu_unbind(address);
 	for (int i = 0; i < 5; i++) {
 		int status = status_of(copies[i], 0);
 
@@ -1237,7 +1245,7 @@ static void other_device_beyond_mask(void)
 		prime_skip("needs an IOMMU and two devices");
 	if (!memory_above_engine())
 		prime_skip("all memory is in the engine's reach here");
-	check_ok(write_text(DRIVER "/unbind", address[1]));
+	edu_unbind(address[1]);
 	group_type(address[1], "identity");
 	check_ok(write_text(DRIVER "/bind", address[1]));
 	edu = edu_open_at(address[0]);

@@ -913,21 +913,6 @@ static int tell_driver(const char *what)
 	return ret;
 }
 
-/*
- * DMA_API_DEBUG warns of what is still mapped when a driver is unbound, which
- * is what these subtests are about: let it watch no driver, or all (" ").
- */
-static void watch_dma(const char *driver)
-{
-	int fd = open("/sys/kernel/debug/dma-api/driver_filter",
-		      O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	check(write(fd, driver, strlen(driver)) > 0);
-	close(fd);
-}
-
 /* Runs @body in a process of its own; the driver is bound again afterwards. */
 static void with_device(int drm, void (*body)(void))
 {

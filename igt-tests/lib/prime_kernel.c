@@ -706,6 +706,21 @@ double race_seconds(void)
 	return seconds ? atof(seconds) : 2;
 }
 
+/*
+ * DMA_API_DEBUG warns of what is still mapped when a driver is unbound, which
+ * is what some subtests are about: let it watch no driver ("none"), or all (" ").
+ */
+void watch_dma(const char *driver)
+{
+	int fd = open("/sys/kernel/debug/dma-api/driver_filter",
+		      O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	check(write(fd, driver, strlen(driver)) > 0);
+	close(fd);
+}
+
 void *readonly_page(const void *data, size_t length)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,

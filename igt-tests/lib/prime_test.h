@@ -239,6 +239,7 @@ double race_seconds(void);
 
 /* A page with @length bytes of @data, then made read-only. */
 void *readonly_page(const void *data, size_t length);
+void watch_dma(const char *driver);
 void writable_page(void *page);
 /* Lets no further fd be opened; gives what to hand to allow_fds(). */
 unsigned long forbid_fds(void);
