@@ -618,17 +618,21 @@ static bool exports_dumb_buffers(int drm)
  */
 static void cve_2021_47200_mmap_of_the_last_reference(void)
 {
-	char path[32], name[80];
+	char drivers[16][48] = { }, path[32], name[64];
 	bool tried = false;
 
 	for (int i = 0; i < 16; i++) {
-		int drm;
+		int drm, nth = 1;
 
 		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
 		drm = open(path, O_RDWR | O_CLOEXEC);
 		if (drm < 0)
 			continue;
-		snprintf(name, sizeof(name), "card%d-%s", i, driver_name(drm));
+		/* Not by the number, which depends on who else has a card. */
+		snprintf(drivers[i], sizeof(drivers[i]), "%s", driver_name(drm));
+		for (int j = 0; j < i; j++)
+			nth += !strcmp(drivers[j], drivers[i]);
+		snprintf(name, sizeof(name), "%s-%d", drivers[i], nth);
 		if (exports_dumb_buffers(drm)) {
 			close(drm);
 			prime_dynamic(name, map_last_references, path);
