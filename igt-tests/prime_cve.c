@@ -632,7 +632,7 @@ static void cve_2021_47200_mmap_of_the_last_reference(void)
 		snprintf(drivers[i], sizeof(drivers[i]), "%s", driver_name(drm));
 		for (int j = 0; j < i; j++)
 			nth += !strcmp(drivers[j], drivers[i]);
-		snprintf(name, sizeof(name), "%s-%d", drivers[i], nth);
+		snprintf(name, sizeof(name), "%.47s-%d", drivers[i], nth);
 		if (exports_dumb_buffers(drm)) {
 			close(drm);
 			prime_dynamic(name, map_last_references, path);
