@@ -81,6 +81,8 @@ static long negotiate_add_device(struct file *file, void __user *uarg, size_t us
 		return ret;
 	if (arg.flags)
 		return -EINVAL;
+	if (!dma_buf_is_late(file->private_data))
+		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EACCES;
 
@@ -133,15 +135,15 @@ static long negotiate_get_refusal(struct file *file, void __user *uarg, size_t u
 /* A request without its size, which says how much the program knows of. */
 #define REQUEST(cmd) ((cmd) & ~IOCSIZE_MASK)
 
-/* All but the last are about storage that is placed late. */
+/* The first two are about storage that is placed late. */
 static const struct {
 	unsigned int request;
 	long (*answer)(struct file *file, void __user *uarg, size_t usize);
 } negotiate_requests[] = {
-	{ REQUEST(DMA_BUF_IOCTL_ADD_DEVICE), negotiate_add_device },
 	{ REQUEST(DMA_BUF_IOCTL_GET_CONSTRAINTS), negotiate_get_constraints },
 	{ REQUEST(DMA_BUF_IOCTL_GET_STORAGE), negotiate_get_storage },
 	{ REQUEST(DMA_BUF_IOCTL_GET_REFUSAL), negotiate_get_refusal },
+	{ REQUEST(DMA_BUF_IOCTL_ADD_DEVICE), negotiate_add_device },
 };
 
 static long negotiate_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
@@ -154,8 +156,7 @@ static long negotiate_ioctl(struct file *file, unsigned int cmd, void __user *ua
 			continue;
 		if (!usize)
 			return -EINVAL;
-		if (i < ARRAY_SIZE(negotiate_requests) - 1 &&
-		    !dma_buf_is_late(file->private_data))
+		if (i < 2 && !dma_buf_is_late(file->private_data))
 			return -EOPNOTSUPP;
 		return negotiate_requests[i].answer(file, uarg, usize);
 	}
