@@ -31,15 +31,9 @@ static char group[96];
 static int put(const char *directory, const char *file, const char *text)
 {
 	char path[160];
-	int out, ret;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	out = open(path, O_WRONLY | O_CLOEXEC);
-	if (out < 0)
-		return -errno;
-	ret = write(out, text, strlen(text)) < 0 ? -errno : 0;
-	close(out);
-	return ret;
+	return write_text(path, text);
 }
 
 static long event(const char *key)

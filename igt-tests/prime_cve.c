@@ -212,16 +212,6 @@ static void cve_2022_49983_udmabuf_without_dma_mask(void)
 	}
 }
 
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
 /*
  * A memfd of one piece whose pages can be had again and again in one udmabuf:
  * a huge page if the machine gives one, which is quicker, else small ones.
@@ -719,13 +709,14 @@ static unsigned long shown(struct display *d)
 	unsigned long sum = 0;
 	struct stat st;
 	ssize_t got;
-	int fd;
+	int fd, ret;
 
 	check_ok(fstat(d->drm, &st) ? -errno : 0);
 	snprintf(path, sizeof(path),
 		 "/sys/kernel/debug/dri/%u/crtc-0/crc/control", minor(st.st_rdev));
-	if (!write_text(path, "auto"))
-		prime_skip("%s: %s", path, strerror(errno));
+	ret = write_text(path, "auto");
+	if (ret)
+		prime_skip("%s: %s", path, strerror(-ret));
 	snprintf(path, sizeof(path),
 		 "/sys/kernel/debug/dri/%u/crtc-0/crc/data", minor(st.st_rdev));
 	fd = open(path, O_RDONLY | O_CLOEXEC);

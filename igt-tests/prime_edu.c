@@ -102,18 +102,6 @@ static unsigned int edu_addresses(char addresses[][16], unsigned int room)
 	return count;
 }
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* With buffers that are still mapped for the device, which the subtests are about. */
 static void edu_unbind(const char *address)
 {

@@ -902,15 +902,9 @@ static int tell_driver(const char *what)
 {
 	const char *name = strrchr(bus_device, '/') + 1;
 	char path[PATH_MAX + 16];
-	int fd, ret;
 
 	snprintf(path, sizeof(path), "%s/%s", bus_driver, what);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, name, strlen(name)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
+	return write_text(path, name);
 }
 
 /* Runs @body in a process of its own; the driver is bound again afterwards. */

@@ -706,6 +706,19 @@ double race_seconds(void)
 	return seconds ? atof(seconds) : 2;
 }
 
+/* In one write, as sysfs wants it. Returns 0 or a negative errno. */
+int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
 /*
  * DMA_API_DEBUG warns of what is still mapped when a driver is unbound, which
  * is what some subtests are about: let it watch no driver ("none"), or all (" ").

@@ -230,6 +230,7 @@ int count_buffers(void);
 int settle_buffers(int wanted);
 /* The text of a file, to be freed; NULL where it cannot be read. */
 char *read_text(const char *path);
+int write_text(const char *path, const char *text);
 /* The value of "key:" in /proc/self/fdinfo/FD; false when not there. */
 bool fdinfo(int fd, const char *key, char *value, size_t length);
 long meminfo_kb(const char *key);
