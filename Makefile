@@ -16,7 +16,7 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check docs bench shell \
+check check-more check-debug kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users rig-check docs bench shell \
 bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
@@ -50,7 +50,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check originality abi layers ## every test, on the stock kernel and on ours
 check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
@@ -83,6 +83,10 @@ originality: source ## no run of code or prose of the replaced files
 	@$(test) $@ scripts/originality
 graft-check: built-stock ## the tests of make graft
 	@$(test) graft scripts/graft-check
+port-check: source ## the tests of make port
+	@$(test) port scripts/port-check
+users: built-ours ## every file of the kernel that uses the layer compiles and finds its symbols
+	@$(test) $@ scripts/users
 rig-check: setup ## a guest that dies or stands still costs one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## the documentation, as HTML, in build/docs
@@ -102,6 +106,11 @@ graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of your
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
 	@scripts/graft $(if $(UNDO),--undo) $(if $(FORCE),--force) "$(KERNEL)"
 
+port: ## KERNEL=path/to/tree: what the layer stands on and a newer kernel has changed, file by file
+	@test -n "$(KERNEL)" || { echo 'port: which tree? make port KERNEL=path/to/tree' >&2; exit 2; }
+	@scripts/source
+	@scripts/port "$(KERNEL)"
+
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
@@ -116,4 +125,4 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-all kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean
+	graft-check port-check users rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port modules conformance clean distclean
