@@ -16,7 +16,7 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug check-ours kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users rig-check docs bench shell \
+check check-more check-debug check-ours kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests rig-check docs bench shell \
 bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
@@ -24,12 +24,12 @@ phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan users-stock users-ours arm64 mixed)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -51,7 +51,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare users $(if $(filter 6.12,$(LANE)),,selftests) ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
@@ -88,6 +88,9 @@ port-check: source ## the tests of make port
 	@$(test) port scripts/port-check
 users: built-ours ## every file of the kernel that uses the layer compiles and finds its symbols
 	@$(test) $@ scripts/users
+selftests: selftests-stock selftests-ours ## what others wrote: the kernel's own selftests and KUnit suites, vfio-pci and iommufd (Linux 7.3)
+selftests-stock selftests-ours: selftests-%: built-users-stock built-users-ours root
+	@$(test) $@ scripts/selftests $*
 rig-check: setup ## a guest that dies or stands still costs one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## the documentation, as HTML, in docs of build/LANE
@@ -126,4 +129,4 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check port-check users rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port modules conformance clean distclean
+	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port modules conformance clean distclean
