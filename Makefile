@@ -29,7 +29,7 @@ runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix 
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users check-more,$(PRIME_TARGET)),arm64) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
