@@ -25,6 +25,7 @@
 #include <linux/vfio.h>
 
 #define PAGE		4096
+#define SENT		2048	/* QEMU 7.2 aborts when edu moves 4096 */
 #define PCI		"/sys/bus/pci/devices/"
 #define BAR_IOVA	0x1000000	/* edu reaches 28 bits */
 #define RAM_IOVA	0x2000000
@@ -226,7 +227,7 @@ static void edu_run(uint64_t source, uint64_t target, uint32_t command)
 
 	edu_set(EDU_SOURCE, source);
 	edu_set(EDU_TARGET, target);
-	edu_set(EDU_COUNT, PAGE);
+	edu_set(EDU_COUNT, SENT);
 	*(volatile uint32_t *)(edu.bar + EDU_COMMAND) = command | EDU_RUN;
 	while (*(volatile uint32_t *)(edu.bar + EDU_COMMAND) & EDU_RUN) {
 		check(now() < end);
@@ -236,19 +237,19 @@ static void edu_run(uint64_t source, uint64_t target, uint32_t command)
 
 static void fill(uint8_t *bytes, uint8_t seed)
 {
-	for (int i = 0; i < PAGE; i++)
+	for (int i = 0; i < SENT; i++)
 		bytes[i] = seed + i * 7;
 }
 
 static bool filled(const volatile uint8_t *bytes, uint8_t seed)
 {
-	for (int i = 0; i < PAGE; i++)
+	for (int i = 0; i < SENT; i++)
 		if (bytes[i] != (uint8_t)(seed + i * 7))
 			return false;
 	return true;
 }
 
-/* A page of this pattern, from memory through edu to @iova. */
+/* Bytes of this pattern, from memory through edu to @iova. */
 static void send(uint8_t seed, uint64_t iova)
 {
 	fill(ram, seed);
