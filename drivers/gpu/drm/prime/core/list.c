@@ -71,7 +71,7 @@ void dma_buf_record_add(struct dma_buf *dmabuf, const void *key)
 		hash_add(dma_buf_records, &obj->record, (unsigned long)key);
 	}
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_record_add, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_record_add, "DMA_BUF");
 
 /**
  * dma_buf_record_find - the buffer that was recorded for an object
@@ -95,7 +95,7 @@ struct dma_buf *dma_buf_record_find(const void *key)
 
 	return NULL;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
 
 /*
  * Returns the buffer after @prev, or the first one if @prev is NULL, with a

@@ -137,7 +137,7 @@ int dma_buf_pin(struct dma_buf_attachment *attach)
 
 	return dma_buf_is_dynamic(dmabuf) ? dmabuf->ops->pin(attach) : 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 
 /**
  * dma_buf_unpin - let the storage move again
@@ -155,7 +155,7 @@ void dma_buf_unpin(struct dma_buf_attachment *attach)
 	if (dma_buf_is_dynamic(dmabuf))
 		dmabuf->ops->unpin(attach);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, "DMA_BUF");
 
 /**
  * dma_buf_map_attachment - get the buffer's scatter list for a device
@@ -182,7 +182,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 
 	return dma_buf_map_locked(attach, dir, true);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, "DMA_BUF");
 
 /**
  * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() with its lock
@@ -204,7 +204,7 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 	guard(dma_resv)(attach->dmabuf->resv);
 	return dma_buf_map_attachment(attach, dir);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
 
 /**
  * dma_buf_try_map_attachment - map without waiting for anybody
@@ -251,7 +251,7 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 
 	return sgt;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, "DMA_BUF");
 
 /**
  * dma_buf_unmap_attachment - return a scatter list
@@ -283,7 +283,7 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 	if (dma_buf_mapping_wants_pin(attach))
 		ops->unpin(attach);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, "DMA_BUF");
 
 /**
  * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() with its lock
@@ -304,4 +304,4 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 	guard(dma_resv)(attach->dmabuf->resv);
 	dma_buf_unmap_attachment(attach, sgt, dir);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, "DMA_BUF");

@@ -111,4 +111,4 @@ void drm_prime_gem_destroy(struct drm_gem_object *obj, struct sg_table *sg)
 EXPORT_SYMBOL(drm_prime_gem_destroy);
 
 /* For the whole GEM side, which is in one module with the rest of DRM. */
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");

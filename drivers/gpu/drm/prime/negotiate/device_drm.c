@@ -39,6 +39,6 @@ module_driver(device_drm, dma_buf_device_class_register, dma_buf_device_class_un
 
 MODULE_DESCRIPTION("DRM nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_ALIAS("dma-buf-device-" __stringify(DRM_MAJOR));
 MODULE_ALIAS("dma-buf-device-" __stringify(ACCEL_MAJOR));

@@ -47,5 +47,5 @@ module_driver(device_v4l2, dma_buf_device_class_register, dma_buf_device_class_u
 
 MODULE_DESCRIPTION("V4L2 nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_ALIAS("dma-buf-device-" __stringify(VIDEO_MAJOR));
