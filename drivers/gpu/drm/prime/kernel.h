@@ -34,6 +34,12 @@ DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
 #define DMA_BUF_FOLLOWS_MOVES	true
 #define DMA_BUF_NEEDS_CALLBACK	false
 
+static inline bool
+dma_buf_attachment_is_dynamic(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops;
+}
+
 #define DMA_BUF_OPS_KEEP_TABLE
 static inline bool dma_buf_ops_keep_table(const struct dma_buf_ops *ops)
 {

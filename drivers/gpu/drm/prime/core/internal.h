@@ -29,12 +29,11 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
+#include "../kernel.h"
 #include "record.h"
+#include "trace.h"
 
 struct dma_buf_negotiation;
-
-DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
-	     dma_resv_unlock(_T))
 
 /**
  * struct dma_buf_object - the container around every &struct dma_buf
@@ -123,6 +122,15 @@ long dma_buf_sync_file_export(struct dma_buf *dmabuf,
 			      struct dma_buf_export_sync_file __user *uarg);
 long dma_buf_sync_file_import(struct dma_buf *dmabuf,
 			      const struct dma_buf_import_sync_file __user *uarg);
+
+/* core/table.c, which is built with CONFIG_DMABUF_DEBUG only */
+#ifdef CONFIG_DMABUF_DEBUG
+struct sg_table *dma_buf_table_lend(struct sg_table *sgt);
+struct sg_table *dma_buf_table_take(struct sg_table *copy);
+#else
+#define dma_buf_table_lend(sgt) (sgt)
+#define dma_buf_table_take(sgt) (sgt)
+#endif
 
 /* core/list.c */
 void dma_buf_list_add(struct dma_buf_object *obj);

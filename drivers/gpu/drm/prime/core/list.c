@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Finding buffers: all of them, for debugfs' dma_buf/bufinfo, and the one that
- * was recorded for an exporter's object.
+ * Finding buffers: all of them, for debugfs' dma_buf/bufinfo and for the BPF
+ * iterator, and the one that was recorded for an exporter's object.
  *
  * A buffer is on the list from export until its memory is freed, so all memory
  * is accounted for. A reader takes a reference to a buffer's dentry, which
@@ -27,7 +27,7 @@ static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
  * &dma_buf.file points here when the buffer's own file has ended. This file has
  * no references, and nobody can get one.
  */
-static struct file dma_buf_no_file;
+static struct file dma_buf_no_file = DMA_BUF_FILE_ENDED;
 
 void dma_buf_list_add(struct dma_buf_object *obj)
 {
@@ -88,14 +88,43 @@ struct dma_buf *dma_buf_record_find(const void *key)
 
 	guard(spinlock)(&dma_buf_list_lock);
 	hash_for_each_possible(dma_buf_records, obj, record, (unsigned long)key) {
-		if (obj->key == key &&
-		    atomic_long_inc_not_zero(&obj->base.file->f_count))
+		if (obj->key == key && dma_buf_file_get_live(obj->base.file))
 			return &obj->base;
 	}
 
 	return NULL;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
+
+/*
+ * Steps to the first buffer after @prev, or of all if @prev is NULL, and takes a
+ * reference to its file. Drops that of @prev. Nobody can get
+ * a reference to a file that has ended, so its buffer is skipped.
+ */
+struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
+{
+	struct dma_buf_object *obj = prev ? to_dma_buf_object(prev) : NULL;
+	struct dma_buf *found = NULL;
+
+	scoped_guard(spinlock, &dma_buf_list_lock) {
+		obj = list_prepare_entry(obj, &dma_buf_list, node);
+		list_for_each_entry_continue(obj, &dma_buf_list, node) {
+			if (dma_buf_file_get_live(obj->base.file)) {
+				found = &obj->base;
+				break;
+			}
+		}
+	}
+
+	if (prev)
+		dma_buf_put(prev);
+	return found;
+}
+
+struct dma_buf *dma_buf_iter_begin(void)
+{
+	return dma_buf_iter_next(NULL);
+}
 
 /*
  * Returns the buffer after @prev, or the first one if @prev is NULL, with a
@@ -133,9 +162,9 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 	}
 
 	guard(spinlock)(&dmabuf->name_lock);
-	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08lu\t%s\n", dmabuf->size,
+	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", dmabuf->size,
 		   flags, mode, count, dmabuf->exp_name,
-		   d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
+		   (u64)d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)

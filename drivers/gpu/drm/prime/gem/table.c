@@ -167,17 +167,28 @@ drm_prime_entry_by_file_locked(struct drm_prime_table *table,
 	return NULL;
 }
 
-/* drm_gem.c calls this for every handle that is closed, in the table or not. */
+/* The handle is closed; it may be in the table or not. */
+static void drm_prime_handle_close_locked(struct drm_prime_table *table,
+					  u32 handle)
+{
+	struct drm_prime_entry *entry;
+
+	entry = drm_prime_entry_by_handle_locked(table, handle);
+	if (entry)
+		drm_prime_entry_unlink_locked(table, entry);
+}
+
+/* drm_gem.c calls this for every handle that is closed. */
 void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime,
 				 uint32_t handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(prime);
-	struct drm_prime_entry *entry;
 
-	guard(mutex)(&prime->lock);
-	entry = drm_prime_entry_by_handle_locked(table, handle);
-	if (entry)
-		drm_prime_entry_unlink_locked(table, entry);
+	if (DRM_GEM_CLOSES_LOCKED)
+		return drm_prime_handle_close_locked(table, handle);
+
+	guard(mutex)(&table->lock);
+	drm_prime_handle_close_locked(table, handle);
 }
 
 void drm_prime_init_file_private(struct drm_prime_file_private *prime)

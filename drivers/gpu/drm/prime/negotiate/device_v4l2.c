@@ -13,6 +13,8 @@
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
 
+#include "../kernel.h"
+
 static struct device *device_v4l2_find(struct video_device *vdev, struct file *file)
 {
 	struct v4l2_fh *fh = file->private_data;

@@ -189,7 +189,7 @@ static int late_move(struct dma_buf_late *late, struct dma_buf_storage *to)
 	long ret;
 
 	if (!list_empty(&late->mappings))
-		dma_buf_move_notify(late->dmabuf);
+		dma_buf_invalidate_mappings(late->dmabuf);
 	ret = dma_resv_wait_timeout(late->resv, DMA_RESV_USAGE_BOOKKEEP, true,
 				    MAX_SCHEDULE_TIMEOUT);
 	if (ret < 0)
@@ -556,7 +556,7 @@ static const struct vm_operations_struct late_vm_ops = {
  */
 int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
-	if (is_cow_mapping(vma->vm_flags))
+	if (vma_is_cow_mapping(vma))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
