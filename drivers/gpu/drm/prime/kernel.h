@@ -67,8 +67,11 @@ static inline bool dma_buf_file_get_live(struct file *file)
 	return file_ref_get(&file->f_ref);
 }
 
-/* drm_gem.c reports a closed handle with the file's prime lock held. */
-#define DRM_GEM_CLOSES_LOCKED	true
+/* drm_gem.c holds the file's prime lock when it reports a closed handle. */
+#define drm_gem_guard_close(lock)	lockdep_assert_held(lock)
+
+/* Mainline's core includes the headers of tracing, which decides its CRCs. */
+#define DMA_BUF_CRCS_WITH_TRACING	1
 
 /* There are no accounts in sysfs. */
 #define dma_buf_stats_setup(dmabuf, file)	0
@@ -111,7 +114,9 @@ static inline bool dma_buf_file_get_live(struct file *file)
 	return atomic_long_inc_not_zero(&file->f_count);
 }
 
-#define DRM_GEM_CLOSES_LOCKED	false
+#define drm_gem_guard_close(lock)	guard(mutex)(lock)
+
+#define DMA_BUF_CRCS_WITH_TRACING	0
 
 /* The name of a namespace is a string. */
 #undef EXPORT_SYMBOL_NS_GPL

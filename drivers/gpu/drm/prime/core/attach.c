@@ -114,7 +114,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	if (ret)
 		goto err_detach;
 
-	dma_buf_trace_dynamic_attach(attach);
+	dma_buf_trace(dynamic_attach, attach);
 	return attach;
 
 err_detach:
@@ -160,7 +160,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
-	dma_buf_trace_detach(attach);
+	dma_buf_trace(detach, attach);
 	scoped_guard(dma_resv, dmabuf->resv) {
 		sgt = dma_buf_kept_table(attach, &dir);
 		dma_buf_keep_table(attach, NULL, DMA_NONE);
@@ -219,7 +219,7 @@ void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
 		if (!dma_buf_attach_revocable(attach))
 			continue;
-		dma_buf_trace_invalidate(attach);
+		dma_buf_trace(invalidate, attach);
 		attach->importer_ops->invalidate_mappings(attach);
 	}
 }

@@ -120,7 +120,7 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 	vma->vm_pgoff = pgoff;
 	vma_set_file(vma, dmabuf->file);
 
-	dma_buf_trace_mmap(dmabuf);
+	trace_dma_buf_mmap(dmabuf);
 	return dmabuf->ops->mmap(dmabuf, vma);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, "DMA_BUF");

@@ -38,7 +38,7 @@ static int dma_buf_mmap_file(struct file *file, struct vm_area_struct *vma)
 	if (!dmabuf->ops->mmap || !dma_buf_range_fits(dmabuf, vma, vma->vm_pgoff))
 		return -EINVAL;
 
-	dma_buf_trace_mmap_internal(dmabuf);
+	trace_dma_buf_mmap_internal(dmabuf);
 	return dmabuf->ops->mmap(dmabuf, vma);
 }
 

@@ -30,8 +30,10 @@
 #include <linux/sync_file.h>
 
 #include "../kernel.h"
+#if defined(CONFIG_TRACEPOINTS) && DMA_BUF_CRCS_WITH_TRACING
+#include <linux/trace_events.h>
+#endif
 #include "record.h"
-#include "trace.h"
 
 struct dma_buf_negotiation;
 
@@ -137,5 +139,18 @@ void dma_buf_list_add(struct dma_buf_object *obj);
 void dma_buf_list_end_file(struct dma_buf_object *obj);
 void dma_buf_list_del(struct dma_buf_object *obj);
 void dma_buf_list_init(void);
+
+/*
+ * Last, since an event reads the container. Not seen by what computes the CRCs:
+ * on 6.12 it would change all of them.
+ */
+#ifndef __GENKSYMS__
+#include <drm-prime-layer/trace/events/dma_buf.h>
+#endif
+
+#define dma_buf_trace(event, attach) \
+	trace_dma_buf_##event((attach)->dmabuf, attach, \
+			      dma_buf_attachment_is_dynamic(attach), \
+			      (attach)->dev)
 
 #endif /* DMA_BUF_INTERNAL_H */

@@ -97,53 +97,44 @@ struct dma_buf *dma_buf_record_find(const void *key)
 EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
 
 /*
- * Steps to the first buffer after @prev, or of all if @prev is NULL, and takes a
- * reference to its file. Drops that of @prev. Nobody can get
- * a reference to a file that has ended, so its buffer is skipped.
+ * Returns the first buffer after @prev, or of all if @prev is NULL, with a
+ * reference: to its file if @file is set, otherwise to its dentry. A buffer
+ * whose file has ended, or which is about to be freed, is skipped. New buffers
+ * are added at the front, so a walk ends even if exports go on.
  */
-struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
-{
-	struct dma_buf_object *obj = prev ? to_dma_buf_object(prev) : NULL;
-	struct dma_buf *found = NULL;
-
-	scoped_guard(spinlock, &dma_buf_list_lock) {
-		obj = list_prepare_entry(obj, &dma_buf_list, node);
-		list_for_each_entry_continue(obj, &dma_buf_list, node) {
-			if (dma_buf_file_get_live(obj->base.file)) {
-				found = &obj->base;
-				break;
-			}
-		}
-	}
-
-	if (prev)
-		dma_buf_put(prev);
-	return found;
-}
-
-struct dma_buf *dma_buf_iter_begin(void)
-{
-	return dma_buf_iter_next(NULL);
-}
-
-/*
- * Returns the buffer after @prev, or the first one if @prev is NULL, with a
- * reference to its dentry. A dentry without references is about to be freed,
- * and its release takes the buffer off the list. So its buffer is skipped. New
- * buffers are added at the front, so a walk ends even if exports go on.
- */
-static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
+static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev,
+						bool file)
 {
 	struct dma_buf_object *obj;
 
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		if (lockref_get_not_zero(&obj->dentry->d_lockref))
+		if (file ? dma_buf_file_get_live(obj->base.file) :
+			   lockref_get_not_zero(&obj->dentry->d_lockref))
 			return obj;
 	}
 
 	return NULL;
+}
+
+/*
+ * For BPF programs: the next buffer that user space can still reach, with a
+ * reference to its file. Drops the reference to @prev.
+ */
+struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
+{
+	struct dma_buf_object *obj = prev ? to_dma_buf_object(prev) : NULL;
+
+	obj = dma_buf_list_next(obj, true);
+	if (prev)
+		dma_buf_put(prev);
+	return obj ? &obj->base : NULL;
+}
+
+struct dma_buf *dma_buf_iter_begin(void)
+{
+	return dma_buf_iter_next(NULL);
 }
 
 /* A buffer whose file has ended has a count of 0. */
@@ -218,14 +209,15 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
 		   "size", "flags", "mode", "count", "ino");
 
-	for (obj = dma_buf_list_next(NULL); obj; obj = next) {
+	next = dma_buf_list_next(NULL, false);
+	while ((obj = next)) {
 		dma_buf_describe_file(s, obj);
 		dma_buf_describe_fences(s, obj->base.resv);
 		dma_buf_describe_attachments(s, &obj->base);
 		bytes += obj->base.size;
 		count++;
 		/* seq_file calls again with a larger buffer. */
-		next = seq_has_overflowed(s) ? NULL : dma_buf_list_next(obj);
+		next = seq_has_overflowed(s) ? NULL : dma_buf_list_next(obj, false);
 		/* This may be the last reference, which frees the buffer. */
 		dput(obj->dentry);
 		cond_resched();

@@ -23,7 +23,7 @@ static int dma_buf_mapping_pin_locked(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	dma_buf_trace_pin(attach);
+	dma_buf_trace(pin, attach);
 	return attach->dmabuf->ops->pin(attach);
 }
 
@@ -31,7 +31,7 @@ static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	dma_buf_trace_unpin(attach);
+	dma_buf_trace(unpin, attach);
 	attach->dmabuf->ops->unpin(attach);
 }
 
@@ -98,7 +98,7 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 			return ERR_PTR(ret);
 	}
 
-	dma_buf_trace_map(attach);
+	dma_buf_trace(map, attach);
 	sgt = dma_buf_table_map(attach, dir, may_wait);
 	if (IS_ERR(sgt)) {
 		if (pin)
@@ -268,7 +268,7 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 	if (dma_buf_kept_table(attach, &kept) == sgt)
 		return;
 
-	dma_buf_trace_unmap(attach);
+	dma_buf_trace(unmap, attach);
 	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_table_take(sgt), dir);
 	if (dma_buf_mapping_wants_pin(attach))
 		dma_buf_mapping_unpin_locked(attach);

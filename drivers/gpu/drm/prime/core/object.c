@@ -177,7 +177,7 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 		return;
 
 	owner = dmabuf->owner;
-	dma_buf_trace_release(dmabuf);
+	trace_dma_buf_release(dmabuf);
 	WARN_ON_ONCE(dmabuf->vmapping_counter);
 
 	dma_buf_stats_teardown(dmabuf);
@@ -290,7 +290,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	file->private_data = dmabuf;
 	obj->dentry->d_fsdata = dmabuf;
 	dma_buf_list_add(obj);
-	dma_buf_trace_export(dmabuf);
+	trace_dma_buf_export(dmabuf);
 
 	return dmabuf;
 
@@ -344,7 +344,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_fd, "DMA_BUF");
 void dma_buf_fd_install(struct dma_buf *dmabuf, int fd)
 {
 	/* First: once the fd is installed, the buffer may be gone. */
-	dma_buf_trace_fd(dmabuf, fd);
+	trace_dma_buf_fd(dmabuf, fd);
 	fd_install(fd, dmabuf->file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_fd_install, "DMA_BUF");
@@ -370,7 +370,7 @@ struct dma_buf *dma_buf_get(int fd)
 		return ERR_PTR(-EINVAL);
 	}
 
-	dma_buf_trace_get(file->private_data, fd);
+	trace_dma_buf_get(file->private_data, fd);
 	return file->private_data;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_get, "DMA_BUF");
@@ -386,7 +386,7 @@ void dma_buf_put(struct dma_buf *dmabuf)
 	if (WARN_ON_ONCE(!dmabuf || !dmabuf->file))
 		return;
 
-	dma_buf_trace_put(dmabuf);
+	trace_dma_buf_put(dmabuf);
 	fput(dmabuf->file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_put, "DMA_BUF");

@@ -167,28 +167,17 @@ drm_prime_entry_by_file_locked(struct drm_prime_table *table,
 	return NULL;
 }
 
-/* The handle is closed; it may be in the table or not. */
-static void drm_prime_handle_close_locked(struct drm_prime_table *table,
-					  u32 handle)
-{
-	struct drm_prime_entry *entry;
-
-	entry = drm_prime_entry_by_handle_locked(table, handle);
-	if (entry)
-		drm_prime_entry_unlink_locked(table, entry);
-}
-
-/* drm_gem.c calls this for every handle that is closed. */
+/* drm_gem.c calls this for every handle that is closed, in the table or not. */
 void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime,
 				 uint32_t handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(prime);
+	struct drm_prime_entry *entry;
 
-	if (DRM_GEM_CLOSES_LOCKED)
-		return drm_prime_handle_close_locked(table, handle);
-
-	guard(mutex)(&table->lock);
-	drm_prime_handle_close_locked(table, handle);
+	drm_gem_guard_close(&table->lock);
+	entry = drm_prime_entry_by_handle_locked(table, handle);
+	if (entry)
+		drm_prime_entry_unlink_locked(table, entry);
 }
 
 void drm_prime_init_file_private(struct drm_prime_file_private *prime)
