@@ -2,7 +2,8 @@
 /*
  * A small, complete GEM driver to copy. It exports and imports buffers, for
  * QEMU's edu device, whose DMA engine moves bytes between memory and a buffer
- * inside the device. This file and <drm/prime_edu.h> are all that you need.
+ * inside the device. This file and <drm/prime_edu.h> are all that you need;
+ * prime_layer.h is for kernels before 7.3, and for buffers that are placed late.
  * Documentation/prime_edu.rst explains it. It uses no helper library for its
  * objects, since they must lie within the device's narrow DMA mask, and since
  * each step of PRIME should be visible here.
@@ -182,7 +183,6 @@ static const struct dma_buf_ops edu_dmabuf_ops = {
 	.detach = drm_gem_map_detach,
 	.map_dma_buf = drm_gem_map_dma_buf,
 	.unmap_dma_buf = drm_gem_unmap_dma_buf,
-	PRIME_OPS_KEEP_TABLE
 };
 
 static struct dma_buf *edu_bo_export(struct drm_gem_object *obj, int flags)
