@@ -131,6 +131,8 @@ static inline bool dma_buf_file_get_live(struct file *file)
 #define drm_dev_dma_dev(drm)		((drm)->dev)
 #define vma_is_cow_mapping(vma)		is_cow_mapping((vma)->vm_flags)
 #define ACR_FLAGS_NONE			MIGRATE_MOVABLE
+#define dev_set_dma_iommu(dev)		((dev)->dma_iommu = true)
+#define dev_clear_dma_iommu(dev)	((dev)->dma_iommu = false)
 #define dma_capable(dev, addr, size, is_ram, attrs) \
 	dma_capable(dev, addr, size, is_ram)
 
