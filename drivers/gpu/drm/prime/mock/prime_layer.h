@@ -45,6 +45,12 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 #define PRIME_CALLBACK_OPTIONAL	false
 #define invalidate_mappings	move_notify
 #define dma_buf_invalidate_mappings	dma_buf_move_notify
+#ifndef CONFIG_DRM_PRIME_LAYER
+static inline bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops;
+}
+#endif
 #else
 #define PRIME_CALLBACK_OPTIONAL	true
 #endif
