@@ -362,8 +362,9 @@ struct drm_prime_mock_import {
  * at, are refused here:
  * EBUSY: a map when mapped; a detach of what is mapped, pinned, vmapped or begun.
  * EINVAL: an unmap, unpin or vunmap of what is not; a pin of an import that is not
- * dynamic; PRIME_MOCK_TRIM when the first segment is a page or less. ESTALE: a map
- * or pin of an import that has been revoked. ENOSPC: more than PRIME_MOCK_MAX_NESTED pins, vmaps or begins.
+ * dynamic; PRIME_MOCK_TRIM when the first segment is a page or less.
+ * ESTALE: a map or pin of an import that has been revoked.
+ * ENOSPC: more than PRIME_MOCK_MAX_NESTED pins, vmaps or begins.
  * An end without a begin is passed on.
  */
 struct drm_prime_mock_step {
