@@ -30,6 +30,8 @@
 #define BAR_IOVA	0x1000000	/* edu reaches 28 bits */
 #define RAM_IOVA	0x2000000
 #define SECOND_IOVA	0x3000000
+#define MAP_FLAGS	(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |	\
+			 IOMMU_IOAS_MAP_WRITEABLE)
 
 /* The registers of edu, and where its buffer is for its DMA engine. */
 enum { EDU_SOURCE = 0x80, EDU_TARGET = 0x88, EDU_COUNT = 0x90, EDU_COMMAND = 0x98 };
@@ -160,7 +162,7 @@ static void map_ram(void)
 {
 	struct iommu_ioas_map map = {
 		.size = sizeof(map), .ioas_id = ioas, .iova = RAM_IOVA, .length = PAGE,
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = MAP_FLAGS,
 	};
 
 	ram = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -207,7 +209,7 @@ static int map_file(int fd, uint64_t iova)
 {
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map), .ioas_id = ioas, .fd = fd, .iova = iova, .length = PAGE,
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = MAP_FLAGS,
 	};
 
 	return xioctl(iommu, IOMMU_IOAS_MAP_FILE, &map);
