@@ -22,7 +22,6 @@
 #include <linux/udmabuf.h>
 #include <linux/dma-heap.h>
 
-#define PAGE		4096ul
 #define DMABUF_MAGIC	0x444d4142
 #define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
 

@@ -36,6 +36,13 @@ struct sw_sync_create_arg {
 
 extern const char *prime_device_path;
 
+unsigned int prime_page_size;
+
+static void __attribute__((constructor)) find_page_size(void)
+{
+	prime_page_size = sysconf(_SC_PAGESIZE);
+}
+
 int xioctl(int fd, unsigned long request, void *arg)
 {
 	int ret = ioctl(fd, request, arg);
@@ -120,7 +127,7 @@ static void card_of_render_node(char *path, size_t size)
 static void need_buffers(int drm)
 {
 	struct drm_mode_create_dumb arg = {
-		.width = 1024, .height = 1, .bpp = 32,
+		.width = PAGE / 4, .height = 1, .bpp = 32,
 	};
 	int ret = xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg);
 	const char *driver = driver_name(drm);
@@ -131,7 +138,7 @@ static void need_buffers(int drm)
 	if (ret)
 		prime_skip("%s makes no dumb buffers: %s", driver,
 			   strerror(-ret));
-	if (arg.size != 4096)
+	if (arg.size != PAGE)
 		prime_skip("a dumb buffer of one page of %s has %llu bytes",
 			   driver, (unsigned long long)arg.size);
 	fd = gem_export(drm, arg.handle, DRM_CLOEXEC);
@@ -273,7 +280,7 @@ int open_render_node(int drm)
 int64_t gem_create(int drm, unsigned int pages)
 {
 	struct drm_mode_create_dumb arg = {
-		.width = 1024, .height = pages, .bpp = 32,
+		.width = PAGE / 4, .height = pages, .bpp = 32,
 	};
 	int ret = xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg);
 
@@ -350,11 +357,11 @@ int any_dmabuf(unsigned int pages)
 
 void need_mmap(int dmabuf)
 {
-	void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, dmabuf, 0);
+	void *map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, dmabuf, 0);
 	char exporter[64] = "?";
 
 	if (map != MAP_FAILED) {
-		munmap(map, 4096);
+		munmap(map, PAGE);
 	} else if (errno == ENODEV || errno == ENOSYS || errno == EOPNOTSUPP) {
 		int why = errno;
 
@@ -736,18 +743,18 @@ void watch_dma(const char *driver)
 
 void *readonly_page(const void *data, size_t length)
 {
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	check(page != MAP_FAILED);
 	memcpy(page, data, length);
-	check_ok(mprotect(page, 4096, PROT_READ) ? -errno : 0);
+	check_ok(mprotect(page, PAGE, PROT_READ) ? -errno : 0);
 	return page;
 }
 
 void writable_page(void *page)
 {
-	check_ok(mprotect(page, 4096, PROT_READ | PROT_WRITE) ? -errno : 0);
+	check_ok(mprotect(page, PAGE, PROT_READ | PROT_WRITE) ? -errno : 0);
 }
 
 unsigned long forbid_fds(void)

@@ -43,6 +43,10 @@ struct prime_subtest {
  */
 void prime_restore(void) __attribute__((weak));
 
+/* The size of a page here, in bytes: known before main(). */
+extern unsigned int prime_page_size;
+#define PAGE prime_page_size
+
 #define SUBTEST(function) { #function, function }
 #define PRIME_MAIN(table)						\
 	int main(int argc, char **argv)					\
