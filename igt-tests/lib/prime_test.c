@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* IGT's protocol: the command line, one process for each subtest, the verdicts. */
 #include "prime_test.h"
-#include "prime_version.h"
 
 #include <fnmatch.h>
 #include <ctype.h>

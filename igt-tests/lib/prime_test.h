@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <linux/dma-buf.h>
 #include <libdrm/drm.h>
+#include "prime_version.h"
 
 /* IGT's exit codes. */
 enum prime_exit {
