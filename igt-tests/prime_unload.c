@@ -16,6 +16,7 @@
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
+#include "lib/mock_buffer.h"
 #include "lib/prime_v4l2.h"
 
 #include <fcntl.h>
