@@ -118,6 +118,7 @@ static void access_mode_is_the_first_exports(void)
 	int drm = open_device(), fd;
 	uint32_t handle = check_ok(gem_create(drm, 1));
 
+	need_unexported(drm);
 	check_ok(gem_export(drm, handle, 0));
 	fd = check_ok(gem_export(drm, handle, DRM_RDWR));
 	check_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -287,6 +288,24 @@ static void last_pages(int fd)
 static void mmap_offset_of_gem(void)
 {
 	last_pages(any_dmabuf(4));
+}
+
+/**
+ * SUBTEST: mmap-split
+ * Description: The first half of a mapping that nobody has touched is unmapped; the
+ *  rest still shows the last pages.
+ */
+static void mmap_split(void)
+{
+	int fd = any_dmabuf(4);
+	char *whole = map_shared(fd, 4 * PAGE, PROT_READ | PROT_WRITE, 0), *half;
+
+	for (int i = 0; i < 4; i++)
+		whole[i * PAGE] = 'a' + i;
+	half = map_shared(fd, 4 * PAGE, PROT_READ, 0);
+	check_ok(munmap(half, 2 * PAGE) ? -errno : 0);
+	check_eq(half[2 * PAGE], 'c');
+	check_eq(half[3 * PAGE], 'd');
 }
 
 static int heap_dmabuf(size_t length)
@@ -1057,6 +1076,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(stat_size),
 	SUBTEST(mmap_bounds),
 	SUBTEST(mmap_offset_of_gem),
+	SUBTEST(mmap_split),
 	SUBTEST(mmap_offset_of_heap),
 	SUBTEST(mmap_outlives_fd),
 	SUBTEST(mmap_of_import),

@@ -296,9 +296,12 @@ static void export_emfile_leaves_no_buffer(void)
 {
 	int drm = open_device();
 	uint32_t handle = check_ok(gem_create(drm, 1));
-	unsigned long limit = forbid_fds();
-	int ret = gem_export(drm, handle, DRM_CLOEXEC);
+	unsigned long limit;
+	int ret;
 
+	need_unexported(drm);
+	limit = forbid_fds();
+	ret = gem_export(drm, handle, DRM_CLOEXEC);
 	allow_fds(limit);
 	check_error(ret, EMFILE);
 	check_eq(settle_buffers(0), 0);
