@@ -259,7 +259,7 @@ static void mmap_bounds(void)
 	check_error(map_errno(fd, 4 * PAGE, PROT_READ, PAGE), EINVAL);
 	check_error(map_errno(fd, PAGE, PROT_READ, 4 * PAGE), EINVAL);
 	check_error(map_errno(fd, PAGE, PROT_READ, 1ull << 40), EINVAL);
-	check(map_errno(fd, 2 * PAGE, PROT_READ, -PAGE) < 0);
+	check(map_errno(fd, 2 * PAGE, PROT_READ, -(off_t)PAGE) < 0);
 	check_error(map_errno(fd, 0, PROT_READ, 0), EINVAL);
 }
 
@@ -298,8 +298,10 @@ static void mmap_offset_of_gem(void)
 static void mmap_split(void)
 {
 	int fd = any_dmabuf(4);
-	char *whole = map_shared(fd, 4 * PAGE, PROT_READ | PROT_WRITE, 0), *half;
+	char *whole, *half;
 
+	need_mmap(fd);
+	whole = map_shared(fd, 4 * PAGE, PROT_READ | PROT_WRITE, 0);
 	for (int i = 0; i < 4; i++)
 		whole[i * PAGE] = 'a' + i;
 	half = map_shared(fd, 4 * PAGE, PROT_READ, 0);
