@@ -17,14 +17,14 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check docs bench shell \
-bootstrap source root kernel kernel-debug arm64:
+conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed farm)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
@@ -50,7 +50,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
 check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
@@ -90,6 +90,10 @@ docs: source ## the documentation, as HTML, in docs of build/LANE
 	@$(phase) --measure $@ scripts/docs
 bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
 	@$(phase) --measure $@ scripts/bench $(ONLY)
+conformance-farm: built-farm root ## every driver that a guest can offer against the conformance tests, on stock: a page of drivers and promises; FARM="vgem qxl"
+	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
+conformance-check: packages ## the tests of make conformance that need no guest
+	@$(test) conformance scripts/conformance-check
 shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
 	@vm/run $(or $(KERNEL),ours) --shell
 .PHONY: packages setup $(builds) $(runs)
@@ -117,4 +121,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean
+	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance \
+	conformance-check conformance-farm clean distclean
