@@ -12,6 +12,8 @@ export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_MAXSIZE=4G
 # The kernel's make must not see the options and variables of ours.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES ARCH CROSS_COMPILE KBUILD_OUTPUT GREP_OPTIONS
 export LC_ALL=C.UTF-8
+# Python's cache would be a stranger in the kernel's tree.
+export PYTHONDONTWRITEBYTECODE=1
 
 me=${0#"$top"/}
 # What could not be run, or was asked for wrongly, is 2; a test that failed is 1.

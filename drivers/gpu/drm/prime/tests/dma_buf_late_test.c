@@ -379,7 +379,7 @@ static void busy_at_map(struct kunit *test)
 /* An importer that follows is told, keeps what it has, and gets the new. */
 static void moves_for_followers(struct kunit *test)
 {
-	const bool moves = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
+	const bool moves = DMA_BUF_FOLLOWS_MOVES;
 	struct mock_importer *follows = mock_importer_create(test, true);
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
 	struct dma_buf_attachment *first, *attach;

@@ -261,9 +261,9 @@ static void tables_to_be_joined(struct kunit *test)
 	shuffled = part_of(test, st, 0, st->nr_pages, threes_order);
 	c.flags = 0;
 	c.max_segment_size = SZ_64K;
-	dev->dma_iommu = true;
+	dev_set_dma_iommu(dev);
 	KUNIT_ASSERT_EQ(test, dma_buf_storage_table(shuffled, dev, &c, &sgt), 0);
-	dev->dma_iommu = false;
+	dev_clear_dma_iommu(dev);
 	for_each_sgtable_sg(&sgt, sg, i) {
 		KUNIT_EXPECT_EQ(test, at / SZ_64K, (at + sg->length - 1) / SZ_64K);
 		at += sg->length;
@@ -400,4 +400,4 @@ static struct kunit_suite dma_buf_storage_suite = {
 
 kunit_test_suite(dma_buf_storage_suite);
 
-MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

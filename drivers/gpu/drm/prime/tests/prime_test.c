@@ -161,4 +161,4 @@ void prime_test_signal_clear(void)
 
 MODULE_DESCRIPTION("KUnit tests of the dma-buf core and the DRM GEM PRIME layer");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");

@@ -13,6 +13,8 @@
 
 #include <kunit/test.h>
 
+#include "../kernel.h"
+
 extern bool prime_test_warn;
 
 /*
