@@ -118,7 +118,7 @@ static void check_calls(const struct mock_kind *kind, const struct mock_buffer *
 /**
  * SUBTEST: calls-of-each-step
  * Description: For each exporter and importer, the calls that attach, map, unmap,
- *  map again, unmap and detach make. Before 6.15 mixed ones map at the attachment and
+ *  map again, unmap and detach make. Before 6.16 mixed ones map at the attachment and
  *  unmap at its end; dynamic storage is pinned below what can't follow a move.
  */
 static void calls_of_each_step(void)

@@ -181,7 +181,7 @@ static void map_each_direction(void)
 /**
  * SUBTEST: map-dynamic
  * Description: The same by a dynamic importer. Where the exporter is static, the
- *  mapping was made at the attachment before 6.15, both ways, and serves each direction.
+ *  mapping was made at the attachment before 6.16, both ways, and serves each direction.
  */
 static void map_dynamic(void)
 {
@@ -203,7 +203,7 @@ static void map_dynamic(void)
 /**
  * SUBTEST: map-another-direction
  * Description: After a mapping of one direction another one is asked for. DRM's
- *  exporters keep the first mapping of an attachment before 6.15: made both ways it
+ *  exporters keep the first mapping of an attachment before 6.16: made both ways it
  *  serves for all, made one way it does not, which is EBUSY and leaves it as it was.
  *  prime_mock and newer kernels keep none and map each time.
  */

@@ -13,7 +13,7 @@ static const struct {
 	const char *what;
 } changes[] = {
 	[KERNEL_MAPS_AT_MAP] = {
-		RELEASE(6, 15), "the core maps for an importer when that maps, not when it attaches"
+		RELEASE(6, 16), "the core maps for an importer when that maps, not when it attaches"
 	},
 };
 
