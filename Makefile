@@ -17,14 +17,14 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check docs bench shell \
-bootstrap source root kernel kernel-debug arm64:
+conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed farm)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
@@ -50,7 +50,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
 check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
@@ -90,6 +90,10 @@ docs: source ## the documentation, as HTML, in docs of build/LANE
 	@$(phase) --measure $@ scripts/docs
 bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
 	@$(phase) --measure $@ scripts/bench $(ONLY)
+conformance-farm: built-farm root ## every driver that a guest can offer against the conformance tests, on stock: a page of drivers and promises; FARM="vgem qxl"
+	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
+conformance-check: packages ## the tests of make conformance that need no guest
+	@$(test) conformance scripts/conformance-check
 shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
 	@vm/run $(or $(KERNEL),ours) --shell
 .PHONY: packages setup $(builds) $(runs)
@@ -106,8 +110,8 @@ graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of your
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
-conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
-	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive)
+conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir] [TAP=file] [JUNIT=file]: the tests against a driver of yours, on the running kernel, no VM
+	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive) $(if $(TAP),--tap "$(TAP)") $(if $(JUNIT),--junit "$(JUNIT)")
 
 clean: ## remove what was built (build/, out/), keep the cache
 	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
@@ -117,4 +121,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean
+	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance \
+	conformance-check conformance-farm clean distclean
