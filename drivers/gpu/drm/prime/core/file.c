@@ -111,12 +111,9 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case DMA_BUF_SET_NAME_B:
 		return dma_buf_ioctl_set_name(dmabuf, uarg);
 	case DMA_BUF_IOCTL_EXPORT_SYNC_FILE:
-		if (IS_ENABLED(CONFIG_SYNC_FILE))
-			return dma_buf_sync_file_export(dmabuf, uarg);
-		return -ENOTTY;
 	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
 		if (IS_ENABLED(CONFIG_SYNC_FILE))
-			return dma_buf_sync_file_import(dmabuf, uarg);
+			return dma_buf_sync_file_ioctl(dmabuf, cmd, uarg);
 		return -ENOTTY;
 	default:
 		if (dma_buf_negotiate_ops)
