@@ -98,8 +98,7 @@ struct dma_buf_negotiate_ops {
 
 /* core/fs.c */
 char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len);
-struct file *dma_buf_file_create(size_t size, int flags,
-				 const struct file_operations *fops);
+struct file *dma_buf_file_create(size_t size, int flags);
 int dma_buf_fs_init(const struct dentry_operations *dops);
 
 /* core/object.c */
