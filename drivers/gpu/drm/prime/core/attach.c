@@ -50,13 +50,11 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 		return 0;
 
 	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
-	if (IS_ERR(sgt)) {
+	if (IS_ERR(sgt))
 		dma_buf_attachment_unlink_locked(attach);
-		return PTR_ERR(sgt);
-	}
-
-	dma_buf_keep_table(attach, sgt, DMA_BIDIRECTIONAL);
-	return 0;
+	else
+		dma_buf_keep_table(attach, sgt, DMA_BIDIRECTIONAL);
+	return PTR_ERR_OR_ZERO(sgt);
 }
 
 /**
@@ -104,11 +102,9 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	attach->importer_ops = importer_ops;
 	attach->importer_priv = importer_priv;
 
-	if (dmabuf->ops->attach) {
-		ret = dmabuf->ops->attach(dmabuf, attach);
-		if (ret)
-			goto err_free;
-	}
+	ret = dmabuf->ops->attach ? dmabuf->ops->attach(dmabuf, attach) : 0;
+	if (ret)
+		goto err_free;
 
 	ret = dma_buf_attachment_join(attach);
 	if (ret)
