@@ -91,14 +91,12 @@ drm_prime_entry_by_file_locked(struct drm_prime_table *table,
 			       const struct file *file);
 
 /* gem/claim.c */
-int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
-			  u32 *handle, struct drm_prime_entry **claim);
+struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
+					      struct dma_buf *dmabuf, u32 *handle);
 void drm_prime_claim_end_locked(struct drm_prime_table *table,
 				struct drm_prime_entry *claim, u32 handle);
 
 /* gem/export.c */
-struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
-					       struct dma_buf *dmabuf);
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags);
 
 #endif /* GEM_PRIME_INTERNAL_H */

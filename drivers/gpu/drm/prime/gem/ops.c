@@ -22,10 +22,10 @@
 int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
-	bool can_map = obj->funcs->get_sg_table;
 
 	/* Fail now, rather than when the importer maps. */
-	if (!can_map && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
+	if (!obj->funcs->get_sg_table &&
+	    dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
 	if (!obj->funcs->pin)
