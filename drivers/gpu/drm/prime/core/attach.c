@@ -134,8 +134,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, "DMA_BUF");
  *
  * Return: as dma_buf_dynamic_attach().
  */
-struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
-					  struct device *dev)
+struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf, struct device *dev)
 {
 	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
 }

@@ -104,8 +104,7 @@ bool dma_buf_range_fits(const struct dma_buf *dmabuf,
  * when the range is not inside the buffer; -EOVERFLOW when @pgoff and the
  * length of @vma wrap; or the error of the exporter's mmap.
  */
-int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
-		 unsigned long pgoff)
+int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, unsigned long pgoff)
 {
 	if (WARN_ON_ONCE(!vma || !dmabuf) || !dmabuf->ops->mmap)
 		return -EINVAL;

@@ -70,8 +70,7 @@ static long dma_buf_ioctl_sync(struct dma_buf *dmabuf,
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
 
-	if ((arg.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK) ||
-	    !(arg.flags & DMA_BUF_SYNC_RW))
+	if ((arg.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK) || !(arg.flags & DMA_BUF_SYNC_RW))
 		return -EINVAL;
 	dir = directions[arg.flags & DMA_BUF_SYNC_RW];
 
@@ -81,8 +80,7 @@ static long dma_buf_ioctl_sync(struct dma_buf *dmabuf,
 	return dma_buf_begin_cpu_access(dmabuf, dir);
 }
 
-static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf,
-				   const char __user *uname)
+static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf, const char __user *uname)
 {
 	const char *name = strndup_user(uname, DMA_BUF_NAME_LEN);
 

@@ -102,8 +102,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
  * whose file has ended, or which is about to be freed, is skipped. New buffers
  * are added at the front, so a walk ends even if exports go on.
  */
-static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev,
-						bool file)
+static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 {
 	struct dma_buf_object *obj;
 
@@ -178,8 +177,7 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 }
 
 /* The device of a linked attachment is valid. */
-static void dma_buf_describe_attachments(struct seq_file *s,
-					 struct dma_buf *dmabuf)
+static void dma_buf_describe_attachments(struct seq_file *s, struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attach;
 

@@ -40,8 +40,7 @@ static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
  * storage. They must have signalled before it gets an address. So wait for them
  * here, or return -EBUSY if the caller can't wait.
  */
-static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach,
-					 bool may_wait)
+static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach, bool may_wait)
 {
 	struct dma_resv *resv = attach->dmabuf->resv;
 	long ret;
@@ -89,8 +88,7 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 
 	sgt = dma_buf_kept_table(attach, &kept);
 	if (sgt)
-		return kept == DMA_BIDIRECTIONAL || kept == dir ?
-		       sgt : ERR_PTR(-EBUSY);
+		return kept == DMA_BIDIRECTIONAL || kept == dir ? sgt : ERR_PTR(-EBUSY);
 
 	/* Tested first: a map that would fail must not move the storage. */
 	if (!may_wait)
@@ -128,8 +126,7 @@ int dma_buf_pin(struct dma_buf_attachment *attach)
 {
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
 
-	return dma_buf_is_dynamic(attach->dmabuf) ?
-	       dma_buf_mapping_pin_locked(attach) : 0;
+	return dma_buf_is_dynamic(attach->dmabuf) ? dma_buf_mapping_pin_locked(attach) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 

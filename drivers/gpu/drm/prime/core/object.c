@@ -195,8 +195,7 @@ void dma_buf_object_init(struct dma_buf_object *obj)
 	dma_buf_poll_init(obj);
 }
 
-static struct dma_buf_object *
-dma_buf_object_alloc(const struct dma_buf_export_info *info)
+static struct dma_buf_object *dma_buf_object_alloc(const struct dma_buf_export_info *info)
 {
 	struct dma_buf_object *obj;
 	struct dma_buf *dmabuf;

@@ -46,8 +46,7 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 }
 
 /* Returns true if the watch will fire, false if @fence has signalled. */
-static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
-			      struct dma_fence *fence)
+static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch, struct dma_fence *fence)
 {
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 

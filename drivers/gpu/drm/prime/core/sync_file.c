@@ -11,8 +11,7 @@
  * The fd is installed after everything that can fail, including the copy to
  * user space.
  */
-static int dma_buf_fence_export(struct dma_buf *dmabuf, bool write,
-				s32 __user *ufd)
+static int dma_buf_fence_export(struct dma_buf *dmabuf, bool write, s32 __user *ufd)
 {
 	struct sync_file *sync_file;
 	struct dma_fence *fence;
@@ -23,8 +22,7 @@ static int dma_buf_fence_export(struct dma_buf *dmabuf, bool write,
 		return fd;
 
 	/* One fence that stands for all fences the access has to wait for. */
-	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write),
-				     &fence);
+	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write), &fence);
 	if (ret)
 		return ret;
 	if (!fence)

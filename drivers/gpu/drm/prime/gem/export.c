@@ -104,8 +104,7 @@ EXPORT_SYMBOL(drm_gem_prime_export);
  *
  * Return: true if drm_gem_prime_export() made the buffer of an object of @dev.
  */
-bool drm_gem_is_prime_exported_dma_buf(struct drm_device *dev,
-				       struct dma_buf *dma_buf)
+bool drm_gem_is_prime_exported_dma_buf(struct drm_device *dev, struct dma_buf *dma_buf)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
 

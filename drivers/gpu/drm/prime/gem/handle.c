@@ -187,8 +187,7 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	mutex_lock(&table->lock);
 	if (!ret)
 		now = drm_gem_object_lookup(file_priv, *handle);
-	drm_prime_claim_end_locked(table, claim,
-				   now && now == obj ? *handle : 0);
+	drm_prime_claim_end_locked(table, claim, now && now == obj ? *handle : 0);
 	mutex_unlock(&table->lock);
 
 	drm_gem_object_put(now);

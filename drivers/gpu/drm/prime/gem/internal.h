@@ -65,8 +65,7 @@ struct drm_prime_table {
 	u32 used : 27;
 };
 
-static_assert(sizeof(struct drm_prime_table) ==
-	      sizeof(struct drm_prime_file_private));
+static_assert(sizeof(struct drm_prime_table) == sizeof(struct drm_prime_file_private));
 
 static inline struct drm_prime_table *
 to_drm_prime_table(struct drm_prime_file_private *prime)
@@ -75,8 +74,7 @@ to_drm_prime_table(struct drm_prime_file_private *prime)
 }
 
 /* gem/table.c */
-struct drm_prime_entry *
-drm_prime_entry_alloc_locked(struct drm_prime_table *table);
+struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *table);
 void drm_prime_entry_link_locked(struct drm_prime_table *table,
 				 struct drm_prime_entry *entry,
 				 struct dma_buf *dmabuf, u32 handle);

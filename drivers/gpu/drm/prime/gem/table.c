@@ -15,8 +15,7 @@
 #define DRM_PRIME_TABLE_MIN_BITS 3
 
 /* Handles are small, dense numbers, so their low bits are a good hash. */
-static struct hlist_head *drm_prime_handle_bucket(struct drm_prime_table *table,
-						  u32 handle)
+static struct hlist_head *drm_prime_handle_bucket(struct drm_prime_table *table, u32 handle)
 {
 	return &table->buckets[handle & ((1u << table->bits) - 1)];
 }
@@ -59,16 +58,14 @@ static void drm_prime_table_grow_locked(struct drm_prime_table *table)
  * Allocates an entry in advance, so that linking it can't fail. Returns NULL
  * without memory. The caller links the entry or frees it.
  */
-struct drm_prime_entry *
-drm_prime_entry_alloc_locked(struct drm_prime_table *table)
+struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *table)
 {
 	lockdep_assert_held(&table->lock);
 
 	if (!table->buckets || table->used == 2u << table->bits)
 		drm_prime_table_grow_locked(table);
 
-	return table->buckets ?
-	       kzalloc(sizeof(struct drm_prime_entry), GFP_KERNEL) : NULL;
+	return table->buckets ? kzalloc(sizeof(struct drm_prime_entry), GFP_KERNEL) : NULL;
 }
 
 /* @handle is not in the table yet, or it is 0 for a claim. */
@@ -164,8 +161,7 @@ drm_prime_entry_by_file_locked(struct drm_prime_table *table,
 }
 
 /* drm_gem.c calls this for every handle that is closed, in the table or not. */
-void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime,
-				 uint32_t handle)
+void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime, uint32_t handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(prime);
 	struct drm_prime_entry *entry;
