@@ -58,6 +58,24 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 }
 
 /**
+ * dma_buf_attach - attach a device of a static importer
+ * @dmabuf: buffer; the caller keeps a reference until it detaches
+ * @dev: device that will do DMA
+ *
+ * Storage of a dynamic exporter stays pinned until dma_buf_detach(), except
+ * late storage, which is pinned while it is mapped.
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: as dma_buf_dynamic_attach().
+ */
+struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf, struct device *dev)
+{
+	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
+
+/**
  * dma_buf_dynamic_attach - attach a device whose importer follows moves
  * @dmabuf: buffer; the caller keeps a reference until it detaches
  * @dev: device that will do DMA; the exporter reads its constraints from
@@ -123,24 +141,6 @@ err_free:
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, "DMA_BUF");
 
 /**
- * dma_buf_attach - attach a device of a static importer
- * @dmabuf: buffer; the caller keeps a reference until it detaches
- * @dev: device that will do DMA
- *
- * Storage of a dynamic exporter stays pinned until dma_buf_detach(), except
- * late storage, which is pinned while it is mapped.
- *
- * Context: may sleep; takes the reservation object.
- *
- * Return: as dma_buf_dynamic_attach().
- */
-struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf, struct device *dev)
-{
-	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
-
-/**
  * dma_buf_detach - end an attachment
  * @dmabuf: buffer
  * @attach: attachment to it, with all mappings returned; it is freed
@@ -169,23 +169,6 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	kfree(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, "DMA_BUF");
-
-/**
- * dma_buf_attach_revocable - can the exporter take the storage away for good?
- * @attach: attachment
- *
- * For &dma_buf_ops.attach of an exporter that revokes: it refuses an importer
- * that nobody can tell.
- *
- * Context: any; no lock needed.
- *
- * Return: true if dma_buf_invalidate_mappings() reaches the importer.
- */
-bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
-{
-	return attach->importer_ops && attach->importer_ops->invalidate_mappings;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, "DMA_BUF");
 
 /**
  * dma_buf_invalidate_mappings - tell the importers that the storage moves
@@ -219,3 +202,20 @@ void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
 	}
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, "DMA_BUF");
+
+/**
+ * dma_buf_attach_revocable - can the exporter take the storage away for good?
+ * @attach: attachment
+ *
+ * For &dma_buf_ops.attach of an exporter that revokes: it refuses an importer
+ * that nobody can tell.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: true if dma_buf_invalidate_mappings() reaches the importer.
+ */
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops && attach->importer_ops->invalidate_mappings;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, "DMA_BUF");

@@ -26,6 +26,7 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev,
 						struct dma_buf *dma_buf,
 						struct device *attach_dev)
 {
+	const struct drm_driver *driver = dev->driver;
 	struct dma_buf_attachment *attach;
 	struct drm_gem_object *obj;
 	struct sg_table *sgt;
@@ -37,7 +38,7 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev,
 		return obj;
 	}
 
-	if (!dev->driver->gem_prime_import_sg_table)
+	if (!driver->gem_prime_import_sg_table)
 		return ERR_PTR(-EINVAL);
 
 	attach = dma_buf_attach(dma_buf, attach_dev);
@@ -50,7 +51,7 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev,
 		goto err_detach;
 	}
 
-	obj = dev->driver->gem_prime_import_sg_table(dev, attach, sgt);
+	obj = driver->gem_prime_import_sg_table(dev, attach, sgt);
 	if (IS_ERR(obj))
 		goto err_unmap;
 
