@@ -126,8 +126,10 @@ struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
 	struct dma_buf_object *obj = prev ? to_dma_buf_object(prev) : NULL;
 
 	obj = dma_buf_list_next(obj, true);
-	if (prev)
-		dma_buf_put(prev);
+	if (prev) {
+		trace_dma_buf_put(prev);
+		fput(prev->file);
+	}
 	return obj ? &obj->base : NULL;
 }
 
