@@ -98,8 +98,7 @@ struct dma_buf_negotiate_ops {
 
 /* core/fs.c */
 char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len);
-struct file *dma_buf_file_create(size_t size, int flags,
-				 const struct file_operations *fops);
+struct file *dma_buf_file_create(size_t size, int flags);
 int dma_buf_fs_init(const struct dentry_operations *dops);
 
 /* core/object.c */
@@ -120,10 +119,8 @@ void dma_buf_poll_fini(struct dma_buf_object *obj);
 __poll_t dma_buf_poll(struct file *file, poll_table *table);
 
 /* core/sync_file.c, which is built with CONFIG_SYNC_FILE only */
-long dma_buf_sync_file_export(struct dma_buf *dmabuf,
-			      struct dma_buf_export_sync_file __user *uarg);
-long dma_buf_sync_file_import(struct dma_buf *dmabuf,
-			      const struct dma_buf_import_sync_file __user *uarg);
+long dma_buf_sync_file_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
+			     struct dma_buf_export_sync_file __user *uarg);
 
 /* core/table.c, which is built with CONFIG_DMABUF_DEBUG only */
 #ifdef CONFIG_DMABUF_DEBUG
