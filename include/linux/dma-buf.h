@@ -289,6 +289,7 @@ struct dma_buf_attach_ops {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
 	void (*invalidate_mappings)(struct dma_buf_attachment *attach);
 #else
+	/* private: the same on 6.12 */
 	void (*move_notify)(struct dma_buf_attachment *attach);
 #endif
 };
