@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define PRIME_MOCK_MAJOR	1
-#define PRIME_MOCK_MINOR	0
+#define PRIME_MOCK_MINOR	1
 
 /* Limits, in bytes, in pieces, in time. */
 #define PRIME_MOCK_MAX_SIZE	(256u << 20)	/* of an object */
@@ -58,9 +58,9 @@ enum prime_mock_backing {
 };
 
 /*
- * Flags of an object: what its exporter is like. DEFAULT, DYNAMIC, MINIMAL and
- * CACHED exclude each other; without any of them it is a static exporter with
- * every operation but pin and unpin.
+ * Flags of an object: what its exporter is like. All but IGNORE_LIMITS exclude
+ * each other; without any of them it is a static exporter with every operation
+ * but pin and unpin.
  */
 /* Exported by drm_gem_prime_export(), not by operations of this driver. */
 #define PRIME_MOCK_DEFAULT		(1u << 0)
@@ -68,17 +68,34 @@ enum prime_mock_backing {
 #define PRIME_MOCK_DYNAMIC		(1u << 1)
 /* Only the operations that are mandatory: map, unmap, release. */
 #define PRIME_MOCK_MINIMAL		(1u << 2)
-/* cache_sgt_mapping: the first mapping of an attachment is kept. */
+/*
+ * cache_sgt_mapping: the first mapping of an attachment is kept. From Linux 6.16
+ * on there is no such thing, and it is a static exporter like any other.
+ */
 #define PRIME_MOCK_CACHED		(1u << 3)
 /* Lists disregard the importer's segment size and boundary, and join all. */
 #define PRIME_MOCK_IGNORE_LIMITS	(1u << 4)
+/*
+ * As DYNAMIC; and where nobody has pinned it, each map and pin moves it first, as
+ * a driver with TTM does that chooses a place by who asks. The importers are told
+ * within that call, the one that asks included. A kernel fence is on the buffer
+ * for PRIME_MOCK_MOVING_MS from then on.
+ */
+#define PRIME_MOCK_MOVING		(1u << 5)
+#define PRIME_MOCK_MOVING_MS		1000u
+/*
+ * As DYNAMIC; but a move does not stop at a pin: it takes the memory away from
+ * importers, which have to unpin when they are told. So it is attached only by
+ * those that can be told (dma_buf_attach_revocable()); others get EOPNOTSUPP.
+ */
+#define PRIME_MOCK_REVOCABLE		(1u << 6)
 
 /**
  * struct drm_prime_mock_create - make an object
  * @size: bytes, not 0; rounded up to pages
  * @backing: enum prime_mock_backing
  * @dma_bits: all pages below this number of address bits, 24 to 64; 0 is 64
- * @flags: PRIME_MOCK_DEFAULT to PRIME_MOCK_IGNORE_LIMITS
+ * @flags: PRIME_MOCK_DEFAULT to PRIME_MOCK_REVOCABLE
  * @handle: out, its handle
  * @id: out, its number on this device, which is never used again for another
  * @pad: must be 0
@@ -109,13 +126,14 @@ struct drm_prime_mock_create {
  * @flags: must be 0
  *
  * Waits for all fences of the buffer, tells the importers
- * (dma_buf_move_notify()), copies the bytes, and takes the processes' mappings
+ * (dma_buf_invalidate_mappings()), copies the bytes, and takes the processes' mappings
  * away, which fault the new pages in. Who goes on with an old mapping for DMA
  * reads PRIME_MOCK_POISON; those pages are freed with that mapping.
  *
  * Errors: EBUSY pinned, or mapped in the kernel (vmap), or mapped by an importer
  * of a static exporter; without DMABUF_MOVE_NOTIFY the core pins what a dynamic
- * importer maps. ETIMEDOUT a fence did not signal in PRIME_MOCK_FENCE_MAX_MS + 1 s.
+ * importer maps. With PRIME_MOCK_REVOCABLE: an importer did not unpin when it was
+ * told. ETIMEDOUT a fence did not signal in PRIME_MOCK_FENCE_MAX_MS + 1 s.
  */
 struct drm_prime_mock_move {
 	__u32 handle;
@@ -147,7 +165,8 @@ struct drm_prime_mock_move {
  * @PRIME_MOCK_IMPORT: of the device: drm_driver.gem_prime_import
  * @PRIME_MOCK_IMPORT_SG: of the device: .gem_prime_import_sg_table, or the same
  *	step of a dynamic import
- * @PRIME_MOCK_NOTIFY: of the device as an importer: move_notify; can't fail
+ * @PRIME_MOCK_NOTIFY: of the device as an importer: invalidate_mappings; can't
+ *	fail
  * @PRIME_MOCK_OPS: their number
  */
 enum prime_mock_op {
@@ -288,11 +307,22 @@ struct drm_prime_mock_limits {
 #define PRIME_MOCK_IMPORT_DYNAMIC	(1u << 0)
 /* allow_peer2peer; wants PRIME_MOCK_IMPORT_DYNAMIC. */
 #define PRIME_MOCK_IMPORT_PEER2PEER	(1u << 1)
+/*
+ * Without a callback, as an importer that pins for as long as it maps; wants
+ * PRIME_MOCK_IMPORT_DYNAMIC. EINVAL before Linux 7.1.
+ */
+#define PRIME_MOCK_IMPORT_UNTOLD	(1u << 2)
+/*
+ * When it is told, and has mapped or pinned, it unmaps and unpins at once, and
+ * never maps or pins again; wants PRIME_MOCK_IMPORT_DYNAMIC, without
+ * PRIME_MOCK_IMPORT_UNTOLD.
+ */
+#define PRIME_MOCK_IMPORT_REVOCABLE	(1u << 3)
 
 /**
  * struct drm_prime_mock_import - attach the device to a dma-buf, without GEM
  * @fd: the dma-buf
- * @flags: PRIME_MOCK_IMPORT_DYNAMIC, PRIME_MOCK_IMPORT_PEER2PEER
+ * @flags: PRIME_MOCK_IMPORT_DYNAMIC to PRIME_MOCK_IMPORT_REVOCABLE
  * @id: out, the import's number in this file
  * @pad: must be 0
  *
@@ -314,18 +344,27 @@ struct drm_prime_mock_import {
 #define PRIME_MOCK_TO_DEVICE		1
 #define PRIME_MOCK_FROM_DEVICE		2
 
+/*
+ * With PRIME_MOCK_MAP: cut the first page off the table's DMA entries, in place, as
+ * RDMA does for a memory region that begins within a buffer. An access counts from
+ * the second page then. The entries are put back before the unmap.
+ */
+#define PRIME_MOCK_TRIM		(1u << 0)
+
 /**
  * struct drm_prime_mock_step - one step of an import
  * @id: from struct drm_prime_mock_import
  * @op: PRIME_MOCK_DETACH to PRIME_MOCK_END, but for PRIME_MOCK_MMAP
  * @direction: of PRIME_MOCK_MAP, PRIME_MOCK_BEGIN and PRIME_MOCK_END; else 0
- * @flags: must be 0
+ * @flags: PRIME_MOCK_TRIM
  *
  * The core's errno is given unchanged. Steps that it would only warn of, or crash
  * at, are refused here:
  * EBUSY: a map when mapped; a detach of what is mapped, pinned, vmapped or begun.
  * EINVAL: an unmap, unpin or vunmap of what is not; a pin of an import that is not
- * dynamic. ENOSPC: more than PRIME_MOCK_MAX_NESTED pins, vmaps or begins.
+ * dynamic; PRIME_MOCK_TRIM when the first segment is a page or less.
+ * ESTALE: a map or pin of an import that has been revoked.
+ * ENOSPC: more than PRIME_MOCK_MAX_NESTED pins, vmaps or begins.
  * An end without a begin is passed on.
  */
 struct drm_prime_mock_step {
@@ -341,6 +380,8 @@ struct drm_prime_mock_step {
 #define PRIME_MOCK_IS_MAPPED	(1u << 2)
 /* The buffer has moved since it was mapped: unmap and map it. */
 #define PRIME_MOCK_IS_STALE	(1u << 3)
+/* It has let go for good, see PRIME_MOCK_IMPORT_REVOCABLE. */
+#define PRIME_MOCK_IS_REVOKED	(1u << 4)
 
 /**
  * struct drm_prime_mock_segment - one segment as the device sees it

@@ -24,35 +24,40 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 }
 #endif
 
-/* Since 6.13 the name of a namespace is a string. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define PRIME_BEFORE(major, minor) \
+	(LINUX_VERSION_CODE < KERNEL_VERSION(major, minor, 0))
+
+/* The name of a namespace is a string. */
+#if PRIME_BEFORE(6, 13)
 #undef MODULE_IMPORT_NS
 #define MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns, ns)
 #endif
 
-/* Since 6.16 the core keeps no table, neither after a map nor from attach on. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+/* The core keeps no table, neither after a map nor from attach on. */
+#if PRIME_BEFORE(6, 16)
 #define PRIME_OPS_KEEP_TABLE	.cache_sgt_mapping = true,
 #else
 #define PRIME_OPS_KEEP_TABLE
 #endif
 
 /*
- * Since 7.1 an importer's callback has another name, and may be missing: then
- * the importer pins for as long as it maps, and can't be revoked.
+ * An importer's callback has another name, and may be missing: then the importer
+ * pins for as long as it maps, and can't be revoked. A fence forgets its operations
+ * when it signals.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#if PRIME_BEFORE(7, 1)
 #define PRIME_CALLBACK_OPTIONAL	false
 #define invalidate_mappings	move_notify
 #define dma_buf_invalidate_mappings	dma_buf_move_notify
+#define prime_fence_ops(fence)	((fence)->ops)
+#ifndef CONFIG_DRM_PRIME_LAYER
+static inline bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops;
+}
+#endif
 #else
 #define PRIME_CALLBACK_OPTIONAL	true
-#endif
-
-/* Since 7.1 a fence forgets its operations when it signals. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
-#define prime_fence_ops(fence)	((fence)->ops)
-#else
 #define prime_fence_ops(fence)	rcu_access_pointer((fence)->ops)
 #endif
 

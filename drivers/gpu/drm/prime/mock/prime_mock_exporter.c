@@ -6,6 +6,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/iommu.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
@@ -13,6 +14,7 @@
 
 #include "prime_layer.h"
 #include "prime_mock_exporter.h"
+#include "prime_mock_fence.h"
 
 /* One mapping for one importer. */
 struct mock_mapping {
@@ -31,6 +33,9 @@ static int mock_exp_attach(struct dma_buf *dmabuf,
 	struct mock_record *record = to_exported(dmabuf)->record;
 	int ret = mock_op_begin(record, PRIME_MOCK_ATTACH);
 
+	if (!ret && to_exported(dmabuf)->flags & PRIME_MOCK_REVOCABLE &&
+	    !dma_buf_attach_revocable(attach))
+		ret = -EOPNOTSUPP;
 	if (!ret)
 		mock_op_balance(record, PRIME_MOCK_ATTACHED, 1);
 	return mock_op_end(record, PRIME_MOCK_ATTACH, ret);
@@ -45,11 +50,77 @@ static void mock_exp_detach(struct dma_buf *dmabuf,
 	mock_op_balance(record, PRIME_MOCK_ATTACHED, -1);
 }
 
+/* --- move --- */
+static bool mock_exp_is_bound(struct mock_object *obj)
+{
+	dma_resv_assert_held(obj->base.resv);
+	return obj->pins || obj->vmaps ||
+	       (obj->maps && !(obj->flags & MOCK_FOLLOWED));
+}
+
+int mock_exp_move_locked(struct mock_object *obj, struct mock_storage **storage)
+{
+	struct file *file = NULL;
+
+	if (!(obj->flags & PRIME_MOCK_REVOCABLE) && mock_exp_is_bound(obj))
+		return -EBUSY;
+	/* A buffer that is being released has no importers and no mappings. */
+	if (obj->dmabuf)
+		file = get_file_active(&obj->dmabuf->file);
+	/* A buffer may outlive its file, whose memory is then another file's. */
+	if (file && file->private_data != obj->dmabuf) {
+		fput(file);
+		file = NULL;
+	}
+	if (file) {
+		dma_buf_invalidate_mappings(obj->dmabuf);
+		unmap_mapping_range(file->f_mapping, 0, 0, 1);
+		fput(file);
+	}
+	drm_vma_node_unmap(&obj->base.vma_node,
+			   obj->base.dev->anon_inode->i_mapping);
+	/* PRIME_MOCK_REVOCABLE: has everybody let go? */
+	if (mock_exp_is_bound(obj))
+		return -EBUSY;
+	mock_storage_copy(*storage, obj->storage);
+	swap(*storage, obj->storage);
+	mock_record_moved(obj->record);
+	return 0;
+}
+
+/*
+ * PRIME_MOCK_MOVING: to other pages before each use, if nobody holds it. There is
+ * no engine that would copy later, so what the fence stands for is done by then.
+ */
+static int mock_exp_settle(struct mock_object *obj)
+{
+	struct mock_storage *storage;
+	long left;
+	int ret;
+
+	dma_resv_assert_held(obj->base.resv);
+	if (!(obj->flags & PRIME_MOCK_MOVING) || mock_exp_is_bound(obj))
+		return 0;
+	left = dma_resv_wait_timeout(obj->base.resv, DMA_RESV_USAGE_BOOKKEEP, true,
+				     MOCK_FENCE_WAIT);
+	if (left <= 0)
+		return left == -ERESTARTSYS ? -EINTR : left ?: -ETIMEDOUT;
+	storage = mock_storage_alloc(obj->base.size, obj->backing, obj->dma_bits);
+	if (IS_ERR(storage))
+		return PTR_ERR(storage);
+	ret = mock_fence_add_locked(to_mock_device(obj->base.dev), obj->base.resv,
+				    DMA_RESV_USAGE_KERNEL, PRIME_MOCK_MOVING_MS);
+	if (!ret)
+		ret = mock_exp_move_locked(obj, &storage);
+	mock_storage_put(storage);
+	return ret;
+}
+
 static int mock_exp_pin(struct dma_buf_attachment *attach)
 {
 	struct mock_object *obj = to_exported(attach->dmabuf);
 
-	return obj->base.funcs->pin(&obj->base);
+	return mock_exp_settle(obj) ?: obj->base.funcs->pin(&obj->base);
 }
 
 static void mock_exp_unpin(struct dma_buf_attachment *attach)
@@ -172,6 +243,8 @@ static struct sg_table *mock_exp_map(struct dma_buf_attachment *attach,
 	struct sg_table *sgt;
 
 	dma_resv_assert_held(obj->base.resv);
+	if (!ret)
+		ret = mock_exp_settle(obj);
 	sgt = ret ? ERR_PTR(ret) : mock_map(obj, attach->dev, direction);
 	if (!IS_ERR(sgt))
 		mock_op_balance(obj->record, PRIME_MOCK_MAPPED, 1);
@@ -281,7 +354,7 @@ static const struct dma_buf_ops mock_minimal_ops = {
 
 static const struct dma_buf_ops *mock_ops_of(struct mock_object *obj)
 {
-	if (obj->flags & PRIME_MOCK_DYNAMIC)
+	if (obj->flags & MOCK_FOLLOWED)
 		return &mock_dynamic_ops;
 	if (obj->flags & PRIME_MOCK_MINIMAL)
 		return &mock_minimal_ops;

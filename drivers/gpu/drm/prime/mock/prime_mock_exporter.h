@@ -12,6 +12,8 @@
 struct mock_object {
 	struct drm_gem_object base;
 	u32 flags;			/* PRIME_MOCK_DEFAULT and so on, constant */
+	u32 backing;			/* as it was created, constant */
+	u32 dma_bits;			/* same */
 	struct mock_record *record;	/* owned; constant */
 	/* These by the reservation object: */
 	struct mock_storage *storage;	/* held */
@@ -21,10 +23,19 @@ struct mock_object {
 	unsigned int vmaps;
 };
 
+/* Objects that importers may follow when they move. */
+#define MOCK_FOLLOWED	(PRIME_MOCK_DYNAMIC | PRIME_MOCK_MOVING | \
+			 PRIME_MOCK_REVOCABLE)
+
 #define to_mock_object(o) container_of(o, struct mock_object, base)
 
 /* drm_gem_object_funcs.export */
 struct dma_buf *mock_export(struct drm_gem_object *obj, int flags);
+/*
+ * Tell the importers and move: *@storage is the old one then. Or -EBUSY when
+ * somebody holds the object in its place.
+ */
+int mock_exp_move_locked(struct mock_object *obj, struct mock_storage **storage);
 /* The object behind a buffer of this driver, or NULL; no reference. */
 struct drm_gem_object *mock_exported_object(struct dma_buf *dmabuf);
 

@@ -123,25 +123,47 @@ mock_fence_create(struct mock_device *mock, const struct drm_prime_mock_fence *a
 }
 
 /* Nothing fails after the fence has been shown: it will signal. */
-static int mock_fence_add(struct mock_fence *fence, struct dma_resv *resv,
-			  const struct drm_prime_mock_fence *args)
+static int mock_fence_show_locked(struct mock_fence *fence, struct dma_resv *resv,
+				  const struct drm_prime_mock_fence *args)
 {
 	u32 ms = args->delay_ms ?: PRIME_MOCK_FENCE_MAX_MS;
+	int ret = dma_resv_reserve_fences(resv, 1);
+
+	if (ret)
+		return ret;
+	drm_dev_get(&fence->mock->drm);
+	atomic64_inc(&fence->mock->fences);
+	dma_resv_add_fence(resv, &fence->base, (enum dma_resv_usage)args->usage);
+	dma_fence_get(&fence->base);	/* the work's */
+	queue_delayed_work(mock_fence_queue, &fence->work, msecs_to_jiffies(ms));
+	return 0;
+}
+
+static int mock_fence_show(struct mock_fence *fence, struct dma_resv *resv,
+			   const struct drm_prime_mock_fence *args)
+{
 	int ret = dma_resv_lock_interruptible(resv, NULL);
 
 	if (ret)
 		return ret;
-	ret = dma_resv_reserve_fences(resv, 1);
-	if (!ret) {
-		drm_dev_get(&fence->mock->drm);
-		atomic64_inc(&fence->mock->fences);
-		dma_resv_add_fence(resv, &fence->base,
-				   (enum dma_resv_usage)args->usage);
-		dma_fence_get(&fence->base);	/* the work's */
-		queue_delayed_work(mock_fence_queue, &fence->work,
-				   msecs_to_jiffies(ms));
-	}
+	ret = mock_fence_show_locked(fence, resv, args);
 	dma_resv_unlock(resv);
+	return ret;
+}
+
+int mock_fence_add_locked(struct mock_device *mock, struct dma_resv *resv, u32 usage,
+			  u32 delay_ms)
+{
+	const struct drm_prime_mock_fence args = {
+		.usage = usage, .delay_ms = delay_ms,
+	};
+	struct mock_fence *fence = mock_fence_create(mock, &args);
+	int ret;
+
+	if (!fence)
+		return -ENOMEM;
+	ret = mock_fence_show_locked(fence, resv, &args);
+	dma_fence_put(&fence->base);
 	return ret;
 }
 
@@ -187,7 +209,7 @@ static int mock_fence_put_on(struct mock_fences *fences, struct dma_resv *resv,
 	}
 	args->sync_file = fd;
 	ret = copy_to_user(user, args, sizeof(*args)) ? -EFAULT :
-	      mock_fence_add(fence, resv, args);
+	      mock_fence_show(fence, resv, args);
 	if (ret)
 		goto release_id;
 	xa_store(&fences->ids, args->id, fence, 0);

@@ -24,6 +24,9 @@ void mock_fences_close(struct mock_fences *fences);
 int mock_fences_add(struct mock_fences *fences, struct drm_file *file,
 		    struct drm_prime_mock_fence *args,
 		    struct drm_prime_mock_fence __user *user);
+/* One without a number, on a reservation object that is locked. */
+int mock_fence_add_locked(struct mock_device *mock, struct dma_resv *resv, u32 usage,
+			  u32 delay_ms);
 int mock_fences_signal(struct mock_fences *fences,
 		       const struct drm_prime_mock_signal *args);
 

@@ -76,6 +76,21 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 }
 
 /* --- attachment --- */
+/*
+ * Some exporters move a buffer while it is being mapped or pinned. Who holds
+ * nothing yet takes that for no revocation.
+ */
+static void mock_import_revoke_locked(struct mock_import *import)
+{
+	if (!import->sgt && !import->pins)
+		return;
+	if (import->sgt)
+		mock_import_unmap_locked(import);
+	for (; import->pins; import->pins--)
+		dma_buf_unpin(import->attach);
+	import->revoked = true;
+}
+
 static void mock_invalidate(struct dma_buf_attachment *attach)
 {
 	struct mock_import *import = attach->importer_priv;
@@ -84,15 +99,22 @@ static void mock_invalidate(struct dma_buf_attachment *attach)
 	mock_op_begin(import->mock->total, PRIME_MOCK_NOTIFY);
 	import->notified++;
 	import->stale = true;
+	if (import->revocable)
+		mock_import_revoke_locked(import);
 }
 
-static const struct dma_buf_attach_ops mock_attach_ops = {
-	.invalidate_mappings = mock_invalidate,
-};
-
-static const struct dma_buf_attach_ops mock_peer2peer_ops = {
-	.allow_peer2peer = true,
-	.invalidate_mappings = mock_invalidate,
+/* By whether it is told, and whether it reaches other devices' memory. */
+static const struct dma_buf_attach_ops mock_attach_ops[2][2] = {
+	[0][1] = {
+		.allow_peer2peer = true,
+	},
+	[1][0] = {
+		.invalidate_mappings = mock_invalidate,
+	},
+	[1][1] = {
+		.allow_peer2peer = true,
+		.invalidate_mappings = mock_invalidate,
+	},
 };
 
 static void mock_import_release(struct kref *refs)
@@ -122,15 +144,21 @@ struct mock_import *mock_import_create(struct mock_device *mock, bool gem)
 }
 
 int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
-		       bool dynamic, bool peer2peer)
+		       u32 flags)
 {
+	bool peer2peer = flags & PRIME_MOCK_IMPORT_PEER2PEER;
+	bool told = !(flags & PRIME_MOCK_IMPORT_UNTOLD);
 	struct device *dev = import->mock->drm.dev;
 	struct dma_buf_attachment *attach;
 
-	if (dynamic)
-		attach = dma_buf_dynamic_attach(dmabuf, dev, peer2peer ?
-						&mock_peer2peer_ops :
-						&mock_attach_ops, import);
+	/* The core would refuse it too, with a warning. */
+	if (!told && !PRIME_CALLBACK_OPTIONAL)
+		return -EINVAL;
+	import->revocable = flags & PRIME_MOCK_IMPORT_REVOCABLE;
+	if (flags & PRIME_MOCK_IMPORT_DYNAMIC)
+		attach = dma_buf_dynamic_attach(dmabuf, dev,
+						&mock_attach_ops[told][peer2peer],
+						import);
 	else
 		attach = dma_buf_attach(dmabuf, dev);
 	if (IS_ERR(attach))
@@ -201,9 +229,27 @@ int mock_import_map_locked(struct mock_import *import,
 	return 0;
 }
 
+int mock_import_trim_locked(struct mock_import *import)
+{
+	struct scatterlist *first = import->sgt->sgl;
+
+	dma_resv_assert_held(import->dmabuf->resv);
+	if (sg_dma_len(first) <= PAGE_SIZE)
+		return -EINVAL;
+	sg_dma_address(first) += PAGE_SIZE;
+	sg_dma_len(first) -= PAGE_SIZE;
+	import->trimmed = true;
+	return 0;
+}
+
 void mock_import_unmap_locked(struct mock_import *import)
 {
 	dma_resv_assert_held(import->dmabuf->resv);
+	if (import->trimmed) {
+		sg_dma_address(import->sgt->sgl) -= PAGE_SIZE;
+		sg_dma_len(import->sgt->sgl) += PAGE_SIZE;
+		import->trimmed = false;
+	}
 	dma_buf_unmap_attachment(import->attach, import->sgt, import->direction);
 	import->sgt = NULL;
 	import->stale = false;
@@ -283,7 +329,7 @@ struct mock_import *mock_import_by_handle(struct drm_file *file, u32 handle)
 
 static struct drm_gem_object *mock_import_dynamic(struct mock_device *mock,
 						  struct dma_buf *dmabuf,
-						  bool peer2peer)
+						  u32 flags)
 {
 	struct mock_imported *obj = mock_imported_create(mock, dmabuf->size);
 	struct mock_import *import;
@@ -292,7 +338,7 @@ static struct drm_gem_object *mock_import_dynamic(struct mock_device *mock,
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	import = obj->import;
-	ret = mock_import_attach(import, dmabuf, true, peer2peer);
+	ret = mock_import_attach(import, dmabuf, flags);
 	if (ret)
 		goto put;
 	/* From here on the object's end undoes it. */
@@ -320,17 +366,19 @@ static struct drm_gem_object *mock_import_buffer(struct mock_device *mock,
 						 struct dma_buf *dmabuf)
 {
 	struct drm_gem_object *base = mock_exported_object(dmabuf);
-	u32 flags = READ_ONCE(mock->import_flags);
+	u32 limits = READ_ONCE(mock->import_flags);
+	u32 flags = PRIME_MOCK_IMPORT_DYNAMIC;
 
 	/* The helper knows only buffers that drm_gem_prime_export() made. */
 	if (base && base->dev == &mock->drm) {
 		drm_gem_object_get(base);
 		return base;
 	}
-	if (flags & PRIME_MOCK_GEM_DYNAMIC)
-		return mock_import_dynamic(mock, dmabuf,
-					   flags & PRIME_MOCK_GEM_PEER2PEER);
-	return drm_gem_prime_import(&mock->drm, dmabuf);
+	if (!(limits & PRIME_MOCK_GEM_DYNAMIC))
+		return drm_gem_prime_import(&mock->drm, dmabuf);
+	if (limits & PRIME_MOCK_GEM_PEER2PEER)
+		flags |= PRIME_MOCK_IMPORT_PEER2PEER;
+	return mock_import_dynamic(mock, dmabuf, flags);
 }
 
 struct drm_gem_object *mock_gem_import(struct drm_device *drm,

@@ -16,7 +16,13 @@ struct mock_import {
 	struct kref refs;
 	struct mock_device *mock;	/* constant; the file or object holds it */
 	bool gem;			/* an object's: mapped again when stale */
-	struct mutex lock;		/* for all that follows but the last two */
+	bool revocable;			/* lets go for good when told; constant */
+	/*
+	 * For all that follows. What is mapped and pinned changes with the
+	 * reservation object locked as well, and what is told with that alone: then
+	 * a revocable import lets go.
+	 */
+	struct mutex lock;
 	struct dma_buf *dmabuf;		/* held; NULL once detached */
 	struct dma_buf_attachment *attach;	/* owned; NULL once detached */
 	struct sg_table *sgt;		/* by attach; NULL when not mapped */
@@ -26,18 +32,22 @@ struct mock_import {
 	unsigned int pins;
 	unsigned int vmaps;
 	unsigned int begins;
+	bool trimmed;			/* the first page is cut off sgt */
 	bool stale;			/* the reservation object's lock */
+	bool revoked;			/* same */
 	u32 notified;			/* same */
 };
 
 struct mock_import *mock_import_create(struct mock_device *mock, bool gem);
 void mock_import_put(struct mock_import *import);
-/* Takes no reference of @dmabuf. */
+/* Takes no reference of @dmabuf. @flags: PRIME_MOCK_IMPORT_DYNAMIC and so on. */
 int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
-		       bool dynamic, bool peer2peer);
+		       u32 flags);
 int mock_import_map_locked(struct mock_import *import,
 			   enum dma_data_direction direction);
 void mock_import_unmap_locked(struct mock_import *import);
+/* Cut the first page off the mapped list. */
+int mock_import_trim_locked(struct mock_import *import);
 /* That of an imported object, with a reference. */
 struct mock_import *mock_import_by_handle(struct drm_file *file, u32 handle);
 

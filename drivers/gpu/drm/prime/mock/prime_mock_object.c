@@ -12,7 +12,6 @@
 #include <drm/drm_file.h>
 #include <drm/drm_prime.h>
 
-#include "prime_layer.h"
 #include "prime_mock_exporter.h"
 #include "prime_mock_object.h"
 
@@ -200,6 +199,8 @@ mock_object_create(struct drm_device *drm, const struct drm_prime_mock_create *a
 	drm_gem_private_object_init(drm, &obj->base, PAGE_ALIGN(args->size));
 	atomic64_inc(&to_mock_device(drm)->objects);
 	obj->flags = args->flags;
+	obj->backing = args->backing;
+	obj->dma_bits = args->dma_bits;
 	obj->storage = mock_storage_alloc(obj->base.size, args->backing,
 					  args->dma_bits);
 	if (IS_ERR(obj->storage)) {
@@ -272,8 +273,8 @@ int mock_dumb_create(struct drm_file *file, struct drm_device *drm,
 int mock_ioctl_create(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_prime_mock_create *args = data;
-	u32 kinds = PRIME_MOCK_DEFAULT | PRIME_MOCK_DYNAMIC |
-		    PRIME_MOCK_MINIMAL | PRIME_MOCK_CACHED;
+	u32 kinds = PRIME_MOCK_DEFAULT | MOCK_FOLLOWED | PRIME_MOCK_MINIMAL |
+		    PRIME_MOCK_CACHED;
 
 	if (args->pad || args->flags & ~(kinds | PRIME_MOCK_IGNORE_LIMITS) ||
 	    hweight32(args->flags & kinds) > 1)
@@ -303,42 +304,6 @@ static int mock_object_lock_idle(struct mock_object *obj)
 	}
 }
 
-static bool mock_object_is_bound(struct mock_object *obj)
-{
-	dma_resv_assert_held(obj->base.resv);
-	return obj->pins || obj->vmaps ||
-	       (obj->maps && !(obj->flags & PRIME_MOCK_DYNAMIC));
-}
-
-/* Puts @storage in place, and gives what was there. */
-static struct mock_storage *mock_object_move(struct mock_object *obj,
-					     struct mock_storage *storage)
-{
-	struct mock_storage *old = obj->storage;
-	struct file *file = NULL;
-
-	dma_resv_assert_held(obj->base.resv);
-	/* A buffer that is being released has no importers and no mappings. */
-	if (obj->dmabuf)
-		file = get_file_active(&obj->dmabuf->file);
-	/* A buffer may outlive its file, whose memory is then another file's. */
-	if (file && file->private_data != obj->dmabuf) {
-		fput(file);
-		file = NULL;
-	}
-	if (file) {
-		dma_buf_invalidate_mappings(obj->dmabuf);
-		unmap_mapping_range(file->f_mapping, 0, 0, 1);
-	}
-	drm_vma_node_unmap(&obj->base.vma_node,
-			   obj->base.dev->anon_inode->i_mapping);
-	mock_storage_copy(storage, old);
-	obj->storage = storage;
-	if (file)
-		fput(file);
-	return old;
-}
-
 int mock_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_prime_mock_move *args = data;
@@ -363,12 +328,7 @@ int mock_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file)
 	ret = mock_object_lock_idle(obj);
 	if (ret)
 		goto put;
-	if (mock_object_is_bound(obj)) {
-		ret = -EBUSY;
-	} else {
-		storage = mock_object_move(obj, storage);
-		mock_record_moved(obj->record);
-	}
+	ret = mock_exp_move_locked(obj, &storage);
 	dma_resv_unlock(obj->base.resv);
 put:
 	mock_storage_put(storage);

@@ -72,17 +72,26 @@ void mock_imports_close(struct mock_imports *imports)
 	xa_destroy(&imports->ids);
 }
 
+static bool mock_import_flags_valid(u32 flags)
+{
+	const u32 told = PRIME_MOCK_IMPORT_UNTOLD | PRIME_MOCK_IMPORT_REVOCABLE;
+	const u32 dynamic = PRIME_MOCK_IMPORT_PEER2PEER | told;
+
+	if (flags & ~(PRIME_MOCK_IMPORT_DYNAMIC | dynamic))
+		return false;
+	if (flags & dynamic && !(flags & PRIME_MOCK_IMPORT_DYNAMIC))
+		return false;
+	return (flags & told) != told;
+}
+
 int mock_imports_add(struct mock_imports *imports,
 		     struct drm_prime_mock_import *args)
 {
-	bool dynamic = args->flags & PRIME_MOCK_IMPORT_DYNAMIC;
-	bool peer2peer = args->flags & PRIME_MOCK_IMPORT_PEER2PEER;
 	struct mock_import *import;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (args->pad || (peer2peer && !dynamic) ||
-	    args->flags & ~(PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_PEER2PEER))
+	if (args->pad || !mock_import_flags_valid(args->flags))
 		return -EINVAL;
 	dmabuf = dma_buf_get(args->fd);
 	if (IS_ERR(dmabuf))
@@ -99,7 +108,7 @@ int mock_imports_add(struct mock_imports *imports,
 		ret = ret == -EBUSY ? -ENOSPC : ret;
 		goto put_import;
 	}
-	ret = mock_import_attach(import, dmabuf, dynamic, peer2peer);
+	ret = mock_import_attach(import, dmabuf, args->flags);
 	if (ret)
 		goto release_id;
 	xa_store(&imports->ids, args->id, import, 0);
@@ -160,7 +169,12 @@ static void mock_import_unlock(struct mock_import *import)
 static int mock_step_detach(struct mock_imports *imports, struct mock_import *import,
 			    u32 id)
 {
-	if (import->sgt || import->pins || import->vmaps || import->begins)
+	bool held;
+
+	dma_resv_lock(import->dmabuf->resv, NULL);
+	held = import->sgt || import->pins;
+	dma_resv_unlock(import->dmabuf->resv);
+	if (held || import->vmaps || import->begins)
 		return -EBUSY;
 	xa_erase(&imports->ids, id);
 	mock_import_detach_locked(import);
@@ -201,15 +215,40 @@ static int mock_step_up(unsigned int *count, int ret)
 	return ret;
 }
 
+static int mock_step_pin(struct mock_import *import)
+{
+	if (import->revoked)
+		return -ESTALE;
+	if (import->pins == PRIME_MOCK_MAX_NESTED)
+		return -ENOSPC;
+	return mock_step_up(&import->pins, dma_buf_pin(import->attach));
+}
+
+static int mock_step_map(struct mock_import *import,
+			 enum dma_data_direction direction, bool trim)
+{
+	int ret;
+
+	if (import->revoked)
+		return -ESTALE;
+	if (import->sgt)
+		return -EBUSY;
+	ret = mock_import_map_locked(import, direction);
+	if (ret || !trim)
+		return ret;
+	ret = mock_import_trim_locked(import);
+	if (ret)
+		mock_import_unmap_locked(import);
+	return ret;
+}
+
 /* Those that want the reservation object locked. */
 static int mock_step_locked(struct mock_import *import, u32 op,
-			    enum dma_data_direction direction)
+			    enum dma_data_direction direction, bool trim)
 {
 	switch (op) {
 	case PRIME_MOCK_PIN:
-		if (import->pins == PRIME_MOCK_MAX_NESTED)
-			return -ENOSPC;
-		return mock_step_up(&import->pins, dma_buf_pin(import->attach));
+		return mock_step_pin(import);
 	case PRIME_MOCK_UNPIN:
 		if (!import->pins)
 			return -EINVAL;
@@ -217,9 +256,7 @@ static int mock_step_locked(struct mock_import *import, u32 op,
 		import->pins--;
 		return 0;
 	case PRIME_MOCK_MAP:
-		if (import->sgt)
-			return -EBUSY;
-		return mock_import_map_locked(import, direction);
+		return mock_step_map(import, direction, trim);
 	case PRIME_MOCK_UNMAP:
 		if (!import->sgt)
 			return -EINVAL;
@@ -263,7 +300,8 @@ static int mock_step(struct mock_imports *imports, struct mock_import *import,
 	ret = dma_resv_lock_interruptible(resv, NULL);
 	if (ret)
 		return ret;
-	ret = mock_step_locked(import, args->op, direction);
+	ret = mock_step_locked(import, args->op, direction,
+			       args->flags & PRIME_MOCK_TRIM);
 	dma_resv_unlock(resv);
 	return ret;
 }
@@ -272,11 +310,13 @@ int mock_imports_step(struct mock_imports *imports,
 		      const struct drm_prime_mock_step *args)
 {
 	struct mock_import *import;
-	u32 directions = 0;
+	u32 directions = 0, flags = 0;
 	int ret;
 
 	switch (args->op) {
 	case PRIME_MOCK_MAP:
+		flags = PRIME_MOCK_TRIM;
+		fallthrough;
 	case PRIME_MOCK_BEGIN:
 	case PRIME_MOCK_END:
 		directions = PRIME_MOCK_FROM_DEVICE;
@@ -291,7 +331,7 @@ int mock_imports_step(struct mock_imports *imports,
 	default:
 		return -EINVAL;
 	}
-	if (args->flags || args->direction > directions)
+	if (args->flags & ~flags || args->direction > directions)
 		return -EINVAL;
 	import = mock_import_lock(imports, NULL, args->id, false);
 	if (IS_ERR(import))
@@ -331,7 +371,8 @@ static void mock_import_tell(struct mock_import *import,
 	args->state = (attach->importer_ops ? PRIME_MOCK_IS_DYNAMIC : 0) |
 		      (attach->peer2peer ? PRIME_MOCK_IS_PEER2PEER : 0) |
 		      (import->sgt ? PRIME_MOCK_IS_MAPPED : 0) |
-		      (import->sgt && import->stale ? PRIME_MOCK_IS_STALE : 0);
+		      (import->sgt && import->stale ? PRIME_MOCK_IS_STALE : 0) |
+		      (import->revoked ? PRIME_MOCK_IS_REVOKED : 0);
 	args->notified = import->notified;
 	args->pins = import->pins;
 	args->vmaps = import->vmaps;
@@ -359,10 +400,10 @@ int mock_imports_query(struct mock_imports *imports, struct drm_file *file,
 		return PTR_ERR(import);
 	dma_resv_lock(import->dmabuf->resv, NULL);
 	mock_import_tell(import, args);
-	dma_resv_unlock(import->dmabuf->resv);
 	room = min(room, args->count);
 	if (room)
 		segments = mock_list_segments(import->sgt, room);
+	dma_resv_unlock(import->dmabuf->resv);
 	mock_import_unlock(import);
 
 	if (IS_ERR(segments))

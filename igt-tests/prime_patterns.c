@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: prime patterns
+ * Description: How drivers use dma-buf whose hardware no test machine has: RDMA,
+ *  which pins, maps for long and edits its table in place; importers that let go
+ *  for good when memory is taken away; exporters with TTM, which move a buffer
+ *  while somebody maps it. Both sides are prime_mock.
+ */
+#include "lib/mock_buffer.h"
+#include "lib/prime_memory.h"
+
+#include <poll.h>
+#include <sys/utsname.h>
+
+#define PAGES	4u
+
+struct scene {
+	int exporter, importer;
+	struct mock_buffer b;
+};
+
+static struct scene scene_open(uint32_t flags, uint32_t backing)
+{
+	struct scene s = { .exporter = mock_open(0), .importer = mock_open(1) };
+
+	s.b = mock_buffer_as(s.exporter, flags, backing, PAGES);
+	return s;
+}
+
+/* All imports are detached: what they held has been given back. */
+static void scene_close(struct scene *s)
+{
+	mock_settled(&s->b);
+	mock_buffer_end(&s->b);
+	close(s->exporter);
+	close(s->importer);
+}
+
+static uint32_t attach(struct scene *s, uint32_t flags)
+{
+	return check_ok(mock_attach(s->importer, s->b.fd, flags));
+}
+
+static void do_step(struct scene *s, uint32_t import, uint32_t op)
+{
+	check_ok(mock_step(s->importer, import, op));
+}
+
+static void do_map(struct scene *s, uint32_t import)
+{
+	check_ok(mock_map(s->importer, import, PRIME_MOCK_BIDIRECTIONAL));
+}
+
+static int map_trimmed(struct scene *s, uint32_t import)
+{
+	struct drm_prime_mock_step args = {
+		.id = import, .op = PRIME_MOCK_MAP, .flags = PRIME_MOCK_TRIM,
+		.direction = PRIME_MOCK_BIDIRECTIONAL,
+	};
+
+	return xioctl(s->importer, DRM_IOCTL_PRIME_MOCK_STEP, &args);
+}
+
+static struct drm_prime_mock_query state_of(struct scene *s, uint32_t import)
+{
+	struct drm_prime_mock_query query;
+
+	check_ok(mock_query(s->importer, import, 0, &query, NULL, 0));
+	return query;
+}
+
+static int move(struct scene *s)
+{
+	return mock_move(s->exporter, s->b.handle, PRIME_MOCK_SCATTERED);
+}
+
+static uint64_t moves_of(struct scene *s)
+{
+	struct drm_prime_mock_stats stats;
+
+	check_ok(mock_stats(s->exporter, s->b.id, &stats));
+	return stats.moves;
+}
+
+/* The device reads from @offset of its mapping what @offset of the buffer has. */
+static void check_bytes(struct scene *s, uint32_t import, size_t cut, uint32_t seed)
+{
+	size_t size = s->b.size - cut;
+	uint8_t *whole = malloc(s->b.size), *seen = malloc(size);
+
+	check(whole && seen);
+	fill_dmabuf(s->b.fd, s->b.size, seed);
+	fill(whole, s->b.size, seed);
+	check_ok(mock_read(s->importer, import, 0, 0, seen, size));
+	check(!memcmp(seen, whole + cut, size));
+	free(whole);
+	free(seen);
+}
+
+/* Before 7.1 the core wants a callback of every dynamic importer. */
+static bool kernel_takes_untold(void)
+{
+	struct utsname name;
+	int major, minor;
+
+	check_ok(uname(&name));
+	check_eq(sscanf(name.release, "%d.%d", &major, &minor), 2);
+	return major > 7 || (major == 7 && minor >= 1);
+}
+
+/* An importer that is not told of moves, or a skip. */
+static uint32_t attach_untold(struct scene *s)
+{
+	uint32_t flags = PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_UNTOLD;
+
+	if (!kernel_takes_untold()) {
+		check_error(mock_attach(s->importer, s->b.fd, flags), EINVAL);
+		prime_skip("this kernel wants a callback of dynamic importers");
+	}
+	return attach(s, flags);
+}
+
+/* --- RDMA --- */
+
+/**
+ * SUBTEST: pinned-for-long
+ * Description: An importer without a callback pins, then maps. The buffer stays
+ *  where it is until it unpins, and moves after that.
+ */
+static void pinned_for_long(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED);
+	uint32_t import = attach_untold(&s);
+
+	do_step(&s, import, PRIME_MOCK_PIN);
+	do_map(&s, import);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_PINNED), 1);
+	check_error(move(&s), EBUSY);
+	check_bytes(&s, import, 0, 1);
+	do_step(&s, import, PRIME_MOCK_UNMAP);
+	check_error(move(&s), EBUSY);
+	do_step(&s, import, PRIME_MOCK_UNPIN);
+	check_ok(move(&s));
+	check_eq(state_of(&s, import).notified, 0);
+	do_step(&s, import, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: others-are-told
+ * Description: A move tells the importers that have a callback, beside one that
+ *  has none.
+ */
+static void others_are_told(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED);
+	uint32_t untold = attach_untold(&s);
+	uint32_t told = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+
+	check_ok(move(&s));
+	check_eq(state_of(&s, told).notified, 1);
+	check_eq(state_of(&s, untold).notified, 0);
+	do_step(&s, untold, PRIME_MOCK_DETACH);
+	do_step(&s, told, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: pin-of-what-is-mapped
+ * Description: An importer maps first and pins later. The pin does not map again,
+ *  and outlasts the mapping.
+ */
+static void pin_of_what_is_mapped(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED);
+	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	int pins;
+
+	do_map(&s, import);
+	pins = mock_balance(&s.b, PRIME_MOCK_PINNED);
+	check_eq(pins, kernel_moves() ? 0 : 1);
+	do_step(&s, import, PRIME_MOCK_PIN);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_PINNED), pins + 1);
+	check_eq(mock_count(&s.b, PRIME_MOCK_MAP), 1);
+	check_bytes(&s, import, 0, 2);
+	do_step(&s, import, PRIME_MOCK_UNMAP);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_PINNED), 1);
+	check_error(move(&s), EBUSY);
+	do_step(&s, import, PRIME_MOCK_UNPIN);
+	check_ok(move(&s));
+	do_step(&s, import, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: region-within-a-buffer
+ * Description: An importer shifts the DMA entries of its table in place, to begin at
+ *  the second page. A mapping beside it and the next one are whole, and the
+ *  exporter gets back what it gave.
+ */
+static void region_within_a_buffer(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_CONTIGUOUS);
+	uint32_t region = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint32_t whole = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	struct drm_prime_mock_segment cut, all;
+
+	check_ok(map_trimmed(&s, region));
+	do_map(&s, whole);
+	check_eq(mock_query(s.importer, region, 0, NULL, &cut, 1), 1);
+	check_eq(mock_query(s.importer, whole, 0, NULL, &all, 1), 1);
+	check_eq(all.length, s.b.size);
+	check_eq(cut.length, s.b.size - PAGE);
+	check_bytes(&s, region, PAGE, 3);
+	check_bytes(&s, whole, 0, 4);
+	do_step(&s, region, PRIME_MOCK_UNMAP);
+	do_map(&s, region);
+	check_eq(mock_query(s.importer, region, 0, NULL, &cut, 1), 1);
+	check_eq(cut.length, s.b.size);
+	check_bytes(&s, region, 0, 5);
+	do_step(&s, region, PRIME_MOCK_UNMAP);
+	do_step(&s, whole, PRIME_MOCK_UNMAP);
+	do_step(&s, region, PRIME_MOCK_DETACH);
+	do_step(&s, whole, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/* --- revocation --- */
+
+/**
+ * SUBTEST: revoked
+ * Description: Memory is taken away from an importer that has pinned and mapped it.
+ *  It unmaps and unpins when it is told, and gets nothing any more.
+ */
+static void revoked(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED);
+	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
+				     PRIME_MOCK_IMPORT_REVOCABLE);
+
+	do_step(&s, import, PRIME_MOCK_PIN);
+	do_map(&s, import);
+	check_bytes(&s, import, 0, 6);
+	check_ok(move(&s));
+	check_eq(state_of(&s, import).state,
+		 PRIME_MOCK_IS_DYNAMIC | PRIME_MOCK_IS_REVOKED);
+	check_eq(state_of(&s, import).pins, 0);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_PINNED), 0);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_MAPPED), 0);
+	check_error(mock_map(s.importer, import, PRIME_MOCK_TO_DEVICE), ESTALE);
+	check_error(mock_step(s.importer, import, PRIME_MOCK_PIN), ESTALE);
+	check_eq(filled_dmabuf(s.b.fd, s.b.size, 6), s.b.size);
+	do_step(&s, import, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: revoked-with-a-region
+ * Description: The same for an importer that has edited its table.
+ */
+static void revoked_with_a_region(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_CONTIGUOUS);
+	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
+				     PRIME_MOCK_IMPORT_REVOCABLE);
+
+	check_ok(map_trimmed(&s, import));
+	check_bytes(&s, import, PAGE, 7);
+	check_ok(move(&s));
+	check_eq(state_of(&s, import).state,
+		 PRIME_MOCK_IS_DYNAMIC | PRIME_MOCK_IS_REVOKED);
+	do_step(&s, import, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: revocation-ignored
+ * Description: An importer that keeps its pin when it is told keeps the memory
+ *  where it is.
+ */
+static void revocation_ignored(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED);
+	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+
+	do_step(&s, import, PRIME_MOCK_PIN);
+	check_error(move(&s), EBUSY);
+	check_eq(state_of(&s, import).notified, 1);
+	check_eq(moves_of(&s), 0);
+	do_step(&s, import, PRIME_MOCK_UNPIN);
+	check_ok(move(&s));
+	check_eq(moves_of(&s), 1);
+	do_step(&s, import, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: only-revocable-importers
+ * Description: An exporter that takes memory away is attached by nobody who can't
+ *  be told: not statically, not through GEM, not without a callback.
+ */
+static void only_revocable_importers(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED);
+	uint32_t flags = PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_UNTOLD;
+
+	check_error(mock_attach(s.importer, s.b.fd, 0), EOPNOTSUPP);
+	check_error(gem_import(s.importer, s.b.fd), EOPNOTSUPP);
+	if (kernel_takes_untold())
+		check_error(mock_attach(s.importer, s.b.fd, flags), EOPNOTSUPP);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_ATTACHED), 0);
+	do_step(&s, attach(&s, PRIME_MOCK_IMPORT_DYNAMIC), PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/* --- TTM --- */
+
+static void need_moves(void)
+{
+	if (!kernel_moves())
+		prime_skip("the kernel pins for dynamic importers");
+}
+
+/**
+ * SUBTEST: moved-by-a-map
+ * Description: The exporter moves the buffer in its map operation. Every importer
+ *  is told in that call, but only those are stale that had mapped before.
+ */
+static void moved_by_a_map(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED);
+	uint32_t first = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint32_t second = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint8_t byte;
+
+	need_moves();
+	do_map(&s, first);
+	check_eq(moves_of(&s), 1);
+	check_eq(state_of(&s, first).notified, 1);
+	check(!(state_of(&s, first).state & PRIME_MOCK_IS_STALE));
+	do_map(&s, second);
+	check_eq(moves_of(&s), 2);
+	check(state_of(&s, first).state & PRIME_MOCK_IS_STALE);
+	check(!(state_of(&s, second).state & PRIME_MOCK_IS_STALE));
+	check_error(mock_read(s.importer, first, 0, 0, &byte, 1), ESTALE);
+	check_bytes(&s, second, 0, 8);
+	do_step(&s, first, PRIME_MOCK_UNMAP);
+	do_step(&s, second, PRIME_MOCK_UNMAP);
+	do_step(&s, first, PRIME_MOCK_DETACH);
+	do_step(&s, second, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: moved-by-a-pin
+ * Description: The exporter moves the buffer in its pin operation, and no more
+ *  while the pin lasts.
+ */
+static void moved_by_a_pin(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED);
+	uint32_t pinned = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
+				     PRIME_MOCK_IMPORT_REVOCABLE);
+	uint32_t other = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+
+	do_step(&s, pinned, PRIME_MOCK_PIN);
+	check_eq(moves_of(&s), 1);
+	check_eq(state_of(&s, pinned).notified, 1);
+	/* It held nothing yet when it was told. */
+	check(!(state_of(&s, pinned).state & PRIME_MOCK_IS_REVOKED));
+	do_map(&s, pinned);
+	do_map(&s, other);
+	check_eq(moves_of(&s), 1);
+	check_bytes(&s, other, 0, 9);
+	do_step(&s, other, PRIME_MOCK_UNMAP);
+	do_step(&s, pinned, PRIME_MOCK_UNMAP);
+	do_step(&s, pinned, PRIME_MOCK_UNPIN);
+	do_step(&s, pinned, PRIME_MOCK_DETACH);
+	do_step(&s, other, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: map-waits-for-the-move
+ * Description: The move goes on when the map operation returns. A static importer
+ *  gets its addresses when it is over, a dynamic one before that.
+ */
+static void map_waits_for_the_move(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED);
+	uint32_t dynamic, fixed;
+
+	need_moves();
+	dynamic = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	do_map(&s, dynamic);
+	check_eq(poll_events(s.b.fd, POLLIN, 0), 0);
+	do_step(&s, dynamic, PRIME_MOCK_UNMAP);
+	do_step(&s, dynamic, PRIME_MOCK_DETACH);
+
+	fixed = attach(&s, 0);
+	do_map(&s, fixed);
+	check_eq(moves_of(&s), 2);
+	check_eq(poll_events(s.b.fd, POLLIN, 0), POLLIN);
+	check_bytes(&s, fixed, 0, 10);
+	do_step(&s, fixed, PRIME_MOCK_UNMAP);
+	do_step(&s, fixed, PRIME_MOCK_DETACH);
+	scene_close(&s);
+}
+
+static const struct prime_subtest subtests[] = {
+	SUBTEST(pinned_for_long),
+	SUBTEST(others_are_told),
+	SUBTEST(pin_of_what_is_mapped),
+	SUBTEST(region_within_a_buffer),
+	SUBTEST(revoked),
+	SUBTEST(revoked_with_a_region),
+	SUBTEST(revocation_ignored),
+	SUBTEST(only_revocable_importers),
+	SUBTEST(moved_by_a_map),
+	SUBTEST(moved_by_a_pin),
+	SUBTEST(map_waits_for_the_move),
+};
+
+PRIME_MAIN(subtests)
