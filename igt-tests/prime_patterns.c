@@ -10,7 +10,6 @@
 #include "lib/prime_memory.h"
 
 #include <poll.h>
-#include <sys/utsname.h>
 
 #define PAGES	4u
 
@@ -97,23 +96,12 @@ static void check_bytes(struct scene *s, uint32_t import, size_t cut, uint32_t s
 	free(seen);
 }
 
-/* Before 7.1 the core wants a callback of every dynamic importer. */
-static bool kernel_takes_untold(void)
-{
-	struct utsname name;
-	int major, minor;
-
-	check_ok(uname(&name));
-	check_eq(sscanf(name.release, "%d.%d", &major, &minor), 2);
-	return major > 7 || (major == 7 && minor >= 1);
-}
-
 /* An importer that is not told of moves, or a skip. */
 static uint32_t attach_untold(struct scene *s)
 {
 	uint32_t flags = PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_UNTOLD;
 
-	if (!kernel_takes_untold()) {
+	if (!kernel_has(KERNEL_TAKES_UNTOLD)) {
 		check_error(mock_attach(s->importer, s->b.fd, flags), EINVAL);
 		prime_skip("this kernel wants a callback of dynamic importers");
 	}
@@ -306,7 +294,7 @@ static void only_revocable_importers(void)
 
 	check_error(mock_attach(s.importer, s.b.fd, 0), EOPNOTSUPP);
 	check_error(gem_import(s.importer, s.b.fd), EOPNOTSUPP);
-	if (kernel_takes_untold())
+	if (kernel_has(KERNEL_TAKES_UNTOLD))
 		check_error(mock_attach(s.importer, s.b.fd, flags), EOPNOTSUPP);
 	check_eq(mock_balance(&s.b, PRIME_MOCK_ATTACHED), 0);
 	do_step(&s, attach(&s, PRIME_MOCK_IMPORT_DYNAMIC), PRIME_MOCK_DETACH);

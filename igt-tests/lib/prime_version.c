@@ -15,6 +15,9 @@ static const struct {
 	[KERNEL_MAPS_AT_MAP] = {
 		RELEASE(6, 16), "the core maps for an importer when that maps, not when it attaches"
 	},
+	[KERNEL_TAKES_UNTOLD] = {
+		RELEASE(7, 1), "a dynamic importer may do without a callback, and is not told of moves"
+	},
 };
 
 static int running(void)

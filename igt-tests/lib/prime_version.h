@@ -13,6 +13,8 @@
 enum kernel_change {
 	/* An attachment maps and pins nothing by itself, and no table is kept. */
 	KERNEL_MAPS_AT_MAP,
+	/* A dynamic importer may have no callback, and pins for as long as it maps. */
+	KERNEL_TAKES_UNTOLD,
 };
 
 /* Does the running kernel have it? */
