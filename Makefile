@@ -16,20 +16,20 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check docs bench shell \
-conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
+check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests \
+rig-check docs bench shell conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick arm64 arm64-64k mixed farm)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick arm64 arm64-64k users-stock users-ours mixed farm)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -49,8 +49,8 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64
+check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, what others wrote
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
 quick: kunit-quick ## what to run first: KUnit of the layer and of mainline in a kernel that is a program, no emulator, no root
@@ -87,6 +87,13 @@ originality: source ## no run of code or prose of the replaced files
 	@$(test) $@ scripts/originality
 graft-check: built-stock ## the tests of make graft
 	@$(test) graft scripts/graft-check
+port-check: source ## the tests of make port
+	@$(test) port scripts/port-check
+users: built-ours ## every file of the kernel that uses the layer compiles and finds its symbols
+	@$(test) $@ scripts/users
+selftests: selftests-stock selftests-ours ## what others wrote: the kernel's own selftests and KUnit suites, vfio-pci and iommufd (Linux 7.3)
+selftests-stock selftests-ours: selftests-%: built-users-stock built-users-ours root
+	@$(test) $@ scripts/selftests $*
 rig-check: setup ## a guest that dies or stands still costs one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## the documentation, as HTML, in docs of build/LANE
@@ -110,6 +117,11 @@ graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of your
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
 	@scripts/graft $(if $(UNDO),--undo) $(if $(FORCE),--force) "$(KERNEL)"
 
+port: ## KERNEL=path/to/tree: what the layer stands on and a newer kernel has changed, file by file
+	@test -n "$(KERNEL)" || { echo 'port: which tree? make port KERNEL=path/to/tree' >&2; exit 2; }
+	@scripts/source
+	@scripts/port "$(KERNEL)"
+
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
@@ -124,5 +136,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance \
+	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port modules conformance \
 	conformance-check conformance-farm clean distclean
