@@ -2,9 +2,9 @@
 /*
  * dma-buf: the contract between exporters (who own the storage), importers (who
  * map it for their device) and the core in between. Names, layouts and values
- * are those of Linux 7.3, or 6.12 if the kernel is that. Each function is documented where it is defined, in
- * drivers/gpu/drm/prime/. "DOC: locking" in core/object.c there lists the
- * locks.
+ * are those of Linux 7.3, or 6.12 if the kernel is that. Each function is
+ * documented where it is defined, in drivers/gpu/drm/prime/. "DOC: locking" in
+ * core/object.c there lists the locks.
  */
 #ifndef __DMA_BUF_H__
 #define __DMA_BUF_H__

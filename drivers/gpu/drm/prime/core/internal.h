@@ -145,9 +145,13 @@ void dma_buf_list_init(void);
 #include <drm-prime-layer/trace/events/dma_buf.h>
 #endif
 
-#define dma_buf_trace(event, attach) \
-	trace_dma_buf_##event((attach)->dmabuf, attach, \
-			      dma_buf_attachment_is_dynamic(attach), \
-			      (attach)->dev)
+#define dma_buf_trace(event, attach)					\
+	do {								\
+		struct dma_buf_attachment *a_ = attach;			\
+									\
+		trace_dma_buf_##event(a_->dmabuf, a_,			\
+				      dma_buf_attachment_is_dynamic(a_), \
+				      a_->dev);				\
+	} while (0)
 
 #endif /* DMA_BUF_INTERNAL_H */
