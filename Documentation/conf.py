@@ -6,7 +6,8 @@ import re
 import sys
 
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-kernel = os.environ.get("KERNEL_SOURCE", os.path.join(top, "build", "src"))
+kernel = os.environ["KERNEL_SOURCE"]
+os.environ["srctree"] = kernel  # where the extension of 7.3 finds its parser
 
 sys.path.insert(0, os.path.join(kernel, "Documentation", "sphinx"))
 extensions = ["kerneldoc", "automarkup"]

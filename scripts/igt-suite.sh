@@ -11,7 +11,7 @@ parse_kernels()
 		case $1 in
 		-h | --help) usage; exit 0 ;;
 		--modules)
-			[ $# -ge 2 ] || die "--modules wants a name (see build/mod)"
+			[ $# -ge 2 ] || die "--modules wants a name (see mod in build/$lane)"
 			modules=$2
 			shift ;;
 		-*) die "unknown option $1 (see --help)" ;;
@@ -45,7 +45,7 @@ run_guests()
 	kcsan) env=(--env PRIME_RACE_SECONDS=8) ;; # it samples: it needs time
 	debug | kmemleak) env=(--env PRIME_SCALE=10000) ;; # slow: fewer than 100,000
 	esac
-	[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=/repo/build/mock/$kernel/prime_mock.ko")
+	[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=$guest_build/mock/$kernel/prime_mock.ko")
 	left=unknown
 	for boot in 1 2 3 4 5 6; do
 		before=$left status=0

@@ -2,12 +2,9 @@
 # Sourced by the scripts of this and other folders: where things are, preflight checks, the lock, machines, tools.
 # shellcheck shell=bash disable=SC2034 # variables are used by the scripts that source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$top/build
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/drm-prime-layer
-src=$build/src
 suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe" 2>/dev/null || :) # the graft may be without vm/
 root=$cache/root-$suite
-source_package=linux-source-6.12
 
 # What was compiled once is not compiled again, in whatever clone: build/ may go, the cache stays.
 export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_MAXSIZE=4G
@@ -15,11 +12,25 @@ export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_MAXSIZE=4G
 # The kernel's make must not see the options and variables of ours.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES ARCH CROSS_COMPILE KBUILD_OUTPUT GREP_OPTIONS
 export LC_ALL=C.UTF-8
+# Python's cache would be a stranger in the kernel's tree.
+export PYTHONDONTWRITEBYTECODE=1
 
 me=${0#"$top"/}
 # What could not be run, or was asked for wrongly, is 2; a test that failed is 1.
 die() { echo "$me: $*" >&2; exit 2; }
 say() { echo "$me: $*"; }
+
+# LANE chooses the version of Linux: each has a folder of its own under build/.
+lanes="7.3 6.12"
+lane=${LANE:-7.3}
+[[ " $lanes " == *" $lane "* ]] || die "LANE is ${lanes// / or }, not '$lane'"
+export LANE=$lane
+build=$top/build/$lane
+guest_build=/repo/build/$lane # the same in a guest (vm/run)
+src=$build/src
+source_package=linux-source-$lane
+# The suite of Debian that has the package, where it is not one that this machine installs from.
+case $lane in 7.3) source_suite=trixie-backports ;; *) source_suite='' ;; esac
 
 # as_root COMMAND...: as it is for root, through sudo for everyone else.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -63,16 +74,16 @@ need_ram() { # MB, what for
 	[ "$free" -ge "$1" ] || die "not enough RAM: $free MB are available, $2 needs $1 MB"
 }
 
-# One make at a time works under build/; a second one waits. Scripts started by the holder go on.
+# One make at a time works under build/, on whatever lane; a second one waits. Scripts started by the holder go on.
 lock() {
-	[ "${PRIME_LOCKED:-}" != "$build" ] || return 0
 	mkdir -p "$build"
-	exec 9>>"$build/.lock"
+	[ "${PRIME_LOCKED:-}" != "$top" ] || return 0
+	exec 9>>"$top/build/.lock"
 	if ! flock -n 9; then
 		say "another make works under build/; waiting for it" >&2
 		flock 9
 	fi
-	export PRIME_LOCKED=$build
+	export PRIME_LOCKED=$top
 }
 
 # The release that NEWS.md begins with.

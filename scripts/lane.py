@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+"""For the checkers: where things are, as scripts/lib.sh says, and what is expected on this lane (LANE=7.3 or 6.12)."""
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_said = subprocess.run(["bash", "-c", '. "$1/scripts/lib.sh" && printf "%s\\n" "$lane" "$build"', sys.argv[0], TOP],
+                       stdout=subprocess.PIPE, text=True, check=False)
+if _said.returncode:
+    sys.exit(_said.returncode)
+LANE, BUILD = _said.stdout.splitlines()
+
+
+def expected_lines(path):
+    """The lines of a file of expectations, if it is there, that hold on this lane: "6.12: LINE" is for that one only."""
+    lines = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                other, line = re.match(r"(?:(\d+\.\d+): )?(.*)", line.strip()).groups()
+                if other in (None, LANE):
+                    lines.append(line)
+    return lines
