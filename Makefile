@@ -7,7 +7,7 @@ help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
-	@echo "KERNELS=\"stock ours\" chooses the kernels of kunit, uapi, edu, negotiate, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi, JOBS=1 how many suites run at a time; make ARCH=arm64 is make arm64."
+	@echo "LANE=7.3 (or 6.12) chooses the version of Linux, KERNELS=\"stock ours\" the kernels of kunit, uapi, edu, negotiate, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi, JOBS=1 how many suites run at a time; make ARCH=arm64 is make arm64."
 
 demo := userspace-demo/run $(if $(CLIENTS),--clients "$(CLIENTS)")
 
@@ -16,20 +16,20 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check docs bench shell \
-bootstrap source root kernel kernel-debug arm64:
+check check-more check-debug check-ours kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check patches patches-check patches-build dkms deb-check \
+docs bench shell bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
-kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,stock ours))
+kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
 builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter arm64 bench dkms docs,$(PRIME_TARGET)) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -50,9 +50,10 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
+check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check patches-check originality abi layers ## every test, on the stock kernel and on ours
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, each patch by itself, the packages installed and booted
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
+check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## the sample driver prime_edu, moving bytes by DMA in four machines
@@ -70,11 +71,11 @@ demo-stock demo-ours: setup
 demotests-stock demotests-ours: setup
 	@$(test) $@ userspace-demo/tests/run $(@:demotests-%=%)
 matrix: $(kernels:%=matrix-%) ## who can share a buffer with whom: exporters against sets of importers, stock beside ours; SETS=3, MACHINES=plain, KEEP=1
-	@$(phase) --measure $@ scripts/matrix-report build/matrix
+	@$(phase) --measure $@ scripts/matrix-report
 matrix-stock matrix-ours: setup
 	@$(phase) --measure $@ scripts/matrix $(@:matrix-%=%)
-abi: built-stock built-ours ## every export of stock is on ours, with the same CRC, namespace and licence
-	@$(test) $@ scripts/abi
+abi: $(filter built-stock,$(kernels:%=built-%)) built-ours ## every export of stock is on ours, with the same CRC, namespace and licence
+	@$(test) $@ scripts/abi $(if $(filter stock,$(kernels)),,--against scripts/abi-$(LANE).symvers)
 layers: built-ours root ## which file calls and includes which is what the design allows
 	@$(test) $@ scripts/layers
 style: built-stock built-ours ## checkpatch, sparse, kernel-doc, W=1
@@ -83,9 +84,20 @@ originality: source ## no run of code or prose of the replaced files
 	@$(test) $@ scripts/originality
 graft-check: built-stock ## the tests of make graft
 	@$(test) graft scripts/graft-check
+patches: source ## the layer as a patch series for LANE, in patches/LANE
+	@$(phase) --measure $@ scripts/patches
+patches-check: source ## git am of the series gives the grafted tree
+	@$(test) patches scripts/patches-check
+patches-build: built-stock ## after each patch the tree builds and passes its tests, switch off and on (user-mode Linux)
+	@$(test) $@ scripts/patches-check --build
+dkms: packages ## prime_mock, the samples and the conformance programs as a DKMS package, in build/dkms
+	@$(phase) --measure $@ scripts/dkms
+deb-check: source dkms ## the packages of make deb CONFIG=lean and make dkms, installed on a Debian and booted
+	@$(phase) deb-lean scripts/deb lean
+	@$(test) deb scripts/deb-check
 rig-check: setup ## a guest that dies or stands still costs one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
-docs: source ## the documentation, as HTML, in build/docs
+docs: source ## the documentation, as HTML, in docs of build/LANE
 	@$(phase) --measure $@ scripts/docs
 bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
 	@$(phase) --measure $@ scripts/bench $(ONLY)
@@ -94,13 +106,17 @@ shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|our
 .PHONY: packages setup $(builds) $(runs)
 endif
 
-check-all: ## check, check-more, check-debug and matrix, counted together: hours
-	@status=0; for t in check check-more check-debug matrix; do $(MAKE) $$t || status=1; done; \
-		scripts/summary all || status=1; exit $$status
+check-all: ## check, check-more, check-debug and matrix on both lanes, counted together: hours
+	@status=0; for lane in 7.3 6.12; do for t in check check-more check-debug matrix; do \
+		$(MAKE) LANE=$$lane $$t || status=1; done; done; scripts/summary all || status=1; exit $$status
 
 graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of yours, or take it off
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
 	@scripts/graft $(if $(UNDO),--undo) $(if $(FORCE),--force) "$(KERNEL)"
+
+deb: ## [CONFIG=running|lean|FILE] [YES=1]: Debian packages of a kernel with the layer, in build/LANE/deb
+	@scripts/bootstrap deb
+	@YES="$(YES)" scripts/deb $(CONFIG)
 
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
@@ -115,5 +131,5 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help demo demo-live check check-more check-debug check-all kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft modules conformance clean distclean
+.PHONY: help demo demo-live check check-more check-debug check-ours check-all kunit uapi edu negotiate igt matrix abi layers style originality \
+	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft patches patches-check patches-build deb deb-check dkms modules conformance clean distclean
