@@ -5,7 +5,7 @@
 
 help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
 	@echo "LANE=7.3 (or 6.12) chooses the version of Linux, KERNELS=\"stock ours\" the kernels of kunit, uapi, edu, negotiate, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi, JOBS=1 how many suites run at a time; make ARCH=arm64 is make arm64."
 
@@ -16,20 +16,20 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug check-ours kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check patches patches-check patches-build dkms deb-check \
-docs bench shell bootstrap source root kernel kernel-debug arm64:
+check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check patches patches-check \
+patches-build dkms deb-check docs bench shell bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan arm64 mixed)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick arm64 arm64-64k mixed)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter arm64 bench dkms docs,$(PRIME_TARGET)) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench dkms docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -41,7 +41,6 @@ setup: $(kernels:%=built-%) root
 bootstrap: packages ## install the Debian packages that are missing, naming them
 kernel: built-mixed ## graft a private copy of the source, build the stock kernel and ours
 kernel-debug: $(kernels:%=built-%) ## build the debug kernels: debug, kmemleak, kcsan
-arm64: built-arm64 ## cross-compile ours for arm64 (compile and link)
 
 # --- the demo: what it prints is for the person who waits ---
 demo: built-ours root ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
@@ -50,10 +49,14 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check patches-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, each patch by itself, the packages installed and booted
+check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check patches-check originality abi layers ## every test, on the stock kernel and on ours
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, each patch by itself, the packages installed and booted
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
+quick: kunit-quick ## what to run first: KUnit of the layer and of mainline in a kernel that is a program, no emulator, no root
+arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
+kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
+	@$(test) $@ scripts/kunit $*
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## the sample driver prime_edu, moving bytes by DMA in four machines
@@ -131,5 +134,5 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help demo demo-live check check-more check-debug check-ours check-all kunit uapi edu negotiate igt matrix abi layers style originality \
+.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
 	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft patches patches-check patches-build deb deb-check dkms modules conformance clean distclean

@@ -2,7 +2,7 @@
 /*
  * GEM PRIME: GEM objects as dma-bufs and dma-bufs as GEM objects.
  *
- * Declarations and layouts are those of Linux 6.12. Each function is
+ * Declarations and layouts are those of Linux 6.12 and 7.3. Each function is
  * documented where it is defined, in drivers/gpu/drm/prime/.
  */
 #ifndef __DRM_PRIME_H__
@@ -49,6 +49,8 @@ struct dma_buf *drm_gem_dmabuf_export(struct drm_device *dev,
 				      struct dma_buf_export_info *exp_info);
 void drm_gem_dmabuf_release(struct dma_buf *dma_buf);
 struct dma_buf *drm_gem_prime_export(struct drm_gem_object *obj, int flags);
+bool drm_gem_is_prime_exported_dma_buf(struct drm_device *dev,
+				       struct dma_buf *dma_buf);
 
 /* gem/ops.c: dma_buf_ops over drm_gem_object_funcs */
 int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach);

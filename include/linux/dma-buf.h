@@ -2,7 +2,7 @@
 /*
  * dma-buf: the contract between exporters (who own the storage), importers (who
  * map it for their device) and the core in between. Names, layouts and values
- * are those of Linux 6.12. Each function is documented where it is defined, in
+ * are those of Linux 7.3, or 6.12 if the kernel is that. Each function is documented where it is defined, in
  * drivers/gpu/drm/prime/. "DOC: locking" in core/object.c there lists the
  * locks.
  */
@@ -17,7 +17,11 @@
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
 #include <linux/dma-fence.h>
+#include <linux/version.h>
 #include <linux/wait.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+#include <linux/pci-p2pdma.h>
+#endif
 
 #include "../uapi/linux/dma-buf.h"
 
@@ -29,18 +33,20 @@ struct dma_buf_attachment;
  * struct dma_buf_ops - what an exporter does for its buffers
  *
  * An exporter with @pin and @unpin is *dynamic*: its storage may move while
- * nobody pins it, and &dma_buf_attach_ops.move_notify tells dynamic importers
- * of a move. All other exporters are *static*.
+ * nobody pins it, and &dma_buf_attach_ops.invalidate_mappings tells dynamic
+ * importers of a move. All other exporters are *static*.
  *
  * @map_dma_buf, @unmap_dma_buf and @release are mandatory.
  */
 struct dma_buf_ops {
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
 	/**
 	 * @cache_sgt_mapping: the core keeps the first mapping of each
 	 * attachment until detach and returns it for later maps. Static
 	 * exporters only.
 	 */
 	bool cache_sgt_mapping;
+#endif
 
 	/**
 	 * @attach: a device attaches. The exporter checks what the device can
@@ -213,8 +219,9 @@ struct dma_buf {
 	/** @owner: the exporter's module, held while the buffer lives. */
 	struct module *owner;
 
-#if IS_ENABLED(CONFIG_DEBUG_FS)
-	/** @list_node: unused; it keeps the layout of Linux 6.12. */
+#if IS_ENABLED(CONFIG_DEBUG_FS) || \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	/** @list_node: unused; it keeps the layout. */
 	struct list_head list_node;
 #endif
 
@@ -233,7 +240,8 @@ struct dma_buf {
 	 *
 	 * A dynamic importer also waits for DMA_RESV_USAGE_KERNEL fences
 	 * before its device touches the storage, and leaves a fence for any
-	 * access that it can't stop inside &dma_buf_attach_ops.move_notify.
+	 * access that it can't stop inside
+	 * &dma_buf_attach_ops.invalidate_mappings.
 	 */
 	struct dma_resv *resv;
 
@@ -247,7 +255,7 @@ struct dma_buf {
 
 		__poll_t active;
 	} cb_in, cb_out;
-#ifdef CONFIG_DMABUF_SYSFS_STATS
+#ifdef CONFIG_DMABUF_SYSFS_STATS	/* 6.12 only */
 	/* public: */
 	/** @sysfs_entry: the buffer's directory under /sys/kernel/dmabuf. */
 	struct dma_buf_sysfs_entry {
@@ -268,14 +276,21 @@ struct dma_buf_attach_ops {
 	bool allow_peer2peer;
 
 	/**
-	 * @move_notify: the storage is about to move. Existing mappings stay
-	 * valid until the importer's fences on the buffer have signalled, but
-	 * point to the old place. The importer unmaps them soon and maps again.
-	 * Mandatory for a dynamic importer.
+	 * @invalidate_mappings: the storage is about to move, or is taken away.
+	 * Existing mappings stay valid until the importer's fences on the
+	 * buffer have signalled, but point to the old place. The importer
+	 * unmaps them within a bounded time, and maps again if it still needs
+	 * the buffer. On 6.12 the name is move_notify, and it is mandatory. On
+	 * 7.3 an importer that pins what it maps may do without; see
+	 * dma_buf_attach_revocable().
 	 *
 	 * Context: may sleep; reservation object held.
 	 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	void (*invalidate_mappings)(struct dma_buf_attachment *attach);
+#else
 	void (*move_notify)(struct dma_buf_attachment *attach);
+#endif
 };
 
 /**
@@ -284,8 +299,8 @@ struct dma_buf_attach_ops {
  * @dev: the device; never changes
  * @node: in &dma_buf.attachments; protected by the reservation object
  * @sgt: the mapping that the core keeps until detach, or NULL; protected by
- *	the reservation object
- * @dir: direction of @sgt; protected by the reservation object
+ *	the reservation object; 6.12 only
+ * @dir: direction of @sgt; protected by the reservation object; 6.12 only
  * @peer2peer: the importer takes memory without struct page; an exporter may
  *	clear it in &dma_buf_ops.attach
  * @importer_ops: set for a dynamic importer; never changes
@@ -298,8 +313,10 @@ struct dma_buf_attachment {
 	struct dma_buf *dmabuf;
 	struct device *dev;
 	struct list_head node;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
 	struct sg_table *sgt;
 	enum dma_data_direction dir;
+#endif
 	bool peer2peer;
 	const struct dma_buf_attach_ops *importer_ops;
 	void *importer_priv;
@@ -365,6 +382,7 @@ static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 	return dmabuf->ops->pin;
 }
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
 /**
  * dma_buf_attachment_is_dynamic - does the importer follow moves?
  * @attach: attachment
@@ -378,9 +396,11 @@ dma_buf_attachment_is_dynamic(struct dma_buf_attachment *attach)
 {
 	return attach->importer_ops;
 }
+#endif
 
 struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info);
 int dma_buf_fd(struct dma_buf *dmabuf, int flags);
+void dma_buf_fd_install(struct dma_buf *dmabuf, int fd);
 struct dma_buf *dma_buf_get(int fd);
 void dma_buf_put(struct dma_buf *dmabuf);
 
@@ -391,7 +411,12 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		       const struct dma_buf_attach_ops *importer_ops,
 		       void *importer_priv);
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+void dma_buf_invalidate_mappings(struct dma_buf *dmabuf);
+#else
 void dma_buf_move_notify(struct dma_buf *dmabuf);
+#endif
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach);
 
 int dma_buf_pin(struct dma_buf_attachment *attach);
 void dma_buf_unpin(struct dma_buf_attachment *attach);
@@ -415,5 +440,9 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/* core/list.c, for the BPF iterator; not exported */
+struct dma_buf *dma_buf_iter_begin(void);
+struct dma_buf *dma_buf_iter_next(struct dma_buf *prev);
 
 #endif /* __DMA_BUF_H__ */

@@ -3,10 +3,10 @@
  * Attachments: devices attach and detach, and dynamic importers are told of
  * moves.
  *
- * If only one side is dynamic, the mapping is made at attach and kept until
- * detach. A static importer may map where it can't take the reservation object,
- * and a static exporter does not expect a dynamic importer to hold it. Late
- * storage is never mapped at attach.
+ * On 6.12, if only one side is dynamic, the mapping is made at attach and kept
+ * until detach. A static importer may map where it can't take the reservation
+ * object, and a static exporter does not expect a dynamic importer to hold it.
+ * Late storage is never mapped at attach.
  */
 #include "internal.h"
 
@@ -16,7 +16,8 @@
  */
 static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
-	return dma_buf_attachment_is_dynamic(attach) !=
+	return DMA_BUF_MAPS_AT_ATTACH &&
+	       dma_buf_attachment_is_dynamic(attach) !=
 	       dma_buf_is_dynamic(attach->dmabuf) &&
 	       !to_dma_buf_object(attach->dmabuf)->late;
 }
@@ -54,8 +55,7 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 		return PTR_ERR(sgt);
 	}
 
-	attach->dir = DMA_BIDIRECTIONAL;
-	attach->sgt = sgt;
+	dma_buf_keep_table(attach, sgt, DMA_BIDIRECTIONAL);
 	return 0;
 }
 
@@ -64,8 +64,9 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
  * @dmabuf: buffer; the caller keeps a reference until it detaches
  * @dev: device that will do DMA; the exporter reads its constraints from
  *	dma_get_mask() and &device.dma_parms
- * @importer_ops: callbacks of a dynamic importer, with
- *	&dma_buf_attach_ops.move_notify; NULL for a static one
+ * @importer_ops: callbacks of a dynamic importer; NULL for a static one.
+ *	&dma_buf_attach_ops.invalidate_mappings may be NULL on 7.3, for an
+ *	importer that pins what it maps
  * @importer_priv: becomes &dma_buf_attachment.importer_priv
  *
  * Attach all devices before the first one maps, so that an exporter with late
@@ -74,7 +75,7 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
  * Context: may sleep; takes the reservation object.
  *
  * Return: the attachment for dma_buf_detach(), or ERR_PTR: -EINVAL without
- * buffer, device or move_notify; -EBUSY when the storage is already placed
+ * buffer, device or, on 6.12, a callback; -EBUSY when the storage is already placed
  * where @dev can't reach it, or can't suit all devices; -ENOMEM;
  * -ERESTARTSYS when the mapping is made here and a signal arrives; or the error
  * of the exporter's attach, pin or map_dma_buf.
@@ -87,8 +88,10 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	struct dma_buf_attachment *attach;
 	int ret;
 
-	if (WARN_ON_ONCE(!dmabuf || !dev ||
-			 (importer_ops && !importer_ops->move_notify)))
+	if (WARN_ON_ONCE(!dmabuf || !dev))
+		return ERR_PTR(-EINVAL);
+	if (WARN_ON_ONCE(DMA_BUF_NEEDS_CALLBACK && importer_ops &&
+			 !importer_ops->invalidate_mappings))
 		return ERR_PTR(-EINVAL);
 
 	attach = kzalloc(sizeof(*attach), GFP_KERNEL);
@@ -111,6 +114,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	if (ret)
 		goto err_detach;
 
+	dma_buf_trace(dynamic_attach, attach);
 	return attach;
 
 err_detach:
@@ -120,7 +124,7 @@ err_free:
 	kfree(attach);
 	return ERR_PTR(ret);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, "DMA_BUF");
 
 /**
  * dma_buf_attach - attach a device of a static importer
@@ -139,7 +143,7 @@ struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
 {
 	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
 
 /**
  * dma_buf_detach - end an attachment
@@ -150,16 +154,18 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
  */
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
+	enum dma_data_direction dir;
 	struct sg_table *sgt;
 
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
+	dma_buf_trace(detach, attach);
 	scoped_guard(dma_resv, dmabuf->resv) {
-		sgt = attach->sgt;
-		attach->sgt = NULL;
+		sgt = dma_buf_kept_table(attach, &dir);
+		dma_buf_keep_table(attach, NULL, DMA_NONE);
 		if (sgt)
-			dma_buf_unmap_attachment(attach, sgt, attach->dir);
+			dma_buf_unmap_attachment(attach, sgt, dir);
 		dma_buf_attachment_unlink_locked(attach);
 	}
 
@@ -167,26 +173,54 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		dmabuf->ops->detach(dmabuf, attach);
 	kfree(attach);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_detach, "DMA_BUF");
 
 /**
- * dma_buf_move_notify - tell the importers that the storage moves
+ * dma_buf_attach_revocable - can the exporter take the storage away for good?
+ * @attach: attachment
+ *
+ * For &dma_buf_ops.attach of an exporter that revokes: it refuses an importer
+ * that nobody can tell.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: true if dma_buf_invalidate_mappings() reaches the importer.
+ */
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops && attach->importer_ops->invalidate_mappings;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, "DMA_BUF");
+
+/**
+ * dma_buf_invalidate_mappings - tell the importers that the storage moves
  * @dmabuf: buffer of a dynamic exporter
  *
- * The exporter calls this before it moves the storage, and may call it twice.
- * Static importers are not told, since the storage is pinned for them.
+ * The exporter calls this before it moves the storage or takes it away, and may
+ * call it twice. Static importers are not told, since the storage is pinned for
+ * them, nor are those without a callback.
+ *
+ * When it returns, importers make no new use of their mappings, but two things
+ * may still be going on. The exporter waits for the DMA_RESV_USAGE_BOOKKEEP
+ * fences, after which no device writes. And until an importer has unmapped, its
+ * device may still read, or write what nobody will read: so the old memory is
+ * given to others only when the last mapping has been returned. An importer
+ * that has pinned the storage may take the call for a permanent revocation. On
+ * 6.12 this is dma_buf_move_notify().
  *
  * Context: may sleep; caller holds the reservation object.
  */
-void dma_buf_move_notify(struct dma_buf *dmabuf)
+void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attach;
 
 	dma_resv_assert_held(dmabuf->resv);
 
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
-		if (dma_buf_attachment_is_dynamic(attach))
-			attach->importer_ops->move_notify(attach);
+		if (!dma_buf_attach_revocable(attach))
+			continue;
+		dma_buf_trace(invalidate, attach);
+		attach->importer_ops->invalidate_mappings(attach);
 	}
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, "DMA_BUF");

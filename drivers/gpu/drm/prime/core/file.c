@@ -38,6 +38,7 @@ static int dma_buf_mmap_file(struct file *file, struct vm_area_struct *vma)
 	if (!dmabuf->ops->mmap || !dma_buf_range_fits(dmabuf, vma, vma->vm_pgoff))
 		return -EINVAL;
 
+	trace_dma_buf_mmap_internal(dmabuf);
 	return dmabuf->ops->mmap(dmabuf, vma);
 }
 
@@ -89,12 +90,12 @@ static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf,
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 
-	/* The old name is freed outside the lock, to hold the lock briefly. */
 	spin_lock(&dmabuf->name_lock);
 	swap(dmabuf->name, name);
 	spin_unlock(&dmabuf->name_lock);
 
-	kfree(name);
+	/* A BPF program may read the old name without the lock. */
+	kfree_rcu_mightsleep(name);
 	return 0;
 }
 

@@ -29,12 +29,13 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
+#include "../kernel.h"
+#if defined(CONFIG_TRACEPOINTS) && DMA_BUF_CRCS_WITH_TRACING
+#include <linux/trace_events.h>
+#endif
 #include "record.h"
 
 struct dma_buf_negotiation;
-
-DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
-	     dma_resv_unlock(_T))
 
 /**
  * struct dma_buf_object - the container around every &struct dma_buf
@@ -124,10 +125,32 @@ long dma_buf_sync_file_export(struct dma_buf *dmabuf,
 long dma_buf_sync_file_import(struct dma_buf *dmabuf,
 			      const struct dma_buf_import_sync_file __user *uarg);
 
+/* core/table.c, which is built with CONFIG_DMABUF_DEBUG only */
+#ifdef CONFIG_DMABUF_DEBUG
+struct sg_table *dma_buf_table_lend(struct sg_table *sgt);
+struct sg_table *dma_buf_table_take(struct sg_table *copy);
+#else
+#define dma_buf_table_lend(sgt) (sgt)
+#define dma_buf_table_take(sgt) (sgt)
+#endif
+
 /* core/list.c */
 void dma_buf_list_add(struct dma_buf_object *obj);
 void dma_buf_list_end_file(struct dma_buf_object *obj);
 void dma_buf_list_del(struct dma_buf_object *obj);
 void dma_buf_list_init(void);
+
+/*
+ * Last, since an event reads the container. Not seen by what computes the CRCs:
+ * on 6.12 it would change all of them.
+ */
+#ifndef __GENKSYMS__
+#include <drm-prime-layer/trace/events/dma_buf.h>
+#endif
+
+#define dma_buf_trace(event, attach) \
+	trace_dma_buf_##event((attach)->dmabuf, attach, \
+			      dma_buf_attachment_is_dynamic(attach), \
+			      (attach)->dev)
 
 #endif /* DMA_BUF_INTERNAL_H */

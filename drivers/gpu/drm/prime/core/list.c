@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Finding buffers: all of them, for debugfs' dma_buf/bufinfo, and the one that
- * was recorded for an exporter's object.
+ * Finding buffers: all of them, for debugfs' dma_buf/bufinfo and for the BPF
+ * iterator, and the one that was recorded for an exporter's object.
  *
  * A buffer is on the list from export until its memory is freed, so all memory
  * is accounted for. A reader takes a reference to a buffer's dentry, which
@@ -27,7 +27,7 @@ static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
  * &dma_buf.file points here when the buffer's own file has ended. This file has
  * no references, and nobody can get one.
  */
-static struct file dma_buf_no_file;
+static struct file dma_buf_no_file = DMA_BUF_FILE_ENDED;
 
 void dma_buf_list_add(struct dma_buf_object *obj)
 {
@@ -71,7 +71,7 @@ void dma_buf_record_add(struct dma_buf *dmabuf, const void *key)
 		hash_add(dma_buf_records, &obj->record, (unsigned long)key);
 	}
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_record_add, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_record_add, "DMA_BUF");
 
 /**
  * dma_buf_record_find - the buffer that was recorded for an object
@@ -88,33 +88,53 @@ struct dma_buf *dma_buf_record_find(const void *key)
 
 	guard(spinlock)(&dma_buf_list_lock);
 	hash_for_each_possible(dma_buf_records, obj, record, (unsigned long)key) {
-		if (obj->key == key &&
-		    atomic_long_inc_not_zero(&obj->base.file->f_count))
+		if (obj->key == key && dma_buf_file_get_live(obj->base.file))
 			return &obj->base;
 	}
 
 	return NULL;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
 
 /*
- * Returns the buffer after @prev, or the first one if @prev is NULL, with a
- * reference to its dentry. A dentry without references is about to be freed,
- * and its release takes the buffer off the list. So its buffer is skipped. New
- * buffers are added at the front, so a walk ends even if exports go on.
+ * Returns the first buffer after @prev, or of all if @prev is NULL, with a
+ * reference: to its file if @file is set, otherwise to its dentry. A buffer
+ * whose file has ended, or which is about to be freed, is skipped. New buffers
+ * are added at the front, so a walk ends even if exports go on.
  */
-static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev)
+static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev,
+						bool file)
 {
 	struct dma_buf_object *obj;
 
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		if (lockref_get_not_zero(&obj->dentry->d_lockref))
+		if (file ? dma_buf_file_get_live(obj->base.file) :
+			   lockref_get_not_zero(&obj->dentry->d_lockref))
 			return obj;
 	}
 
 	return NULL;
+}
+
+/*
+ * For BPF programs: the next buffer that user space can still reach, with a
+ * reference to its file. Drops the reference to @prev.
+ */
+struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
+{
+	struct dma_buf_object *obj = prev ? to_dma_buf_object(prev) : NULL;
+
+	obj = dma_buf_list_next(obj, true);
+	if (prev)
+		dma_buf_put(prev);
+	return obj ? &obj->base : NULL;
+}
+
+struct dma_buf *dma_buf_iter_begin(void)
+{
+	return dma_buf_iter_next(NULL);
 }
 
 /* A buffer whose file has ended has a count of 0. */
@@ -133,9 +153,9 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 	}
 
 	guard(spinlock)(&dmabuf->name_lock);
-	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08lu\t%s\n", dmabuf->size,
+	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", dmabuf->size,
 		   flags, mode, count, dmabuf->exp_name,
-		   d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
+		   (u64)d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
@@ -189,14 +209,15 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
 		   "size", "flags", "mode", "count", "ino");
 
-	for (obj = dma_buf_list_next(NULL); obj; obj = next) {
+	next = dma_buf_list_next(NULL, false);
+	while ((obj = next)) {
 		dma_buf_describe_file(s, obj);
 		dma_buf_describe_fences(s, obj->base.resv);
 		dma_buf_describe_attachments(s, &obj->base);
 		bytes += obj->base.size;
 		count++;
 		/* seq_file calls again with a larger buffer. */
-		next = seq_has_overflowed(s) ? NULL : dma_buf_list_next(obj);
+		next = seq_has_overflowed(s) ? NULL : dma_buf_list_next(obj, false);
 		/* This may be the last reference, which frees the buffer. */
 		dput(obj->dentry);
 		cond_resched();

@@ -10,32 +10,29 @@
 #include "internal.h"
 
 /*
- * Storage that can move has to be pinned while it is mapped, unless the
- * importer is dynamic and the kernel has DMABUF_MOVE_NOTIFY.
+ * Storage that can move has to be pinned while it is mapped for an importer
+ * that does not follow moves.
  */
 static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 {
 	return dma_buf_is_dynamic(attach->dmabuf) &&
-	       !(dma_buf_attachment_is_dynamic(attach) &&
-		 IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY));
+	       !(DMA_BUF_FOLLOWS_MOVES && dma_buf_attachment_is_dynamic(attach));
 }
 
-/*
- * Importers must not use the pages behind a scatter list. With DMABUF_DEBUG the
- * page pointers of a table are inverted while an importer has it, so that an
- * importer that uses them fails. The bits that mark chain and end stay. A
- * second call restores the pointers.
- */
-static void dma_buf_table_scramble(struct sg_table *sgt)
+static int dma_buf_mapping_pin_locked(struct dma_buf_attachment *attach)
 {
-	struct scatterlist *sg;
-	unsigned int i;
+	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
-		return;
+	dma_buf_trace(pin, attach);
+	return attach->dmabuf->ops->pin(attach);
+}
 
-	for_each_sgtable_sg(sgt, sg, i)
-		sg->page_link ^= ~(unsigned long)SG_PAGE_LINK_MASK;
+static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
+{
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	dma_buf_trace(unpin, attach);
+	attach->dmabuf->ops->unpin(attach);
 }
 
 /*
@@ -66,19 +63,17 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 {
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 	struct sg_table *sgt = ops->map_dma_buf(attach, dir);
+	struct sg_table *lent;
 	int ret;
 
 	if (IS_ERR_OR_NULL(sgt))
 		return sgt ?: ERR_PTR(-ENOMEM);
 
 	ret = dma_buf_mapping_settle_locked(attach, may_wait);
-	if (ret) {
+	lent = ret ? ERR_PTR(ret) : dma_buf_table_lend(sgt);
+	if (IS_ERR(lent))
 		ops->unmap_dma_buf(attach, sgt, dir);
-		return ERR_PTR(ret);
-	}
-
-	dma_buf_table_scramble(sgt);
-	return sgt;
+	return lent;
 }
 
 static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
@@ -86,31 +81,30 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 					   bool may_wait)
 {
 	const bool pin = dma_buf_mapping_wants_pin(attach);
-	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+	enum dma_data_direction kept;
 	struct sg_table *sgt;
 	int ret;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (attach->sgt) {
-		if (attach->dir != DMA_BIDIRECTIONAL && attach->dir != dir)
-			return ERR_PTR(-EBUSY);
-		return attach->sgt;
-	}
+	sgt = dma_buf_kept_table(attach, &kept);
+	if (sgt)
+		return kept == DMA_BIDIRECTIONAL || kept == dir ?
+		       sgt : ERR_PTR(-EBUSY);
 
 	if (pin) {
-		ret = ops->pin(attach);
+		ret = dma_buf_mapping_pin_locked(attach);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 
+	dma_buf_trace(map, attach);
 	sgt = dma_buf_table_map(attach, dir, may_wait);
 	if (IS_ERR(sgt)) {
 		if (pin)
-			ops->unpin(attach);
-	} else if (ops->cache_sgt_mapping) {
-		attach->dir = dir;
-		attach->sgt = sgt;
+			dma_buf_mapping_unpin_locked(attach);
+	} else if (dma_buf_ops_keep_table(attach->dmabuf->ops)) {
+		dma_buf_keep_table(attach, sgt, dir);
 	}
 
 	return sgt;
@@ -130,14 +124,12 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
-	struct dma_buf *dmabuf = attach->dmabuf;
-
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
-	dma_resv_assert_held(dmabuf->resv);
 
-	return dma_buf_is_dynamic(dmabuf) ? dmabuf->ops->pin(attach) : 0;
+	return dma_buf_is_dynamic(attach->dmabuf) ?
+	       dma_buf_mapping_pin_locked(attach) : 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 
 /**
  * dma_buf_unpin - let the storage move again
@@ -147,15 +139,12 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
  */
 void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
-	struct dma_buf *dmabuf = attach->dmabuf;
-
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
-	dma_resv_assert_held(dmabuf->resv);
 
-	if (dma_buf_is_dynamic(dmabuf))
-		dmabuf->ops->unpin(attach);
+	if (dma_buf_is_dynamic(attach->dmabuf))
+		dma_buf_mapping_unpin_locked(attach);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, "DMA_BUF");
 
 /**
  * dma_buf_map_attachment - get the buffer's scatter list for a device
@@ -182,7 +171,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 
 	return dma_buf_map_locked(attach, dir, true);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, "DMA_BUF");
 
 /**
  * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() with its lock
@@ -204,7 +193,7 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 	guard(dma_resv)(attach->dmabuf->resv);
 	return dma_buf_map_attachment(attach, dir);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
 
 /**
  * dma_buf_try_map_attachment - map without waiting for anybody
@@ -234,6 +223,7 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir)
 {
 	struct sg_table *sgt = ERR_PTR(-EBUSY);
+	enum dma_data_direction kept;
 	struct dma_resv *resv;
 
 	might_sleep();
@@ -244,14 +234,15 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 	if (!dma_resv_trylock(resv))
 		return sgt;
 	/* Tested first: a map that would fail must not move the storage. */
-	if (attach->sgt || dma_buf_attachment_is_dynamic(attach) ||
+	if (dma_buf_kept_table(attach, &kept) ||
+	    dma_buf_attachment_is_dynamic(attach) ||
 	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
 		sgt = dma_buf_map_locked(attach, dir, false);
 	dma_resv_unlock(resv);
 
 	return sgt;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, "DMA_BUF");
 
 /**
  * dma_buf_unmap_attachment - return a scatter list
@@ -267,23 +258,22 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 			      struct sg_table *sgt,
 			      enum dma_data_direction dir)
 {
-	const struct dma_buf_ops *ops;
+	enum dma_data_direction kept;
 
 	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
 		return;
-	ops = attach->dmabuf->ops;
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (attach->sgt == sgt)
+	if (dma_buf_kept_table(attach, &kept) == sgt)
 		return;
 
-	dma_buf_table_scramble(sgt);
-	ops->unmap_dma_buf(attach, sgt, dir);
+	dma_buf_trace(unmap, attach);
+	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_table_take(sgt), dir);
 	if (dma_buf_mapping_wants_pin(attach))
-		ops->unpin(attach);
+		dma_buf_mapping_unpin_locked(attach);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, "DMA_BUF");
 
 /**
  * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() with its lock
@@ -304,4 +294,4 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 	guard(dma_resv)(attach->dmabuf->resv);
 	dma_buf_unmap_attachment(attach, sgt, dir);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, "DMA_BUF");

@@ -4,7 +4,6 @@
  * the dentry of that file.
  */
 #include "internal.h"
-#include "../../../../dma-buf/dma-buf-sysfs-stats.h"
 
 /**
  * DOC: overview
@@ -57,12 +56,13 @@
  * ====================================== ====================================
  * dma_buf_export()                       not needed
  * dma_buf_fd()                           not needed
+ * dma_buf_fd_install()                   not needed
  * dma_buf_get()                          not needed
  * dma_buf_put()                          not needed
  * dma_buf_attach()                       takes it
  * dma_buf_dynamic_attach()               takes it
  * dma_buf_detach()                       takes it
- * dma_buf_move_notify()                  caller holds it
+ * dma_buf_invalidate_mappings()          caller holds it
  * dma_buf_pin()                          caller holds it
  * dma_buf_unpin()                        caller holds it
  * dma_buf_map_attachment()               caller holds it
@@ -177,6 +177,7 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 		return;
 
 	owner = dmabuf->owner;
+	trace_dma_buf_release(dmabuf);
 	WARN_ON_ONCE(dmabuf->vmapping_counter);
 
 	dma_buf_stats_teardown(dmabuf);
@@ -235,7 +236,7 @@ static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 	return info->priv && ops &&
 	       ops->map_dma_buf && ops->unmap_dma_buf && ops->release &&
 	       !ops->pin == !ops->unpin &&
-	       !(ops->pin && ops->cache_sgt_mapping);
+	       !(ops->pin && dma_buf_ops_keep_table(ops));
 }
 
 /**
@@ -289,6 +290,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	file->private_data = dmabuf;
 	obj->dentry->d_fsdata = dmabuf;
 	dma_buf_list_add(obj);
+	trace_dma_buf_export(dmabuf);
 
 	return dmabuf;
 
@@ -300,7 +302,7 @@ err_module:
 	module_put(exp_info->owner);
 	return ERR_PTR(ret);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_export, "DMA_BUF");
 
 /**
  * dma_buf_fd - give a buffer to user space
@@ -323,11 +325,29 @@ int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 	if (dmabuf && file_count(dmabuf->file))
 		fd = get_unused_fd_flags(flags);
 	if (fd >= 0)
-		fd_install(fd, dmabuf->file);
+		dma_buf_fd_install(dmabuf, fd);
 
 	return fd;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_fd, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_fd, "DMA_BUF");
+
+/**
+ * dma_buf_fd_install - give a buffer to user space under a reserved descriptor
+ * @dmabuf: buffer; the caller's reference now belongs to the fd
+ * @fd: descriptor from get_unused_fd_flags()
+ *
+ * For a caller that has more to do between the two steps, such as a copy to
+ * user space. As with dma_buf_fd(), don't touch @dmabuf afterwards.
+ *
+ * Context: process context; no lock needed.
+ */
+void dma_buf_fd_install(struct dma_buf *dmabuf, int fd)
+{
+	/* First: once the fd is installed, the buffer may be gone. */
+	trace_dma_buf_fd(dmabuf, fd);
+	fd_install(fd, dmabuf->file);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_fd_install, "DMA_BUF");
 
 /**
  * dma_buf_get - the buffer behind a file descriptor
@@ -345,13 +365,15 @@ struct dma_buf *dma_buf_get(int fd)
 	if (!file)
 		return ERR_PTR(-EBADF);
 	/* @fd may be any file. Its operations tell whether it is a dma-buf. */
-	if (file->f_op == &dma_buf_fops)
-		return file->private_data;
+	if (file->f_op != &dma_buf_fops) {
+		fput(file);
+		return ERR_PTR(-EINVAL);
+	}
 
-	fput(file);
-	return ERR_PTR(-EINVAL);
+	trace_dma_buf_get(file->private_data, fd);
+	return file->private_data;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_get, "DMA_BUF");
 
 /**
  * dma_buf_put - drop a reference
@@ -364,9 +386,10 @@ void dma_buf_put(struct dma_buf *dmabuf)
 	if (WARN_ON_ONCE(!dmabuf || !dmabuf->file))
 		return;
 
+	trace_dma_buf_put(dmabuf);
 	fput(dmabuf->file);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_put, "DMA_BUF");
 
 static int __init dma_buf_init(void)
 {

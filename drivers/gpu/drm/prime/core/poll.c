@@ -92,7 +92,8 @@ static bool dma_buf_watch_ready(struct dma_buf_poll_cb_t *watch,
 /*
  * For the last close: nobody polls any more, but the fence may still signal.
  * dma_fence_remove_callback() takes the fence's lock, so a callback that is
- * running has finished with the buffer when it returns.
+ * running has finished with the buffer when it returns. The lock is in the
+ * fence, or in something that lives for a grace period after the signal.
  */
 static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 {
@@ -103,6 +104,7 @@ static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 	if (!watch->cb.func)
 		return;
 
+	guard(rcu)();
 	scoped_guard(spinlock_irq, &watch->poll->lock)
 		fence = *slot ? dma_fence_get(*slot) : NULL;
 	if (!fence)

@@ -8,7 +8,7 @@
 static const struct dma_buf_ops drm_prime_dmabuf_ops = {
 	.attach = drm_gem_map_attach,
 	.detach = drm_gem_map_detach,
-	.cache_sgt_mapping = true,
+	DMA_BUF_OPS_KEEP_TABLE
 	.map_dma_buf = drm_gem_map_dma_buf,
 	.unmap_dma_buf = drm_gem_unmap_dma_buf,
 	.vmap = drm_gem_dmabuf_vmap,
@@ -104,6 +104,24 @@ struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
 
 	return obj;
 }
+
+/**
+ * drm_gem_is_prime_exported_dma_buf - is this buffer an object of this device?
+ * @dev: device
+ * @dma_buf: buffer
+ *
+ * For a driver with a &drm_driver.gem_prime_import of its own.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: true if drm_gem_prime_export() made the buffer of an object of @dev.
+ */
+bool drm_gem_is_prime_exported_dma_buf(struct drm_device *dev,
+				       struct dma_buf *dma_buf)
+{
+	return drm_prime_export_object(dev, dma_buf);
+}
+EXPORT_SYMBOL(drm_gem_is_prime_exported_dma_buf);
 
 /*
  * Returns the buffer of an object, with a reference: the buffer from which the

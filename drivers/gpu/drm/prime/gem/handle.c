@@ -132,7 +132,7 @@ int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_pri
 
 	*prime_fd = fd;
 	/* Last, since user space may close the fd from here on. */
-	fd_install(take_fd(fd), dmabuf->file);
+	dma_buf_fd_install(dmabuf, take_fd(fd));
 	return 0;
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);

@@ -9,7 +9,8 @@
  * drm_gem_prime_import_dev - import a dma-buf for a chosen device
  * @dev: device of the new object
  * @dma_buf: buffer
- * @attach_dev: device that will do the DMA, when that is not &drm_device.dev
+ * @attach_dev: device that will do the DMA, when that is not
+ *	drm_dev_dma_dev()
  *
  * For a buffer that was exported from an object of @dev this returns that
  * object. Otherwise the new object holds the buffer, attached and mapped, until
@@ -85,7 +86,7 @@ EXPORT_SYMBOL(drm_gem_prime_import_dev);
 struct drm_gem_object *drm_gem_prime_import(struct drm_device *dev,
 					    struct dma_buf *dma_buf)
 {
-	return drm_gem_prime_import_dev(dev, dma_buf, dev->dev);
+	return drm_gem_prime_import_dev(dev, dma_buf, drm_dev_dma_dev(dev));
 }
 EXPORT_SYMBOL(drm_gem_prime_import);
 
@@ -111,4 +112,4 @@ void drm_prime_gem_destroy(struct drm_gem_object *obj, struct sg_table *sg)
 EXPORT_SYMBOL(drm_prime_gem_destroy);
 
 /* For the whole GEM side, which is in one module with the rest of DRM. */
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");

@@ -22,9 +22,11 @@
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
+#include <drm/drm_print.h>
 
 #include "../../drm_internal.h"
 #include "../core/record.h"
+#include "../kernel.h"
 
 /**
  * struct drm_prime_entry - one handle of a file, or a claim to a buffer

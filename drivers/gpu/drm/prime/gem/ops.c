@@ -28,7 +28,11 @@ int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attac
 	if (!can_map && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
-	return drm_gem_pin(obj);
+	if (!obj->funcs->pin)
+		return 0;
+
+	guard(dma_resv)(obj->resv);
+	return obj->funcs->pin(obj);
 }
 EXPORT_SYMBOL(drm_gem_map_attach);
 
@@ -41,7 +45,13 @@ EXPORT_SYMBOL(drm_gem_map_attach);
  */
 void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
-	drm_gem_unpin(dma_buf->priv);
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	if (!obj->funcs->unpin)
+		return;
+
+	guard(dma_resv)(obj->resv);
+	obj->funcs->unpin(obj);
 }
 EXPORT_SYMBOL(drm_gem_map_detach);
 
@@ -124,7 +134,7 @@ EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
  */
 int drm_gem_dmabuf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
-	return drm_gem_vmap(dma_buf->priv, map);
+	return drm_gem_vmap_locked(dma_buf->priv, map);
 }
 EXPORT_SYMBOL(drm_gem_dmabuf_vmap);
 
@@ -137,7 +147,7 @@ EXPORT_SYMBOL(drm_gem_dmabuf_vmap);
  */
 void drm_gem_dmabuf_vunmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
-	drm_gem_vunmap(dma_buf->priv, map);
+	drm_gem_vunmap_locked(dma_buf->priv, map);
 }
 EXPORT_SYMBOL(drm_gem_dmabuf_vunmap);
 

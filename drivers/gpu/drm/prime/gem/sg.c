@@ -23,7 +23,7 @@ struct sg_table *drm_prime_pages_to_sg(struct drm_device *dev,
 				       struct page **pages, unsigned int nr_pages)
 {
 	struct sg_table *sgt __free(kfree) = kmalloc(sizeof(*sgt), GFP_KERNEL);
-	size_t limit = dev ? dma_max_mapping_size(dev->dev) : 0;
+	size_t limit = dev ? dma_max_mapping_size(drm_dev_dma_dev(dev)) : 0;
 	int ret;
 
 	if (!sgt)

@@ -174,7 +174,7 @@ void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime,
 	struct drm_prime_table *table = to_drm_prime_table(prime);
 	struct drm_prime_entry *entry;
 
-	guard(mutex)(&prime->lock);
+	drm_gem_guard_close(&table->lock);
 	entry = drm_prime_entry_by_handle_locked(table, handle);
 	if (entry)
 		drm_prime_entry_unlink_locked(table, entry);

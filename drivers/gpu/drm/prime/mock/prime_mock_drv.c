@@ -16,6 +16,7 @@
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
 
+#include "prime_layer.h"
 #include "prime_mock_device.h"
 #include "prime_mock_fence.h"
 #include "prime_mock_importer.h"
@@ -265,7 +266,6 @@ static const struct drm_driver mock_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER,
 	.name = "prime_mock",
 	.desc = "exporter and importer that follow a test's script",
-	.date = "20260101",
 	.major = PRIME_MOCK_MAJOR,
 	.minor = PRIME_MOCK_MINOR,
 	.fops = &mock_fops,
@@ -386,6 +386,6 @@ static void __exit mock_exit(void)
 module_init(mock_init);
 module_exit(mock_exit);
 
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_DESCRIPTION("PRIME exporter and importer for tests");
 MODULE_LICENSE("GPL");

@@ -11,6 +11,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_prime.h>
 
+#include "prime_layer.h"
 #include "prime_mock_exporter.h"
 
 /* One mapping for one importer. */
@@ -244,7 +245,7 @@ static const struct dma_buf_ops mock_static_ops = {
 };
 
 static const struct dma_buf_ops mock_cached_ops = {
-	.cache_sgt_mapping = true,
+	PRIME_OPS_KEEP_TABLE
 	.attach = mock_exp_attach,
 	.detach = mock_exp_detach,
 	.map_dma_buf = mock_exp_map,

@@ -3,9 +3,6 @@
  * prime_mock as an importer: its attachments, its imported objects, and the
  * limits of the device, to which it holds the exporter.
  */
-#ifdef CONFIG_DRM_PRIME_LAYER
-#include <linux/dma-buf-constraints.h>
-#endif
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/slab.h>
@@ -13,6 +10,7 @@
 #include <drm/drm_file.h>
 #include <drm/drm_prime.h>
 
+#include "prime_layer.h"
 #include "prime_mock_exporter.h"
 #include "prime_mock_importer.h"
 
@@ -78,7 +76,7 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 }
 
 /* --- attachment --- */
-static void mock_move_notify(struct dma_buf_attachment *attach)
+static void mock_invalidate(struct dma_buf_attachment *attach)
 {
 	struct mock_import *import = attach->importer_priv;
 
@@ -89,12 +87,12 @@ static void mock_move_notify(struct dma_buf_attachment *attach)
 }
 
 static const struct dma_buf_attach_ops mock_attach_ops = {
-	.move_notify = mock_move_notify,
+	.invalidate_mappings = mock_invalidate,
 };
 
 static const struct dma_buf_attach_ops mock_peer2peer_ops = {
 	.allow_peer2peer = true,
-	.move_notify = mock_move_notify,
+	.invalidate_mappings = mock_invalidate,
 };
 
 static void mock_import_release(struct kref *refs)

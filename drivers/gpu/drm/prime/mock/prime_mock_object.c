@@ -12,6 +12,7 @@
 #include <drm/drm_file.h>
 #include <drm/drm_prime.h>
 
+#include "prime_layer.h"
 #include "prime_mock_exporter.h"
 #include "prime_mock_object.h"
 
@@ -131,7 +132,7 @@ static int mock_object_mmap(struct drm_gem_object *base,
 	int ret = mock_op_begin(obj->record, PRIME_MOCK_MMAP);
 
 	/* Bare page frames can't be copied on write. */
-	if (!ret && is_cow_mapping(vma->vm_flags))
+	if (!ret && (vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		ret = -EINVAL;
 	if (!ret) {
 		vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
@@ -326,7 +327,7 @@ static struct mock_storage *mock_object_move(struct mock_object *obj,
 		file = NULL;
 	}
 	if (file) {
-		dma_buf_move_notify(obj->dmabuf);
+		dma_buf_invalidate_mappings(obj->dmabuf);
 		unmap_mapping_range(file->f_mapping, 0, 0, 1);
 	}
 	drm_vma_node_unmap(&obj->base.vma_node,

@@ -254,7 +254,7 @@ static int mock_step(struct mock_imports *imports, struct mock_import *import,
 	case PRIME_MOCK_END:
 		return mock_step_end(import, direction);
 	case PRIME_MOCK_PIN:
-		if (!dma_buf_attachment_is_dynamic(import->attach))
+		if (!import->attach->importer_ops)
 			return -EINVAL;
 		break;
 	default:
@@ -328,8 +328,7 @@ static void mock_import_tell(struct mock_import *import,
 	struct dma_buf_attachment *attach = import->attach;
 
 	dma_resv_assert_held(import->dmabuf->resv);
-	args->state = (dma_buf_attachment_is_dynamic(attach) ?
-		       PRIME_MOCK_IS_DYNAMIC : 0) |
+	args->state = (attach->importer_ops ? PRIME_MOCK_IS_DYNAMIC : 0) |
 		      (attach->peer2peer ? PRIME_MOCK_IS_PEER2PEER : 0) |
 		      (import->sgt ? PRIME_MOCK_IS_MAPPED : 0) |
 		      (import->sgt && import->stale ? PRIME_MOCK_IS_STALE : 0);

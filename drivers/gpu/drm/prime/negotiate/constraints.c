@@ -80,7 +80,7 @@ void dma_buf_constraints_init(struct dma_buf_constraints *c)
 		.length_align = 1,
 	};
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_init, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_init, "DMA_BUF");
 
 /* What a driver said of its device hangs on the device. */
 static void constraints_devres_release(struct device *dev, void *res)
@@ -146,7 +146,7 @@ void dma_buf_constraints_from_device(struct dma_buf_constraints *c, struct devic
 			 constraints_devres_read, c))
 		constraints_derive(c, dev);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_from_device, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_from_device, "DMA_BUF");
 
 static bool constraints_valid(const struct dma_buf_constraints *c)
 {
@@ -198,7 +198,7 @@ int devm_dma_buf_constraints_set(struct device *dev, const struct dma_buf_constr
 	devres_add(dev, own);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(devm_dma_buf_constraints_set, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(devm_dma_buf_constraints_set, "DMA_BUF");
 
 /**
  * dma_buf_constraints_merge - what suits two devices
@@ -238,7 +238,7 @@ int dma_buf_constraints_merge(struct dma_buf_constraints *c,
 		*c = both;
 	return ret;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_merge, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_merge, "DMA_BUF");
 
 /*
  * How long the segments of a run of @size bytes are: within the boundary, whole
@@ -319,7 +319,7 @@ int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 
 	return size ? constraints_judge(checks, ARRAY_SIZE(checks), conflict) : 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_size, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_size, "DMA_BUF");
 
 /* Of adjacent bytes: an entry of a table, or a run of storage. */
 int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
@@ -393,7 +393,7 @@ int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 	}
 	return dma_buf_constraints_check_count(c, sgt->nents, runs, conflict);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_table, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_table, "DMA_BUF");
 
 /*
  * The highest address of memory below which a device reaches all, if its bus
@@ -476,4 +476,4 @@ void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, struct device
 	else if (c->max_segments == 1)
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_of_storage, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_of_storage, "DMA_BUF");

@@ -49,7 +49,7 @@ int dma_buf_device_class_register(struct dma_buf_device_class *class)
 
 	return ret;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_register, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_register, "DMA_BUF");
 
 /**
  * dma_buf_device_class_unregister - speak for them no longer
@@ -65,7 +65,7 @@ void dma_buf_device_class_unregister(struct dma_buf_device_class *class)
 	list_del(&class->node);
 	mutex_unlock(&dma_buf_device_lock);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_unregister, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_unregister, "DMA_BUF");
 
 /* NULL when nobody speaks for such files. */
 static struct device *device_ask(struct file *file, unsigned int major)

@@ -14,6 +14,8 @@
 #include <drm/drm_file.h>
 #include <drm/drm_ioctl.h>
 
+#include "../kernel.h"
+
 static struct device *device_drm_get(struct file *file)
 {
 	/* Only the DRM core opens files of its majors. */
@@ -25,7 +27,7 @@ static struct device *device_drm_get(struct file *file)
 	/* What is unregistered may lose its driver, and get another one. */
 	if (!drm->registered || !drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
-	dev = get_device(drm->dev);
+	dev = get_device(drm_dev_dma_dev(drm));
 	drm_dev_exit(idx);
 
 	return dev ?: ERR_PTR(-ENODEV);
@@ -39,6 +41,6 @@ module_driver(device_drm, dma_buf_device_class_register, dma_buf_device_class_un
 
 MODULE_DESCRIPTION("DRM nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_ALIAS("dma-buf-device-" __stringify(DRM_MAJOR));
 MODULE_ALIAS("dma-buf-device-" __stringify(ACCEL_MAJOR));

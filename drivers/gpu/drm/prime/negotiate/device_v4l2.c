@@ -13,6 +13,8 @@
 #include <media/v4l2-fh.h>
 #include <media/v4l2-mem2mem.h>
 
+#include "../kernel.h"
+
 static struct device *device_v4l2_find(struct video_device *vdev, struct file *file)
 {
 	struct v4l2_fh *fh = file->private_data;
@@ -47,5 +49,5 @@ module_driver(device_v4l2, dma_buf_device_class_register, dma_buf_device_class_u
 
 MODULE_DESCRIPTION("V4L2 nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_ALIAS("dma-buf-device-" __stringify(VIDEO_MAJOR));

@@ -70,7 +70,7 @@ static void drm_gem_late_vunmap(struct drm_gem_object *obj, struct iosys_map *ma
 
 static int drm_gem_late_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
-	if (is_cow_mapping(vma->vm_flags))
+	if (vma_is_cow_mapping(vma))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
@@ -114,7 +114,8 @@ static const struct drm_gem_object_funcs drm_gem_late_funcs = {
  */
 struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev, size_t size)
 {
-	struct device *parent = dev->dev->dma_mask ? dev->dev : NULL;
+	struct device *dma_dev = drm_dev_dma_dev(dev);
+	struct device *parent = dma_dev->dma_mask ? dma_dev : NULL;
 	struct drm_gem_late_object *lobj;
 	struct drm_gem_object *obj;
 	int ret;

@@ -74,7 +74,7 @@ int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 	INIT_LIST_HEAD(&late->mappings);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, "DMA_BUF");
 
 /**
  * dma_buf_late_fini - free the storage
@@ -92,7 +92,7 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 		dma_buf_storage_put(late->storage);
 	mem_cgroup_put(late->memcg);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, "DMA_BUF");
 
 /* NULL unless the buffer was bound. */
 static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
@@ -163,7 +163,7 @@ int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
 {
 	return dma_buf_negotiation_start(dmabuf, &late_ops, late);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, "DMA_BUF");
 
 /* User space faults again, and finds the storage that there is then. */
 static void late_zap_locked(struct dma_buf_late *late)
@@ -189,7 +189,7 @@ static int late_move(struct dma_buf_late *late, struct dma_buf_storage *to)
 	long ret;
 
 	if (!list_empty(&late->mappings))
-		dma_buf_move_notify(late->dmabuf);
+		dma_buf_invalidate_mappings(late->dmabuf);
 	ret = dma_resv_wait_timeout(late->resv, DMA_RESV_USAGE_BOOKKEEP, true,
 				    MAX_SCHEDULE_TIMEOUT);
 	if (ret < 0)
@@ -285,7 +285,7 @@ int dma_buf_late_pin(struct dma_buf_attachment *attach)
 		late->pins++;
 	return ret;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_pin, "DMA_BUF");
 
 /**
  * dma_buf_late_unpin - &dma_buf_ops.unpin: undo one dma_buf_late_pin()
@@ -302,7 +302,7 @@ void dma_buf_late_unpin(struct dma_buf_attachment *attach)
 	if (!WARN_ON_ONCE(!late->pins))
 		late->pins--;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, "DMA_BUF");
 
 /**
  * dma_buf_late_map - &dma_buf_ops.map_dma_buf: map the storage for a device
@@ -334,7 +334,7 @@ struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach, enum dma_da
 		dma_buf_refuse(attach->dmabuf, attach->dev, &conflict);
 	return sgt;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, "DMA_BUF");
 
 /**
  * dma_buf_late_unmap - &dma_buf_ops.unmap_dma_buf: return a mapping
@@ -351,7 +351,7 @@ void dma_buf_late_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 
 	dma_buf_late_mapping_destroy(sgt);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_unmap, "DMA_BUF");
 
 /**
  * dma_buf_late_detach - &dma_buf_ops.detach: forget what the device needs
@@ -364,7 +364,7 @@ void dma_buf_late_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 {
 	kfree(attach->priv);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_detach, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_detach, "DMA_BUF");
 
 /* The kernel's own mapping may have caches of its own. */
 static void late_sync_locked(struct dma_buf_late *late, bool for_cpu)
@@ -397,7 +397,7 @@ int dma_buf_late_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_directio
 	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, "DMA_BUF");
 
 /**
  * dma_buf_late_end_cpu_access - &dma_buf_ops.end_cpu_access
@@ -418,7 +418,7 @@ int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction 
 	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, "DMA_BUF");
 
 /**
  * dma_buf_late_vmap_own - map the storage into the kernel, and place it before
@@ -450,7 +450,7 @@ int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 	iosys_map_set_vaddr(map, late->vaddr);
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap_own, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap_own, "DMA_BUF");
 
 /**
  * dma_buf_late_vunmap_own - undo one dma_buf_late_vmap_own()
@@ -470,7 +470,7 @@ void dma_buf_late_vunmap_own(struct dma_buf_late *late)
 	vunmap(late->vaddr);
 	late->vaddr = NULL;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap_own, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap_own, "DMA_BUF");
 
 /**
  * dma_buf_late_vmap - &dma_buf_ops.vmap: map the storage into the kernel
@@ -485,7 +485,7 @@ int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	return dma_buf_late_vmap_own(late_of(dmabuf), map);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, "DMA_BUF");
 
 /**
  * dma_buf_late_vunmap - &dma_buf_ops.vunmap: undo one dma_buf_late_vmap()
@@ -498,7 +498,7 @@ void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	dma_buf_late_vunmap_own(late_of(dmabuf));
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
 
 /**
  * dma_buf_late_fault - page fault of a mapping of user space
@@ -531,7 +531,7 @@ vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf)
 	dma_resv_unlock(late->resv);
 	return fault;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_fault, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_fault, "DMA_BUF");
 
 static vm_fault_t late_vm_fault(struct vm_fault *vmf)
 {
@@ -556,7 +556,7 @@ static const struct vm_operations_struct late_vm_ops = {
  */
 int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
-	if (is_cow_mapping(vma->vm_flags))
+	if (vma_is_cow_mapping(vma))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
@@ -565,4 +565,4 @@ int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	vma->vm_ops = &late_vm_ops;
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_mmap, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_mmap, "DMA_BUF");

@@ -45,7 +45,7 @@ static bool late_mapping_reaches(struct dma_buf_late_mapping *m)
 	for_each_sgtable_sg(&m->sgt, sg, i) {
 		sg_dma_address(sg) = phys_to_dma(m->dev, sg_phys(sg));
 		sg_dma_len(sg) = sg->length;
-		if (!dma_capable(m->dev, sg_dma_address(sg), sg->length, true))
+		if (!dma_capable(m->dev, sg_dma_address(sg), sg->length, true, 0))
 			return false;
 	}
 	m->sgt.nents = m->sgt.orig_nents;

@@ -149,7 +149,7 @@ int dma_buf_set_late(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops)
 
 	return dma_buf_negotiation_start(dmabuf, ops, NULL);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, "DMA_BUF");
 
 /**
  * dma_buf_is_late - whether storage is placed for the devices that join
@@ -166,7 +166,7 @@ bool dma_buf_is_late(struct dma_buf *dmabuf)
 {
 	return READ_ONCE(to_dma_buf_object(dmabuf)->late);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_is_late, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_is_late, "DMA_BUF");
 
 /* --- refusals --- */
 
@@ -200,7 +200,7 @@ void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 	neg->refusal = refusal;
 	spin_unlock(&dma_buf_negotiate_lock);
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
 
 /* The last one, or all zeroes. */
 void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal)
@@ -322,7 +322,7 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf,
 	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_get_constraints, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_get_constraints, "DMA_BUF");
 
 /* How many devices have joined a buffer that is placed late. */
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)

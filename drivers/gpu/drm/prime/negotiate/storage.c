@@ -268,7 +268,7 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 		if (!range_movable(zone, pfn, nr))
 			continue;
 		tries--;
-		if (alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
+		if (alloc_contig_range(pfn, pfn + nr, ACR_FLAGS_NONE,
 				       GFP_KERNEL | __GFP_NOWARN))
 			continue;
 

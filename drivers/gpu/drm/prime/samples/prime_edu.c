@@ -2,7 +2,8 @@
 /*
  * A small, complete GEM driver to copy. It exports and imports buffers, for
  * QEMU's edu device, whose DMA engine moves bytes between memory and a buffer
- * inside the device. This file and <drm/prime_edu.h> are all that you need.
+ * inside the device. This file and <drm/prime_edu.h> are all that you need;
+ * prime_layer.h is for kernels before 7.3, and for buffers that are placed late.
  * Documentation/prime_edu.rst explains it. It uses no helper library for its
  * objects, since they must lie within the device's narrow DMA mask, and since
  * each step of PRIME should be visible here.
@@ -33,15 +34,7 @@
 #include <drm/drm_print.h>
 #include <drm/prime_edu.h>
 
-#ifdef CONFIG_DRM_PRIME_LAYER
-#include <linux/dma-buf-constraints.h>
-#else
-/* A kernel without the layer has no buffers that are placed late. */
-static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
-{
-	return false;
-}
-#endif
+#include "prime_layer.h"
 
 #define EDU_REG_IRQ_STATUS	0x24
 #define EDU_REG_IRQ_ACK		0x64
@@ -190,7 +183,6 @@ static const struct dma_buf_ops edu_dmabuf_ops = {
 	.detach = drm_gem_map_detach,
 	.map_dma_buf = drm_gem_map_dma_buf,
 	.unmap_dma_buf = drm_gem_unmap_dma_buf,
-	.cache_sgt_mapping = true,
 };
 
 static struct dma_buf *edu_bo_export(struct drm_gem_object *obj, int flags)
@@ -558,7 +550,7 @@ static bool edu_job_waits_for_others(struct edu_job *job)
 	/* A return in the loop would leak the iterator's reference. */
 	for (i = 0; i < ARRAY_SIZE(job->waits); i++)
 		dma_fence_unwrap_for_each(fence, &iter, job->waits[i].fence)
-			others |= fence->ops != &edu_fence_ops &&
+			others |= prime_fence_ops(fence) != &edu_fence_ops &&
 				  !dma_fence_is_signaled(fence);
 	return others;
 }
@@ -806,7 +798,6 @@ static const struct drm_driver edu_driver = {
 	.fops = &edu_fops,
 	.name = "prime_edu",
 	.desc = "PRIME sample driver for QEMU's edu device",
-	.date = "20261128",
 	.major = PRIME_EDU_MAJOR,
 	.minor = PRIME_EDU_MINOR,
 };
@@ -895,6 +886,6 @@ static struct pci_driver edu_pci_driver = {
 };
 module_pci_driver(edu_pci_driver);
 
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_DESCRIPTION("PRIME sample driver for QEMU's edu device");
 MODULE_LICENSE("GPL");

@@ -22,7 +22,6 @@ static const struct drm_driver late_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER,
 	.name = "prime_late",
 	.desc = "exporter of buffers that are placed late",
-	.date = "20260101",
 	.major = 1,
 	.fops = &late_fops,
 	DRM_GEM_LATE_DRIVER_OPS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Attaching and detaching: static and dynamic exporters and importers crossed,
- * each way to fail, move notification.
+ * each way to fail, who is told of a move.
  */
 #include "mock_exporter.h"
 #include "mock_importer.h"
@@ -86,7 +86,6 @@ static void attach_fields(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
 	KUNIT_EXPECT_TRUE(test, list_is_singular(&fix->dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, dma_buf_is_dynamic(fix->dmabuf), param->exporter_dynamic);
-	KUNIT_EXPECT_EQ(test, dma_buf_attachment_is_dynamic(attach), param->importer_dynamic);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 1);
 	KUNIT_EXPECT_FALSE(test, fix->exp->op[MOCK_ATTACH].resv_locked);
 
@@ -97,39 +96,56 @@ static void attach_fields(struct kunit *test)
 	mock_exporter_expect_balanced(fix->exp);
 }
 
-/* Where one side cannot follow a move, the buffer is mapped for good at attach. */
+/* Whether the buffer is mapped for good at attach. */
+static bool attach_maps(struct attach_fixture *fix)
+{
+	return DMA_BUF_MAPS_AT_ATTACH && fix->mixed;
+}
+
+/* One map and its unmap, and how often they pin and map. */
+static void map_once(struct kunit *test, struct attach_fixture *fix,
+		     struct dma_buf_attachment *attach, int pins, int maps)
+{
+	int pinned = mock_exporter_calls(fix->exp, MOCK_PIN);
+	int mapped = mock_exporter_calls(fix->exp, MOCK_MAP);
+	int unpinned = mock_exporter_calls(fix->exp, MOCK_UNPIN);
+	int unmapped = mock_exporter_calls(fix->exp, MOCK_UNMAP);
+	struct sg_table *sgt;
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, pinned + pins);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, mapped + maps);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, unpinned + pins);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, unmapped + maps);
+}
+
+/*
+ * Where one side cannot follow a move, 6.12 maps the buffer for good at attach.
+ * 7.3 maps nothing before the importer asks, and pins for a static one then.
+ */
 static void attach_maps_when_mixed(struct kunit *test)
 {
 	const struct attach_case *param = test->param_value;
 	struct attach_fixture *fix = attach_setup_param(test);
 	struct dma_buf_attachment *attach = attach_ok(test, fix);
-	struct sg_table *sgt;
-	bool pinned = fix->mixed && param->exporter_dynamic;
-	int i;
+	bool follows = param->importer_dynamic && DMA_BUF_FOLLOWS_MOVES;
+	bool pins = param->exporter_dynamic && !follows;
+	int kept = attach_maps(fix), i;
 
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, fix->mixed ? 1 : 0);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, pinned ? 1 : 0);
-	if (fix->mixed) {
-		KUNIT_EXPECT_NOT_NULL(test, attach->sgt);
-		KUNIT_EXPECT_EQ(test, attach->dir, DMA_BIDIRECTIONAL);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, kept);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, kept && pins);
+	if (kept)
 		KUNIT_EXPECT_TRUE(test, fix->exp->op[MOCK_MAP].resv_locked);
-		for (i = 0; i < 3; i++) {
-			sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-			KUNIT_EXPECT_PTR_EQ(test, sgt, attach->sgt);
-			dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-		}
-		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
-		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, 0);
-		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, 0);
-	} else {
-		KUNIT_EXPECT_NULL(test, attach->sgt);
-	}
-	if (pinned)
+	for (i = 0; i < 3; i++)
+		map_once(test, fix, attach, !kept && pins, !kept);
+	KUNIT_EXPECT_TRUE(test, fix->exp->op[MOCK_MAP].resv_locked);
+	if (pins)
 		KUNIT_EXPECT_TRUE(test, fix->exp->op[MOCK_PIN].resv_locked);
 
 	dma_buf_detach(fix->dmabuf, attach);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, fix->mixed ? 1 : 0);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, pinned ? 1 : 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, kept ? 1 : 3);
 	mock_exporter_expect_balanced(fix->exp);
 }
 
@@ -158,12 +174,29 @@ static void attach_optional_ops(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
 }
 
+/* A map that fails with @err leaves nothing behind, and the next one works. */
+static void map_fails(struct kunit *test, struct attach_fixture *fix, int err)
+{
+	struct dma_buf_attachment *attach = attach_ok(test, fix);
+	struct sg_table *sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(sgt), (long)err);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+	mock_exporter_expect_unused(fix->exp);
+	if (!IS_ERR(sgt))
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
 static void attach_pin_fails(struct kunit *test)
 {
 	struct attach_fixture *fix = attach_setup(test, true, false);
 
 	mock_exporter_fail(fix->exp, MOCK_PIN, 1, -ENOSPC);
-	attach_fails(test, fix, -ENOSPC, 1);
+	if (attach_maps(fix))
+		attach_fails(test, fix, -ENOSPC, 1);
+	else
+		map_fails(test, fix, -ENOSPC);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 0);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, 0);
 }
@@ -172,17 +205,21 @@ static void attach_map_fails(struct kunit *test)
 {
 	const struct attach_case *param = test->param_value;
 	struct attach_fixture *fix = attach_setup_param(test);
+	bool pins = param->exporter_dynamic &&
+		    !(param->importer_dynamic && DMA_BUF_FOLLOWS_MOVES);
 
-	if (!fix->mixed) {
+	mock_exporter_fail(fix->exp, MOCK_MAP, 1, -EIO);
+	if (!attach_maps(fix)) {
 		/* No mapping is made at attach, so none can fail there. */
-		mock_exporter_fail(fix->exp, MOCK_MAP, MOCK_FAIL_ALWAYS, -EIO);
-		dma_buf_detach(fix->dmabuf, attach_ok(test, fix));
-		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 0);
+		map_fails(test, fix, -EIO);
+		MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, pins);
+		fix->exp->map_null = true;
+		map_fails(test, fix, -ENOMEM);
+		fix->exp->map_null = false;
 		return;
 	}
-	mock_exporter_fail(fix->exp, MOCK_MAP, 1, -EIO);
 	attach_fails(test, fix, -EIO, 1);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, param->exporter_dynamic ? 1 : 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, pins);
 
 	fix->exp->map_null = true;
 	attach_fails(test, fix, -ENOMEM, 2);
@@ -202,15 +239,11 @@ static void attach_of_nothing(struct kunit *test)
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 0);
 }
 
-static void attach_without_move_notify(struct kunit *test)
+static void invalidate(struct dma_buf *dmabuf)
 {
-	struct attach_fixture *fix;
-
-	PRIME_TEST_NEEDS_WARN(test);
-	fix = attach_setup(test, true, true);
-	fix->imp->ops.move_notify = NULL;
-	attach_fails(test, fix, -EINVAL, 0);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 0);
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_invalidate_mappings(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
 }
 
 static void attach_peer2peer(struct kunit *test)
@@ -253,7 +286,7 @@ static void attach_many(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 }
 
-static void move_notify_reaches_dynamic(struct kunit *test)
+static void invalidate_reaches_dynamic(struct kunit *test)
 {
 	struct mock_exporter *exp = mock_exporter_create(test, true);
 	struct dma_buf *dmabuf = mock_exporter_export(exp);
@@ -266,25 +299,20 @@ static void move_notify_reaches_dynamic(struct kunit *test)
 		attach[i] = mock_importer_attach(imp[i], dmabuf);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
 	}
-	dma_resv_lock(dmabuf->resv, NULL);
-	dma_buf_move_notify(dmabuf);
-	dma_resv_unlock(dmabuf->resv);
-
+	invalidate(dmabuf);
 	for (i = 0; i < ARRAY_SIZE(imp); i++) {
-		KUNIT_EXPECT_EQ(test, mock_calls(&imp[i]->move_notify), i & 1);
+		KUNIT_EXPECT_EQ(test, mock_calls(&imp[i]->invalidate), i & 1);
 		if (i & 1) {
 			KUNIT_EXPECT_PTR_EQ(test, imp[i]->notified, attach[i]);
-			KUNIT_EXPECT_TRUE(test, imp[i]->move_notify.resv_locked);
+			KUNIT_EXPECT_TRUE(test, imp[i]->invalidate.resv_locked);
 		}
 	}
 	for (i = 0; i < ARRAY_SIZE(imp); i++)
 		dma_buf_detach(dmabuf, attach[i]);
 
 	/* After detach nobody hears of a move. */
-	dma_resv_lock(dmabuf->resv, NULL);
-	dma_buf_move_notify(dmabuf);
-	dma_resv_unlock(dmabuf->resv);
-	KUNIT_EXPECT_EQ(test, mock_calls(&imp[1]->move_notify), 1);
+	invalidate(dmabuf);
+	KUNIT_EXPECT_EQ(test, mock_calls(&imp[1]->invalidate), 1);
 }
 
 static struct kunit_case dma_buf_attach_cases[] = {
@@ -295,11 +323,10 @@ static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE_PARAM(attach_map_fails, attach_gen_params),
 	KUNIT_CASE(attach_pin_fails),
 	KUNIT_CASE(attach_of_nothing),
-	KUNIT_CASE(attach_without_move_notify),
 	KUNIT_CASE(attach_peer2peer),
 	KUNIT_CASE(attach_many),
 	KUNIT_CASE(detach_of_nothing),
-	KUNIT_CASE(move_notify_reaches_dynamic),
+	KUNIT_CASE(invalidate_reaches_dynamic),
 	{}
 };
 

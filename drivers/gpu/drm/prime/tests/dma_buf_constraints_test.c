@@ -532,12 +532,12 @@ static void translated_device(struct kunit *test)
 	own.alignment = SZ_8K;
 	own.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED;
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &own), 0);
-	dev->dma_iommu = true;
+	dev_set_dma_iommu(dev);
 	/* What it said holds for its table. */
 	dma_buf_constraints_from_device(&c, dev);
 	KUNIT_EXPECT_TRUE(test, same(&c, &own));
 	dma_buf_constraints_of_storage(&c, dev, SZ_1M);
-	dev->dma_iommu = false;
+	dev_clear_dma_iommu(dev);
 	KUNIT_EXPECT_EQ(test, c.dma_mask, none.dma_mask);
 	KUNIT_EXPECT_EQ(test, c.segment_boundary, none.segment_boundary);
 	KUNIT_EXPECT_EQ(test, c.max_segments, none.max_segments);

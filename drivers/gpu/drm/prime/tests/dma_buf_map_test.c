@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapping, cached mappings, fences a mapping waits for, pinning.
+ * Mapping, what an importer sees of the table, fences a mapping waits for, pinning.
  */
 #include "mock_exporter.h"
 #include "mock_importer.h"
@@ -19,13 +19,12 @@ static void map_detach(void *data)
 	dma_buf_detach(fix->dmabuf, fix->attach);
 }
 
-static struct map_fixture *map_setup(struct kunit *test, bool dynamic, bool cached)
+static struct map_fixture *map_setup(struct kunit *test, bool dynamic)
 {
 	struct map_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, fix);
 	fix->exp = mock_exporter_create(test, dynamic);
-	fix->exp->ops.cache_sgt_mapping = cached;
 	fix->imp = mock_importer_create(test, dynamic);
 	fix->dmabuf = mock_exporter_export(fix->exp);
 	fix->attach = mock_importer_attach(fix->imp, fix->dmabuf);
@@ -54,7 +53,7 @@ static void unmap(struct map_fixture *fix, struct sg_table *sgt, enum dma_data_d
 /* Both sides static: each map is the exporter's. */
 static void map_each_time(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, false, false);
+	struct map_fixture *fix = map_setup(test, false);
 	struct sg_table *one, *two;
 
 	one = map(fix, DMA_TO_DEVICE);
@@ -65,7 +64,6 @@ static void map_each_time(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(two));
 	KUNIT_EXPECT_EQ(test, fix->exp->dir, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_PTR_NE(test, one, two);
-	KUNIT_EXPECT_NULL(test, fix->attach->sgt);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 2);
 	unmap(fix, two, DMA_FROM_DEVICE);
 	unmap(fix, one, DMA_TO_DEVICE);
@@ -75,7 +73,7 @@ static void map_each_time(struct kunit *test)
 
 static void map_table(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, false, false);
+	struct map_fixture *fix = map_setup(test, false);
 	struct sg_table *sgt = map(fix, DMA_BIDIRECTIONAL);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
@@ -89,11 +87,69 @@ static void map_table(struct kunit *test)
 	else
 		KUNIT_EXPECT_PTR_EQ(test, sg_page(sgt->sgl), fix->exp->pages);
 	unmap(fix, sgt, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_PTR_EQ(test, fix->exp->unmapped_page, fix->exp->pages);
+}
+
+/*
+ * With debugging on, the importer gets a copy that has addresses for DMA and
+ * nothing else. Linux 6.12 scrambles the exporter's table instead.
+ */
+static bool importer_gets_copy(void)
+{
+	return IS_ENABLED(CONFIG_DMABUF_DEBUG) &&
+	       (!DMA_BUF_MAPS_AT_ATTACH || IS_ENABLED(CONFIG_DRM_PRIME_LAYER));
+}
+
+static void map_copy(struct kunit *test)
+{
+	struct map_fixture *fix = map_setup(test, false);
+	struct sg_table *sgt = map(fix, DMA_BIDIRECTIONAL);
+	struct sg_table *own = fix->exp->table;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_EQ(test, sgt != own, importer_gets_copy());
+	KUNIT_EXPECT_EQ(test, sgt->nents, own->nents);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(sgt->sgl), sg_dma_address(own->sgl));
+	KUNIT_EXPECT_EQ(test, sg_dma_len(sgt->sgl), sg_dma_len(own->sgl));
+	if (importer_gets_copy()) {
+		KUNIT_EXPECT_EQ(test, sgt->orig_nents, own->nents);
+		KUNIT_EXPECT_NULL(test, sg_page(sgt->sgl));
+		/* On some architectures it is the DMA entry's as well. */
+		if (IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH))
+			KUNIT_EXPECT_EQ(test, sgt->sgl->length, 0);
+		KUNIT_EXPECT_PTR_EQ(test, sg_page(own->sgl), fix->exp->pages);
+		KUNIT_EXPECT_EQ(test, own->sgl->length, MOCK_EXPORTER_SIZE);
+	}
+	unmap(fix, sgt, DMA_BIDIRECTIONAL);
+}
+
+/*
+ * RDMA shifts and shortens the DMA entries of its table in place, and puts them
+ * back before it unmaps. The exporter's table is whole meanwhile if the importer
+ * has a copy, and whole again in any case when it gets it back.
+ */
+static void map_edited(struct kunit *test)
+{
+	struct map_fixture *fix = map_setup(test, false);
+	struct sg_table *sgt = map(fix, DMA_BIDIRECTIONAL);
+	struct scatterlist *own = fix->exp->table->sgl;
+	dma_addr_t address = sg_dma_address(own);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	sg_dma_address(sgt->sgl) += PAGE_SIZE;
+	sg_dma_len(sgt->sgl) -= PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, sg_dma_address(own) == address, importer_gets_copy());
+	KUNIT_EXPECT_EQ(test, sg_dma_len(own) == MOCK_EXPORTER_SIZE, importer_gets_copy());
+	sg_dma_address(sgt->sgl) -= PAGE_SIZE;
+	sg_dma_len(sgt->sgl) += PAGE_SIZE;
+	unmap(fix, sgt, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, fix->exp->unmapped_address, address);
+	KUNIT_EXPECT_EQ(test, fix->exp->unmapped_len, MOCK_EXPORTER_SIZE);
 }
 
 static void map_unlocked(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, false, false);
+	struct map_fixture *fix = map_setup(test, false);
 	struct sg_table *sgt;
 
 	sgt = dma_buf_map_attachment_unlocked(fix->attach, DMA_TO_DEVICE);
@@ -129,7 +185,7 @@ static void unmap_of_nothing(struct kunit *test)
 	struct map_fixture *fix;
 
 	PRIME_TEST_NEEDS_WARN(test);
-	fix = map_setup(test, false, false);
+	fix = map_setup(test, false);
 	dma_buf_unmap_attachment_unlocked(fix->attach, NULL, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(NULL, NULL, DMA_TO_DEVICE);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, 0);
@@ -137,7 +193,7 @@ static void unmap_of_nothing(struct kunit *test)
 
 static void map_op_fails(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, false, false);
+	struct map_fixture *fix = map_setup(test, false);
 
 	mock_exporter_fail(fix->exp, MOCK_MAP, 1, -EIO);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(map(fix, DMA_TO_DEVICE)), -EIO);
@@ -151,7 +207,7 @@ static void map_op_fails(struct kunit *test)
 
 static void map_op_fails_dynamic(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, true, false);
+	struct map_fixture *fix = map_setup(test, true);
 
 	mock_exporter_fail(fix->exp, MOCK_MAP, 1, -EIO);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(map(fix, DMA_TO_DEVICE)), -EIO);
@@ -167,8 +223,8 @@ static void map_op_fails_dynamic(struct kunit *test)
  */
 static void map_dynamic_pins(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, true, false);
-	int pins = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1;
+	struct map_fixture *fix = map_setup(test, true);
+	int pins = DMA_BUF_FOLLOWS_MOVES ? 0 : 1;
 	struct sg_table *sgt = map(fix, DMA_TO_DEVICE);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
@@ -183,75 +239,10 @@ static void map_dynamic_pins(struct kunit *test)
 	}
 }
 
-static void cached_same_table(struct kunit *test)
-{
-	struct map_fixture *fix = map_setup(test, false, true);
-	struct sg_table *one, *two;
-
-	one = map(fix, DMA_TO_DEVICE);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(one));
-	KUNIT_EXPECT_PTR_EQ(test, fix->attach->sgt, one);
-	KUNIT_EXPECT_EQ(test, fix->attach->dir, DMA_TO_DEVICE);
-	two = map(fix, DMA_TO_DEVICE);
-	KUNIT_EXPECT_PTR_EQ(test, one, two);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
-	unmap(fix, two, DMA_TO_DEVICE);
-	unmap(fix, one, DMA_TO_DEVICE);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, 0);
-	KUNIT_EXPECT_PTR_EQ(test, map(fix, DMA_TO_DEVICE), one);
-	unmap(fix, one, DMA_TO_DEVICE);
-	kunit_release_action(test, map_detach, fix);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, 1);
-	KUNIT_EXPECT_TRUE(test, fix->exp->op[MOCK_UNMAP].resv_locked);
-}
-
-static void cached_other_direction(struct kunit *test)
-{
-	struct map_fixture *fix = map_setup(test, false, true);
-	struct sg_table *sgt = map(fix, DMA_TO_DEVICE);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
-	KUNIT_EXPECT_EQ(test, PTR_ERR(map(fix, DMA_FROM_DEVICE)), -EBUSY);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(map(fix, DMA_BIDIRECTIONAL)), -EBUSY);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
-	unmap(fix, sgt, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(map(fix, DMA_FROM_DEVICE)), -EBUSY);
-}
-
-static void cached_bidirectional(struct kunit *test)
-{
-	struct map_fixture *fix = map_setup(test, false, true);
-	struct sg_table *sgt = map(fix, DMA_BIDIRECTIONAL);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
-	KUNIT_EXPECT_PTR_EQ(test, map(fix, DMA_TO_DEVICE), sgt);
-	KUNIT_EXPECT_PTR_EQ(test, map(fix, DMA_FROM_DEVICE), sgt);
-	unmap(fix, sgt, DMA_FROM_DEVICE);
-	unmap(fix, sgt, DMA_TO_DEVICE);
-	unmap(fix, sgt, DMA_BIDIRECTIONAL);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, 0);
-}
-
-/* A failed map must not be cached. */
-static void cached_failure(struct kunit *test)
-{
-	struct map_fixture *fix = map_setup(test, false, true);
-	struct sg_table *sgt;
-
-	mock_exporter_fail(fix->exp, MOCK_MAP, 1, -EIO);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(map(fix, DMA_TO_DEVICE)), -EIO);
-	KUNIT_EXPECT_NULL(test, fix->attach->sgt);
-	sgt = map(fix, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
-	KUNIT_EXPECT_EQ(test, fix->attach->dir, DMA_FROM_DEVICE);
-	unmap(fix, sgt, DMA_FROM_DEVICE);
-}
-
 /* A static importer cannot look at fences: the map waits for the kernel's. */
 static void static_waits_for_kernel_fence(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, false, false);
+	struct map_fixture *fix = map_setup(test, false);
 	struct mock_fence *fence;
 	struct sg_table *sgt;
 
@@ -265,7 +256,7 @@ static void static_waits_for_kernel_fence(struct kunit *test)
 
 static void static_ignores_other_fences(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, false, false);
+	struct map_fixture *fix = map_setup(test, false);
 	struct mock_fence *write, *read;
 	struct sg_table *sgt;
 
@@ -283,7 +274,7 @@ static void static_ignores_other_fences(struct kunit *test)
 
 static void static_wait_interrupted(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, false, false);
+	struct map_fixture *fix = map_setup(test, false);
 	struct mock_fence *fence;
 	struct sg_table *sgt;
 
@@ -302,7 +293,7 @@ static void static_wait_interrupted(struct kunit *test)
 /* A dynamic importer is bound to wait itself. */
 static void dynamic_does_not_wait(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, true, false);
+	struct map_fixture *fix = map_setup(test, true);
 	struct mock_fence *fence;
 	struct sg_table *sgt;
 
@@ -316,7 +307,7 @@ static void dynamic_does_not_wait(struct kunit *test)
 
 static void pin_unpin(struct kunit *test)
 {
-	struct map_fixture *fix = map_setup(test, true, false);
+	struct map_fixture *fix = map_setup(test, true);
 
 	dma_resv_lock(fix->dmabuf->resv, NULL);
 	KUNIT_EXPECT_EQ(test, dma_buf_pin(fix->attach), 0);
@@ -351,6 +342,8 @@ static void pin_static_exporter(struct kunit *test)
 static struct kunit_case dma_buf_map_cases[] = {
 	KUNIT_CASE(map_each_time),
 	KUNIT_CASE(map_table),
+	KUNIT_CASE(map_copy),
+	KUNIT_CASE(map_edited),
 	KUNIT_CASE(map_unlocked),
 	KUNIT_CASE(map_of_nothing),
 	KUNIT_CASE(map_without_buffer),
@@ -358,10 +351,6 @@ static struct kunit_case dma_buf_map_cases[] = {
 	KUNIT_CASE(map_op_fails),
 	KUNIT_CASE(map_op_fails_dynamic),
 	KUNIT_CASE(map_dynamic_pins),
-	KUNIT_CASE(cached_same_table),
-	KUNIT_CASE(cached_other_direction),
-	KUNIT_CASE(cached_bidirectional),
-	KUNIT_CASE(cached_failure),
 	KUNIT_CASE(static_waits_for_kernel_fence),
 	KUNIT_CASE(static_ignores_other_fences),
 	KUNIT_CASE(static_wait_interrupted),

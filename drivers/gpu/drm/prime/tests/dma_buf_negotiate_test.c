@@ -647,17 +647,22 @@ static void try_map_undoes_what_needs_waiting(struct kunit *test)
 	dma_buf_detach(fix->dmabuf, attach);
 }
 
-/* A mapping that is kept costs no wait, and no fence stands before it. */
+/* A mapping that is kept from attach on costs no wait, and no fence stands before it. */
 static void try_map_kept(struct kunit *test)
 {
 	struct negotiate_fixture *fix = test->priv;
 	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	enum dma_data_direction dir;
+	struct sg_table *kept;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
+	kept = dma_buf_kept_table(attach, &dir);
+	KUNIT_EXPECT_EQ(test, !!kept, DMA_BUF_MAPS_AT_ATTACH);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, kept ? 1 : 0);
 	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_KERNEL);
-	KUNIT_EXPECT_PTR_EQ(test, dma_buf_try_map_attachment(attach, DMA_TO_DEVICE), attach->sgt);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, 1);
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_try_map_attachment(attach, DMA_TO_DEVICE),
+			    kept ?: ERR_PTR(-EBUSY));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_MAP, kept ? 1 : 0);
 	dma_buf_detach(fix->dmabuf, attach);
 }
 

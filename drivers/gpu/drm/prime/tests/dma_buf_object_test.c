@@ -38,11 +38,6 @@ static void no_release(struct mock_exporter *exp, struct dma_buf_export_info *in
 	exp->ops.release = NULL;
 }
 
-static void cached_and_pin(struct mock_exporter *exp, struct dma_buf_export_info *info)
-{
-	exp->ops.cache_sgt_mapping = true;
-}
-
 static void pin_without_unpin(struct mock_exporter *exp, struct dma_buf_export_info *info)
 {
 	exp->ops.unpin = NULL;
@@ -59,7 +54,6 @@ static const struct export_case export_cases[] = {
 	{ "no_map_dma_buf", no_map, false },
 	{ "no_unmap_dma_buf", no_unmap, false },
 	{ "no_release", no_release, false },
-	{ "cache_sgt_mapping_and_pin", cached_and_pin, true },
 	{ "pin_without_unpin", pin_without_unpin, true },
 	{ "unpin_without_pin", unpin_without_pin, true },
 };

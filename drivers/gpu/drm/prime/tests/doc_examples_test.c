@@ -145,7 +145,7 @@ struct scanout {
 };
 
 /* Called with the reservation object locked: only note it, map again later. */
-static void scanout_move_notify(struct dma_buf_attachment *attach)
+static void scanout_invalidate(struct dma_buf_attachment *attach)
 {
 	struct scanout *scanout = attach->importer_priv;
 
@@ -153,7 +153,7 @@ static void scanout_move_notify(struct dma_buf_attachment *attach)
 }
 
 static const struct dma_buf_attach_ops scanout_attach_ops = {
-	.move_notify = scanout_move_notify,
+	.invalidate_mappings = scanout_invalidate,
 };
 
 static int scanout_import(struct scanout *scanout, struct dma_buf *dmabuf)
@@ -243,7 +243,7 @@ static void dynamic_importer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, scanout_prepare(&scanout), 0);
 	KUNIT_EXPECT_NOT_NULL(test, scanout.sgt);
 	dma_resv_lock(dmabuf->resv, NULL);
-	dma_buf_move_notify(dmabuf);
+	dma_buf_invalidate_mappings(dmabuf);
 	dma_resv_unlock(dmabuf->resv);
 	KUNIT_EXPECT_TRUE(test, scanout.moved);
 	KUNIT_EXPECT_EQ(test, scanout_prepare(&scanout), 0);

@@ -65,6 +65,7 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach, enum dma_dat
 	ret = dma_map_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		goto err_table;
+	exp->table = sgt;
 	return sgt;
 
 err_table:
@@ -77,7 +78,12 @@ err_free:
 static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		       enum dma_data_direction dir)
 {
+	struct mock_exporter *exp = to_exporter(attach->dmabuf);
+
 	run(attach->dmabuf, MOCK_UNMAP);
+	exp->unmapped_page = sg_page(sgt->sgl);
+	exp->unmapped_address = sg_dma_address(sgt->sgl);
+	exp->unmapped_len = sg_dma_len(sgt->sgl);
 	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
 	kfree(sgt);

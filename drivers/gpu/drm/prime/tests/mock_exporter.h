@@ -44,6 +44,10 @@ enum mock_exporter_op {
  * @watch_signaled: whether @watch was signalled when begin_cpu_access ran
  * @move_in_begin: begin_cpu_access queues a move, which is over 50 ms later
  * @move: fence of that move
+ * @table: table of the last map
+ * @unmapped_page: first page of the table that the last unmap got
+ * @unmapped_address: its first DMA address
+ * @unmapped_len: its first DMA length
  * @exported: number of buffers exported
  */
 struct mock_exporter {
@@ -61,6 +65,10 @@ struct mock_exporter {
 	bool watch_signaled;
 	bool move_in_begin;
 	struct mock_fence *move;
+	struct sg_table *table;
+	struct page *unmapped_page;
+	dma_addr_t unmapped_address;
+	unsigned int unmapped_len;
 	unsigned int exported;
 };
 

@@ -6,12 +6,12 @@
 
 #include "mock_importer.h"
 
-static void mock_move_notify(struct dma_buf_attachment *attach)
+static void mock_invalidate(struct dma_buf_attachment *attach)
 {
 	struct mock_importer *imp = attach->importer_priv;
 
 	imp->notified = attach;
-	mock_script_run(&imp->move_notify, attach->dmabuf->resv);
+	mock_script_run(&imp->invalidate, attach->dmabuf->resv);
 }
 
 struct mock_importer *mock_importer_create(struct kunit *test, bool dynamic)
@@ -21,7 +21,7 @@ struct mock_importer *mock_importer_create(struct kunit *test, bool dynamic)
 	KUNIT_ASSERT_NOT_NULL(test, imp);
 	imp->test = test;
 	imp->dynamic = dynamic;
-	imp->ops.move_notify = mock_move_notify;
+	imp->ops.invalidate_mappings = mock_invalidate;
 	imp->dev = prime_test_device(test);
 	return imp;
 }

@@ -19,15 +19,15 @@
  * @dev: the device
  * @dynamic: whether it attaches with importer operations
  * @ops: its importer operations
- * @move_notify: script of move_notify
- * @notified: attachment of the last move_notify
+ * @invalidate: script of invalidate_mappings
+ * @notified: attachment of the last invalidate_mappings
  */
 struct mock_importer {
 	struct kunit *test;
 	struct device *dev;
 	bool dynamic;
 	struct dma_buf_attach_ops ops;
-	struct mock_script move_notify;
+	struct mock_script invalidate;
 	struct dma_buf_attachment *notified;
 };
 

@@ -16,12 +16,13 @@
 #include <kunit/device.h>
 #include <kunit/test.h>
 
+#include "../kernel.h"
+
 #define BENCH_TIMES		50
 /* Of QEMU's -icount shift=1. */
 #define BENCH_NS_PER_INSTRUCTION	2
 
 struct bench_exporter {
-	struct dma_buf_ops ops;
 	struct page *page;
 	unsigned int pages;
 };
@@ -69,6 +70,19 @@ static void bench_release(struct dma_buf *dmabuf)
 {
 }
 
+static const struct dma_buf_ops bench_ops = {
+	.map_dma_buf = bench_map,
+	.unmap_dma_buf = bench_unmap,
+	.release = bench_release,
+};
+
+static const struct dma_buf_ops bench_kept_ops = {
+	DMA_BUF_OPS_KEEP_TABLE
+	.map_dma_buf = bench_map,
+	.unmap_dma_buf = bench_unmap,
+	.release = bench_release,
+};
+
 static struct bench_fixture *bench_setup(struct kunit *test, unsigned int pages, bool kept)
 {
 	struct bench_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
@@ -77,12 +91,6 @@ static struct bench_fixture *bench_setup(struct kunit *test, unsigned int pages,
 	char name[32];
 
 	KUNIT_ASSERT_NOT_NULL(test, fix);
-	fix->exp.ops = (struct dma_buf_ops){
-		.cache_sgt_mapping = kept,
-		.map_dma_buf = bench_map,
-		.unmap_dma_buf = bench_unmap,
-		.release = bench_release,
-	};
 	fix->exp.pages = pages;
 	fix->exp.page = alloc_page(GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fix->exp.page);
@@ -92,7 +100,7 @@ static struct bench_fixture *bench_setup(struct kunit *test, unsigned int pages,
 	KUNIT_ASSERT_FALSE(test, IS_ERR(fix->dev));
 	KUNIT_ASSERT_EQ(test, dma_set_mask(fix->dev, DMA_BIT_MASK(64)), 0);
 
-	info.ops = &fix->exp.ops;
+	info.ops = kept ? &bench_kept_ops : &bench_ops;
 	info.size = pages * PAGE_SIZE;
 	info.priv = &fix->exp;
 	fix->dmabuf = dma_buf_export(&info);
@@ -187,7 +195,8 @@ static void bench(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
 		bench_one(test, pages[i], false);
-		bench_one(test, pages[i], true);
+		if (dma_buf_ops_keep_table(&bench_kept_ops))
+			bench_one(test, pages[i], true);
 	}
 }
 
@@ -205,4 +214,4 @@ kunit_test_suite(bench_suite);
 
 MODULE_DESCRIPTION("Benchmark of the dma-buf core, from inside the kernel");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS("DMA_BUF");
