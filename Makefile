@@ -17,14 +17,14 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check rig-check patches patches-check \
-patches-build dkms deb-check docs bench shell bootstrap source root kernel kernel-debug arm64:
+patches-build dkms deb-check conformance-check conformance-farm docs bench shell bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick arm64 arm64-64k mixed)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick arm64 arm64-64k mixed farm)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
@@ -49,7 +49,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check patches-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
 check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, each patch by itself, the packages installed and booted
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
@@ -104,6 +104,10 @@ docs: source ## the documentation, as HTML, in docs of build/LANE
 	@$(phase) --measure $@ scripts/docs
 bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
 	@$(phase) --measure $@ scripts/bench $(ONLY)
+conformance-farm: built-farm root ## every driver that a guest can offer against the conformance tests, on stock: a page of drivers and promises; FARM="vgem qxl"
+	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
+conformance-check: packages ## the tests of make conformance that need no guest
+	@$(test) conformance scripts/conformance-check
 shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
 	@vm/run $(or $(KERNEL),ours) --shell
 .PHONY: packages setup $(builds) $(runs)
@@ -124,8 +128,8 @@ deb: ## [CONFIG=running|lean|FILE] [YES=1]: Debian packages of a kernel with the
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
-conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
-	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive)
+conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir] [TAP=file] [JUNIT=file]: the tests against a driver of yours, on the running kernel, no VM
+	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive) $(if $(TAP),--tap "$(TAP)") $(if $(JUNIT),--junit "$(JUNIT)")
 
 clean: ## remove what was built (build/, out/), keep the cache
 	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
@@ -135,4 +139,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft patches patches-check patches-build deb deb-check dkms modules conformance clean distclean
+	graft-check rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft patches patches-check patches-build deb deb-check dkms modules \
+	conformance conformance-check conformance-farm clean distclean
