@@ -17,7 +17,7 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests \
-rig-check docs bench shell conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench shell conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
@@ -29,7 +29,7 @@ runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix 
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench dkms docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -49,8 +49,8 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, what others wrote
+check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, what others wrote, each patch by itself, the packages installed and booted
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
 quick: kunit-quick ## what to run first: KUnit of the layer and of mainline in a kernel that is a program, no emulator, no root
@@ -94,6 +94,17 @@ users: built-ours ## every file of the kernel that uses the layer compiles and f
 selftests: selftests-stock selftests-ours ## what others wrote: the kernel's own selftests and KUnit suites, vfio-pci and iommufd (Linux 7.3)
 selftests-stock selftests-ours: selftests-%: built-users-stock built-users-ours root
 	@$(test) $@ scripts/selftests $*
+patches: source ## the layer as a patch series for LANE, in patches/LANE
+	@$(phase) --measure $@ scripts/patches
+patches-check: source ## git am of the series gives the grafted tree
+	@$(test) patches scripts/patches-check
+patches-build: built-stock ## after each patch the tree builds and passes its tests, switch off and on (user-mode Linux)
+	@$(test) $@ scripts/patches-check --build
+dkms: packages ## prime_mock, the samples and the conformance programs as a DKMS package, in build/dkms
+	@$(phase) --measure $@ scripts/dkms
+deb-check: source dkms ## the packages of make deb CONFIG=lean and make dkms, installed on a Debian and booted
+	@$(phase) deb-lean scripts/deb lean
+	@$(test) deb scripts/deb-check
 rig-check: setup ## a guest that dies or stands still costs one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## the documentation, as HTML, in docs of build/LANE
@@ -122,6 +133,10 @@ port: ## KERNEL=path/to/tree: what the layer stands on and a newer kernel has ch
 	@scripts/source
 	@scripts/port "$(KERNEL)"
 
+deb: ## [CONFIG=running|lean|FILE] [YES=1]: Debian packages of a kernel with the layer, in build/LANE/deb
+	@scripts/bootstrap deb
+	@YES="$(YES)" scripts/deb $(CONFIG)
+
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
@@ -136,5 +151,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port modules conformance \
-	conformance-check conformance-farm clean distclean
+	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
+	deb deb-check dkms modules conformance conformance-check conformance-farm clean distclean
