@@ -62,8 +62,8 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
  * @dmabuf: buffer; the caller keeps a reference until it detaches
  * @dev: device that will do DMA
  *
- * Storage of a dynamic exporter stays pinned until dma_buf_detach(), except
- * late storage, which is pinned while it is mapped.
+ * Storage of a dynamic exporter is pinned while it is mapped. On 6.12 it stays
+ * pinned until dma_buf_detach(), unless it is late storage.
  *
  * Context: may sleep; takes the reservation object.
  *

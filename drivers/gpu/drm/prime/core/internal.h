@@ -43,6 +43,8 @@ struct dma_buf_negotiation;
  *	&dma_buf.file is set to a file that nobody can get a reference to
  * @dentry: of the file; never changes. It may outlive the file. The buffer is
  *	freed with the dentry, so it needs no reference to it
+ * @ino: inode number of the file; never changes. The dentry loses its inode
+ *	before the buffer is freed
  * @node: in the list of all buffers
  * @record: in the hash of buffers that were recorded for an exporter's object,
  *	or unhashed
@@ -64,6 +66,7 @@ struct dma_buf_negotiation;
 struct dma_buf_object {
 	struct dma_buf base;
 	struct dentry *dentry;
+	u64 ino;
 	struct list_head node;
 	struct hlist_node record;
 	const void *key;

@@ -39,7 +39,8 @@ void dma_buf_list_add(struct dma_buf_object *obj)
 void dma_buf_list_end_file(struct dma_buf_object *obj)
 {
 	guard(spinlock)(&dma_buf_list_lock);
-	obj->base.file = &dma_buf_no_file;
+	/* Drivers read the pointer without the lock. */
+	WRITE_ONCE(obj->base.file, &dma_buf_no_file);
 	hash_del(&obj->record);
 }
 
@@ -109,6 +110,9 @@ static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, boo
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
+		/* Its count is not trusted: a driver may drop a reference twice. */
+		if (file && obj->base.file == &dma_buf_no_file)
+			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :
 			   lockref_get_not_zero(&obj->dentry->d_lockref))
 			return obj;
@@ -151,7 +155,7 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 
 	guard(spinlock)(&dmabuf->name_lock);
 	seq_printf(s, "%s\t%08llu\t%s\n", dmabuf->exp_name,
-		   (u64)d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
+		   obj->ino, dmabuf->name ?: "<none>");
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)

@@ -125,6 +125,7 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
+	dma_resv_assert_held(attach->dmabuf->resv);
 
 	return dma_buf_is_dynamic(attach->dmabuf) ? dma_buf_mapping_pin_locked(attach) : 0;
 }
@@ -139,6 +140,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
+	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (dma_buf_is_dynamic(attach->dmabuf))
 		dma_buf_mapping_unpin_locked(attach);

@@ -166,11 +166,13 @@ static void dma_buf_object_free(struct dma_buf_object *obj)
 static void dma_buf_dentry_release(struct dentry *dentry)
 {
 	struct dma_buf *dmabuf = dentry->d_fsdata;
+	struct module *owner;
 
 	/* A failed export may leave a dentry without a buffer. */
 	if (!dmabuf)
 		return;
 
+	owner = dmabuf->owner;
 	trace_dma_buf_release(dmabuf);
 	WARN_ON_ONCE(dmabuf->vmapping_counter);
 
@@ -179,8 +181,9 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 	WARN_ON_ONCE(!list_empty(&dmabuf->attachments));
 
 	dma_buf_list_del(to_dma_buf_object(dmabuf));
-	module_put(dmabuf->owner);
 	dma_buf_object_free(to_dma_buf_object(dmabuf));
+	/* Last: a fence of the reservation object may be the exporter's. */
+	module_put(owner);
 }
 
 static const struct dentry_operations dma_buf_dentry_ops = {
@@ -270,6 +273,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	dmabuf = &obj->base;
 	dmabuf->file = file;
 	obj->dentry = file->f_path.dentry;
+	obj->ino = file_inode(file)->i_ino;
 	ret = dma_buf_stats_setup(dmabuf, file);
 	if (ret)
 		goto err_file;

@@ -62,7 +62,7 @@ struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *tab
 {
 	lockdep_assert_held(&table->lock);
 
-	if (!table->buckets || table->used == 2u << table->bits)
+	if (!table->buckets || table->used >= 2u << table->bits)
 		drm_prime_table_grow_locked(table);
 
 	return table->buckets ? kzalloc(sizeof(struct drm_prime_entry), GFP_KERNEL) : NULL;
