@@ -115,6 +115,7 @@ void prime_restore(void)
 
 	if (!going)
 		return;
+	watch_dma(" ");
 	if (!is_loaded(going->name))
 		load_with(going->name, going->option);
 	/* EBUSY or EINVAL: it is bound already. */
@@ -394,6 +395,8 @@ static void run_race(void *data)
 	pthread_t thread[THREADS];
 
 	need_driver();
+	/* An importer that is unbound has still mapped what it imported. */
+	watch_dma("none");
 	if (race->begin == as_announced || race->begin == as_late_importer)
 		close(late_buffer());
 	close(open_driver("vgem"));
