@@ -5,7 +5,7 @@
 
 help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
 	@echo "LANE=7.3 (or 6.12) chooses the version of Linux, KERNELS=\"stock ours\" the kernels of kunit, uapi, edu, negotiate, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi, JOBS=1 how many suites run at a time; make ARCH=arm64 is make arm64."
 
@@ -16,20 +16,20 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug check-ours kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests rig-check docs bench shell \
-bootstrap source root kernel kernel-debug arm64:
+check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests \
+patches patches-check patches-build dkms deb-check rig-check docs bench shell conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan users-stock users-ours arm64 mixed)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick arm64 arm64-64k users-stock users-ours mixed farm)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter arm64 bench docs,$(PRIME_TARGET)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users check-more,$(PRIME_TARGET)),arm64) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench dkms docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -41,7 +41,6 @@ setup: $(kernels:%=built-%) root
 bootstrap: packages ## install the Debian packages that are missing, naming them
 kernel: built-mixed ## graft a private copy of the source, build the stock kernel and ours
 kernel-debug: $(kernels:%=built-%) ## build the debug kernels: debug, kmemleak, kcsan
-arm64: built-arm64 ## cross-compile ours for arm64 (compile and link)
 
 # --- the demo: what it prints is for the person who waits ---
 demo: built-ours root ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
@@ -50,10 +49,14 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare users $(if $(filter 6.12,$(LANE)),,selftests) ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation
+check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, what others wrote, each patch by itself, the packages installed and booted
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
+quick: kunit-quick ## what to run first: KUnit of the layer and of mainline in a kernel that is a program, no emulator, no root
+arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
+kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
+	@$(test) $@ scripts/kunit $*
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## the sample driver prime_edu, moving bytes by DMA in four machines
@@ -91,12 +94,27 @@ users: built-ours ## every file of the kernel that uses the layer compiles and f
 selftests: selftests-stock selftests-ours ## what others wrote: the kernel's own selftests and KUnit suites, vfio-pci and iommufd (Linux 7.3)
 selftests-stock selftests-ours: selftests-%: built-users-stock built-users-ours root
 	@$(test) $@ scripts/selftests $*
+patches: source ## the layer as a patch series for LANE, in patches/LANE
+	@$(phase) --measure $@ scripts/patches
+patches-check: source ## git am of the series gives the grafted tree
+	@$(test) patches scripts/patches-check
+patches-build: built-stock ## after each patch the tree builds and passes its tests, switch off and on (user-mode Linux)
+	@$(test) $@ scripts/patches-check --build
+dkms: packages ## prime_mock, the samples and the conformance programs as a DKMS package, in build/dkms
+	@$(phase) --measure $@ scripts/dkms
+deb-check: source dkms ## the packages of make deb CONFIG=lean and make dkms, installed on a Debian and booted
+	@$(phase) deb-lean scripts/deb lean
+	@$(test) deb scripts/deb-check
 rig-check: setup ## a guest that dies or stands still costs one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## the documentation, as HTML, in docs of build/LANE
 	@$(phase) --measure $@ scripts/docs
 bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
 	@$(phase) --measure $@ scripts/bench $(ONLY)
+conformance-farm: built-farm root ## every driver that a guest can offer against the conformance tests, on stock: a page of drivers and promises; FARM="vgem qxl"
+	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
+conformance-check: packages ## the tests of make conformance that need no guest
+	@$(test) conformance scripts/conformance-check
 shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
 	@vm/run $(or $(KERNEL),ours) --shell
 .PHONY: packages setup $(builds) $(runs)
@@ -115,11 +133,15 @@ port: ## KERNEL=path/to/tree: what the layer stands on and a newer kernel has ch
 	@scripts/source
 	@scripts/port "$(KERNEL)"
 
+deb: ## [CONFIG=running|lean|FILE] [YES=1]: Debian packages of a kernel with the layer, in build/LANE/deb
+	@scripts/bootstrap deb
+	@YES="$(YES)" scripts/deb $(CONFIG)
+
 modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
-conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir]: the tests against a driver of yours, on the running kernel, no VM
-	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive)
+conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir] [TAP=file] [JUNIT=file]: the tests against a driver of yours, on the running kernel, no VM
+	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive) $(if $(TAP),--tap "$(TAP)") $(if $(JUNIT),--junit "$(JUNIT)")
 
 clean: ## remove what was built (build/, out/), keep the cache
 	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
@@ -128,5 +150,6 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help demo demo-live check check-more check-debug check-ours check-all kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port modules conformance clean distclean
+.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
+	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
+	deb deb-check dkms modules conformance conformance-check conformance-farm clean distclean

@@ -49,7 +49,7 @@ static void setup(void)
 	/* Without the 32-bit entry int 0x80 is a fault; ask for the entry first. */
 	if (access("/proc/sys/abi/vsyscall32", F_OK))
 		prime_skip("no 32-bit entry (CONFIG_IA32_EMULATION)");
-	low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	low = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	check(low != MAP_FAILED);
 	check_eq(compat_call(COMPAT_GETPID, 0, 0, 0), getpid());
@@ -206,10 +206,10 @@ static void compat_prime_readonly_argument(void)
 	setup();
 	arg.handle = check_ok(gem_create(drm, 1));
 	memcpy(low, &arg, sizeof(arg));
-	check_ok(mprotect(low, 4096, PROT_READ) ? -errno : 0);
+	check_ok(mprotect(low, PAGE, PROT_READ) ? -errno : 0);
 	ret = compat_ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, (uintptr_t)low);
 	check_error(ret, EFAULT);
-	check_ok(mprotect(low, 4096, PROT_READ | PROT_WRITE) ? -errno : 0);
+	check_ok(mprotect(low, PAGE, PROT_READ | PROT_WRITE) ? -errno : 0);
 	check_ok(compat_ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, (uintptr_t)low));
 	memcpy(&arg, low, sizeof(arg));
 	check_eq(gem_import(drm, arg.fd), arg.handle);

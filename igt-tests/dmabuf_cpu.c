@@ -606,7 +606,8 @@ static uint32_t *map_handle(int drm, uint32_t handle, size_t length)
  */
 static void content_of_device_mapping(void)
 {
-	enum { PAGES = 8, WORDS = PAGES * 1024 };
+	enum { PAGES = 8 };
+	const int WORDS = PAGES * PAGE / 4;
 	int drm = open_device(), other = open_other(), fd, back;
 	uint32_t handle, *theirs, *ours;
 

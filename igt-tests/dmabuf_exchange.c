@@ -289,6 +289,7 @@ static void import_outlives_vivid(void)
 	int drm = open_device(), again;
 	uint32_t handle;
 
+	need_destructive("unloading vivid");
 	fill_dmabuf(o.fd, o.size, 6);
 	handle = import_or_skip(drm, o.fd);
 	origin_close(&o);

@@ -22,7 +22,6 @@
 #include <linux/udmabuf.h>
 #include <linux/dma-heap.h>
 
-#define PAGE		4096ul
 #define DMABUF_MAGIC	0x444d4142
 #define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
 
@@ -119,6 +118,7 @@ static void access_mode_is_the_first_exports(void)
 	int drm = open_device(), fd;
 	uint32_t handle = check_ok(gem_create(drm, 1));
 
+	need_unexported(drm);
 	check_ok(gem_export(drm, handle, 0));
 	fd = check_ok(gem_export(drm, handle, DRM_RDWR));
 	check_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -259,7 +259,7 @@ static void mmap_bounds(void)
 	check_error(map_errno(fd, 4 * PAGE, PROT_READ, PAGE), EINVAL);
 	check_error(map_errno(fd, PAGE, PROT_READ, 4 * PAGE), EINVAL);
 	check_error(map_errno(fd, PAGE, PROT_READ, 1ull << 40), EINVAL);
-	check(map_errno(fd, 2 * PAGE, PROT_READ, -PAGE) < 0);
+	check(map_errno(fd, 2 * PAGE, PROT_READ, -(off_t)PAGE) < 0);
 	check_error(map_errno(fd, 0, PROT_READ, 0), EINVAL);
 }
 
@@ -288,6 +288,26 @@ static void last_pages(int fd)
 static void mmap_offset_of_gem(void)
 {
 	last_pages(any_dmabuf(4));
+}
+
+/**
+ * SUBTEST: mmap-split
+ * Description: The first half of a mapping that nobody has touched is unmapped; the
+ *  rest still shows the last pages.
+ */
+static void mmap_split(void)
+{
+	int fd = any_dmabuf(4);
+	char *whole, *half;
+
+	need_mmap(fd);
+	whole = map_shared(fd, 4 * PAGE, PROT_READ | PROT_WRITE, 0);
+	for (int i = 0; i < 4; i++)
+		whole[i * PAGE] = 'a' + i;
+	half = map_shared(fd, 4 * PAGE, PROT_READ, 0);
+	check_ok(munmap(half, 2 * PAGE) ? -errno : 0);
+	check_eq(half[2 * PAGE], 'c');
+	check_eq(half[3 * PAGE], 'd');
 }
 
 static int heap_dmabuf(size_t length)
@@ -1058,6 +1078,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(stat_size),
 	SUBTEST(mmap_bounds),
 	SUBTEST(mmap_offset_of_gem),
+	SUBTEST(mmap_split),
 	SUBTEST(mmap_offset_of_heap),
 	SUBTEST(mmap_outlives_fd),
 	SUBTEST(mmap_of_import),

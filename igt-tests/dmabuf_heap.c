@@ -653,8 +653,8 @@ static void heap_unknown_ioctl(void)
 
 static void rounding(int heap)
 {
-	static const uint32_t sizes[] = { 1, PAGE - 1, PAGE, PAGE + 1,
-					  115200, 16 * PAGE, 17 * PAGE - 1 };
+	const uint32_t sizes[] = { 1, PAGE - 1, PAGE, PAGE + 1, 115200,
+				   16 * PAGE, 17 * PAGE - 1 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		size_t whole = (sizes[i] + PAGE - 1) / PAGE * PAGE;

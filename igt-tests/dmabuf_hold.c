@@ -277,15 +277,17 @@ static void press(void)
 	close(out);
 }
 
-/* A process that takes half of what is free, or what a kernel with checkers does in time. */
+/* A process that takes half of what is free, but no more than it does in time. */
 static void fill_memory(void)
 {
 	long want = meminfo_kb("MemAvailable:") / 2;
 	pid_t pid = fork();
 
+	if (want > 2 * 1024 * 1024)
+		want = 2 * 1024 * 1024;
+
 	if (!access("/proc/lockdep_stats", F_OK) && want > 128 * 1024)
 		want = 128 * 1024;
-
 	check(pid >= 0);
 	if (!pid) {
 		mmap(NULL, want * 1024, PROT_READ | PROT_WRITE,

@@ -259,6 +259,8 @@ static void kept_mapping_refused(void)
 				    PRIME_MOCK_CONTIGUOUS, 0);
 	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
 
+	if (kernel_has(KERNEL_MAPS_AT_MAP))
+		prime_skip("this kernel keeps no mapping");
 	limits.max_segment_size = PAGE;
 	check_ok(mock_limits(s.importer, limits));
 	for (int i = 0; i < 5; i++) {

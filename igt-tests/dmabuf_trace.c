@@ -160,10 +160,38 @@ static void mappings(void)
 	expect_event(&trace, "release", ino);
 }
 
+/**
+ * SUBTEST: release-by-path
+ * Description: The last holder of a buffer has it open with O_PATH, which holds no
+ *  reference to its file. The event of the release still names the buffer.
+ */
+static void release_by_path(void)
+{
+	int drm = open_device(), path, fd;
+	uint32_t handle;
+	char name[32], *trace;
+	uint64_t ino;
+
+	start_trace();
+	need_event("release");
+	fd = make_dmabuf(drm, 1, &handle);
+	check_ok(gem_close(drm, handle));
+	ino = inode_of(fd);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	path = open(name, O_PATH);
+	check(path >= 0);
+	close(fd);
+	close(path);
+	check_eq(settle_buffers(0), 0);
+	trace = end_trace();
+	expect_event(&trace, "release", ino);
+}
+
 static const struct prime_subtest subtests[] = {
 	SUBTEST(life_of_a_buffer),
 	SUBTEST(attachments),
 	SUBTEST(mappings),
+	SUBTEST(release_by_path),
 };
 
 PRIME_MAIN(subtests)

@@ -637,7 +637,7 @@ static void cve_2021_47200_mmap_of_the_last_reference(void)
 
 /* --- a virtual display --- */
 
-enum { ROWS = 480 };	/* of 4096 bytes each, of which 2560 are shown */
+enum { ROWS = 480 };	/* of a page each, of which 2560 bytes are shown */
 
 struct display {
 	int drm;

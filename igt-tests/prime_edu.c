@@ -19,7 +19,6 @@
 #include <linux/udmabuf.h>
 #include <drm/prime_edu.h>
 
-#define PAGE		4096u
 #define ENGINE_BITS	28
 #define COPY_MS		20000	/* far more than any copy here takes */
 
@@ -1111,11 +1110,12 @@ static void vmap(void)
  */
 static void create_does_not_wrap(void)
 {
-	static const struct {
+	const struct {
 		uint32_t width, height, bpp, pitch, size;
 	} good[] = {
 		{ 1, 1, 1, 1, PAGE }, { 3, 3, 12, 5, PAGE },
-		{ 64, 64, 32, 256, 4 * PAGE }, { 4097, 1, 8, 4097, 2 * PAGE },
+		{ 64, PAGE / 64, 32, 256, 4 * PAGE },
+		{ PAGE + 1, 1, 8, PAGE + 1, 2 * PAGE },
 	};
 	struct drm_mode_create_dumb arg = {
 		.width = 0x20000001, .height = 1, .bpp = 8,

@@ -19,7 +19,7 @@
 #include <drm/prime_mock.h>
 
 #define PAGES		8
-#define SIZE		(PAGES * 4096)
+#define SIZE		(PAGES * PAGE)
 #define MANY		600	/* pollfds: more than poll() keeps on its stack */
 #define TOO_MANY	3000	/* allocations in one operation */
 #define DEBUGFS		"/sys/kernel/debug/"
@@ -730,7 +730,7 @@ static int run_fault(struct stage *s)
 {
 	int ret = map_fd(s, s->fd, 0);
 
-	for (size_t at = 0; !ret && at < SIZE; at += 4096)
+	for (size_t at = 0; !ret && at < SIZE; at += PAGE)
 		ret = fstat(s->fd, (void *)((char *)s->map + at)) ? -errno : 0;
 	return ret;
 }

@@ -296,9 +296,12 @@ static void export_emfile_leaves_no_buffer(void)
 {
 	int drm = open_device();
 	uint32_t handle = check_ok(gem_create(drm, 1));
-	unsigned long limit = forbid_fds();
-	int ret = gem_export(drm, handle, DRM_CLOEXEC);
+	unsigned long limit;
+	int ret;
 
+	need_unexported(drm);
+	limit = forbid_fds();
+	ret = gem_export(drm, handle, DRM_CLOEXEC);
 	allow_fds(limit);
 	check_error(ret, EMFILE);
 	check_eq(settle_buffers(0), 0);
@@ -481,10 +484,10 @@ static void importer_outlives_exporter(void)
 	uint32_t *map;
 
 	need_mmap(fd);
-	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	check(map != MAP_FAILED);
 	map[7] = 0x12345678;
-	munmap(map, 4096);
+	munmap(map, PAGE);
 
 	theirs = check_ok(gem_import(other, fd));
 	check_ok(gem_close(drm, handle));
@@ -494,7 +497,7 @@ static void importer_outlives_exporter(void)
 
 	fd = check_ok(gem_export(other, theirs, DRM_CLOEXEC | DRM_RDWR));
 	check_eq(inode_of(fd), inode);
-	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	check(map != MAP_FAILED);
 	check_eq(map[7], 0x12345678);
 	drm = open_device();
@@ -818,9 +821,9 @@ static void many_buffers(void)
  */
 static void content_over_devices(void)
 {
-	enum { PAGES = 16, SIZE = PAGES * 4096 };
+	const size_t SIZE = 16 * PAGE;
 	int drm = open_device(), other = open_other(), back;
-	int fd = make_dmabuf(drm, PAGES, NULL);
+	int fd = make_dmabuf(drm, 16, NULL);
 	uint32_t *map, *seen;
 
 	need_mmap(fd);

@@ -212,12 +212,12 @@ static void do_bufinfo(unsigned int turn)
 
 static void do_map(unsigned int turn)
 {
-	volatile char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	volatile char *map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 				  MAP_SHARED, fd, 0);
 
 	check(map != MAP_FAILED);
-	map[turn % 4096] = turn;
-	munmap((void *)map, 4096);
+	map[turn % PAGE] = turn;
+	munmap((void *)map, PAGE);
 }
 
 /* Whoever waits for a fence at the end is let go. */
@@ -318,10 +318,10 @@ static void do_use_slot(unsigned int turn)
 		break;
 	}
 	case 5: {
-		void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, use, 0);
+		void *map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, use, 0);
 
 		if (map != MAP_FAILED)
-			munmap(map, 4096);
+			munmap(map, PAGE);
 		break;
 	}
 	case 6: {

@@ -374,7 +374,7 @@ static void try_export_while_streaming(struct v4l2_queue *q)
 {
 	int fd;
 
-	if (q->device == V4L2_MEM2MEM)
+	if (q->device >= V4L2_MEM2MEM)
 		return;		/* makes no picture by itself */
 	check_ok(v4l2_request(q, V4L2_MEMORY_MMAP, 2));
 	check_ok(v4l2_queue_buffer(q, 0, -1));

@@ -24,7 +24,6 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-#define PAGE		4096
 #define SENT		2048	/* QEMU 7.2 aborts when edu moves 4096 */
 #define PCI		"/sys/bus/pci/devices/"
 #define BAR_IOVA	0x1000000	/* edu reaches 28 bits */

@@ -86,6 +86,9 @@ lock() {
 	export PRIME_LOCKED=$top
 }
 
+# The release that NEWS.md begins with.
+release_version() { sed -n 's/^## \([0-9.]*\).*/\1/p' "$top/NEWS.md" | head -n 1; }
+
 minutes() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }
 
 # The machines of the sample driver and of the matrix: options of vm/run.

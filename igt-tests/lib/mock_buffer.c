@@ -174,6 +174,9 @@ bool kernel_moves(void)
 		return moves;
 	config = popen("zcat /proc/config.gz 2>/dev/null", "r");
 	while (config && fgets(line, sizeof(line), config)) {
+		/* A newer kernel has no such option, and always does. */
+		if (moves < 0)
+			moves = 1;
 		if (strstr(line, "CONFIG_DMABUF_MOVE_NOTIFY"))
 			moves = line[0] != '#';
 	}

@@ -11,7 +11,6 @@
 
 #include <signal.h>
 
-#define PAGE	4096u
 
 struct mock_buffer {
 	int mock;		/* file of its device */

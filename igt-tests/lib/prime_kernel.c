@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Devices, ioctls and counters: thin, and a negative errno on failure. */
 #include "prime_test.h"
+#include "prime_gbm.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -35,6 +36,13 @@ struct sw_sync_create_arg {
 #define SW_SYNC_INC	_IOW('W', 1, uint32_t)
 
 extern const char *prime_device_path;
+
+unsigned int prime_page_size;
+
+static void __attribute__((constructor)) find_page_size(void)
+{
+	prime_page_size = sysconf(_SC_PAGESIZE);
+}
 
 int xioctl(int fd, unsigned long request, void *arg)
 {
@@ -97,49 +105,57 @@ int open_driver(const char *driver)
 }
 
 /*
- * A render node makes no dumb buffers. The card node of the same device does,
- * and what is under test here is the same behind both.
+ * A render node makes no dumb buffers. The card node of the same device may, and
+ * what is under test here is the same behind both.
  */
 static void card_of_render_node(char *path, size_t size)
 {
-	char pattern[128];
+	char pattern[128], card[64];
+	struct drm_get_cap cap = { .capability = DRM_CAP_DUMB_BUFFER };
 	struct stat st;
 	glob_t found;
+	int fd;
 
 	if (stat(path, &st) || !S_ISCHR(st.st_mode) || minor(st.st_rdev) < 128)
 		return;
 	snprintf(pattern, sizeof(pattern), "/sys/dev/char/%u:%u/device/drm/card*",
 		 major(st.st_rdev), minor(st.st_rdev));
-	if (glob(pattern, 0, NULL, &found) == 0)
-		snprintf(path, size, "/dev/dri/%s",
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		snprintf(card, sizeof(card), "/dev/dri/%s",
 			 strrchr(found.gl_pathv[0], '/') + 1);
+		fd = open(card, O_RDWR | O_CLOEXEC);
+		if (!xioctl(fd, DRM_IOCTL_GET_CAP, &cap) && cap.value)
+			snprintf(path, size, "%s", card);
+		close(fd);
+	}
 	globfree(&found);
 }
 
 /* What all tests need of the device; what else one needs it asks for itself. */
 static void need_buffers(int drm)
 {
-	struct drm_mode_create_dumb arg = {
-		.width = 1024, .height = 1, .bpp = 32,
-	};
-	int ret = xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg);
 	const char *driver = driver_name(drm);
+	int64_t handle;
+	off_t size;
 	int fd;
 
 	if (!*driver)
 		prime_skip("the device is no DRM device");
-	if (ret)
-		prime_skip("%s makes no dumb buffers: %s", driver,
-			   strerror(-ret));
-	if (arg.size != 4096)
-		prime_skip("a dumb buffer of one page of %s has %llu bytes",
-			   driver, (unsigned long long)arg.size);
-	fd = gem_export(drm, arg.handle, DRM_CLOEXEC);
+	handle = gem_create(drm, 1);
+	if (handle < 0)
+		prime_skip("%s makes no buffers, neither dumb ones nor by libgbm: %s",
+			   driver, strerror(-handle));
+	fd = gem_export(drm, handle, DRM_CLOEXEC);
 	if (fd == -ENOSYS || fd == -EOPNOTSUPP)
 		prime_skip("%s exports no buffers: %s", driver, strerror(-fd));
-	if (fd >= 0)
+	if (fd >= 0) {
+		size = lseek(fd, 0, SEEK_END);
 		close(fd);
-	gem_close(drm, arg.handle);
+		if (size != PAGE)
+			prime_skip("a buffer of one page of %s has %lld bytes",
+				   driver, (long long)size);
+	}
+	gem_close(drm, handle);
 }
 
 int open_device(void)
@@ -245,21 +261,29 @@ int open_other(void)
 	return fd;
 }
 
-int open_render_node(int drm)
+void render_node_of(int drm, char *path, size_t size)
 {
-	char pattern[128], path[64] = "";
+	char pattern[128];
 	struct stat st;
 	glob_t found;
-	int fd;
 
 	check_ok(fstat(drm, &st) ? -errno : 0);
 	snprintf(pattern, sizeof(pattern),
 		 "/sys/dev/char/%u:%u/device/drm/renderD*",
 		 major(st.st_rdev), minor(st.st_rdev));
+	*path = '\0';
 	if (glob(pattern, 0, NULL, &found) == 0)
-		snprintf(path, sizeof(path), "/dev/dri/%s",
+		snprintf(path, size, "/dev/dri/%s",
 			 strrchr(found.gl_pathv[0], '/') + 1);
 	globfree(&found);
+}
+
+int open_render_node(int drm)
+{
+	char path[64];
+	int fd;
+
+	render_node_of(drm, path, sizeof(path));
 	if (!*path)
 		prime_skip("%s has no render node", driver_name(drm));
 	fd = open(path, O_RDWR | O_CLOEXEC);
@@ -270,14 +294,37 @@ int open_render_node(int drm)
 
 /* --- GEM and PRIME --- */
 
+/* Is it an answer of a device that has no dumb buffers, or not for this node? */
+static bool lacks_dumb(int ret)
+{
+	return ret == -ENOSYS || ret == -EOPNOTSUPP || ret == -EACCES;
+}
+
+static bool wants_gbm(void)
+{
+	const char *buffers = getenv("PRIME_BUFFERS");
+
+	return buffers && !strcmp(buffers, "gbm");
+}
+
 int64_t gem_create(int drm, unsigned int pages)
 {
 	struct drm_mode_create_dumb arg = {
-		.width = 1024, .height = pages, .bpp = 32,
+		.width = PAGE / 4, .height = pages, .bpp = 32,
 	};
-	int ret = xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg);
+	int ret = wants_gbm() ? -ENOSYS : xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg);
 
+	if (lacks_dumb(ret))
+		return gbm_create(drm, pages);
 	return ret < 0 ? ret : (int64_t)arg.handle;
+}
+
+void need_unexported(int drm)
+{
+	struct drm_get_cap cap = { .capability = DRM_CAP_DUMB_BUFFER };
+
+	if (wants_gbm() || xioctl(drm, DRM_IOCTL_GET_CAP, &cap) || !cap.value)
+		prime_skip("a buffer of libgbm has been exported before");
 }
 
 int gem_close(int drm, uint32_t handle)
@@ -350,11 +397,11 @@ int any_dmabuf(unsigned int pages)
 
 void need_mmap(int dmabuf)
 {
-	void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, dmabuf, 0);
+	void *map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, dmabuf, 0);
 	char exporter[64] = "?";
 
 	if (map != MAP_FAILED) {
-		munmap(map, 4096);
+		munmap(map, PAGE);
 	} else if (errno == ENODEV || errno == ENOSYS || errno == EOPNOTSUPP) {
 		int why = errno;
 
@@ -736,18 +783,18 @@ void watch_dma(const char *driver)
 
 void *readonly_page(const void *data, size_t length)
 {
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	check(page != MAP_FAILED);
 	memcpy(page, data, length);
-	check_ok(mprotect(page, 4096, PROT_READ) ? -errno : 0);
+	check_ok(mprotect(page, PAGE, PROT_READ) ? -errno : 0);
 	return page;
 }
 
 void writable_page(void *page)
 {
-	check_ok(mprotect(page, 4096, PROT_READ | PROT_WRITE) ? -errno : 0);
+	check_ok(mprotect(page, PAGE, PROT_READ | PROT_WRITE) ? -errno : 0);
 }
 
 unsigned long forbid_fds(void)

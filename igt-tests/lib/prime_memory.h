@@ -11,7 +11,6 @@
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
-#define PAGE	4096u
 #define POISON	0x5a	/* of poison_dmabuf() */
 
 /* --- content --- */

@@ -44,7 +44,7 @@ int mock_create_as(int mock, struct drm_prime_mock_create *args)
 int64_t mock_create(int mock, unsigned int pages, uint32_t flags)
 {
 	struct drm_prime_mock_create args = {
-		.size = pages * 4096ull, .flags = flags,
+		.size = (uint64_t)pages * PAGE, .flags = flags,
 	};
 	int ret = mock_create_as(mock, &args);
 
@@ -54,7 +54,7 @@ int64_t mock_create(int mock, unsigned int pages, uint32_t flags)
 int mock_dmabuf(int mock, unsigned int pages, uint32_t flags, uint32_t *id)
 {
 	struct drm_prime_mock_create args = {
-		.size = pages * 4096ull, .flags = flags,
+		.size = (uint64_t)pages * PAGE, .flags = flags,
 	};
 	int fd = mock_create_as(mock, &args);
 

@@ -176,13 +176,14 @@ static bool wanted(const char *name, const char *patterns)
 	return found;
 }
 
+/* Without the bit that 7.3 sets when a program makes the first fence of sw_sync. */
 static long taint_mask(void)
 {
 	char *text = read_text("/proc/sys/kernel/tainted");
 	long mask = text ? atol(text) : 0;
 
 	free(text);
-	return mask;
+	return mask & ~(1l << 14);
 }
 
 /* 1 on, 0 off after a report, -1 where the kernel has no lockdep. */
@@ -415,7 +416,7 @@ static void usage(FILE *stream, const char *program)
 {
 	fprintf(stream,
 		"usage: %s [--list-subtests] [--run-subtest NAMES] [--describe[=NAMES]]\n"
-		"       [--device PATH] [--destructive]\n"
+		"       [--device PATH] [--destructive] [--driver] [--kernels]\n"
 		"  --list-subtests      one name a line\n"
 		"  --run-subtest NAMES  names or patterns, with commas between\n"
 		"  --describe[=NAMES]   what they do\n"
@@ -424,12 +425,17 @@ static void usage(FILE *stream, const char *program)
 		"                       PRIME_DESTRUCTIVE=1 in the environment\n"
 		"  --device PATH        a DRM node (of a render node the card beside it);\n"
 		"                       else PRIME_DEVICE, else a card of the driver that\n"
-		"                       IGT_FORCE_DRIVER names, else of vgem\n", program);
+		"                       IGT_FORCE_DRIVER names, else of vgem\n"
+		"  --driver             name and version of the device's driver\n"
+		"  --kernels            which kernels the tests know, and what differs; exit\n"
+		"                       status 79 when the running one is not among them\n"
+		"PRIME_BUFFERS=gbm takes buffers of libgbm also where there are dumb ones.\n",
+		program);
 }
 
 struct request {
 	const char *patterns;
-	bool list, explain;
+	bool list, explain, driver, kernels;
 	int end;		/* an exit code, where that is all: else -1 */
 };
 
@@ -440,6 +446,8 @@ static struct request parse_options(int argc, char **argv)
 		{ "run-subtest", required_argument, NULL, 'r' },
 		{ "describe", optional_argument, NULL, 'D' },
 		{ "device", required_argument, NULL, 'd' },
+		{ "driver", no_argument, NULL, 'N' },
+		{ "kernels", no_argument, NULL, 'k' },
 		{ "destructive", no_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -464,6 +472,12 @@ static struct request parse_options(int argc, char **argv)
 			break;
 		case 'd':
 			prime_device_path = optarg;
+			break;
+		case 'N':
+			request.driver = true;
+			break;
+		case 'k':
+			request.kernels = true;
 			break;
 		default:
 			usage(option == 'h' ? stdout : stderr, argv[0]);
@@ -503,6 +517,20 @@ static int run_matching(const struct prime_subtest *tests, size_t count,
 	       skipped == run ? PRIME_EXIT_SKIP : PRIME_EXIT_SUCCESS;
 }
 
+static int tell_driver(void)
+{
+	struct drm_version version = { };
+	int drm = prime_device_path ? open(prime_device_path, O_RDWR | O_CLOEXEC) : -1;
+
+	if (xioctl(drm, DRM_IOCTL_VERSION, &version)) {
+		fprintf(stderr, "%s is no DRM device\n", prime_device_path ?: "nothing");
+		return PRIME_EXIT_INVALID;
+	}
+	printf("%s %d.%d.%d\n", driver_name(drm), version.version_major,
+	       version.version_minor, version.version_patchlevel);
+	return PRIME_EXIT_SUCCESS;
+}
+
 int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 	       size_t count)
 {
@@ -524,6 +552,10 @@ int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 		return PRIME_EXIT_SUCCESS;
 	}
 
+	if (request.kernels)
+		return kernel_tell(stdout) ? PRIME_EXIT_SUCCESS : PRIME_EXIT_INVALID;
+	if (request.driver)
+		return tell_driver();
 	keep_settings();
 	uname(&machine);
 	printf("IGT-Version: 2.5-prime (%s) (%s: %s %s)\n", machine.machine,

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <linux/dma-buf.h>
 #include <libdrm/drm.h>
+#include "prime_version.h"
 
 /* IGT's exit codes. */
 enum prime_exit {
@@ -42,6 +43,10 @@ struct prime_subtest {
  * process of its own: for what outlives the files of a device.
  */
 void prime_restore(void) __attribute__((weak));
+
+/* The size of a page here, in bytes: known before main(). */
+extern unsigned int prime_page_size;
+#define PAGE prime_page_size
 
 #define SUBTEST(function) { #function, function }
 #define PRIME_MAIN(table)						\
@@ -133,8 +138,8 @@ long set_system(const char *path, long value);
 
 /*
  * The device under test: --device PATH, or PRIME_DEVICE, or the driver that
- * IGT_FORCE_DRIVER names, or vgem. Of a render node the card of the same device is opened, as
- * only that makes dumb buffers. A device that can't make or export any is a skip.
+ * IGT_FORCE_DRIVER names, or vgem. Of a render node the card of the same device is opened if
+ * that makes dumb buffers. A device that can't make or export any buffer is a skip.
  */
 int open_device(void);
 /*
@@ -144,6 +149,8 @@ int open_device(void);
 int open_other(void);
 /* The same, but -1 where there is none. */
 int try_other(void);
+/* Its path, "" where there is none. */
+void render_node_of(int drm, char *path, size_t size);
 /* The render node of the same device, or a skip. */
 int open_render_node(int drm);
 int open_driver(const char *driver);
@@ -154,7 +161,10 @@ const char *driver_name(int drm);
 /* --- GEM and PRIME; a negative errno on failure --- */
 
 int xioctl(int fd, unsigned long request, void *arg);
+/* A dumb buffer; by libgbm where the device has none, or where PRIME_BUFFERS=gbm. */
 int64_t gem_create(int drm, unsigned int pages);
+/* Skips where gem_create() can't give an object that nobody has exported yet. */
+void need_unexported(int drm);
 int gem_close(int drm, uint32_t handle);
 int64_t gem_flink(int drm, uint32_t handle);
 int64_t gem_open(int drm, uint32_t name);

@@ -18,7 +18,7 @@
 const char *v4l2_name(enum v4l2_device device)
 {
 	static const char *const names[] = {
-		"vivid-vmalloc", "vivid-contig", "vivid-two-planes", "vim2m",
+		"vivid-vmalloc", "vivid-contig", "vivid-two-planes", "vim2m", "visl",
 	};
 
 	return names[device];
@@ -51,6 +51,8 @@ static uint32_t capability_of(enum v4l2_device device, bool output)
 {
 	if (device == V4L2_MEM2MEM)
 		return V4L2_CAP_VIDEO_M2M;
+	if (device == V4L2_STATELESS)
+		return V4L2_CAP_VIDEO_M2M_MPLANE;
 	if (device == V4L2_PLANES)
 		return output ? V4L2_CAP_VIDEO_OUTPUT_MPLANE :
 				V4L2_CAP_VIDEO_CAPTURE_MPLANE;
@@ -70,10 +72,13 @@ static bool vivid_fits(void)
 int v4l2_open(enum v4l2_device device, bool output)
 {
 	uint32_t capability = capability_of(device, output);
-	char bus[32] = "platform:vim2m";
+	char bus[32], load[48];
+	bool is_vivid = device < V4L2_MEM2MEM;
 	int fd;
 
-	if (device != V4L2_MEM2MEM) {
+	snprintf(bus, sizeof(bus), "platform:%s", v4l2_name(device));
+	snprintf(load, sizeof(load), "modprobe %s >/dev/null 2>&1", v4l2_name(device));
+	if (is_vivid) {
 		snprintf(bus, sizeof(bus), "platform:vivid-%03d", device);
 		if (!vivid_fits() && !access("/sys/module/vivid", F_OK))
 			need_destructive("loading vivid anew with other parameters");
@@ -85,8 +90,7 @@ int v4l2_open(enum v4l2_device device, bool output)
 				   VIVID_PARAMETERS ")");
 	}
 	fd = open_node(bus, capability);
-	if (fd < 0 && device == V4L2_MEM2MEM &&
-	    !system("modprobe vim2m >/dev/null 2>&1"))
+	if (fd < 0 && !is_vivid && !system(load))
 		fd = open_node(bus, capability);
 	if (fd < 0)
 		prime_skip("no node of %s for %s", v4l2_name(device),
@@ -130,7 +134,8 @@ static void set_format(struct v4l2_queue *q, uint32_t width, uint32_t height,
 		pix->pixelformat = pixels;
 		check_ok(xioctl(q->fd, VIDIOC_S_FMT, &format));
 		check_eq(pix->pixelformat, pixels);
-		check_eq(pix->num_planes, V4L2_QUEUE_PLANES);
+		check_eq(pix->num_planes,
+			 q->device == V4L2_PLANES ? V4L2_QUEUE_PLANES : 1);
 		q->planes = pix->num_planes;
 		for (unsigned int i = 0; i < q->planes; i++)
 			q->size[i] = pix->plane_fmt[i].sizeimage;
@@ -147,7 +152,7 @@ static void set_format(struct v4l2_queue *q, uint32_t width, uint32_t height,
 
 struct v4l2_queue v4l2_queue_of(int fd, enum v4l2_device device, bool output)
 {
-	bool planes = device == V4L2_PLANES;
+	bool planes = device == V4L2_PLANES || device == V4L2_STATELESS;
 	struct v4l2_queue q = { .fd = fd, .device = device };
 
 	if (output)
@@ -162,6 +167,10 @@ struct v4l2_queue v4l2_queue_of(int fd, enum v4l2_device device, bool output)
 		check_ok(v4l2_control(fd, V4L2_CID_VFLIP, 1));
 		check_ok(v4l2_control(fd, VIM2M_TIME_MS, 1));
 		set_format(&q, 320, 180, V4L2_PIX_FMT_RGB565);
+		return q;
+	}
+	if (device == V4L2_STATELESS) {
+		set_format(&q, 320, 180, V4L2_PIX_FMT_NV12);
 		return q;
 	}
 	if (!output)

@@ -15,6 +15,7 @@ enum v4l2_device {
 	V4L2_CONTIG,		/* vivid, contiguous buffers, one plane */
 	V4L2_PLANES,		/* vivid, contiguous buffers, two planes */
 	V4L2_MEM2MEM,		/* vim2m, vmalloc buffers */
+	V4L2_STATELESS,		/* visl, vmalloc buffers; its queues give no frames here */
 	V4L2_DEVICES,
 };
 

@@ -2,9 +2,9 @@
 /*
  * dma-buf: the contract between exporters (who own the storage), importers (who
  * map it for their device) and the core in between. Names, layouts and values
- * are those of Linux 7.3, or 6.12 if the kernel is that. Each function is documented where it is defined, in
- * drivers/gpu/drm/prime/. "DOC: locking" in core/object.c there lists the
- * locks.
+ * are those of Linux 7.3, or 6.12 if the kernel is that. Each function is
+ * documented where it is defined, in drivers/gpu/drm/prime/. "DOC: locking" in
+ * core/object.c there lists the locks.
  */
 #ifndef __DMA_BUF_H__
 #define __DMA_BUF_H__
@@ -289,6 +289,7 @@ struct dma_buf_attach_ops {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
 	void (*invalidate_mappings)(struct dma_buf_attachment *attach);
 #else
+	/* private: the same on 6.12 */
 	void (*move_notify)(struct dma_buf_attachment *attach);
 #endif
 };

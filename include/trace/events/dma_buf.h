@@ -14,9 +14,8 @@
 #include <linux/dma-buf.h>
 #include <linux/tracepoint.h>
 
-/* The file of a buffer may have ended, its dentry has not. */
-#define dma_buf_trace_ino(dmabuf) \
-	(d_inode(to_dma_buf_object(dmabuf)->dentry)->i_ino)
+/* The file of a buffer may have ended. */
+#define dma_buf_trace_ino(dmabuf) (to_dma_buf_object(dmabuf)->ino)
 
 DECLARE_EVENT_CLASS(dma_buf,
 	TP_PROTO(struct dma_buf *dmabuf),

@@ -74,9 +74,9 @@ static inline bool dma_buf_file_get_live(struct file *file)
 #define DMA_BUF_CRCS_WITH_TRACING	1
 
 /* There are no accounts in sysfs. */
-#define dma_buf_stats_setup(dmabuf, file)	0
-#define dma_buf_stats_teardown(dmabuf)		do { } while (0)
-#define dma_buf_init_sysfs_statistics()		0
+#define dma_buf_stats_setup(...)	0
+#define dma_buf_stats_teardown(...)	do { } while (0)
+#define dma_buf_init_sysfs_statistics()	0
 
 #elif DRM_PRIME_LINUX(6, 12)
 
@@ -133,11 +133,11 @@ static inline bool dma_buf_file_get_live(struct file *file)
 #define ACR_FLAGS_NONE			MIGRATE_MOVABLE
 #define dev_set_dma_iommu(dev)		((dev)->dma_iommu = true)
 #define dev_clear_dma_iommu(dev)	((dev)->dma_iommu = false)
-#define dma_capable(dev, addr, size, is_ram, attrs) \
+#define dma_capable(dev, addr, size, is_ram, ...) \
 	dma_capable(dev, addr, size, is_ram)
 
 #else
-#error "The PRIME layer is for Linux 6.12 and 7.3. Documentation/porting.rst of the layer says what another version needs."
+#error "The layer knows Linux 6.12 and 7.3. Its Documentation/porting.rst helps with others."
 #endif
 
 #endif /* DRM_PRIME_KERNEL_H */

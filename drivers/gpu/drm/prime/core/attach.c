@@ -50,14 +50,30 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 		return 0;
 
 	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
-	if (IS_ERR(sgt)) {
+	if (IS_ERR(sgt))
 		dma_buf_attachment_unlink_locked(attach);
-		return PTR_ERR(sgt);
-	}
-
-	dma_buf_keep_table(attach, sgt, DMA_BIDIRECTIONAL);
-	return 0;
+	else
+		dma_buf_keep_table(attach, sgt, DMA_BIDIRECTIONAL);
+	return PTR_ERR_OR_ZERO(sgt);
 }
+
+/**
+ * dma_buf_attach - attach a device of a static importer
+ * @dmabuf: buffer; the caller keeps a reference until it detaches
+ * @dev: device that will do DMA
+ *
+ * Storage of a dynamic exporter is pinned while it is mapped. On 6.12 it stays
+ * pinned until dma_buf_detach(), unless it is late storage.
+ *
+ * Context: may sleep; takes the reservation object.
+ *
+ * Return: as dma_buf_dynamic_attach().
+ */
+struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf, struct device *dev)
+{
+	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
 
 /**
  * dma_buf_dynamic_attach - attach a device whose importer follows moves
@@ -104,11 +120,9 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	attach->importer_ops = importer_ops;
 	attach->importer_priv = importer_priv;
 
-	if (dmabuf->ops->attach) {
-		ret = dmabuf->ops->attach(dmabuf, attach);
-		if (ret)
-			goto err_free;
-	}
+	ret = dmabuf->ops->attach ? dmabuf->ops->attach(dmabuf, attach) : 0;
+	if (ret)
+		goto err_free;
 
 	ret = dma_buf_attachment_join(attach);
 	if (ret)
@@ -125,25 +139,6 @@ err_free:
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, "DMA_BUF");
-
-/**
- * dma_buf_attach - attach a device of a static importer
- * @dmabuf: buffer; the caller keeps a reference until it detaches
- * @dev: device that will do DMA
- *
- * Storage of a dynamic exporter stays pinned until dma_buf_detach(), except
- * late storage, which is pinned while it is mapped.
- *
- * Context: may sleep; takes the reservation object.
- *
- * Return: as dma_buf_dynamic_attach().
- */
-struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
-					  struct device *dev)
-{
-	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
 
 /**
  * dma_buf_detach - end an attachment
@@ -174,23 +169,6 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	kfree(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, "DMA_BUF");
-
-/**
- * dma_buf_attach_revocable - can the exporter take the storage away for good?
- * @attach: attachment
- *
- * For &dma_buf_ops.attach of an exporter that revokes: it refuses an importer
- * that nobody can tell.
- *
- * Context: any; no lock needed.
- *
- * Return: true if dma_buf_invalidate_mappings() reaches the importer.
- */
-bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
-{
-	return attach->importer_ops && attach->importer_ops->invalidate_mappings;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, "DMA_BUF");
 
 /**
  * dma_buf_invalidate_mappings - tell the importers that the storage moves
@@ -224,3 +202,20 @@ void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
 	}
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, "DMA_BUF");
+
+/**
+ * dma_buf_attach_revocable - can the exporter take the storage away for good?
+ * @attach: attachment
+ *
+ * For &dma_buf_ops.attach of an exporter that revokes: it refuses an importer
+ * that nobody can tell.
+ *
+ * Context: any; no lock needed.
+ *
+ * Return: true if dma_buf_invalidate_mappings() reaches the importer.
+ */
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops && attach->importer_ops->invalidate_mappings;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, "DMA_BUF");

@@ -104,15 +104,12 @@ bool dma_buf_range_fits(const struct dma_buf *dmabuf,
  * when the range is not inside the buffer; -EOVERFLOW when @pgoff and the
  * length of @vma wrap; or the error of the exporter's mmap.
  */
-int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
-		 unsigned long pgoff)
+int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, unsigned long pgoff)
 {
-	unsigned long end;
-
 	if (WARN_ON_ONCE(!vma || !dmabuf) || !dmabuf->ops->mmap)
 		return -EINVAL;
 
-	if (check_add_overflow(pgoff, vma_pages(vma), &end))
+	if (vma_pages(vma) > ULONG_MAX - pgoff)
 		return -EOVERFLOW;
 	if (!dma_buf_range_fits(dmabuf, vma, pgoff))
 		return -EINVAL;
@@ -150,9 +147,7 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	dma_resv_assert_held(dmabuf->resv);
 
 	if (!dmabuf->vmapping_counter) {
-		if (!dmabuf->ops->vmap)
-			return -EINVAL;
-		ret = dmabuf->ops->vmap(dmabuf, &fresh);
+		ret = dmabuf->ops->vmap ? dmabuf->ops->vmap(dmabuf, &fresh) : -EINVAL;
 		if (ret)
 			return ret;
 		dmabuf->vmap_ptr = fresh;

@@ -70,9 +70,7 @@ static long dma_buf_ioctl_sync(struct dma_buf *dmabuf,
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
 
-	if (arg.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK)
-		return -EINVAL;
-	if (!(arg.flags & DMA_BUF_SYNC_RW))
+	if ((arg.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK) || !(arg.flags & DMA_BUF_SYNC_RW))
 		return -EINVAL;
 	dir = directions[arg.flags & DMA_BUF_SYNC_RW];
 
@@ -82,17 +80,15 @@ static long dma_buf_ioctl_sync(struct dma_buf *dmabuf,
 	return dma_buf_begin_cpu_access(dmabuf, dir);
 }
 
-static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf,
-				   const char __user *uname)
+static long dma_buf_ioctl_set_name(struct dma_buf *dmabuf, const char __user *uname)
 {
 	const char *name = strndup_user(uname, DMA_BUF_NAME_LEN);
 
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 
-	spin_lock(&dmabuf->name_lock);
-	swap(dmabuf->name, name);
-	spin_unlock(&dmabuf->name_lock);
+	scoped_guard(spinlock, &dmabuf->name_lock)
+		swap(dmabuf->name, name);
 
 	/* A BPF program may read the old name without the lock. */
 	kfree_rcu_mightsleep(name);
@@ -111,12 +107,9 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case DMA_BUF_SET_NAME_B:
 		return dma_buf_ioctl_set_name(dmabuf, uarg);
 	case DMA_BUF_IOCTL_EXPORT_SYNC_FILE:
-		if (IS_ENABLED(CONFIG_SYNC_FILE))
-			return dma_buf_sync_file_export(dmabuf, uarg);
-		return -ENOTTY;
 	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
 		if (IS_ENABLED(CONFIG_SYNC_FILE))
-			return dma_buf_sync_file_import(dmabuf, uarg);
+			return dma_buf_sync_file_ioctl(dmabuf, cmd, uarg);
 		return -ENOTTY;
 	default:
 		if (dma_buf_negotiate_ops)
@@ -133,10 +126,9 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "size:\t%zu\ncount:\t%ld\nexp_name:\t%s\n",
 		   dmabuf->size, file_count(file) - 1, dmabuf->exp_name);
 
-	spin_lock(&dmabuf->name_lock);
+	guard(spinlock)(&dmabuf->name_lock);
 	if (dmabuf->name)
 		seq_printf(m, "name:\t%s\n", dmabuf->name);
-	spin_unlock(&dmabuf->name_lock);
 }
 
 const struct file_operations dma_buf_fops = {

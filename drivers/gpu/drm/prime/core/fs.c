@@ -18,14 +18,9 @@ static const struct dentry_operations *dma_buf_dops;
 char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len)
 {
 	struct dma_buf *dmabuf = dentry->d_fsdata;
-	char name[DMA_BUF_NAME_LEN] = "";
 
-	spin_lock(&dmabuf->name_lock);
-	if (dmabuf->name)
-		strscpy(name, dmabuf->name);
-	spin_unlock(&dmabuf->name_lock);
-
-	return dynamic_dname(buf, len, "/%pd:%s", dentry, name);
+	guard(spinlock)(&dmabuf->name_lock);
+	return dynamic_dname(buf, len, "/%pd:%s", dentry, dmabuf->name ?: "");
 }
 
 static int dma_buf_fs_init_context(struct fs_context *fc)
@@ -49,8 +44,7 @@ static struct file_system_type dma_buf_fs = {
  * Creates a file with an inode of its own, whose number is never used again.
  * The caller sets the dentry's d_fsdata and the file's private_data.
  */
-struct file *dma_buf_file_create(size_t size, int flags,
-				 const struct file_operations *fops)
+struct file *dma_buf_file_create(size_t size, int flags)
 {
 	static atomic64_t next_ino = ATOMIC64_INIT(0);
 	struct inode *inode;
@@ -65,7 +59,7 @@ struct file *dma_buf_file_create(size_t size, int flags,
 	inode_set_bytes(inode, size);
 
 	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf",
-				 flags & (O_ACCMODE | O_NONBLOCK), fops);
+				 flags & (O_ACCMODE | O_NONBLOCK), &dma_buf_fops);
 	if (IS_ERR(file))
 		iput(inode);
 	return file;

@@ -43,6 +43,8 @@ struct dma_buf_negotiation;
  *	&dma_buf.file is set to a file that nobody can get a reference to
  * @dentry: of the file; never changes. It may outlive the file. The buffer is
  *	freed with the dentry, so it needs no reference to it
+ * @ino: inode number of the file; never changes. The dentry loses its inode
+ *	before the buffer is freed
  * @node: in the list of all buffers
  * @record: in the hash of buffers that were recorded for an exporter's object,
  *	or unhashed
@@ -64,6 +66,7 @@ struct dma_buf_negotiation;
 struct dma_buf_object {
 	struct dma_buf base;
 	struct dentry *dentry;
+	u64 ino;
 	struct list_head node;
 	struct hlist_node record;
 	const void *key;
@@ -98,8 +101,7 @@ struct dma_buf_negotiate_ops {
 
 /* core/fs.c */
 char *dma_buf_dentry_name(struct dentry *dentry, char *buf, int len);
-struct file *dma_buf_file_create(size_t size, int flags,
-				 const struct file_operations *fops);
+struct file *dma_buf_file_create(size_t size, int flags);
 int dma_buf_fs_init(const struct dentry_operations *dops);
 
 /* core/object.c */
@@ -120,10 +122,8 @@ void dma_buf_poll_fini(struct dma_buf_object *obj);
 __poll_t dma_buf_poll(struct file *file, poll_table *table);
 
 /* core/sync_file.c, which is built with CONFIG_SYNC_FILE only */
-long dma_buf_sync_file_export(struct dma_buf *dmabuf,
-			      struct dma_buf_export_sync_file __user *uarg);
-long dma_buf_sync_file_import(struct dma_buf *dmabuf,
-			      const struct dma_buf_import_sync_file __user *uarg);
+long dma_buf_sync_file_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
+			     struct dma_buf_export_sync_file __user *uarg);
 
 /* core/table.c, which is built with CONFIG_DMABUF_DEBUG only */
 #ifdef CONFIG_DMABUF_DEBUG
@@ -148,9 +148,13 @@ void dma_buf_list_init(void);
 #include <drm-prime-layer/trace/events/dma_buf.h>
 #endif
 
-#define dma_buf_trace(event, attach) \
-	trace_dma_buf_##event((attach)->dmabuf, attach, \
-			      dma_buf_attachment_is_dynamic(attach), \
-			      (attach)->dev)
+#define dma_buf_trace(event, attach)					\
+	do {								\
+		struct dma_buf_attachment *a_ = attach;			\
+									\
+		trace_dma_buf_##event(a_->dmabuf, a_,			\
+				      dma_buf_attachment_is_dynamic(a_), \
+				      a_->dev);				\
+	} while (0)
 
 #endif /* DMA_BUF_INTERNAL_H */

@@ -6,10 +6,10 @@
  * A buffer is on the list from export until its memory is freed, so all memory
  * is accounted for. A reader takes a reference to a buffer's dentry, which
  * keeps the buffer alive, and holds the list's lock only to step to the next
- * buffer. It takes no reservation object. So an export, import or map does not
- * wait for a reader to finish, and a reader does not wait for the holder of a
- * reservation object. If the reader's reference is the last one, the exporter's
- * release runs in the reader.
+ * buffer and to print the state of one file. It takes no reservation object. So
+ * an export, import or map does not wait for a reader to finish, and a reader
+ * does not wait for the holder of a reservation object. If the reader's
+ * reference is the last one, the exporter's release runs in the reader.
  */
 #include <linux/hashtable.h>
 
@@ -39,7 +39,8 @@ void dma_buf_list_add(struct dma_buf_object *obj)
 void dma_buf_list_end_file(struct dma_buf_object *obj)
 {
 	guard(spinlock)(&dma_buf_list_lock);
-	obj->base.file = &dma_buf_no_file;
+	/* Drivers read the pointer without the lock. */
+	WRITE_ONCE(obj->base.file, &dma_buf_no_file);
 	hash_del(&obj->record);
 }
 
@@ -102,14 +103,16 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
  * whose file has ended, or which is about to be freed, is skipped. New buffers
  * are added at the front, so a walk ends even if exports go on.
  */
-static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev,
-						bool file)
+static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 {
 	struct dma_buf_object *obj;
 
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
+		/* Its count is not trusted: a driver may drop a reference twice. */
+		if (file && obj->base.file == &dma_buf_no_file)
+			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :
 			   lockref_get_not_zero(&obj->dentry->d_lockref))
 			return obj;
@@ -127,8 +130,10 @@ struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
 	struct dma_buf_object *obj = prev ? to_dma_buf_object(prev) : NULL;
 
 	obj = dma_buf_list_next(obj, true);
-	if (prev)
-		dma_buf_put(prev);
+	if (prev) {
+		trace_dma_buf_put(prev);
+		fput(prev->file);
+	}
 	return obj ? &obj->base : NULL;
 }
 
@@ -141,21 +146,16 @@ struct dma_buf *dma_buf_iter_begin(void)
 static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj)
 {
 	struct dma_buf *dmabuf = &obj->base;
-	unsigned int flags;
-	fmode_t mode;
-	long count;
 
 	/* The file can't end while the list is locked. */
-	scoped_guard(spinlock, &dma_buf_list_lock) {
-		flags = dmabuf->file->f_flags;
-		mode = dmabuf->file->f_mode;
-		count = file_count(dmabuf->file);
-	}
+	scoped_guard(spinlock, &dma_buf_list_lock)
+		seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t", dmabuf->size,
+			   dmabuf->file->f_flags, dmabuf->file->f_mode,
+			   file_count(dmabuf->file));
 
 	guard(spinlock)(&dmabuf->name_lock);
-	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", dmabuf->size,
-		   flags, mode, count, dmabuf->exp_name,
-		   (u64)d_inode(obj->dentry)->i_ino, dmabuf->name ?: "<none>");
+	seq_printf(s, "%s\t%08llu\t%s\n", dmabuf->exp_name,
+		   obj->ino, dmabuf->name ?: "<none>");
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
@@ -183,20 +183,16 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 }
 
 /* The device of a linked attachment is valid. */
-static void dma_buf_describe_attachments(struct seq_file *s,
-					 struct dma_buf *dmabuf)
+static void dma_buf_describe_attachments(struct seq_file *s, struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attach;
-	unsigned int count = 0;
 
 	seq_puts(s, "\tAttached Devices:\n");
-	spin_lock(&dmabuf->name_lock);
-	list_for_each_entry(attach, &dmabuf->attachments, node) {
+	guard(spinlock)(&dmabuf->name_lock);
+	list_for_each_entry(attach, &dmabuf->attachments, node)
 		seq_printf(s, "\t%s\n", dev_name(attach->dev));
-		count++;
-	}
-	spin_unlock(&dmabuf->name_lock);
-	seq_printf(s, "Total %u devices attached\n\n", count);
+	seq_printf(s, "Total %zu devices attached\n\n",
+		   list_count_nodes(&dmabuf->attachments));
 }
 
 static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
@@ -209,8 +205,7 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
 		   "size", "flags", "mode", "count", "ino");
 
-	next = dma_buf_list_next(NULL, false);
-	while ((obj = next)) {
+	for (obj = dma_buf_list_next(NULL, false); obj; obj = next) {
 		dma_buf_describe_file(s, obj);
 		dma_buf_describe_fences(s, obj->base.resv);
 		dma_buf_describe_attachments(s, &obj->base);

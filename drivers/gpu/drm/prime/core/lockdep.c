@@ -20,8 +20,7 @@ static int __init dma_buf_lockdep_prime(void)
 
 	dma_resv_lock(&obj.own_resv, NULL);
 	fs_reclaim_acquire(GFP_KERNEL);
-	spin_lock(&obj.base.name_lock);
-	spin_unlock(&obj.base.name_lock);
+	might_lock(&obj.base.name_lock);
 	spin_lock_irq(&obj.base.poll.lock);
 	spin_unlock_irq(&obj.base.poll.lock);
 	dma_buf_list_add(&obj);

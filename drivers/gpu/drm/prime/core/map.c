@@ -40,21 +40,20 @@ static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
  * storage. They must have signalled before it gets an address. So wait for them
  * here, or return -EBUSY if the caller can't wait.
  */
-static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach,
-					 bool may_wait)
+static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach, bool may_wait)
 {
+	struct dma_resv *resv = attach->dmabuf->resv;
 	long ret;
 
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (dma_buf_attachment_is_dynamic(attach))
+	if (dma_buf_attachment_is_dynamic(attach) ||
+	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
 		return 0;
+	if (!may_wait)
+		return -EBUSY;
 
-	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
-				    true, may_wait ? MAX_SCHEDULE_TIMEOUT : 0);
-	if (ret > 0)
-		return 0;
-	return ret ?: -EBUSY;
+	ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	return min(ret, 0);
 }
 
 static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
@@ -83,20 +82,21 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 	const bool pin = dma_buf_mapping_wants_pin(attach);
 	enum dma_data_direction kept;
 	struct sg_table *sgt;
-	int ret;
+	int ret = 0;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	sgt = dma_buf_kept_table(attach, &kept);
 	if (sgt)
-		return kept == DMA_BIDIRECTIONAL || kept == dir ?
-		       sgt : ERR_PTR(-EBUSY);
+		return kept == DMA_BIDIRECTIONAL || kept == dir ? sgt : ERR_PTR(-EBUSY);
 
-	if (pin) {
+	/* Tested first: a map that would fail must not move the storage. */
+	if (!may_wait)
+		ret = dma_buf_mapping_settle_locked(attach, false);
+	if (!ret && pin)
 		ret = dma_buf_mapping_pin_locked(attach);
-		if (ret)
-			return ERR_PTR(ret);
-	}
+	if (ret)
+		return ERR_PTR(ret);
 
 	dma_buf_trace(map, attach);
 	sgt = dma_buf_table_map(attach, dir, may_wait);
@@ -125,9 +125,9 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
+	dma_resv_assert_held(attach->dmabuf->resv);
 
-	return dma_buf_is_dynamic(attach->dmabuf) ?
-	       dma_buf_mapping_pin_locked(attach) : 0;
+	return dma_buf_is_dynamic(attach->dmabuf) ? dma_buf_mapping_pin_locked(attach) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 
@@ -140,6 +140,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
+	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (dma_buf_is_dynamic(attach->dmabuf))
 		dma_buf_mapping_unpin_locked(attach);
@@ -186,7 +187,6 @@ struct sg_table *
 dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 				enum dma_data_direction dir)
 {
-	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 
@@ -222,23 +222,16 @@ struct sg_table *
 dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir)
 {
-	struct sg_table *sgt = ERR_PTR(-EBUSY);
-	enum dma_data_direction kept;
-	struct dma_resv *resv;
+	struct sg_table *sgt;
 
 	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 
-	resv = attach->dmabuf->resv;
-	if (!dma_resv_trylock(resv))
-		return sgt;
-	/* Tested first: a map that would fail must not move the storage. */
-	if (dma_buf_kept_table(attach, &kept) ||
-	    dma_buf_attachment_is_dynamic(attach) ||
-	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
-		sgt = dma_buf_map_locked(attach, dir, false);
-	dma_resv_unlock(resv);
+	if (!dma_resv_trylock(attach->dmabuf->resv))
+		return ERR_PTR(-EBUSY);
+	sgt = dma_buf_map_locked(attach, dir, false);
+	dma_resv_unlock(attach->dmabuf->resv);
 
 	return sgt;
 }
@@ -287,7 +280,6 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 				       struct sg_table *sgt,
 				       enum dma_data_direction dir)
 {
-	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
 		return;
 

@@ -148,23 +148,19 @@
 
 /*
  * The caches of containers without and with @own_resv. kmalloc() would round up
- * their sizes.
+ * their sizes. kfree() finds the cache of an object by itself.
  */
 static struct kmem_cache *dma_buf_cache;
 static struct kmem_cache *dma_buf_resv_cache;
 
 static void dma_buf_object_free(struct dma_buf_object *obj)
 {
-	struct kmem_cache *cache = dma_buf_cache;
-
 	if (obj->negotiation)
 		dma_buf_negotiate_ops->free(&obj->base);
-	if (obj->base.resv == &obj->own_resv) {
+	if (obj->base.resv == &obj->own_resv)
 		dma_resv_fini(&obj->own_resv);
-		cache = dma_buf_resv_cache;
-	}
 	kfree(obj->base.name);
-	kmem_cache_free(cache, obj);
+	kfree(obj);
 }
 
 static void dma_buf_dentry_release(struct dentry *dentry)
@@ -186,6 +182,7 @@ static void dma_buf_dentry_release(struct dentry *dentry)
 
 	dma_buf_list_del(to_dma_buf_object(dmabuf));
 	dma_buf_object_free(to_dma_buf_object(dmabuf));
+	/* Last: a fence of the reservation object may be the exporter's. */
 	module_put(owner);
 }
 
@@ -201,8 +198,7 @@ void dma_buf_object_init(struct dma_buf_object *obj)
 	dma_buf_poll_init(obj);
 }
 
-static struct dma_buf_object *
-dma_buf_object_alloc(const struct dma_buf_export_info *info)
+static struct dma_buf_object *dma_buf_object_alloc(const struct dma_buf_export_info *info)
 {
 	struct dma_buf_object *obj;
 	struct dma_buf *dmabuf;
@@ -218,11 +214,9 @@ dma_buf_object_alloc(const struct dma_buf_export_info *info)
 	dmabuf->priv = info->priv;
 	dmabuf->owner = info->owner;
 	dmabuf->exp_name = info->exp_name;
-	dmabuf->resv = info->resv;
-	if (!dmabuf->resv) {
+	dmabuf->resv = info->resv ?: &obj->own_resv;
+	if (!info->resv)
 		dma_resv_init(&obj->own_resv);
-		dmabuf->resv = &obj->own_resv;
-	}
 	dma_buf_object_init(obj);
 
 	return obj;
@@ -259,7 +253,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	struct dma_buf_object *obj;
 	struct dma_buf *dmabuf;
 	struct file *file;
-	int ret;
+	int ret = -ENOMEM;
 
 	if (WARN_ON_ONCE(!dma_buf_export_info_valid(exp_info)))
 		return ERR_PTR(-EINVAL);
@@ -267,24 +261,22 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	if (!try_module_get(exp_info->owner))
 		return ERR_PTR(-ENOENT);
 
-	file = dma_buf_file_create(exp_info->size, exp_info->flags, &dma_buf_fops);
-	if (IS_ERR(file)) {
-		ret = PTR_ERR(file);
-		goto err_module;
-	}
-
 	obj = dma_buf_object_alloc(exp_info);
-	if (!obj) {
-		ret = -ENOMEM;
-		goto err_file;
-	}
+	if (!obj)
+		goto err_module;
+
+	file = dma_buf_file_create(exp_info->size, exp_info->flags);
+	ret = PTR_ERR_OR_ZERO(file);
+	if (ret)
+		goto err_object;
 
 	dmabuf = &obj->base;
 	dmabuf->file = file;
 	obj->dentry = file->f_path.dentry;
+	obj->ino = file_inode(file)->i_ino;
 	ret = dma_buf_stats_setup(dmabuf, file);
 	if (ret)
-		goto err_object;
+		goto err_file;
 
 	/* From here on dma_buf_dentry_release() frees everything. */
 	file->private_data = dmabuf;
@@ -294,10 +286,10 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 
 	return dmabuf;
 
-err_object:
-	dma_buf_object_free(obj);
 err_file:
 	fput(file);
+err_object:
+	dma_buf_object_free(obj);
 err_module:
 	module_put(exp_info->owner);
 	return ERR_PTR(ret);
@@ -400,9 +392,7 @@ static int __init dma_buf_init(void)
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  offsetof(struct dma_buf_object, own_resv) + 1,
 					  0, SLAB_PANIC, NULL);
-	dma_buf_resv_cache = kmem_cache_create("dma_buf_resv",
-					       sizeof(struct dma_buf_object),
-					       0, SLAB_PANIC, NULL);
+	dma_buf_resv_cache = KMEM_CACHE(dma_buf_object, SLAB_PANIC);
 	dma_buf_list_init();
 	return dma_buf_init_sysfs_statistics() ?:
 	       dma_buf_fs_init(&dma_buf_dentry_ops);

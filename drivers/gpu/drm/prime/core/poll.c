@@ -24,7 +24,7 @@ static struct dma_fence **dma_buf_watch_fence(struct dma_buf_poll_cb_t *watch)
 	return watch == &dmabuf->cb_in ? &obj->fence_in : &obj->fence_out;
 }
 
-/* Runs inside the fence's lock, from any context. */
+/* As a callback it runs inside the fence's lock, from any context. */
 static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	struct dma_buf_poll_cb_t *watch = container_of(cb, typeof(*watch), cb);
@@ -46,8 +46,7 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 }
 
 /* Returns true if the watch will fire, false if @fence has signalled. */
-static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
-			      struct dma_fence *fence)
+static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch, struct dma_fence *fence)
 {
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 
@@ -62,23 +61,19 @@ static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch,
 		return true;
 
 	/* A call that found the watch in use meanwhile relies on a wake-up. */
-	scoped_guard(spinlock_irq, &watch->poll->lock) {
-		*slot = NULL;
-		wake_up_all_locked(watch->poll);
-	}
-	dma_fence_put(fence);
+	dma_buf_watch_fire(fence, &watch->cb);
 	return false;
 }
 
 /* Returns true if no fence is pending. Otherwise the watch is on a fence. */
-static bool dma_buf_watch_ready(struct dma_buf_poll_cb_t *watch,
-				struct dma_resv *resv, enum dma_resv_usage usage)
+static bool dma_buf_watch_ready(struct dma_buf *dmabuf, bool write)
 {
+	struct dma_buf_poll_cb_t *watch = write ? &dmabuf->cb_out : &dmabuf->cb_in;
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 	bool ready = true;
 
-	dma_resv_iter_begin(&cursor, resv, usage);
+	dma_resv_iter_begin(&cursor, dmabuf->resv, dma_resv_usage_rw(write));
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
 		ready = !dma_buf_watch_arm(watch, fence);
 		if (!ready)
@@ -106,11 +101,9 @@ static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 
 	guard(rcu)();
 	scoped_guard(spinlock_irq, &watch->poll->lock)
-		fence = *slot ? dma_fence_get(*slot) : NULL;
-	if (!fence)
-		return;
+		fence = dma_fence_get(*slot);
 
-	if (dma_fence_remove_callback(fence, &watch->cb))
+	if (fence && dma_fence_remove_callback(fence, &watch->cb))
 		dma_fence_put(*slot);
 	dma_fence_put(fence);
 }
@@ -126,13 +119,9 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 	if (!rcu_access_pointer(dmabuf->resv->fences))
 		return wanted;
 
-	if ((wanted & EPOLLIN) &&
-	    dma_buf_watch_ready(&dmabuf->cb_in, dmabuf->resv,
-				dma_resv_usage_rw(false)))
+	if ((wanted & EPOLLIN) && dma_buf_watch_ready(dmabuf, false))
 		ready |= EPOLLIN;
-	if ((wanted & EPOLLOUT) &&
-	    dma_buf_watch_ready(&dmabuf->cb_out, dmabuf->resv,
-				dma_resv_usage_rw(true)))
+	if ((wanted & EPOLLOUT) && dma_buf_watch_ready(dmabuf, true))
 		ready |= EPOLLOUT;
 
 	return ready;

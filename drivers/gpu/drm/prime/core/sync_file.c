@@ -7,36 +7,22 @@
 
 #include "internal.h"
 
-static bool dma_buf_access_valid(u32 flags)
-{
-	return flags && !(flags & ~DMA_BUF_SYNC_RW);
-}
-
 /*
  * The fd is installed after everything that can fail, including the copy to
  * user space.
  */
-long dma_buf_sync_file_export(struct dma_buf *dmabuf,
-			      struct dma_buf_export_sync_file __user *uarg)
+static int dma_buf_fence_export(struct dma_buf *dmabuf, bool write, s32 __user *ufd)
 {
-	struct dma_buf_export_sync_file arg;
 	struct sync_file *sync_file;
 	struct dma_fence *fence;
 	int ret;
-
-	if (copy_from_user(&arg, uarg, sizeof(arg)))
-		return -EFAULT;
-	if (!dma_buf_access_valid(arg.flags))
-		return -EINVAL;
 
 	CLASS(get_unused_fd, fd)(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 
 	/* One fence that stands for all fences the access has to wait for. */
-	ret = dma_resv_get_singleton(dmabuf->resv,
-				     dma_resv_usage_rw(arg.flags & DMA_BUF_SYNC_WRITE),
-				     &fence);
+	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write), &fence);
 	if (ret)
 		return ret;
 	if (!fence)
@@ -47,8 +33,7 @@ long dma_buf_sync_file_export(struct dma_buf *dmabuf,
 	if (!sync_file)
 		return -ENOMEM;
 
-	arg.fd = fd;
-	if (copy_to_user(uarg, &arg, sizeof(arg))) {
+	if (put_user(fd, ufd)) {
 		fput(sync_file->file);
 		return -EFAULT;
 	}
@@ -81,25 +66,30 @@ static int dma_buf_fence_add(struct dma_buf *dmabuf, struct dma_fence *fences,
 	return 0;
 }
 
-long dma_buf_sync_file_import(struct dma_buf *dmabuf,
-			      const struct dma_buf_import_sync_file __user *uarg)
+/* The arguments of both ioctls have the same layout. */
+long dma_buf_sync_file_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
+			     struct dma_buf_export_sync_file __user *uarg)
 {
-	struct dma_buf_import_sync_file arg;
+	struct dma_buf_export_sync_file arg;
 	struct dma_fence *fence;
+	bool write;
 	int ret;
 
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
-	if (!dma_buf_access_valid(arg.flags))
+	if (!arg.flags || (arg.flags & ~DMA_BUF_SYNC_RW))
 		return -EINVAL;
+
+	write = arg.flags & DMA_BUF_SYNC_WRITE;
+	if (cmd == DMA_BUF_IOCTL_EXPORT_SYNC_FILE)
+		return dma_buf_fence_export(dmabuf, write, &uarg->fd);
 
 	fence = sync_file_get_fence(arg.fd);
 	if (!fence)
 		return -EINVAL;
 
-	ret = dma_buf_fence_add(dmabuf, fence,
-				arg.flags & DMA_BUF_SYNC_WRITE ?
-				DMA_RESV_USAGE_WRITE : DMA_RESV_USAGE_READ);
+	ret = dma_buf_fence_add(dmabuf, fence, write ? DMA_RESV_USAGE_WRITE :
+						       DMA_RESV_USAGE_READ);
 	dma_fence_put(fence);
 
 	return ret;

@@ -19,7 +19,8 @@ struct sg_table *dma_buf_table_lend(struct sg_table *sgt)
 	struct scatterlist *from, *to;
 	unsigned int i;
 
-	if (!table || sg_alloc_table(&table->copy, sgt->nents, GFP_KERNEL))
+	/* An exporter may have nothing to map: virtio-gpu shares such buffers. */
+	if (!table || (sgt->nents && sg_alloc_table(&table->copy, sgt->nents, GFP_KERNEL)))
 		return ERR_PTR(-ENOMEM);
 
 	table->sgt = sgt;

@@ -49,51 +49,46 @@ static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 	return ret;
 }
 
-/* Returns the buffer's handle in *@handle, or a new claim in *@claim. */
-static int drm_prime_claim_find_locked(struct drm_prime_table *table,
-				       struct dma_buf *dmabuf, u32 *handle,
-				       struct drm_prime_entry **claim)
+static struct drm_prime_entry *
+drm_prime_claim_find_locked(struct drm_prime_table *table,
+			    struct dma_buf *dmabuf, u32 *handle)
 {
 	struct drm_prime_entry *entry;
 	int ret;
 
-	for (;;) {
-		entry = drm_prime_entry_by_file_locked(table, dmabuf->file);
-		if (!entry)
-			break;
+	while ((entry = drm_prime_entry_by_file_locked(table, dmabuf->file))) {
 		*handle = entry->handle;
 		if (*handle)
-			return 0;
+			return NULL;
 		ret = drm_prime_claim_wait_locked(table);
 		if (ret)
-			return ret;
+			return ERR_PTR(ret);
 	}
 
-	*claim = drm_prime_entry_alloc_locked(table);
-	if (!*claim)
-		return -ENOMEM;
+	entry = drm_prime_entry_alloc_locked(table);
+	if (!entry)
+		return ERR_PTR(-ENOMEM);
 
-	drm_prime_entry_link_locked(table, *claim, dmabuf, 0);
-	return 0;
+	drm_prime_entry_link_locked(table, entry, dmabuf, 0);
+	return entry;
 }
 
 /*
- * Returns the handle that the file has for a buffer, or a claim to import the
- * buffer, which this thread must end with drm_prime_claim_end_locked(). Returns
- * 0; -ENOMEM; -ERESTARTSYS when the thread is killed while it waits for another
- * thread's claim.
+ * Returns a claim to import a buffer, which this thread must end with
+ * drm_prime_claim_end_locked(); NULL if the file has a handle for the buffer,
+ * which is then in *@handle; or ERR_PTR: -ENOMEM; -ERESTARTSYS when the thread
+ * is killed while it waits for another thread's claim.
  */
-int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
-			  u32 *handle, struct drm_prime_entry **claim)
+struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
+					      struct dma_buf *dmabuf, u32 *handle)
 {
-	int ret;
+	struct drm_prime_entry *claim;
 
-	*claim = NULL;
 	scoped_guard(mutex, &table->lock)
-		ret = drm_prime_claim_find_locked(table, dmabuf, handle, claim);
-	if (*claim)
+		claim = drm_prime_claim_find_locked(table, dmabuf, handle);
+	if (!IS_ERR_OR_NULL(claim))
 		lock_map_acquire(&drm_prime_claim_map);
-	return ret;
+	return claim;
 }
 
 /*

@@ -93,18 +93,6 @@ struct dma_buf *drm_gem_prime_export(struct drm_gem_object *obj, int flags)
 }
 EXPORT_SYMBOL(drm_gem_prime_export);
 
-/* The object of @dev that drm_gem_prime_export() made @dmabuf of, or NULL. */
-struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
-					       struct dma_buf *dmabuf)
-{
-	struct drm_gem_object *obj = dmabuf->priv;
-
-	if (dmabuf->ops != &drm_prime_dmabuf_ops || obj->dev != dev)
-		return NULL;
-
-	return obj;
-}
-
 /**
  * drm_gem_is_prime_exported_dma_buf - is this buffer an object of this device?
  * @dev: device
@@ -116,10 +104,11 @@ struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
  *
  * Return: true if drm_gem_prime_export() made the buffer of an object of @dev.
  */
-bool drm_gem_is_prime_exported_dma_buf(struct drm_device *dev,
-				       struct dma_buf *dma_buf)
+bool drm_gem_is_prime_exported_dma_buf(struct drm_device *dev, struct dma_buf *dma_buf)
 {
-	return drm_prime_export_object(dev, dma_buf);
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	return dma_buf->ops == &drm_prime_dmabuf_ops && obj->dev == dev;
 }
 EXPORT_SYMBOL(drm_gem_is_prime_exported_dma_buf);
 
@@ -145,10 +134,9 @@ struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 
 	dmabuf = dma_buf_record_find(obj);
 	if (!dmabuf) {
-		if (obj->funcs && obj->funcs->export)
-			dmabuf = obj->funcs->export(obj, flags);
-		else
-			dmabuf = drm_gem_prime_export(obj, flags);
+		dmabuf = obj->funcs && obj->funcs->export ?
+			 obj->funcs->export(obj, flags) :
+			 drm_gem_prime_export(obj, flags);
 		if (IS_ERR(dmabuf))
 			return dmabuf;
 		dma_buf_record_add(dmabuf, obj);

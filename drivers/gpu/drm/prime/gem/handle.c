@@ -87,10 +87,7 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 		return ERR_PTR(-ENOENT);
 
 	entry = drm_prime_entry_alloc_locked(table);
-	if (entry)
-		dmabuf = drm_prime_export_get(obj, flags);
-	else
-		dmabuf = ERR_PTR(-ENOMEM);
+	dmabuf = entry ? drm_prime_export_get(obj, flags) : ERR_PTR(-ENOMEM);
 	drm_gem_object_put(obj);
 	if (IS_ERR(dmabuf))
 		kfree(entry);
@@ -190,12 +187,10 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	mutex_lock(&table->lock);
 	if (!ret)
 		now = drm_gem_object_lookup(file_priv, *handle);
-	drm_prime_claim_end_locked(table, claim,
-				   now && now == obj ? *handle : 0);
+	drm_prime_claim_end_locked(table, claim, now && now == obj ? *handle : 0);
 	mutex_unlock(&table->lock);
 
-	if (now)
-		drm_gem_object_put(now);
+	drm_gem_object_put(now);
 	if (!IS_ERR(obj))
 		drm_gem_object_put(obj);
 	return ret;
@@ -214,9 +209,10 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	ret = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime),
-				    dmabuf, handle, &claim);
-	if (claim)
+	claim = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime),
+				      dmabuf, handle);
+	ret = PTR_ERR_OR_ZERO(claim);
+	if (claim && !ret)
 		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf,
 						      claim, handle);
 

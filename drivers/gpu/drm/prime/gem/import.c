@@ -26,26 +26,24 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev,
 						struct dma_buf *dma_buf,
 						struct device *attach_dev)
 {
+	const struct drm_driver *driver = dev->driver;
 	struct dma_buf_attachment *attach;
 	struct drm_gem_object *obj;
 	struct sg_table *sgt;
 
-	obj = drm_prime_export_object(dev, dma_buf);
-	if (obj) {
+	if (drm_gem_is_prime_exported_dma_buf(dev, dma_buf)) {
+		obj = dma_buf->priv;
 		/* No reference to the buffer: it holds the object already. */
 		drm_gem_object_get(obj);
 		return obj;
 	}
 
-	if (!dev->driver->gem_prime_import_sg_table)
+	if (!driver->gem_prime_import_sg_table)
 		return ERR_PTR(-EINVAL);
 
-	get_dma_buf(dma_buf);
 	attach = dma_buf_attach(dma_buf, attach_dev);
-	if (IS_ERR(attach)) {
-		obj = ERR_CAST(attach);
-		goto err_put;
-	}
+	if (IS_ERR(attach))
+		return ERR_CAST(attach);
 
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(sgt)) {
@@ -53,10 +51,11 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev,
 		goto err_detach;
 	}
 
-	obj = dev->driver->gem_prime_import_sg_table(dev, attach, sgt);
+	obj = driver->gem_prime_import_sg_table(dev, attach, sgt);
 	if (IS_ERR(obj))
 		goto err_unmap;
 
+	get_dma_buf(dma_buf);
 	obj->resv = dma_buf->resv;
 	obj->import_attach = attach;
 	return obj;
@@ -65,8 +64,6 @@ err_unmap:
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
 err_detach:
 	dma_buf_detach(dma_buf, attach);
-err_put:
-	dma_buf_put(dma_buf);
 	return obj;
 }
 EXPORT_SYMBOL(drm_gem_prime_import_dev);
@@ -83,8 +80,7 @@ EXPORT_SYMBOL(drm_gem_prime_import_dev);
  *
  * Return: as drm_gem_prime_import_dev().
  */
-struct drm_gem_object *drm_gem_prime_import(struct drm_device *dev,
-					    struct dma_buf *dma_buf)
+struct drm_gem_object *drm_gem_prime_import(struct drm_device *dev, struct dma_buf *dma_buf)
 {
 	return drm_gem_prime_import_dev(dev, dma_buf, drm_dev_dma_dev(dev));
 }

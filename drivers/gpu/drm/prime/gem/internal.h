@@ -65,8 +65,7 @@ struct drm_prime_table {
 	u32 used : 27;
 };
 
-static_assert(sizeof(struct drm_prime_table) ==
-	      sizeof(struct drm_prime_file_private));
+static_assert(sizeof(struct drm_prime_table) == sizeof(struct drm_prime_file_private));
 
 static inline struct drm_prime_table *
 to_drm_prime_table(struct drm_prime_file_private *prime)
@@ -75,8 +74,7 @@ to_drm_prime_table(struct drm_prime_file_private *prime)
 }
 
 /* gem/table.c */
-struct drm_prime_entry *
-drm_prime_entry_alloc_locked(struct drm_prime_table *table);
+struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *table);
 void drm_prime_entry_link_locked(struct drm_prime_table *table,
 				 struct drm_prime_entry *entry,
 				 struct dma_buf *dmabuf, u32 handle);
@@ -91,14 +89,12 @@ drm_prime_entry_by_file_locked(struct drm_prime_table *table,
 			       const struct file *file);
 
 /* gem/claim.c */
-int drm_prime_claim_begin(struct drm_prime_table *table, struct dma_buf *dmabuf,
-			  u32 *handle, struct drm_prime_entry **claim);
+struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
+					      struct dma_buf *dmabuf, u32 *handle);
 void drm_prime_claim_end_locked(struct drm_prime_table *table,
 				struct drm_prime_entry *claim, u32 handle);
 
 /* gem/export.c */
-struct drm_gem_object *drm_prime_export_object(struct drm_device *dev,
-					       struct dma_buf *dmabuf);
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags);
 
 #endif /* GEM_PRIME_INTERNAL_H */

@@ -22,10 +22,9 @@
 int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
-	bool can_map = obj->funcs->get_sg_table;
 
 	/* Fail now, rather than when the importer maps. */
-	if (!can_map && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
+	if (!obj->funcs->get_sg_table && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
 	if (!obj->funcs->pin)
@@ -155,8 +154,7 @@ EXPORT_SYMBOL(drm_gem_dmabuf_vunmap);
  * For drivers that can map by their file only: call the file's mmap with the
  * object's fake offset, for a temporary client that may map only this object.
  */
-static int drm_prime_mmap_as_client(struct drm_gem_object *obj,
-				    struct vm_area_struct *vma)
+static int drm_prime_mmap_as_client(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
 	const struct file_operations *fops = obj->dev->driver->fops;
 	struct drm_file *client __free(kfree) = kzalloc(sizeof(*client), GFP_KERNEL);

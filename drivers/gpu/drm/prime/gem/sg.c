@@ -76,8 +76,7 @@ EXPORT_SYMBOL(drm_prime_get_contiguous_size);
  *
  * Return: 0; -1 when @pages is too short.
  */
-int drm_prime_sg_to_page_array(struct sg_table *sgt, struct page **pages,
-			       int max_pages)
+int drm_prime_sg_to_page_array(struct sg_table *sgt, struct page **pages, int max_pages)
 {
 	struct sg_page_iter iter;
 	int n = 0;
@@ -104,8 +103,7 @@ EXPORT_SYMBOL(drm_prime_sg_to_page_array);
  *
  * Return: 0; -1 when @addrs is too short.
  */
-int drm_prime_sg_to_dma_addr_array(struct sg_table *sgt, dma_addr_t *addrs,
-				   int max_pages)
+int drm_prime_sg_to_dma_addr_array(struct sg_table *sgt, dma_addr_t *addrs, int max_pages)
 {
 	struct sg_dma_page_iter iter;
 	int n = 0;

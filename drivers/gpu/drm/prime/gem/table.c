@@ -15,8 +15,7 @@
 #define DRM_PRIME_TABLE_MIN_BITS 3
 
 /* Handles are small, dense numbers, so their low bits are a good hash. */
-static struct hlist_head *drm_prime_handle_bucket(struct drm_prime_table *table,
-						  u32 handle)
+static struct hlist_head *drm_prime_handle_bucket(struct drm_prime_table *table, u32 handle)
 {
 	return &table->buckets[handle & ((1u << table->bits) - 1)];
 }
@@ -27,20 +26,22 @@ static struct hlist_head *drm_prime_buffer_bucket(struct drm_prime_table *table,
 	return &table->buckets[(1u << table->bits) + hash_ptr(file, table->bits)];
 }
 
+/* Makes the first buckets, or twice as many. Changes nothing without memory. */
 static void drm_prime_table_grow_locked(struct drm_prime_table *table)
 {
-	const u32 size = 1u << table->bits;
 	struct hlist_head *buckets, *old = table->buckets;
+	const u32 bits = old ? table->bits + 1 : DRM_PRIME_TABLE_MIN_BITS;
+	const u32 size = old ? 1u << table->bits : 0;
 	struct drm_prime_entry *entry;
 	struct hlist_node *next;
 	u32 i;
 
-	buckets = kvcalloc(4 * size, sizeof(*buckets), GFP_KERNEL);
+	buckets = kvcalloc(2u << bits, sizeof(*buckets), GFP_KERNEL);
 	if (!buckets)
 		return;
 
 	table->buckets = buckets;
-	table->bits++;
+	table->bits = bits;
 	for (i = 0; i < size; i++) {
 		hlist_for_each_entry_safe(entry, next, &old[i], by_handle)
 			hlist_add_head(&entry->by_handle,
@@ -57,20 +58,14 @@ static void drm_prime_table_grow_locked(struct drm_prime_table *table)
  * Allocates an entry in advance, so that linking it can't fail. Returns NULL
  * without memory. The caller links the entry or frees it.
  */
-struct drm_prime_entry *
-drm_prime_entry_alloc_locked(struct drm_prime_table *table)
+struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *table)
 {
 	lockdep_assert_held(&table->lock);
 
-	if (!table->buckets) {
-		table->bits = DRM_PRIME_TABLE_MIN_BITS;
-		table->buckets = kvcalloc(2u << table->bits,
-					  sizeof(*table->buckets), GFP_KERNEL);
-		if (!table->buckets)
-			return NULL;
-	}
+	if (!table->buckets || table->used >= 2u << table->bits)
+		drm_prime_table_grow_locked(table);
 
-	return kzalloc(sizeof(struct drm_prime_entry), GFP_KERNEL);
+	return table->buckets ? kzalloc(sizeof(struct drm_prime_entry), GFP_KERNEL) : NULL;
 }
 
 /* @handle is not in the table yet, or it is 0 for a claim. */
@@ -82,12 +77,10 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table,
 
 	lockdep_assert_held(&table->lock);
 
-	if (table->used++ == 2u << table->bits)
-		drm_prime_table_grow_locked(table);
-
 	oldest = drm_prime_entry_by_file_locked(table, dmabuf->file);
 	get_dma_buf(dmabuf);
 	entry->dmabuf = dmabuf;
+	table->used++;
 	INIT_LIST_HEAD(&entry->same);
 	if (oldest)
 		list_add_tail(&entry->same, &oldest->same);
@@ -168,8 +161,7 @@ drm_prime_entry_by_file_locked(struct drm_prime_table *table,
 }
 
 /* drm_gem.c calls this for every handle that is closed, in the table or not. */
-void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime,
-				 uint32_t handle)
+void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime, uint32_t handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(prime);
 	struct drm_prime_entry *entry;

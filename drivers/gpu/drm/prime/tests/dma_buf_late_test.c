@@ -73,12 +73,12 @@ static struct mock_importer *importer_of(struct kunit *test, bool dynamic,
 	return imp;
 }
 
-static struct mock_importer *importer_below(struct kunit *test, bool dynamic, unsigned int bits)
+static struct mock_importer *importer_below(struct kunit *test, bool dynamic, u64 mask)
 {
 	struct dma_buf_constraints c;
 
 	dma_buf_constraints_init(&c);
-	c.dma_mask = DMA_BIT_MASK(bits);
+	c.dma_mask = mask;
 	return importer_of(test, dynamic, &c);
 }
 
@@ -158,7 +158,7 @@ static void nothing_before_use(struct kunit *test)
 static void map_places(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct mock_importer *imp = importer_below(test, false, 28);
+	struct mock_importer *imp = importer_below(test, false, prime_test_low_mask(28));
 	struct dma_buf_attachment *attach = mock_importer_attach(imp, dmabuf);
 	struct sg_table *sgt;
 
@@ -166,7 +166,7 @@ static void map_places(struct kunit *test)
 	sgt = map_for(attach);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
 	KUNIT_EXPECT_NOT_NULL(test, late_of(dmabuf)->storage);
-	KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(28)));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, prime_test_low_mask(28)));
 	unmap_for(attach, sgt);
 	dma_buf_detach(dmabuf, attach);
 }
@@ -186,7 +186,7 @@ static void vmap_places(struct kunit *test)
 static void pin_places(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct mock_importer *imp = importer_below(test, true, 28);
+	struct mock_importer *imp = importer_below(test, true, prime_test_low_mask(28));
 	struct dma_buf_attachment *attach = mock_importer_attach(imp, dmabuf);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
@@ -208,7 +208,7 @@ static void placed_for_all(struct kunit *test)
 	struct sg_table *sgt;
 
 	dma_buf_constraints_init(&c);
-	c.dma_mask = DMA_BIT_MASK(28);
+	c.dma_mask = prime_test_low_mask(28);
 	c.max_segments = 1;
 	low = mock_importer_attach(importer_of(test, false, &c), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(low));
@@ -217,7 +217,7 @@ static void placed_for_all(struct kunit *test)
 
 	sgt = map_for(any);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
-	KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(28)));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, prime_test_low_mask(28)));
 	st = late_of(dmabuf)->storage;
 	unmap_for(any, sgt);
 
@@ -233,14 +233,14 @@ static void placed_for_all(struct kunit *test)
 /* The exporter's device is one of them. */
 static void placed_for_the_exporter(struct kunit *test)
 {
-	struct mock_importer *owner = importer_below(test, false, 28);
+	struct mock_importer *owner = importer_below(test, false, prime_test_low_mask(28));
 	struct dma_buf *dmabuf = buffer_of(test, owner->dev);
 	struct dma_buf_conflict conflict;
 	struct dma_buf_constraints c;
 
 	fill(test, dmabuf, 2);
 	dma_buf_constraints_init(&c);
-	c.dma_mask = DMA_BIT_MASK(28);
+	c.dma_mask = prime_test_low_mask(28);
 	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(late_of(dmabuf)->storage, &c, &conflict));
 }
 
@@ -277,17 +277,44 @@ static void tables_differ(struct kunit *test)
 
 /* --- when it moves --- */
 
-/* Storage where a device below @bits does not reach it. */
-static void place_high(struct kunit *test, struct dma_buf *dmabuf, unsigned int bits)
+/* Hold what is given out first, which may be low memory. */
+static void hold_first(struct list_head *held)
+{
+	struct page *page;
+	int i;
+
+	for (i = 0; i < SZ_64M / SIZE; i++) {
+		page = alloc_pages(GFP_USER | __GFP_NOWARN, get_order(SIZE));
+		if (!page)
+			break;
+		list_add(&page->lru, held);
+	}
+}
+
+static void release_held(struct list_head *held)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, held, lru) {
+		list_del(&page->lru);
+		__free_pages(page, get_order(SIZE));
+	}
+}
+
+/* Storage beyond @mask. */
+static void place_high(struct kunit *test, struct dma_buf *dmabuf, u64 mask)
 {
 	struct dma_buf_conflict conflict;
 	struct dma_buf_constraints c;
+	LIST_HEAD(held);
 
+	hold_first(&held);
 	fill(test, dmabuf, 3);
+	release_held(&held);
 	dma_buf_constraints_init(&c);
-	c.dma_mask = DMA_BIT_MASK(bits);
+	c.dma_mask = mask;
 	if (dma_buf_storage_suits(late_of(dmabuf)->storage, &c, &conflict))
-		kunit_skip(test, "storage is below %u bits anyway", bits);
+		kunit_skip(test, "storage is below %u bits anyway", fls64(mask));
 }
 
 /* For a device that joins now and does not reach what place_high() placed. */
@@ -296,11 +323,11 @@ static void comes_low(struct kunit *test, struct dma_buf *dmabuf)
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 
-	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	sgt = map_for(attach);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
-	KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(24)));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, prime_test_low_mask(24)));
 	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
 	unmap_for(attach, sgt);
 	dma_buf_detach(dmabuf, attach);
@@ -310,19 +337,19 @@ static void moves_when_unused(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
 
-	place_high(test, dmabuf, 24);
+	place_high(test, dmabuf, prime_test_low_mask(24));
 	comes_low(test, dmabuf);
 }
 
 static void stays_while_mapped(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct mock_importer *low = importer_below(test, false, 24);
+	struct mock_importer *low = importer_below(test, false, prime_test_low_mask(24));
 	struct dma_buf_attachment *first, *attach;
 	struct dma_buf_storage *st;
 	struct sg_table *sgt;
 
-	place_high(test, dmabuf, 24);
+	place_high(test, dmabuf, prime_test_low_mask(24));
 	first = mock_importer_attach(mock_importer_create(test, false), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(first));
 	sgt = map_for(first);
@@ -346,9 +373,9 @@ static void stays_while_vmapped(struct kunit *test)
 	struct dma_buf_attachment *attach;
 	struct iosys_map map;
 
-	place_high(test, dmabuf, 24);
+	place_high(test, dmabuf, prime_test_low_mask(24));
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
-	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 }
@@ -361,8 +388,8 @@ static void busy_at_map(struct kunit *test)
 	struct iosys_map map;
 	struct sg_table *sgt;
 
-	place_high(test, dmabuf, 24);
-	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	place_high(test, dmabuf, prime_test_low_mask(24));
+	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
@@ -385,19 +412,19 @@ static void moves_for_followers(struct kunit *test)
 	struct dma_buf_attachment *first, *attach;
 	struct sg_table *old, *sgt;
 
-	place_high(test, dmabuf, 24);
+	place_high(test, dmabuf, prime_test_low_mask(24));
 	first = mock_importer_attach(follows, dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(first));
 	old = map_for(first);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(old));
 
-	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), moves ? 0 : -EBUSY);
 	if (moves && !IS_ERR(attach)) {
 		sgt = map_for(attach);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
 		KUNIT_EXPECT_PTR_EQ(test, follows->notified, first);
-		KUNIT_EXPECT_TRUE(test, all_below(sgt, DMA_BIT_MASK(24)));
+		KUNIT_EXPECT_TRUE(test, all_below(sgt, prime_test_low_mask(24)));
 		KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
 		unmap_for(attach, sgt);
 		dma_buf_detach(dmabuf, attach);
@@ -415,9 +442,9 @@ static void move_waits(struct kunit *test)
 	struct mock_fence *fence;
 	struct sg_table *sgt;
 
-	place_high(test, dmabuf, 24);
+	place_high(test, dmabuf, prime_test_low_mask(24));
 	st = late_of(dmabuf)->storage;
-	attach = mock_importer_attach(importer_below(test, false, 24), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
 
@@ -442,7 +469,7 @@ static struct dma_buf *high_buffer(struct kunit *test, u8 seed, struct iosys_map
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
 
-	place_high(test, dmabuf, 32);
+	place_high(test, dmabuf, DMA_BIT_MASK(32));
 	fill(test, dmabuf, seed);
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, map), 0);
 	return dmabuf;
@@ -455,7 +482,7 @@ static struct mock_importer *importer_of_32_bits(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, dma_set_mask(imp->dev, DMA_BIT_MASK(32)), 0);
 	if (dma_max_mapping_size(imp->dev) == SIZE_MAX)
-		kunit_skip(test, "no swiotlb here");
+		kunit_skip(test, "CONFIG_SWIOTLB is off, or all memory is below 4 GiB");
 	return imp;
 }
 
@@ -526,10 +553,10 @@ static void out_of_reach_is_refused(struct kunit *test)
 	struct dma_buf_attachment *attach;
 	struct dma_buf_constraints c;
 
-	place_high(test, dmabuf, 24);
+	place_high(test, dmabuf, prime_test_low_mask(24));
 	dma_buf_constraints_init(&c);
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
-	*imp->dev->dma_mask = DMA_BIT_MASK(24);
+	*imp->dev->dma_mask = prime_test_low_mask(24);
 	attach = attach_to(test, imp, dmabuf);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_BOUNCE);
@@ -567,7 +594,7 @@ static void coherence_is_given_or_refused(struct kunit *test)
 /* What a driver said of its device counts while the device is attached, also without it. */
 static void driver_leaves(struct kunit *test)
 {
-	struct mock_importer *imp = importer_below(test, false, 28);
+	struct mock_importer *imp = importer_below(test, false, prime_test_low_mask(28));
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
 	struct dma_buf_attachment *attach = attach_to(test, imp, dmabuf);
 	struct dma_buf_constraints c;
@@ -576,12 +603,13 @@ static void driver_leaves(struct kunit *test)
 	dma_resv_lock(dmabuf->resv, NULL);
 	KUNIT_EXPECT_EQ(test, dma_buf_get_constraints(dmabuf, &c, NULL), 0);
 	dma_resv_unlock(dmabuf->resv);
-	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(28));
+	KUNIT_EXPECT_EQ(test, c.dma_mask, prime_test_low_mask(28));
 	dma_buf_detach(dmabuf, attach);
 }
 
-static const struct bus_dma_region low_bus[] = {
-	{ .cpu_start = 0, .dma_start = 0xc0000000, .size = SZ_1G },
+/* The lowest GiB that has memory. */
+static struct bus_dma_region low_bus[] = {
+	{ .dma_start = 0xc0000000, .size = SZ_1G },
 	{ }
 };
 
@@ -596,6 +624,7 @@ static void bus_has_its_own_addresses(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, dma_set_mask(imp->dev, DMA_BIT_MASK(32)), 0);
+	low_bus->cpu_start = round_down(prime_test_low_mask(28) / 2 + 1, SZ_1G);
 	imp->dev->dma_range_map = low_bus;
 	attach = mock_importer_attach(imp, dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
@@ -606,7 +635,7 @@ static void bus_has_its_own_addresses(struct kunit *test)
 			KUNIT_EXPECT_GE(test, sg_dma_address(sg), 0xc0000000);
 		for (i = 0; i < late_of(dmabuf)->storage->nr_pages; i++)
 			KUNIT_EXPECT_LT(test, page_to_phys(late_of(dmabuf)->storage->pages[i]),
-					SZ_1G);
+					low_bus->cpu_start + SZ_1G);
 		unmap_for(attach, sgt);
 	}
 	dma_buf_detach(dmabuf, attach);
@@ -752,7 +781,7 @@ static void one_buffer_at_a_time(struct kunit *test)
 
 static void bad_sizes(struct kunit *test)
 {
-	struct mock_importer *low = importer_below(test, false, 20);
+	struct mock_importer *low = importer_below(test, false, DMA_BIT_MASK(20));
 	struct dma_buf_late late = { };
 	struct dma_resv resv;
 

@@ -90,6 +90,110 @@ static void map_table(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, fix->exp->unmapped_page, fix->exp->pages);
 }
 
+/* What an exporter may hand out: entries for DMA, and entries with pages. */
+struct table_shape {
+	const char *name;
+	unsigned int nents, orig_nents;
+};
+
+static const struct table_shape table_shapes[] = {
+	{ "nothing", 0, 0 },
+	{ "one", 1, 1 },
+	{ "chained", 300, 300 },
+	{ "no pages", 3, 0 },
+	{ "merged", 2, 5 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(table_shapes, table_shapes, name);
+
+struct table_exporter {
+	const struct table_shape *shape;
+	struct sg_table sgt;
+	struct sg_table *returned;
+};
+
+static struct sg_table *shaped_map(struct dma_buf_attachment *attach,
+				   enum dma_data_direction dir)
+{
+	struct table_exporter *exp = attach->dmabuf->priv;
+
+	return &exp->sgt;
+}
+
+static void shaped_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			 enum dma_data_direction dir)
+{
+	struct table_exporter *exp = attach->dmabuf->priv;
+
+	exp->returned = sgt;
+}
+
+static void shaped_release(struct dma_buf *dmabuf)
+{
+}
+
+static void shaped_fill(struct kunit *test, struct table_exporter *exp)
+{
+	const unsigned int most = max(exp->shape->nents, exp->shape->orig_nents);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (!most)
+		return;
+	KUNIT_ASSERT_EQ(test, sg_alloc_table(&exp->sgt, most, GFP_KERNEL), 0);
+	for_each_sg(exp->sgt.sgl, sg, most, i) {
+		sg_dma_address(sg) = (dma_addr_t)i * 2 * PAGE_SIZE;
+		sg_dma_len(sg) = PAGE_SIZE;
+	}
+	exp->sgt.nents = exp->shape->nents;
+	exp->sgt.orig_nents = exp->shape->orig_nents;
+}
+
+/* Whatever the shape, the importer sees each address, and the exporter its own table. */
+static void map_shape(struct kunit *test)
+{
+	static const struct dma_buf_ops ops = {
+		.map_dma_buf = shaped_map,
+		.unmap_dma_buf = shaped_unmap,
+		.release = shaped_release,
+	};
+	struct table_exporter *exp = kunit_kzalloc(test, sizeof(*exp), GFP_KERNEL);
+	struct mock_importer *imp = mock_importer_create(test, false);
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dmabuf;
+	struct scatterlist *sg;
+	struct sg_table *sgt;
+	unsigned int i, most;
+
+	KUNIT_ASSERT_NOT_NULL(test, exp);
+	exp->shape = test->param_value;
+	most = max(exp->shape->nents, exp->shape->orig_nents);
+	shaped_fill(test, exp);
+	info.ops = &ops;
+	info.size = PAGE_SIZE;
+	info.priv = exp;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	attach = mock_importer_attach(imp, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_EQ(test, sgt->nents, exp->shape->nents);
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), (dma_addr_t)i * 2 * PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, sg_dma_len(sg), PAGE_SIZE);
+	}
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_PTR_EQ(test, exp->returned, &exp->sgt);
+
+	dma_buf_detach(dmabuf, attach);
+	exp->sgt.orig_nents = most;
+	sg_free_table(&exp->sgt);
+	dma_buf_put(dmabuf);
+}
+
 /*
  * With debugging on, the importer gets a copy that has addresses for DMA and
  * nothing else. Linux 6.12 scrambles the exporter's table instead.
@@ -342,6 +446,7 @@ static void pin_static_exporter(struct kunit *test)
 static struct kunit_case dma_buf_map_cases[] = {
 	KUNIT_CASE(map_each_time),
 	KUNIT_CASE(map_table),
+	KUNIT_CASE_PARAM(map_shape, table_shapes_gen_params),
 	KUNIT_CASE(map_copy),
 	KUNIT_CASE(map_edited),
 	KUNIT_CASE(map_unlocked),

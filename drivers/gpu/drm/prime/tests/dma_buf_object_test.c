@@ -124,6 +124,68 @@ static void export_owner_referenced(struct kunit *test)
 #endif
 }
 
+#ifdef CONFIG_MODULE_UNLOAD
+/* A fence that says whether the exporter's module was held when it was freed. */
+struct owned_fence {
+	struct dma_fence base;
+	spinlock_t lock;	/* of @base */
+	struct module *owner;
+	int refcnt;
+};
+
+static const char *owned_fence_name(struct dma_fence *fence)
+{
+	return "owned";
+}
+
+static void owned_fence_release(struct dma_fence *fence)
+{
+	struct owned_fence *owned = container_of(fence, struct owned_fence, base);
+
+	owned->refcnt = atomic_read(&owned->owner->refcnt);
+}
+
+static const struct dma_fence_ops owned_fence_ops = {
+	.get_driver_name = owned_fence_name,
+	.get_timeline_name = owned_fence_name,
+	.release = owned_fence_release,
+};
+#endif
+
+/* The fences of the buffer's own reservation object may be the exporter's. */
+static void export_owner_outlives_fences(struct kunit *test)
+{
+#ifdef CONFIG_MODULE_UNLOAD
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct owned_fence *owned = kunit_kzalloc(test, sizeof(*owned), GFP_KERNEL);
+	struct dma_buf_export_info info;
+	struct dma_buf *dmabuf;
+
+	KUNIT_ASSERT_NOT_NULL(test, owned);
+	mock_exporter_info(exp, &info);
+	owned->owner = fake_module(test, MODULE_STATE_LIVE);
+	info.owner = owned->owner;
+	info.resv = NULL;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	exp->exported++;
+
+	spin_lock_init(&owned->lock);
+	dma_fence_init(&owned->base, &owned_fence_ops, &owned->lock, dma_fence_context_alloc(1), 1);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, &owned->base, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_unlock(dmabuf->resv);
+	dma_fence_put(&owned->base);
+
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(atomic_read(&owned->owner->refcnt) == 1));
+	KUNIT_EXPECT_EQ(test, owned->refcnt, 2);
+#else
+	kunit_skip(test, "modules are not counted without CONFIG_MODULE_UNLOAD");
+#endif
+}
+
 /* A refused export keeps no reference on the owner. */
 static void export_refused_owner_kept(struct kunit *test)
 {
@@ -350,6 +412,7 @@ static struct kunit_case dma_buf_object_cases[] = {
 	KUNIT_CASE_PARAM(export_refused, export_refused_gen_params),
 	KUNIT_CASE(export_owner_gone),
 	KUNIT_CASE(export_owner_referenced),
+	KUNIT_CASE(export_owner_outlives_fences),
 	KUNIT_CASE(export_refused_owner_kept),
 	KUNIT_CASE(export_fields),
 	KUNIT_CASE(export_file),

@@ -146,6 +146,26 @@ struct device *prime_test_device(struct kunit *test)
 	return dev;
 }
 
+/*
+ * The mask of @bits, or of as many more as it takes until there is memory below
+ * it: machines differ in where theirs begins, and some have the kernel there.
+ */
+u64 prime_test_low_mask(unsigned int bits)
+{
+	unsigned long wanted = min_t(u64, BIT_ULL(min(bits, 63u)) / 4, SZ_64M) >> PAGE_SHIFT;
+	unsigned long pfn;
+
+	for (pfn = 0; bits < 32; bits++) {
+		for (; wanted && pfn < BIT(bits - PAGE_SHIFT); pfn++) {
+			if (pfn_valid(pfn) && !PageReserved(pfn_to_page(pfn)))
+				wanted--;
+		}
+		if (!wanted)
+			break;
+	}
+	return DMA_BIT_MASK(bits);
+}
+
 /* Makes the next interruptible wait of this thread end with -ERESTARTSYS. */
 void prime_test_signal_self(void)
 {

@@ -55,6 +55,7 @@ struct vm_area_struct *prime_test_vma(struct kunit *test, struct file *file,
 				      unsigned long pages, unsigned long pgoff);
 struct file *prime_test_file(struct kunit *test);
 struct device *prime_test_device(struct kunit *test);
+u64 prime_test_low_mask(unsigned int bits);
 void prime_test_signal_self(void);
 void prime_test_signal_clear(void);
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "prime_module.h"
+#include "prime_test.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/wait.h>
+
+bool is_loaded(const char *module)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	return !access(path, F_OK);
+}
+
+static bool run(const char *const *command)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		execvp(command[0], (char *const *)command);
+		_exit(127);
+	}
+	check(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/* The file of a module that modprobe does not know; in @path. */
+static const char *file_of(const char *module, char path[PATH_MAX])
+{
+	const char *mock = getenv("PRIME_MOCK"), *slash = mock ? strrchr(mock, '/') : NULL;
+
+	if (!strcmp(module, "prime_mock"))
+		return mock;
+	if (!slash || strcmp(module, "prime_late"))
+		return NULL;
+	snprintf(path, PATH_MAX, "%.*s/prime_late.ko", (int)(slash - mock), mock);
+	return path;
+}
+
+bool load_with(const char *module, const char *option)
+{
+	char path[PATH_MAX];
+	const char *file = file_of(module, path);
+	const char *const insmod[] = { "insmod", file, option, NULL };
+	const char *const modprobe[] = { "modprobe", "-q", module, option, NULL };
+
+	return run(file ? insmod : modprobe);
+}
+
+bool load(const char *module)
+{
+	return load_with(module, NULL);
+}
+
+bool can_load(const char *module)
+{
+	char path[PATH_MAX];
+	const char *file = file_of(module, path);
+	const char *const modprobe[] = { "modprobe", "-nq", module, NULL };
+
+	return file ? !access(file, R_OK) : run(modprobe);
+}
+
+int unload(const char *module)
+{
+	return syscall(SYS_delete_module, module, O_NONBLOCK) ? -errno : 0;
+}

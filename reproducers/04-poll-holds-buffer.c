@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A poll with no time to wait sees a pending fence, and every fd, handle and file of
+ * the buffer is closed. The buffer has to go; it stays until the fence signals, which
+ * is whenever who made that wants.
+ * usage: 04-poll-holds-buffer [DRIVER]   (vgem; needs CONFIG_SW_SYNC, debugfs, root)
+ */
+#include "reproducer.h"
+
+static int buffers(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
+	char line[256];
+	int count = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "Total %d objects", &count);
+	if (file)
+		fclose(file);
+	return count;
+}
+
+int main(int argc, char **argv)
+{
+	int card = open_card(argc, argv, "vgem"), line = timeline(), before = buffers(), after;
+	int fd = export_handle(card, dumb(card, 1));
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+
+	pending_write(fd, line);
+	step(poll(&poller, 1, 0));
+	close(fd);
+	close(card);
+	/* A last close may be done a moment later. */
+	for (int i = 0; i < 20 && buffers() > before; i++)
+		usleep(100000);
+	after = buffers();
+	signal_write(line);
+	if (after <= before)
+		end(RIGHT, "the buffer is gone");
+	end(WRONG, "2 s after the last close the buffer is still there");
+}

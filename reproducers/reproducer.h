@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* What the programs here share. They exit with 0: right, 1: wrong, 77: not to be tried here. */
+#ifndef REPRODUCER_H
+#define REPRODUCER_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <linux/dma-buf.h>
+#include <libdrm/drm.h>
+
+enum { RIGHT = 0, WRONG = 1, SKIP = 77 };
+
+static inline void __attribute__((noreturn, format(printf, 2, 3)))
+end(int verdict, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	putchar('\n');
+	exit(verdict);
+}
+
+/* A step that must work for the fault to be tried. */
+#define step(call)							\
+	({								\
+		long long ret_ = (call);				\
+									\
+		if (ret_ < 0)						\
+			end(SKIP, "%s: %s", #call, strerror(errno));	\
+		ret_;							\
+	})
+
+/* The first card of the driver in argv[1], else of @driver. */
+static inline int open_card(int argc, char **argv, const char *driver)
+{
+	char path[32], name[64];
+
+	if (argc > 1)
+		driver = argv[1];
+	for (int i = 0; i < 64; i++) {
+		struct drm_version version = {
+			.name = name, .name_len = sizeof(name) - 1,
+		};
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		memset(name, 0, sizeof(name));
+		if (fd >= 0 && !ioctl(fd, DRM_IOCTL_VERSION, &version) &&
+		    !strcmp(name, driver))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	end(SKIP, "no card of driver %s", driver);
+}
+
+/* A dumb buffer, as a handle. */
+static inline uint32_t dumb(int card, unsigned int pages)
+{
+	struct drm_mode_create_dumb arg = {
+		.width = getpagesize() / 4, .height = pages, .bpp = 32,
+	};
+
+	step(ioctl(card, DRM_IOCTL_MODE_CREATE_DUMB, &arg));
+	return arg.handle;
+}
+
+static inline int export_handle(int card, uint32_t handle)
+{
+	struct drm_prime_handle arg = {
+		.handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR, .fd = -1,
+	};
+
+	step(ioctl(card, DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg));
+	return arg.fd;
+}
+
+static inline uint32_t import_fd(int card, int fd)
+{
+	struct drm_prime_handle arg = { .fd = fd };
+
+	step(ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg));
+	return arg.handle;
+}
+
+static inline void close_handle(int card, uint32_t handle)
+{
+	struct drm_gem_close arg = { .handle = handle };
+
+	step(ioctl(card, DRM_IOCTL_GEM_CLOSE, &arg));
+}
+
+/* --- fences that signal by hand (CONFIG_SW_SYNC) --- */
+
+struct sw_fence { uint32_t value; char name[32]; int32_t fence; };
+
+static inline int timeline(void)
+{
+	return step(open("/sys/kernel/debug/sync/sw_sync", O_RDWR | O_CLOEXEC));
+}
+
+/* A writer's fence of the timeline at 1 on the buffer. */
+static inline void pending_write(int fd, int timeline)
+{
+	struct sw_fence made = { .value = 1, .name = "reproducer" };
+	struct dma_buf_import_sync_file arg = { .flags = DMA_BUF_SYNC_WRITE };
+
+	step(ioctl(timeline, _IOWR('W', 0, struct sw_fence), &made));
+	arg.fd = made.fence;
+	step(ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &arg));
+	close(made.fence);
+}
+
+static inline void signal_write(int timeline)
+{
+	uint32_t by = 1;
+
+	step(ioctl(timeline, _IOW('W', 1, uint32_t), &by));
+}
+
+#endif
