@@ -7,7 +7,7 @@ find_display()
 {
 	local card
 	for card in /sys/class/drm/card?; do
-		! grep -qi vkms "$card/device/uevent" || { echo "/dev/dri/${card##*/}"; return; }
+		! { cat "$card/device/uevent"; readlink "$card/device"; } | grep -qi vkms || { echo "/dev/dri/${card##*/}"; return; }
 	done
 	echo "no display came up" >&2
 	return 1
