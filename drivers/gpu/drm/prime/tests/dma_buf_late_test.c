@@ -283,7 +283,7 @@ static void hold_first(struct list_head *held)
 	struct page *page;
 	int i;
 
-	for (i = 0; i < SZ_64M / SIZE; i++) {
+	for (i = 0; i < SZ_128M / SIZE; i++) {
 		page = alloc_pages(GFP_USER | __GFP_NOWARN, get_order(SIZE));
 		if (!page)
 			break;

@@ -147,18 +147,20 @@ struct device *prime_test_device(struct kunit *test)
 }
 
 /*
- * The mask of @bits, or of as many more as it takes until there is memory below
+ * The mask of @bits, or of as many more as it takes until memory is free below
  * it: machines differ in where theirs begins, and some have the kernel there.
  */
 u64 prime_test_low_mask(unsigned int bits)
 {
-	unsigned long wanted = min_t(u64, BIT_ULL(min(bits, 63u)) / 4, SZ_64M) >> PAGE_SHIFT;
+	unsigned long wanted = min_t(u64, BIT_ULL(min(bits, 63u)) / 2, SZ_64M) >> PAGE_SHIFT;
 	unsigned long pfn;
 
 	for (pfn = 0; bits < 32; bits++) {
 		for (; wanted && pfn < BIT(bits - PAGE_SHIFT); pfn++) {
-			if (pfn_valid(pfn) && !PageReserved(pfn_to_page(pfn)))
-				wanted--;
+			struct page *page = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+
+			if (page && PageBuddy(page))
+				wanted -= min(wanted, 1UL << page_private(page));
 		}
 		if (!wanted)
 			break;
