@@ -284,7 +284,7 @@ int mock_fences_signal(struct mock_fences *fences,
 int mock_fences_init(void)
 {
 	/* Reclaim may wait for a fence, so fences must not wait for memory. */
-	mock_fence_queue = alloc_workqueue("prime_mock", WQ_MEM_RECLAIM, 0);
+	mock_fence_queue = alloc_workqueue("prime_mock", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	return mock_fence_queue ? 0 : -ENOMEM;
 }
 
