@@ -6,7 +6,7 @@
  * A buffer is on the list from export until its memory is freed, so all memory
  * is accounted for. A reader takes a reference to a buffer's dentry, which
  * keeps the buffer alive, and holds the list's lock only to step to the next
- * buffer and to print the state of one file. It takes no reservation object. So
+ * buffer and to read the state of one file. It takes no reservation object. So
  * an export, import or map does not wait for a reader to finish, and a reader
  * does not wait for the holder of a reservation object. If the reader's
  * reference is the last one, the exporter's release runs in the reader.
@@ -146,16 +146,21 @@ struct dma_buf *dma_buf_iter_begin(void)
 static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj)
 {
 	struct dma_buf *dmabuf = &obj->base;
+	unsigned int flags;
+	fmode_t mode;
+	long count;
 
 	/* The file can't end while the list is locked. */
-	scoped_guard(spinlock, &dma_buf_list_lock)
-		seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t", dmabuf->size,
-			   dmabuf->file->f_flags, dmabuf->file->f_mode,
-			   file_count(dmabuf->file));
+	scoped_guard(spinlock, &dma_buf_list_lock) {
+		flags = dmabuf->file->f_flags;
+		mode = dmabuf->file->f_mode;
+		count = file_count(dmabuf->file);
+	}
 
 	guard(spinlock)(&dmabuf->name_lock);
-	seq_printf(s, "%s\t%08llu\t%s\n", dmabuf->exp_name,
-		   obj->ino, dmabuf->name ?: "<none>");
+	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", dmabuf->size,
+		   flags, mode, count, dmabuf->exp_name, obj->ino,
+		   dmabuf->name ?: "<none>");
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
