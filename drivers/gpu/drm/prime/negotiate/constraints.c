@@ -142,8 +142,7 @@ static void constraints_derive(struct dma_buf_constraints *c, struct device *dev
  */
 void dma_buf_constraints_from_device(struct dma_buf_constraints *c, struct device *dev)
 {
-	if (!devres_find(dev, constraints_devres_release,
-			 constraints_devres_read, c))
+	if (!devres_find(dev, constraints_devres_release, constraints_devres_read, c))
 		constraints_derive(c, dev);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_from_device, "DMA_BUF");

@@ -427,8 +427,7 @@ static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *i
 	ret = negotiation_derive(dmabuf, dev, &item->constraints);
 	if (ret)
 		return ret;
-	items = devres_alloc(dma_buf_announced_release, sizeof(*items),
-			     GFP_KERNEL);
+	items = devres_alloc(dma_buf_announced_release, sizeof(*items), GFP_KERNEL);
 	if (!items)
 		return -ENOMEM;
 

@@ -287,8 +287,7 @@ static struct page *block_below(struct zone *zone, unsigned long top,
  */
 static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
-	const unsigned long align = max(roundup_pow_of_two(nr),
-					storage_align(st));
+	const unsigned long align = max(roundup_pow_of_two(nr), storage_align(st));
 	const u64 most = (st->wanted.dma_mask >> PAGE_SHIFT) + 1;
 	struct page *page = NULL;
 	struct zone *zone;
@@ -501,8 +500,7 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_alloc);
 
 static void storage_release(struct kref *refs)
 {
-	struct dma_buf_storage *st = container_of(refs, struct dma_buf_storage,
-						  refs);
+	struct dma_buf_storage *st = container_of(refs, struct dma_buf_storage, refs);
 
 	storage_empty(st, st->nr_pages);
 	kvfree(st);
