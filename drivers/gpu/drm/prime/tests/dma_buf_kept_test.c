@@ -37,19 +37,12 @@ static struct kept_fixture *kept_setup(struct kunit *test)
 
 static struct sg_table *map(struct kept_fixture *fix, enum dma_data_direction dir)
 {
-	struct sg_table *sgt;
-
-	dma_resv_lock(fix->dmabuf->resv, NULL);
-	sgt = dma_buf_map_attachment(fix->attach, dir);
-	dma_resv_unlock(fix->dmabuf->resv);
-	return sgt;
+	return dma_buf_map_attachment_unlocked(fix->attach, dir);
 }
 
 static void unmap(struct kept_fixture *fix, struct sg_table *sgt, enum dma_data_direction dir)
 {
-	dma_resv_lock(fix->dmabuf->resv, NULL);
-	dma_buf_unmap_attachment(fix->attach, sgt, dir);
-	dma_resv_unlock(fix->dmabuf->resv);
+	dma_buf_unmap_attachment_unlocked(fix->attach, sgt, dir);
 }
 
 static void kept_same_table(struct kunit *test)
