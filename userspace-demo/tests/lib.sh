@@ -2,15 +2,16 @@
 # Sourced by guest and kill-rounds: start and stop the compositor, count dma-bufs.
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of, and for, the script that sources this
 
+# shellcheck source=userspace-demo/cards.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../cards.sh"
+
 # The card of vkms.
 find_display()
 {
 	local card
-	for card in /sys/class/drm/card?; do
-		! { cat "$card/device/uevent"; readlink "$card/device"; } | grep -qi vkms || { echo "/dev/dri/${card##*/}"; return; }
-	done
-	echo "no display came up" >&2
-	return 1
+	card=$(cards vkms | head -n 1)
+	[ "$card" ] || { echo "no display came up" >&2; return 1; }
+	echo "$card"
 }
 
 # run_to FILE COMMAND...: in the background, all that it says to the file.

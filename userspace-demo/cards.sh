@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+# Sourced by what runs in the guest: which cards a driver has.
+# shellcheck shell=bash
+
+# cards DRIVER: their nodes. On 7.3 vkms is a faux device, whose name tells in place of the driver's.
+cards()
+{
+	local card
+	for card in /sys/class/drm/card?; do
+		! { cat "$card/device/uevent"; readlink "$card/device"; } | grep -qi "$1" || echo "/dev/dri/${card##*/}"
+	done
+}
