@@ -326,6 +326,15 @@ static atomic_uint steps;	/* odd while the driver goes */
 static atomic_int inside;	/* threads that use a buffer */
 static atomic_uint lives, raced;
 
+/* A use that takes a moment hardly meets the driver otherwise. */
+static void await_going(void)
+{
+	double end = now() + 0.02;
+
+	while (!(atomic_load(&steps) & 1) && now() < end)
+		continue;
+}
+
 static void live(const struct race *race, struct life *life)
 {
 	unsigned int before;
@@ -338,8 +347,10 @@ static void live(const struct race *race, struct life *life)
 		/* An unloaded driver has no open file. */
 		if (life->turn & 1)
 			close_file(&life->device);
-		before = atomic_load(&steps);
 		atomic_fetch_add(&inside, 1);
+		if (life->turn % 3)
+			await_going();
+		before = atomic_load(&steps);
 		/* Again and again, or the driver hardly meets it. */
 		for (int i = 0; i < 20 && life->fd >= 0 && atomic_load(&steps) == before; i++)
 			race->use->run(life);
