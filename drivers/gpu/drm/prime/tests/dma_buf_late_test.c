@@ -70,6 +70,10 @@ static struct mock_importer *importer_of(struct kunit *test, bool dynamic,
 	struct mock_importer *imp = mock_importer_create(test, dynamic);
 
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, c), 0);
+	/* CONFIG_DMA_API_DEBUG asks the DMA API how long a segment may be. */
+	imp->dev->dma_parms = kunit_kzalloc(test, sizeof(*imp->dev->dma_parms), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, imp->dev->dma_parms);
+	dma_set_max_seg_size(imp->dev, min_t(u64, c->max_segment_size, UINT_MAX));
 	return imp;
 }
 
