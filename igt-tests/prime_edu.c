@@ -61,7 +61,9 @@ static bool found(const char *pattern)
 static bool bounce_forced(void)
 {
 	char *text = read_text("/proc/cmdline");
-	bool forced = text && strstr(text, "swiotlb=force");
+	char *option = text ? strstr(text, "swiotlb=") : NULL;
+	/* "force", alone or after sizes */
+	bool forced = option && memmem(option, strcspn(option, " \n"), "force", 5);
 
 	free(text);
 	return forced;
