@@ -22,6 +22,8 @@ static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 static int dma_buf_mapping_pin_locked(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
+	if (!dma_buf_is_dynamic(attach->dmabuf))
+		return 0;
 
 	dma_buf_trace(pin, attach);
 	return attach->dmabuf->ops->pin(attach);
@@ -30,6 +32,8 @@ static int dma_buf_mapping_pin_locked(struct dma_buf_attachment *attach)
 static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
+	if (!dma_buf_is_dynamic(attach->dmabuf))
+		return;
 
 	dma_buf_trace(unpin, attach);
 	attach->dmabuf->ops->unpin(attach);
@@ -125,9 +129,7 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	return dma_buf_is_dynamic(attach->dmabuf) ? dma_buf_mapping_pin_locked(attach) : 0;
+	return dma_buf_mapping_pin_locked(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 
@@ -140,10 +142,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, "DMA_BUF");
 void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
 	WARN_ON_ONCE(!dma_buf_attachment_is_dynamic(attach));
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (dma_buf_is_dynamic(attach->dmabuf))
-		dma_buf_mapping_unpin_locked(attach);
+	dma_buf_mapping_unpin_locked(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, "DMA_BUF");
 

@@ -49,13 +49,19 @@ static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 	return ret;
 }
 
-static struct drm_prime_entry *
-drm_prime_claim_find_locked(struct drm_prime_table *table,
-			    struct dma_buf *dmabuf, u32 *handle)
+/*
+ * Returns a claim to import a buffer, which this thread must end with
+ * drm_prime_claim_end_locked(); NULL if the file has a handle for the buffer,
+ * which is then in *@handle; or ERR_PTR: -ENOMEM; -ERESTARTSYS when the thread
+ * is killed while it waits for another thread's claim.
+ */
+struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
+					      struct dma_buf *dmabuf, u32 *handle)
 {
 	struct drm_prime_entry *entry;
 	int ret;
 
+	guard(mutex)(&table->lock);
 	while ((entry = drm_prime_entry_by_file_locked(table, dmabuf->file))) {
 		*handle = entry->handle;
 		if (*handle)
@@ -70,25 +76,9 @@ drm_prime_claim_find_locked(struct drm_prime_table *table,
 		return ERR_PTR(-ENOMEM);
 
 	drm_prime_entry_link_locked(table, entry, dmabuf, 0);
+	/* Nobody else has it, so this can't wait under the prime lock. */
+	lock_map_acquire_try(&drm_prime_claim_map);
 	return entry;
-}
-
-/*
- * Returns a claim to import a buffer, which this thread must end with
- * drm_prime_claim_end_locked(); NULL if the file has a handle for the buffer,
- * which is then in *@handle; or ERR_PTR: -ENOMEM; -ERESTARTSYS when the thread
- * is killed while it waits for another thread's claim.
- */
-struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
-					      struct dma_buf *dmabuf, u32 *handle)
-{
-	struct drm_prime_entry *claim;
-
-	scoped_guard(mutex, &table->lock)
-		claim = drm_prime_claim_find_locked(table, dmabuf, handle);
-	if (!IS_ERR_OR_NULL(claim))
-		lock_map_acquire(&drm_prime_claim_map);
-	return claim;
 }
 
 /*

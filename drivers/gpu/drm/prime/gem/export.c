@@ -5,18 +5,6 @@
  */
 #include "internal.h"
 
-static const struct dma_buf_ops drm_prime_dmabuf_ops = {
-	.attach = drm_gem_map_attach,
-	.detach = drm_gem_map_detach,
-	DMA_BUF_OPS_KEEP_TABLE
-	.map_dma_buf = drm_gem_map_dma_buf,
-	.unmap_dma_buf = drm_gem_unmap_dma_buf,
-	.vmap = drm_gem_dmabuf_vmap,
-	.vunmap = drm_gem_dmabuf_vunmap,
-	.mmap = drm_gem_dmabuf_mmap,
-	.release = drm_gem_dmabuf_release,
-};
-
 /**
  * drm_gem_dmabuf_export - dma_buf_export() for GEM objects
  * @dev: device of the object
@@ -46,23 +34,6 @@ struct dma_buf *drm_gem_dmabuf_export(struct drm_device *dev,
 	return dmabuf;
 }
 EXPORT_SYMBOL(drm_gem_dmabuf_export);
-
-/**
- * drm_gem_dmabuf_release - &dma_buf_ops.release for GEM objects
- * @dma_buf: buffer from drm_gem_dmabuf_export()
- *
- * Context: may sleep; no lock needed.
- */
-void drm_gem_dmabuf_release(struct dma_buf *dma_buf)
-{
-	struct drm_gem_object *obj = dma_buf->priv;
-	struct drm_device *dev = obj->dev;
-
-	/* The object first: freeing it may need the device. */
-	drm_gem_object_put(obj);
-	drm_dev_put(dev);
-}
-EXPORT_SYMBOL(drm_gem_dmabuf_release);
 
 /**
  * drm_gem_prime_export - &drm_gem_object_funcs.export for most drivers

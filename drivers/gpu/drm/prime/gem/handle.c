@@ -134,23 +134,6 @@ int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_pri
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
 
-/* Gives the object of a buffer a handle, without an entry in the table. */
-static int drm_prime_handle_create(struct drm_device *dev,
-				   struct drm_file *file_priv,
-				   struct drm_gem_object *obj,
-				   struct dma_buf *dmabuf, u32 *handle)
-{
-	mutex_lock(&dev->object_name_lock);
-	/* The close of the object's last handle may have cleared it. */
-	if (!obj->dma_buf) {
-		get_dma_buf(dmabuf);
-		obj->dma_buf = dmabuf;
-	}
-
-	/* Drops object_name_lock. */
-	return drm_gem_handle_create_tail(file_priv, obj, handle);
-}
-
 /*
  * Imports a buffer that this thread has claimed, and ends the claim.
  *
@@ -181,8 +164,16 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	      dev->driver->gem_prime_import(dev, dmabuf) :
 	      drm_gem_prime_import(dev, dmabuf);
 	ret = PTR_ERR_OR_ZERO(obj);
-	if (!ret)
-		ret = drm_prime_handle_create(dev, file_priv, obj, dmabuf, handle);
+	if (!ret) {
+		mutex_lock(&dev->object_name_lock);
+		/* The close of the object's last handle may have cleared it. */
+		if (!obj->dma_buf) {
+			get_dma_buf(dmabuf);
+			obj->dma_buf = dmabuf;
+		}
+		/* Drops object_name_lock. */
+		ret = drm_gem_handle_create_tail(file_priv, obj, handle);
+	}
 
 	mutex_lock(&table->lock);
 	if (!ret)

@@ -6,12 +6,38 @@
  */
 #include "internal.h"
 
+/*
+ * An object of drm_gem_prime_export() is pinned at the first map or vmap, since
+ * most importers of Linux 7.3 do neither before a frame is drawn. It is pinned
+ * once for each attachment, because the driver's vmap may rely on the pin until
+ * the last one is gone. &dma_buf_attachment.priv says whether that was done.
+ */
+static int drm_prime_pin_locked(struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+	struct dma_buf_attachment *attach;
+	int ret;
+
+	if (dma_buf->ops != &drm_prime_dmabuf_ops || !obj->funcs->pin)
+		return 0;
+
+	list_for_each_entry(attach, &dma_buf->attachments, node) {
+		ret = attach->priv ? 0 : obj->funcs->pin(obj);
+		if (ret)
+			return ret;
+		attach->priv = obj;
+	}
+	return 0;
+}
+
 /**
  * drm_gem_map_attach - &dma_buf_ops.attach for GEM objects
  * @dma_buf: buffer
  * @attach: new attachment
  *
- * Pins the object until drm_gem_map_detach().
+ * For a driver with a struct dma_buf_ops of its own this pins the object until
+ * drm_gem_map_detach(). A buffer of drm_gem_prime_export() is pinned when it is
+ * first mapped, by drm_gem_map_dma_buf() or drm_gem_dmabuf_vmap().
  *
  * Context: may sleep; takes the object's reservation object.
  *
@@ -27,7 +53,7 @@ int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attac
 	if (!obj->funcs->get_sg_table && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
-	if (!obj->funcs->pin)
+	if (!obj->funcs->pin || dma_buf->ops == &drm_prime_dmabuf_ops)
 		return 0;
 
 	guard(dma_resv)(obj->resv);
@@ -46,19 +72,13 @@ void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *atta
 {
 	struct drm_gem_object *obj = dma_buf->priv;
 
-	if (!obj->funcs->unpin)
+	if (!obj->funcs->unpin || (dma_buf->ops == &drm_prime_dmabuf_ops && !attach->priv))
 		return;
 
 	guard(dma_resv)(obj->resv);
 	obj->funcs->unpin(obj);
 }
 EXPORT_SYMBOL(drm_gem_map_detach);
-
-static void drm_prime_sg_free(struct sg_table *sgt)
-{
-	sg_free_table(sgt);
-	kfree(sgt);
-}
 
 /**
  * drm_gem_map_dma_buf - &dma_buf_ops.map_dma_buf for GEM objects
@@ -72,7 +92,8 @@ static void drm_prime_sg_free(struct sg_table *sgt)
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: the table, or ERR_PTR: -EINVAL without a direction; -ENOSYS without
- * get_sg_table; -ENOMEM; the error of get_sg_table or of dma_map_sgtable().
+ * get_sg_table; -ENOMEM; the error of pin, of get_sg_table or of
+ * dma_map_sgtable().
  */
 struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 				     enum dma_data_direction dir)
@@ -88,6 +109,10 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 	if (WARN_ON_ONCE(dir == DMA_NONE))
 		return ERR_PTR(-EINVAL);
 
+	ret = drm_prime_pin_locked(attach->dmabuf);
+	if (ret)
+		return ERR_PTR(ret);
+
 	sgt = obj->funcs->get_sg_table(obj);
 	if (IS_ERR(sgt))
 		return sgt;
@@ -96,7 +121,8 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 	if (!ret)
 		return sgt;
 
-	drm_prime_sg_free(sgt);
+	sg_free_table(sgt);
+	kfree(sgt);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL(drm_gem_map_dma_buf);
@@ -116,7 +142,8 @@ void drm_gem_unmap_dma_buf(struct dma_buf_attachment *attach,
 
 	if (sgt) {
 		dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-		drm_prime_sg_free(sgt);
+		sg_free_table(sgt);
+		kfree(sgt);
 	}
 }
 EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
@@ -129,11 +156,11 @@ EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: 0; -EOPNOTSUPP when the driver has no vmap; -ENOMEM; or the error of
- * &drm_gem_object_funcs.vmap.
+ * &drm_gem_object_funcs.pin or &drm_gem_object_funcs.vmap.
  */
 int drm_gem_dmabuf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
-	return drm_gem_vmap_locked(dma_buf->priv, map);
+	return drm_prime_pin_locked(dma_buf) ?: drm_gem_vmap_locked(dma_buf->priv, map);
 }
 EXPORT_SYMBOL(drm_gem_dmabuf_vmap);
 
@@ -228,3 +255,32 @@ int drm_gem_dmabuf_mmap(struct dma_buf *dma_buf, struct vm_area_struct *vma)
 	return drm_gem_prime_mmap(dma_buf->priv, vma);
 }
 EXPORT_SYMBOL(drm_gem_dmabuf_mmap);
+
+/**
+ * drm_gem_dmabuf_release - &dma_buf_ops.release for GEM objects
+ * @dma_buf: buffer from drm_gem_dmabuf_export()
+ *
+ * Context: may sleep; no lock needed.
+ */
+void drm_gem_dmabuf_release(struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+	struct drm_device *dev = obj->dev;
+
+	/* The object first: freeing it may need the device. */
+	drm_gem_object_put(obj);
+	drm_dev_put(dev);
+}
+EXPORT_SYMBOL(drm_gem_dmabuf_release);
+
+const struct dma_buf_ops drm_prime_dmabuf_ops = {
+	.attach = drm_gem_map_attach,
+	.detach = drm_gem_map_detach,
+	DMA_BUF_OPS_KEEP_TABLE
+	.map_dma_buf = drm_gem_map_dma_buf,
+	.unmap_dma_buf = drm_gem_unmap_dma_buf,
+	.vmap = drm_gem_dmabuf_vmap,
+	.vunmap = drm_gem_dmabuf_vunmap,
+	.mmap = drm_gem_dmabuf_mmap,
+	.release = drm_gem_dmabuf_release,
+};

@@ -38,29 +38,117 @@ static int ops_init(struct kunit *test)
 	return 0;
 }
 
-/* Attaching pins the object, detaching lets go. */
-static void attach_pins(struct kunit *test)
+/* Pinned once for an attachment, however often it maps, until it is detached. */
+static void pinned_until_detach(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
 	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	struct sg_table *sgt;
+	int i;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	for (i = 0; i < 2; i++) {
+		sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	}
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 1);
 	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_PIN].resv_locked);
-	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_GET_SG_TABLE, 0);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
 	dma_buf_detach(fix->dmabuf, attach);
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 1);
 	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_UNPIN].resv_locked);
 }
 
-static void attach_pin_fails(struct kunit *test)
+/* A driver's vmap may rely on the pins of all that are attached. */
+static void pinned_for_vmap(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach[2];
+	struct iosys_map map;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		attach[i] = mock_importer_attach(fix->imp, fix->dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
+	}
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), 0);
+		MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 2);
+		dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+	}
+	for (i = 0; i < 2; i++) {
+		MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, i);
+		dma_buf_detach(fix->dmabuf, attach[i]);
+	}
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 2);
+}
+
+static void untouched_is_not_pinned(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 0);
+	dma_buf_detach(fix->dmabuf, attach);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
+}
+
+static void pin_fails(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
 
 	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 1, -ENOSPC);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -ENOSPC);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE)),
+			-ENOSPC);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_GET_SG_TABLE, 0);
+	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 2, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), -ENOSPC);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_VMAP, 0);
+	dma_buf_detach(fix->dmabuf, attach);
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
-	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+}
+
+/* A driver with operations of its own has the pin where it always was. */
+static void own_operations(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_ops ops = *fix->dmabuf->ops;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	struct dma_buf *own;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+
+	info.ops = &ops;
+	info.size = MOCK_GEM_SIZE;
+	info.priv = fix->obj;
+	info.resv = fix->obj->resv;
+	own = drm_gem_dmabuf_export(fix->mock->drm, &info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
+
+	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 1, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, own)), -ENOSPC);
+	KUNIT_EXPECT_TRUE(test, list_empty(&own->attachments));
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
+
+	attach = mock_importer_attach(fix->imp, own);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 2);
+	if (!IS_ERR(attach)) {
+		sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+		KUNIT_EXPECT_FALSE(test, IS_ERR(sgt));
+		if (!IS_ERR(sgt))
+			dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+		MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 2);
+		dma_buf_detach(own, attach);
+	}
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 1);
+	dma_buf_put(own);
+	flush_delayed_fput();
 }
 
 static void attach_without_pin(struct kunit *test)
@@ -292,8 +380,11 @@ static void mmap_dmabuf(struct kunit *test)
 }
 
 static struct kunit_case gem_prime_ops_cases[] = {
-	KUNIT_CASE(attach_pins),
-	KUNIT_CASE(attach_pin_fails),
+	KUNIT_CASE(pinned_until_detach),
+	KUNIT_CASE(pinned_for_vmap),
+	KUNIT_CASE(untouched_is_not_pinned),
+	KUNIT_CASE(pin_fails),
+	KUNIT_CASE(own_operations),
 	KUNIT_CASE(attach_without_pin),
 	KUNIT_CASE(attach_without_sg_table),
 	KUNIT_CASE(map_and_unmap),
