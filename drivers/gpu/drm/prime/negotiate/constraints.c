@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Constraints: what a device needs of storage, derived from what its driver
- * has told the DMA API already, merged with those of other devices, and held
- * against a size or a mapped table. Knows nothing of buffers.
+ * Constraints: what a device needs of storage. They are derived from what the
+ * device's driver has told the DMA API, merged with those of other devices, and
+ * compared with a size or a mapped table. This file knows nothing of buffers.
  *
  * A number in a refusal may reach a program, so none of them is an address.
  */
@@ -20,13 +20,13 @@
 				  DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED | \
 				  DMA_BUF_CONSTRAINT_COHERENT)
 
-/* Something that must not be, and how a refusal for it reads. */
+/* A fault to look for, and the refusal that reports it. */
 struct constraints_check {
 	bool fails;
 	struct dma_buf_conflict why;
 };
 
-/* The first one that fails is the reason. */
+/* Reports the first check that fails. */
 static int constraints_judge(const struct constraints_check *checks,
 			     unsigned int count, struct dma_buf_conflict *conflict)
 {
@@ -38,15 +38,15 @@ static int constraints_judge(const struct constraints_check *checks,
 }
 
 /*
- * Each device has a table of its own, so one run of storage can be cut for each
- * as it likes. What remains to contradict is where a run may lie: between an
- * address that is too high and the next multiple of the alignment below.
+ * Each device has a table of its own, so each can cut a run of storage as it
+ * likes. Constraints contradict each other only about where a run may lie: the
+ * highest address and the alignment may leave no place for it.
  */
 static int constraints_contradict(const struct dma_buf_constraints *c,
 				  struct dma_buf_conflict *conflict)
 {
 	const struct constraints_check checks[] = {
-		/* As of a bus that begins above the mask of its device. */
+		/* The bus of a device can begin above the device's mask. */
 		{ !c->dma_mask,
 		  { DMA_BUF_FIELD_DMA_MASK, c->dma_mask, PAGE_SIZE - 1 } },
 		/* Only address 0 would be aligned, and it is never allocated. */
@@ -82,14 +82,14 @@ void dma_buf_constraints_init(struct dma_buf_constraints *c)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_init, "DMA_BUF");
 
-/* What a driver said of its device hangs on the device. */
+/* The constraints that a driver has set are memory of devres. */
 static void constraints_devres_release(struct device *dev, void *res)
 {
 }
 
 /*
- * Matching functions run with the device's list locked, so that what they copy
- * can't be freed by a driver that leaves meanwhile.
+ * Matching functions run with the device's list locked. So a driver that leaves
+ * at the same time can't free what they copy.
  */
 static int constraints_devres_read(struct device *dev, void *res, void *data)
 {
@@ -117,9 +117,10 @@ static void constraints_derive(struct dma_buf_constraints *c, struct device *dev
 	c->alignment = dma_get_min_align_mask(dev) + 1;
 
 	/*
-	 * Helpers for devices that take one address ask for the largest size
-	 * there is, or forget to; so do devices that take any table. Trying
-	 * for one run costs less than finding out at the first frame.
+	 * UINT_MAX, or no size at all, is what helpers set for devices that
+	 * take only one address. But some devices with it take any table.
+	 * Asking for one run when it is not needed costs less than a refusal at
+	 * the first frame.
 	 */
 	if (silent || c->max_segment_size >= U32_MAX)
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED;
@@ -130,13 +131,14 @@ static void constraints_derive(struct dma_buf_constraints *c, struct device *dev
  * @c: filled in
  * @dev: device that does DMA
  *
- * Takes what the driver gave to devm_dma_buf_constraints_set(), else what the
- * DMA API knows of the device: mask and bus limit, &device.dma_parms. These are
- * about the addresses that the device is given;
- * dma_buf_constraints_of_storage() turns them into what its pages have to be.
+ * Takes what the driver gave to devm_dma_buf_constraints_set(). If it gave
+ * nothing, takes what the DMA API knows of the device: the mask, the bus limit
+ * and &device.dma_parms. These constraints are about the addresses that the
+ * device gets. dma_buf_constraints_of_storage() turns them into constraints of
+ * the pages.
  *
- * A device that does not snoop caches is no reason to ask for coherent
- * storage: the DMA API maintains the caches at map, and SYNC after.
+ * A device that does not snoop caches does not need coherent storage: the DMA
+ * API maintains the caches at map, and SYNC does so afterwards.
  *
  * Context: any.
  */
@@ -161,23 +163,24 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
 }
 
 /**
- * devm_dma_buf_constraints_set - say what a device needs, instead of guessing
+ * devm_dma_buf_constraints_set - say what a device needs
  * @dev: device that does DMA
- * @c: what it needs of the addresses that it is given; copied
+ * @c: what the device needs of the addresses that it gets; copied
  *
- * For what the DMA API has no word for: a number of segments, one segment only,
- * coherent memory. Most drivers begin with dma_buf_constraints_from_device()
- * and change a field. An IOMMU, and a bus with addresses of its own, are
- * accounted for later, so a driver need not know whether there is one. What the
- * DMA API has a word for it has to be told as well, since behind an IOMMU it makes
- * the segments. Holds until the driver leaves the device or calls this again.
- * Storage that is placed for the device already is looked at anew when it maps.
+ * For needs that the DMA API can't express: a number of segments, one segment
+ * only, coherent memory. Most drivers begin with
+ * dma_buf_constraints_from_device() and change a field. The layer accounts for
+ * an IOMMU, or a bus with addresses of its own, later. So a driver need not
+ * know whether there is one. Tell the DMA API, too, about the limits that it
+ * can express, since behind an IOMMU it makes the segments. The constraints
+ * hold until the driver leaves the device or calls this again. Storage that is
+ * already placed is checked against them when the device maps.
  *
- * Context: may sleep; the driver doesn't call it twice at a time.
+ * Context: may sleep; the driver makes one call at a time.
  *
- * Return: 0; -EINVAL when a field is no mask, no power of two, 0 where 0 means
- * nothing, when no segment could satisfy all fields, or for an unknown flag;
- * -ENOMEM.
+ * Return: 0; -EINVAL for an unknown flag, for a mask or a power of two that is
+ * none, for a 0 where it has no meaning, or when no segment could satisfy all
+ * fields; -ENOMEM.
  */
 int devm_dma_buf_constraints_set(struct device *dev, const struct dma_buf_constraints *c)
 {
@@ -208,12 +211,12 @@ EXPORT_SYMBOL_NS_GPL(devm_dma_buf_constraints_set, "DMA_BUF");
  * Takes the stricter of each field. The order in which constraints are merged
  * does not matter, nor does merging the same ones twice. Since every device
  * has a scatter list of its own, sizes and numbers of segments never
- * contradict one another. What can is an alignment or a length that does not
- * fit below the lowest mask.
+ * contradict one another. Only an alignment or a length can conflict, when it
+ * does not fit below the lowest mask.
  *
  * Context: any.
  *
- * Return: 0; -EBUSY on a conflict, @c is unchanged then.
+ * Return: 0; -EBUSY on a conflict, which leaves @c unchanged.
  */
 int dma_buf_constraints_merge(struct dma_buf_constraints *c,
 			      const struct dma_buf_constraints *other,
@@ -240,22 +243,23 @@ int dma_buf_constraints_merge(struct dma_buf_constraints *c,
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_merge, "DMA_BUF");
 
 /*
- * How long the segments of a run of @size bytes are: within the boundary, whole
- * pages, in which buffers are mapped, and so long that the next one is aligned,
- * if there is one. 0 when no length will do.
+ * Returns the length of the segments of a run of @size bytes. A segment lies
+ * within the boundary and has whole pages, since buffers are mapped in pages.
+ * It is so long that the segment after it, if there is one, is aligned. Returns
+ * 0 if no length fits.
  */
 u64 dma_buf_constraints_piece(const struct dma_buf_constraints *c, u64 size)
 {
 	const u64 unit = max3((u64)c->length_align, (u64)c->alignment,
 			      (u64)PAGE_SIZE);
-	/* As a mask, since a boundary of all ones plus one is 0. */
+	/* A mask, since the boundary plus one may wrap to 0. */
 	const u64 most = min(c->max_segment_size - 1, c->segment_boundary);
 
 	return size - 1 <= most ? size : (most + 1) & -unit;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_constraints_piece);
 
-/* How many segments a single run that starts at a boundary makes. */
+/* The number of segments of a single run that starts at a boundary. */
 static u64 constraints_pieces(const struct dma_buf_constraints *c, u64 size)
 {
 	const u64 piece = dma_buf_constraints_piece(c, size);
@@ -264,7 +268,7 @@ static u64 constraints_pieces(const struct dma_buf_constraints *c, u64 size)
 	if (!size || !piece || piece == size)
 		return 1;
 
-	/* Each stretch between two boundaries is cut for itself. */
+	/* Each stretch between two boundaries is cut separately. */
 	if (c->segment_boundary < size - 1) {
 		windows = size >> fls64(c->segment_boundary);
 		windows *= div64_u64(c->segment_boundary, piece) + 1;
@@ -281,9 +285,9 @@ static u64 constraints_pieces(const struct dma_buf_constraints *c, u64 size)
  *
  * Context: any.
  *
- * Storage comes in runs that may be longer than a segment, and each segment of
- * a run has to be aligned: an alignment that is longer than a segment is refused
- * for a buffer that is longer than one.
+ * A run of storage may be longer than a segment, and then each segment of it
+ * has to be aligned. So a buffer that is longer than one segment is refused if
+ * the alignment is longer than a segment.
  *
  * Return: 0; -EBUSY when no storage of @size bytes would suit.
  */
@@ -320,7 +324,7 @@ int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_size, "DMA_BUF");
 
-/* Of adjacent bytes: an entry of a table, or a run of storage. */
+/* Checks an entry of a table, or a run of storage: bytes that are adjacent. */
 int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
 				  u64 first, u64 length,
 				  struct dma_buf_conflict *conflict)
@@ -344,7 +348,7 @@ int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
 	return constraints_judge(checks, ARRAY_SIZE(checks), conflict);
 }
 
-/* How many segments there are, and how many runs of adjacent ones. */
+/* Checks the number of segments, and the number of runs that they form. */
 int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
 				    unsigned long segments, unsigned long runs,
 				    struct dma_buf_conflict *conflict)
@@ -365,12 +369,13 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
  * @sgt: table with DMA addresses
  * @conflict: filled in when it does not; may be NULL
  *
- * One run is told by addresses that follow one another, however many entries
- * it has. Coherence can't be seen in a table and is not looked at.
+ * Segments whose addresses follow one another count as one run, however many
+ * entries the table has. A table does not show coherence, so that is not
+ * checked.
  *
  * Context: any; caller keeps the mapping.
  *
- * Return: 0; -EBUSY for the first thing that does not suit.
+ * Return: 0; -EBUSY for the first constraint that is violated.
  */
 int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 				    const struct sg_table *sgt,
@@ -395,9 +400,9 @@ int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_table, "DMA_BUF");
 
 /*
- * The highest address of memory below which a device reaches all, if its bus
- * reaches up to @limit. Ranges of the bus are in no order, and may be of other
- * things than memory, which lies lowest.
+ * Returns the highest address up to which a device reaches all memory, if its
+ * bus reaches up to @limit. The ranges of a bus have no order. They may also
+ * cover things other than memory, and memory lies lowest.
  */
 static u64 constraints_reach(struct device *dev, u64 limit)
 {
@@ -416,12 +421,12 @@ static u64 constraints_reach(struct device *dev, u64 limit)
 				       lowest->size - 1);
 }
 
-/* Leave what an IOMMU that joins the pages can't help with. */
+/* Keeps only what an IOMMU that joins the pages can't provide. */
 static void constraints_translate(struct dma_buf_constraints *c)
 {
 	/*
-	 * It cuts no entry of a table: one that is too long stays so, and
-	 * would cross a boundary that is shorter than itself.
+	 * An IOMMU cuts no entry of a table. So an entry that is too long stays
+	 * too long, and crosses a boundary that is shorter than the entry.
 	 */
 	if (c->segment_boundary != U64_MAX)
 		c->max_segment_size = min(c->max_segment_size,
@@ -441,17 +446,19 @@ static void constraints_translate(struct dma_buf_constraints *c)
  * @dev: the device
  * @size: bytes
  *
- * A device is given addresses of its bus, storage has addresses of memory: the
- * mask is that of memory afterwards. Behind an IOMMU that translates for the DMA
- * API only what concerns pages is left, and the table that it makes is held
- * against the rest. A device that snoops caches finds all storage coherent.
+ * A device uses addresses of its bus, and storage has addresses of memory, so
+ * the mask becomes one of memory. Behind an IOMMU that translates for the DMA
+ * API, only the constraints that concern pages are left. The table that the
+ * IOMMU makes is checked against the others. For a device that snoops caches
+ * all storage is coherent.
  *
- * A device counts the entries of its table, storage comes in runs. For storage
- * of one run the table has one entry for each piece, which is at most a segment
- * long and crosses no boundary. Each further run can add one entry. So can each
- * run that crosses a boundary and does not start on one. The result allows one
- * run, and as many more as &dma_buf_constraints.max_segments exceeds the number
- * of pieces. One run and DMA_BUF_CONSTRAINT_CONTIGUOUS are the same afterwards.
+ * A device counts the entries of its table, and storage comes in runs. For
+ * storage of one run, the table has one entry for each piece. A piece is at
+ * most a segment long and crosses no boundary. Each further run can add one
+ * entry. So can each run that crosses a boundary and does not start on one. The
+ * result allows one run, and as many more as &dma_buf_constraints.max_segments
+ * exceeds the number of pieces. Afterwards, one run and
+ * DMA_BUF_CONSTRAINT_CONTIGUOUS mean the same.
  *
  * Context: any.
  */

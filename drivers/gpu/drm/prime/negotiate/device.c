@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which device an open file stands for. The core knows nothing of DRM or V4L2;
- * small modules that do register for the major number of their subsystem, and
- * are loaded when a program names such a file.
+ * Finds the device behind an open file. The core knows nothing of DRM or V4L2.
+ * Small modules do: each registers for the major number of its subsystem, and
+ * is loaded when a program names such a file.
  */
 #include <linux/kmod.h>
 
 #include "internal.h"
 
-/* Protects the list; held while a class is asked. */
+/* Protects the list; held while a class looks up a device. */
 static DEFINE_MUTEX(dma_buf_device_lock);
 /* Links &dma_buf_device_class.node. */
 static LIST_HEAD(dma_buf_device_classes);
@@ -27,13 +27,13 @@ static struct dma_buf_device_class *device_class_find_locked(unsigned int major)
 }
 
 /**
- * dma_buf_device_class_register - speak for the files of one or two majors
- * @class: major numbers and how to get from a file to its device; the caller
- *	keeps it until it is unregistered
+ * dma_buf_device_class_register - look up devices for one or two majors
+ * @class: major numbers and how to get from a file to its device; the
+ *	caller keeps it until it is unregistered
  *
  * Context: may sleep.
  *
- * Return: 0; -EBUSY when somebody speaks for them already.
+ * Return: 0; -EBUSY when a class has one of these majors already.
  */
 int dma_buf_device_class_register(struct dma_buf_device_class *class)
 {
@@ -52,7 +52,7 @@ int dma_buf_device_class_register(struct dma_buf_device_class *class)
 EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_register, "DMA_BUF");
 
 /**
- * dma_buf_device_class_unregister - speak for them no longer
+ * dma_buf_device_class_unregister - undo dma_buf_device_class_register()
  * @class: what was registered
  *
  * Waits for a call of &dma_buf_device_class.get that is under way.
@@ -67,7 +67,7 @@ void dma_buf_device_class_unregister(struct dma_buf_device_class *class)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_unregister, "DMA_BUF");
 
-/* NULL when nobody speaks for such files. */
+/* Returns NULL when no class has the major of the file. */
 static struct device *device_ask(struct file *file, unsigned int major)
 {
 	struct dma_buf_device_class *class;
@@ -83,8 +83,8 @@ static struct device *device_ask(struct file *file, unsigned int major)
 }
 
 /*
- * A program must not make us ask for modules at will: only for a file that it
- * has open, and of these majors.
+ * A program must not be able to load any module through this: it needs an open
+ * file with one of these majors.
  */
 static bool device_major_known(unsigned int major)
 {
@@ -93,11 +93,13 @@ static bool device_major_known(unsigned int major)
 }
 
 /*
- * The device behind an open file, with a reference. Without the file the device
- * may be gone, memory and all: a driver's module can have it in its data.
+ * Returns the device behind an open file, with a reference. The caller holds
+ * the file, since the device's memory may be data of a driver's module, and go
+ * with it.
  *
- * -EINVAL when it is no device node of a subsystem that shares buffers, -ENODEV
- * when the device is gone, does no DMA, or the kernel was built without the
+ * Returns -EINVAL if the file is no device node of a subsystem that shares
+ * buffers. Returns -ENODEV if the device is gone or does no DMA, or if the
+ * kernel was built without the module for this subsystem.
  * module that knows.
  */
 struct device *dma_buf_device_get(struct file *file)

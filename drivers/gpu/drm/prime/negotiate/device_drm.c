@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tells the dma-buf core which device a DRM or accel node stands for: the one
- * that PRIME imports attach.
+ * that PRIME attaches at import.
  */
 #include <linux/device.h>
 #include <linux/dma-buf-constraints.h>
@@ -24,7 +24,7 @@ static struct device *device_drm_get(struct file *file)
 	struct device *dev;
 	int idx;
 
-	/* What is unregistered may lose its driver, and get another one. */
+	/* An unregistered device may lose its driver and get another. */
 	if (!drm->registered || !drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
 	dev = get_device(drm_dev_dma_dev(drm));

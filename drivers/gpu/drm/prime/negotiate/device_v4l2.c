@@ -32,7 +32,7 @@ static struct device *device_v4l2_find(struct video_device *vdev, struct file *f
 
 static struct device *device_v4l2_get(struct file *file)
 {
-	/* The open file holds it. */
+	/* The open file holds the video device. */
 	struct video_device *vdev = video_devdata(file);
 
 	if (!vdev || !video_is_registered(vdev))

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For driver authors: GEM objects with late pages. What late means is the
- * core's, negotiate/late.c; here are the operations of an object and of its
- * dma-buf.
+ * GEM objects with late pages, for driver authors. negotiate/late.c places the
+ * pages. Here are the operations of an object and of its dma-buf.
  */
 #include <drm/drm_gem_late.h>
 #include <drm/drm_vma_manager.h>
@@ -99,18 +98,19 @@ static const struct drm_gem_object_funcs drm_gem_late_funcs = {
 
 /**
  * drm_gem_late_create - an object without pages
- * @dev: device; if its parent does DMA, its mask is set already
+ * @dev: device; if its parent does DMA, its DMA mask is already set
  * @size: bytes, rounded up to pages
  *
- * Pages come at the first map, mmap access or vmap, charged to the memory
- * cgroup of the caller. They suit the parent of @dev and every device that has
- * attached to the object's dma-buf, or was announced for it, by then.
+ * Pages are allocated at the first map, vmap or access to a mapping, and are
+ * charged to the memory cgroup of the caller. They suit the parent of @dev, and
+ * every device that was attached to the object's dma-buf or announced for it
+ * before.
  *
  * Context: process context, may sleep.
  *
- * Return: the object for drm_gem_object_put(), or ERR_PTR: -EINVAL for a size of
- * 0; -ENOMEM; -ENOSPC when there is no offset left to map it at; -EBUSY when
- * the parent can't take an object of this size.
+ * Return: the object for drm_gem_object_put(), or ERR_PTR: -EINVAL for a size
+ * of 0; -ENOMEM; -ENOSPC when no offset for mmap is left; -EBUSY when the
+ * parent can't take an object of this size.
  */
 struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev, size_t size)
 {
@@ -152,8 +152,8 @@ EXPORT_SYMBOL_GPL(drm_gem_late_create);
  * drm_gem_late_dumb_create - &drm_driver.dumb_create with late pages
  * @file: file that the handle is for
  * @dev: device
- * @args: width and height in pixels, bits per pixel; pitch and size in bytes
- *	and the handle are filled in
+ * @args: in: width and height in pixels, bits per pixel; out: pitch and
+ *	size in bytes, and the handle
  *
  * Context: process context, may sleep.
  *
@@ -188,8 +188,8 @@ EXPORT_SYMBOL_GPL(drm_gem_late_dumb_create);
  * @dev: device to import for
  * @dmabuf: buffer
  *
- * Finds a late object of the same device again; everything else goes the way
- * of drm_gem_prime_import().
+ * For a buffer of a late object of @dev, returns that object. Imports every
+ * other buffer as drm_gem_prime_import() does.
  *
  * Context: may sleep; takes the reservation object.
  *

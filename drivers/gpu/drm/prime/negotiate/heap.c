@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dma-heap "negotiated": a file descriptor first, storage at the first use,
- * where every device that was added or attached by then can reach it.
+ * The dma-heap "negotiated". An allocation gives a file descriptor and no
+ * storage. Storage is placed at the first use, where every device that was
+ * added or attached before can reach it.
  *
- * An allocation costs kernel memory of a few hundred bytes, charged to the
- * memory cgroup like the storage later; the number of buffers is bounded by
- * RLIMIT_NOFILE.
+ * A buffer without storage takes a few hundred bytes of kernel memory. These
+ * are charged to the memory cgroup, as the storage is later. RLIMIT_NOFILE
+ * limits the number of buffers.
  */
 #include <linux/dma-heap.h>
 
@@ -49,7 +50,7 @@ static struct dma_buf *negotiated_allocate(struct dma_heap *heap,
 		return dmabuf;
 	}
 
-	/* From here on the release frees everything. */
+	/* From here on release frees everything. */
 	ret = dma_buf_late_init(late, len, dmabuf->resv, NULL);
 	if (!ret)
 		ret = dma_buf_late_bind(late, dmabuf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of negotiate/ call in one another. Private to them and to
- * their tests; call order is that of Kbuild.include.
+ * What the files of negotiate/ call in one another, private to them and to
+ * their tests. Kbuild.include lists the files in the order in which they call.
  */
 #ifndef DMA_BUF_NEGOTIATE_INTERNAL_H
 #define DMA_BUF_NEGOTIATE_INTERNAL_H
@@ -13,13 +13,13 @@
 
 /* --- numbers in refusals --- */
 
-/* The smallest mask that covers @address. It tells the highest bit, no more. */
+/* The smallest mask that covers @address: it shows only the highest bit. */
 static inline u64 dma_buf_mask_of(u64 address)
 {
 	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;
 }
 
-/* Says why to who wants to know, and gives the errno of a refusal. */
+/* Stores the reason if the caller wants it, and returns -EBUSY. */
 static inline int dma_buf_conflict_set(struct dma_buf_conflict *conflict,
 				       struct dma_buf_conflict why)
 {
@@ -49,13 +49,14 @@ struct device *dma_buf_device_get(struct file *file);
 /* --- negotiation.c --- */
 
 /**
- * struct dma_buf_negotiation - what a buffer has once somebody negotiates
- * @late: the exporter's side; NULL if it does not place late, then only
- *	@refusal is used; set before the buffer can be found
- * @storage: what late.c places for it, or NULL; set with @late
- * @announced: links &dma_buf_announced.node; protected, as @refusal, by
- *	dma_buf_negotiate_lock
- * @refusal: the last one
+ * struct dma_buf_negotiation - the negotiation of a buffer
+ * @late: the exporter's operations; NULL if the exporter does not place
+ *	storage late, and then only @refusal is used. Set before anybody can
+ *	find the buffer
+ * @storage: the late storage of negotiate/late.c, or NULL; set with @late
+ * @announced: links &dma_buf_announced.node; dma_buf_negotiate_lock
+ *	protects it
+ * @refusal: the last refusal; dma_buf_negotiate_lock protects it
  */
 struct dma_buf_negotiation {
 	const struct dma_buf_late_ops *late;
@@ -80,13 +81,15 @@ void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal 
 
 /**
  * struct dma_buf_storage - pages, zeroed when they are allocated
- * @refs: whoever reads @pages or has them mapped for a device
- * @wanted: what it was allocated for, as of dma_buf_get_constraints()
- * @cma: first page when all of it is one block of CMA, else NULL
- * @nr_pages: how many pages
+ * @refs: users: the buffer, those who read @pages, and mappings for
+ *	devices
+ * @wanted: the constraints it was allocated for, from
+ *	dma_buf_get_constraints()
+ * @cma: the first page if all of it is one block of CMA, else NULL
+ * @nr_pages: number of pages
  * @pages: every page, in the order of the buffer
  *
- * Constant after the allocation.
+ * All but @refs is constant after the allocation.
  */
 struct dma_buf_storage {
 	struct kref refs;

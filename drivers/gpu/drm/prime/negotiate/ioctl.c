@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a program sees of the negotiation, and what the core does: the ioctls on
- * a dma-buf file, and the operations by which the core reaches this directory.
+ * The ioctls for negotiation on a dma-buf file, and the operations through
+ * which the core calls negotiate/.
  *
- * Whoever has the descriptor may ask. Announcing a device decides where the
- * storage goes, so the buffer must have been exported for writing. That is no
- * matter of who asks: a dma-buf has one struct file, whose mode all holders of a
- * descriptor share. Answers hold no address.
+ * Everybody who has the descriptor may ask. Announcing a device decides where
+ * the storage lies, so the buffer must have been exported for writing. This
+ * does not tell one holder of a descriptor from another: a dma-buf has one
+ * struct file, and its mode is the same for all of them. No answer contains an
+ * address.
  */
 #include <linux/file.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
 
-/* As much as the program knows of; what it knows beyond us is 0. */
+/* Copies as much as the program knows of; what only the program knows is 0. */
 static long negotiate_answer(void __user *uarg, size_t usize, const void *answer, size_t size)
 {
 	if (copy_to_user(uarg, answer, min(usize, size)))
@@ -50,14 +51,14 @@ static int negotiate_constraints(struct dma_buf *dmabuf, struct dma_buf_constrai
 }
 
 /*
- * Announcing a device again changes nothing. So what can fail after it, a wait
- * that a signal ends, need not be undone.
+ * Announcing a device again changes nothing. So if a signal ends the wait that
+ * follows the announcement, nothing has to be undone.
  */
 static long negotiate_announce(struct dma_buf *dmabuf, struct device *dev,
 			       struct dma_buf_add_device *arg,
 			       void __user *uarg, size_t usize)
 {
-	/* Who can't take the answer announces nothing. */
+	/* If the program can't take the answer, the device is not announced. */
 	long ret = negotiate_answer(uarg, usize, arg, sizeof(*arg));
 
 	if (!ret)
@@ -86,7 +87,7 @@ static long negotiate_add_device(struct file *file, void __user *uarg, size_t us
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EACCES;
 
-	/* The device is there as long as we have its file. */
+	/* The open file keeps the device. */
 	device_file = fget(arg.device_fd);
 	if (!device_file)
 		return -EBADF;
@@ -132,10 +133,10 @@ static long negotiate_get_refusal(struct file *file, void __user *uarg, size_t u
 	return negotiate_answer(uarg, usize, &refusal, sizeof(refusal));
 }
 
-/* A request without its size, which says how much the program knows of. */
+/* A request without the size of its struct, which depends on the program. */
 #define REQUEST(cmd) ((cmd) & ~IOCSIZE_MASK)
 
-/* The first two are about storage that is placed late. */
+/* The first two need a buffer whose storage is placed late. */
 static const struct {
 	unsigned int request;
 	long (*answer)(struct file *file, void __user *uarg, size_t usize);
@@ -172,7 +173,7 @@ static const struct dma_buf_negotiate_ops negotiate_ops = {
 	.free = dma_buf_negotiation_free,
 };
 
-/* Before the first buffer can be. */
+/* Runs before the first buffer can exist. */
 static int __init dma_buf_negotiate_init(void)
 {
 	dma_buf_negotiate_ops = &negotiate_ops;

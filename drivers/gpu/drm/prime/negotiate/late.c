@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Late allocation, for exporters to build on: storage comes with the first
- * map, pin, vmap or page fault, for the constraints of every device that has
- * joined by then, and moves when a device joins that it does not suit.
+ * Late allocation, for exporters to build on. The first map, pin, vmap or page
+ * fault places the storage, for the constraints of every device that has joined
+ * before. The storage moves if it does not suit a device that joins later.
  *
- * Storage is referenced by the buffer and by each mapping of a device. A
- * dynamic importer keeps the old pages until it gives its mapping back.
+ * The buffer and each mapping for a device hold a reference to the storage. A
+ * dynamic importer keeps the old pages until it returns its mapping.
  */
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
@@ -17,38 +17,39 @@
 /**
  * DOC: late allocation
  *
- * The exporter embeds a &struct dma_buf_late, fills its &struct dma_buf_ops with
- * DMA_BUF_LATE_OPS, to which it adds a release, and calls dma_buf_late_bind()
- * after the export. pin and unpin are among the operations, so that a
- * dynamic importer does not keep the storage in place.
+ * The exporter embeds a &struct dma_buf_late. It fills its &struct dma_buf_ops
+ * with DMA_BUF_LATE_OPS and a release of its own. After the export it calls
+ * dma_buf_late_bind(). The operations include pin and unpin, so that a dynamic
+ * importer does not keep the storage in place.
  *
- * Storage moves when a device joins or maps and the storage does not suit it,
- * unless it is pinned or mapped in the kernel. The content is copied; mappings of
- * user space are taken down and fault again. With CONFIG_DMABUF_MOVE_NOTIFY, importers
- * that follow moves are told and fences are waited for; without, their
- * mappings are pinned like those of everybody else. Where storage can't move
- * the device gets -EBUSY, and dma_buf_refuse() says why.
+ * If the storage does not suit a device that joins or maps, it moves, unless it
+ * is pinned or mapped in the kernel. A move copies the content. It removes user
+ * mappings, and the next access faults them in again. With
+ * CONFIG_DMABUF_MOVE_NOTIFY, importers that follow moves are told, and the move
+ * waits for their fences. Without that option, their mappings are pinned like
+ * all others. If the storage can't move, the device gets -EBUSY, and
+ * dma_buf_refuse() records the reason.
  *
- * No device works on a copy: where the DMA API would bounce, the mapping is
- * refused with DMA_BUF_FIELD_BOUNCE. Nor does one get coherent memory where it
- * does not snoop caches: it is refused with DMA_BUF_FIELD_COHERENT.
+ * No device works on a copy. If the DMA API would bounce, the mapping is
+ * refused with DMA_BUF_FIELD_BOUNCE. A device that needs coherent memory and
+ * does not snoop caches is refused with DMA_BUF_FIELD_COHERENT.
  */
 
 /**
- * dma_buf_late_init - storage to come
- * @late: part of an object that begins as zeroes
+ * dma_buf_late_init - prepare storage that is placed later
+ * @late: part of an object of the exporter, zeroed
  * @size: bytes, a multiple of PAGE_SIZE
  * @resv: reservation object of the buffer
  * @dev: the exporter's device if it does DMA itself, or NULL
  *
- * Storage will be charged to the memory cgroup of the caller, whoever places
- * it.
+ * Storage will be charged to the memory cgroup of the caller, even if another
+ * process causes the placement.
  *
  * Context: process context.
  *
  * Return: 0; -EINVAL when @size is 0 or no multiple of PAGE_SIZE; -ENOMEM when
- * it is more than the machine has; -EBUSY when @dev can't take a buffer of this
- * size, or asks for coherent memory that there is not.
+ * @size exceeds the memory of the machine; -EBUSY when @dev can't take a buffer
+ * of this size, or needs coherent memory and does not snoop caches.
  */
 int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 		      struct dma_resv *resv, struct device *dev)
@@ -78,7 +79,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_init, "DMA_BUF");
 
 /**
  * dma_buf_late_fini - free the storage
- * @late: storage that nothing has mapped any more, or all zeroes
+ * @late: storage without mappings, or all zeroes
  *
  * Context: may sleep; nobody else can reach @late.
  */
@@ -94,7 +95,7 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, "DMA_BUF");
 
-/* NULL unless the buffer was bound. */
+/* Returns NULL if the buffer is not bound. */
 static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
@@ -102,7 +103,7 @@ static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 	return neg ? neg->storage : NULL;
 }
 
-/* &dma_buf_late_ops.admit: does it suit, can it move, or is it yet to come? */
+/* &dma_buf_late_ops.admit */
 static int late_admit(struct dma_buf *dmabuf,
 		      const struct dma_buf_constraints *merged,
 		      struct dma_buf_conflict *conflict)
@@ -115,7 +116,7 @@ static int late_admit(struct dma_buf *dmabuf,
 
 	if (dma_buf_constraints_merge(&all, &late->own, conflict))
 		return -EBUSY;
-	/* The processor caches pages, and a device does not look there. */
+	/* The device does not snoop the processor's caches. */
 	if (all.flags & DMA_BUF_CONSTRAINT_COHERENT)
 		return dma_buf_conflict_set(conflict, cached);
 	if (!late->storage || !late->pins ||
@@ -145,19 +146,19 @@ static const struct dma_buf_late_ops late_ops = {
 };
 
 /**
- * dma_buf_late_bind - let a buffer have the storage
+ * dma_buf_late_bind - bind storage to a buffer
  * @late: storage
- * @dmabuf: buffer with DMA_BUF_LATE_OPS and the reservation object of @late,
- *	just exported; nobody else has it yet
+ * @dmabuf: buffer with DMA_BUF_LATE_OPS and the reservation object of
+ *	@late; just exported, so nobody else has it yet
  *
- * Makes the buffer negotiable, as dma_buf_set_late() does. It has the storage
- * until its file is closed; the storage of an object may outlive it, and be bound
- * to the next buffer.
+ * Makes the buffer negotiable, as dma_buf_set_late() does. The storage is bound
+ * until the file of the buffer is closed. The storage may outlive the buffer,
+ * and be bound to another one.
  *
  * Context: may sleep; no lock needed. Never waits for the reservation object.
  *
- * Return: 0; -EBUSY when the buffer negotiates already, or another one has the
- * storage; -ENOMEM.
+ * Return: 0; -EBUSY when the buffer is negotiable already, or the storage is
+ * bound to another buffer; -ENOMEM.
  */
 int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
 {
@@ -165,7 +166,7 @@ int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, "DMA_BUF");
 
-/* User space faults again, and finds the storage that there is then. */
+/* The next access faults again, and finds the new storage. */
 static void late_zap_locked(struct dma_buf_late *late)
 {
 	struct dma_buf *dmabuf = READ_ONCE(late->dmabuf);
@@ -180,8 +181,8 @@ static void late_zap_locked(struct dma_buf_late *late)
 }
 
 /*
- * Copy the content to @to and let go of the storage that had it. Importers have
- * been told and no work of theirs is on the way when the copy begins.
+ * Copies the content to @to and drops the old storage. When the copy begins,
+ * importers have been told, and all their fences have signalled.
  */
 static int late_move(struct dma_buf_late *late, struct dma_buf_storage *to)
 {
@@ -205,7 +206,7 @@ static int late_move(struct dma_buf_late *late, struct dma_buf_storage *to)
 	return 0;
 }
 
-/* Storage where @all reach it. */
+/* Places storage where all devices behind @all reach it. */
 static int late_place_for(struct dma_buf_late *late,
 			  const struct dma_buf_constraints *all,
 			  struct dma_buf_conflict *conflict)
@@ -217,7 +218,7 @@ static int late_place_for(struct dma_buf_late *late,
 	if (late->storage) {
 		if (dma_buf_storage_suits(late->storage, all, conflict))
 			return 0;
-		/* Mappings without a pin are those of importers that follow. */
+		/* Importers without a pin follow moves. */
 		if (late->pins)
 			return -EBUSY;
 	}
@@ -238,8 +239,8 @@ static int late_place_for(struct dma_buf_late *late,
 }
 
 /*
- * Storage for everybody who has joined, of whom @attach, if there is one, is
- * the next to use it.
+ * Places storage for all devices that have joined. @attach is the one that uses
+ * it next, or NULL.
  */
 static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *attach)
 {
@@ -250,7 +251,7 @@ static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *atta
 
 	dma_resv_assert_held(late->resv);
 
-	/* Without a device it does not matter where the storage is. */
+	/* If no device uses the storage, its place does not matter. */
 	if (late->storage && !attach)
 		return 0;
 
@@ -273,8 +274,8 @@ static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *atta
  *
  * Context: may sleep; caller holds the reservation object.
  *
- * Return: 0; -EBUSY when the storage does not suit and can't move, or none can
- * suit; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
+ * Return: 0; -EBUSY when the storage does not suit and can't move, or no
+ * storage suits; -ENOMEM; -ERESTARTSYS or -EINTR after a signal.
  */
 int dma_buf_late_pin(struct dma_buf_attachment *attach)
 {
@@ -309,14 +310,14 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_unpin, "DMA_BUF");
  * @attach: attachment
  * @dir: direction of the DMA
  *
- * Places the storage before.
+ * Places the storage first.
  *
  * Context: may sleep; caller holds the reservation object.
  *
  * Return: the table for dma_buf_late_unmap(), or ERR_PTR: -EBUSY when the
- * storage does not suit and can't move, none can suit, the device would see a
- * copy, or the table is none that it takes; -ENOMEM; -ERESTARTSYS or -EINTR after
- * a signal; or the error of dma_map_sgtable().
+ * storage does not suit and can't move, when no storage suits, when the DMA API
+ * would bounce, or when the table does not suit the device; -ENOMEM;
+ * -ERESTARTSYS or -EINTR after a signal; or the error of dma_map_sgtable().
  */
 struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
@@ -366,7 +367,7 @@ void dma_buf_late_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_detach, "DMA_BUF");
 
-/* The kernel's own mapping may have caches of its own. */
+/* The kernel mapping may have caches of its own. */
 static void late_sync_locked(struct dma_buf_late *late, bool for_cpu)
 {
 	if (late->vaddr && for_cpu)
@@ -421,16 +422,16 @@ int dma_buf_late_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction 
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_end_cpu_access, "DMA_BUF");
 
 /**
- * dma_buf_late_vmap_own - map the storage into the kernel, and place it before
+ * dma_buf_late_vmap_own - place the storage and map it into the kernel
  * @late: storage
  * @map: filled in
  *
- * For the exporter itself; all share one mapping.
+ * For the exporter itself. All users share one mapping.
  *
  * Context: may sleep; caller holds the reservation object.
  *
- * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that joined;
- * -EINTR after a fatal signal.
+ * Return: 0; -ENOMEM; -EBUSY when no storage suits the devices that have
+ * joined; -EINTR after a fatal signal.
  */
 int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map)
 {
@@ -490,7 +491,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vmap, "DMA_BUF");
 /**
  * dma_buf_late_vunmap - &dma_buf_ops.vunmap: undo one dma_buf_late_vmap()
  * @dmabuf: buffer
- * @map: what that filled in
+ * @map: mapping from dma_buf_late_vmap()
  *
  * Context: may sleep; caller holds the reservation object.
  */
@@ -506,8 +507,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
  * @vmf: the fault, of a mapping whose offset counts from
  *	&dma_buf_late.file_start
  *
- * Places the storage. For want of memory the process gets SIGBUS, not the OOM
- * killer.
+ * Places the storage. If there is no memory, the process gets SIGBUS, and the
+ * OOM killer is not called.
  *
  * Context: mmap_lock or the VMA's lock held; takes the reservation object.
  *
@@ -545,14 +546,14 @@ static const struct vm_operations_struct late_vm_ops = {
 /**
  * dma_buf_late_mmap - &dma_buf_ops.mmap: mapping of the dma-buf's file
  * @dmabuf: buffer
- * @vma: mapping, whose file keeps the storage
+ * @vma: mapping; its file keeps the storage
  *
- * Pages come with faults. The offset becomes that of the object in
- * &dma_buf_late.file, where a move takes down this object's mappings only.
+ * Page faults bring the pages. Replaces the offset by the object's offset in
+ * &dma_buf_late.file, so that a move removes only this object's mappings.
  *
  * Context: mmap_lock held for writing.
  *
- * Return: 0; -EINVAL for a private mapping that could be written.
+ * Return: 0; -EINVAL for a private mapping that may be written.
  */
 int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {

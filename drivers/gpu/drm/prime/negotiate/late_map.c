@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Late storage mapped for devices: the scatter list of each, given to the DMA
- * API or past it, synced for the processor and for devices.
+ * Late storage mapped for devices. Each device has a scatter list of its own.
+ * It is mapped by the DMA API or directly, and synced for the processor and for
+ * devices.
  *
- * Storage was placed where the device reaches it, so that "swiotlb=force" need
- * not be obeyed: as for memory of dma_alloc_pages(), the device is given the
- * address of the page. Where the DMA API bounces for another reason (memory
- * encryption, a device with a restricted pool, a driver that says more than is
- * true), the device would work on a copy, and the mapping is refused.
+ * Storage lies where the device reaches it. So even with "swiotlb=force" the
+ * device gets the address of the page itself, as for memory from
+ * dma_alloc_pages(). The DMA API may bounce for another reason: memory
+ * encryption, a device with a restricted pool, or a driver that claims more
+ * than its device can do. The device would then work on a copy, so the mapping
+ * is refused.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -19,13 +21,13 @@
 /**
  * struct dma_buf_late_mapping - a device that has the storage mapped
  * @node: in &dma_buf_late.mappings; protected by the reservation object
- * @sgt: what the importer has
- * @storage: with a reference: after a move it is another one than the buffer's
+ * @sgt: the table that the importer has
+ * @storage: held; after a move it is not the buffer's storage any more
  * @dev: the device; the importer keeps it while it has the mapping
  * @dir: direction of the DMA
- * @direct: @sgt is not known to the DMA API
+ * @direct: @sgt was mapped without the DMA API
  *
- * All but @node never change.
+ * Only @node changes.
  */
 struct dma_buf_late_mapping {
 	struct list_head node;
@@ -36,7 +38,7 @@ struct dma_buf_late_mapping {
 	bool direct;
 };
 
-/* The address of each entry for a device without an IOMMU, if it reaches it. */
+/* Sets DMA addresses without an IOMMU; false if one is out of reach. */
 static bool late_mapping_reaches(struct dma_buf_late_mapping *m)
 {
 	struct scatterlist *sg;
@@ -52,15 +54,16 @@ static bool late_mapping_reaches(struct dma_buf_late_mapping *m)
 	return true;
 }
 
-/* Map the table, unless the device would see other memory than the processor. */
+/* Maps the table, or refuses if the DMA API would bounce. */
 static int late_mapping_map_table(struct dma_buf_late_mapping *m, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict bounce = { DMA_BUF_FIELD_BOUNCE, 0, 1 };
 	const bool forced = is_swiotlb_force_bounce(m->dev);
 
 	/*
-	 * Behind an IOMMU the DMA API bounces only what does not fill a page of
-	 * it, and here all entries do. Other DMA operations don't tell.
+	 * Behind an IOMMU the DMA API bounces only an entry that does not fill
+	 * the IOMMU's pages, and all entries do here. Other DMA operations
+	 * don't tell whether they bounce.
 	 */
 	if (!use_dma_iommu(m->dev) && !get_dma_ops(m->dev)) {
 		m->direct = forced && !is_swiotlb_for_alloc(m->dev) &&
@@ -74,8 +77,8 @@ static int late_mapping_map_table(struct dma_buf_late_mapping *m, struct dma_buf
 }
 
 /*
- * Several devices have the same memory mapped, which the DMA API takes for a
- * mistake unless it is told that caches are cared for here.
+ * Several devices map the same memory. The DMA API takes this for a mistake,
+ * unless the flag says that the caller maintains the caches.
  */
 static void late_mapping_unmap(struct dma_buf_late_mapping *m)
 {
@@ -102,7 +105,7 @@ static int late_mapping_map(struct dma_buf_late_mapping *m, struct dma_buf_confl
 	if (!ret)
 		return 0;
 
-	/* The device has seen nothing, and nothing is copied back. */
+	/* The device has not used the table, so nothing needs a sync. */
 	late_mapping_unmap(m);
 err_free:
 	sg_free_table(&m->sgt);
@@ -118,11 +121,11 @@ static void late_mapping_sync(struct dma_buf_late_mapping *m, bool for_cpu)
 }
 
 /**
- * dma_buf_late_mapping_create - the storage for a device
- * @late: storage, placed
+ * dma_buf_late_mapping_create - map late storage for a device
+ * @late: storage that is placed
  * @attach: attachment that it suits
  * @dir: direction of the DMA
- * @conflict: filled in where the device is refused for a reason
+ * @conflict: the reason, when the device is refused
  *
  * Context: may sleep; caller holds the reservation object.
  *
@@ -171,7 +174,7 @@ void dma_buf_late_mapping_destroy(struct sg_table *sgt)
 	kfree(m);
 }
 
-/* DMA_BUF_STORAGE_*, as far as mappings decide. */
+/* Returns the flags DMA_BUF_STORAGE_* that depend on mappings. */
 u32 dma_buf_late_mappings_flags(struct dma_buf_late *late)
 {
 	u32 flags = DMA_BUF_STORAGE_COHERENT;
@@ -187,7 +190,7 @@ u32 dma_buf_late_mappings_flags(struct dma_buf_late *late)
 	return flags;
 }
 
-/* The processor sees what devices wrote, or devices what the processor wrote. */
+/* Shows the processor what devices wrote, or devices what it wrote. */
 void dma_buf_late_mappings_sync(struct dma_buf_late *late, bool for_cpu)
 {
 	struct dma_buf_late_mapping *m;

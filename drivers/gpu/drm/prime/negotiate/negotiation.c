@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Negotiation of a buffer's storage: devices announced by programs, the merged
- * constraints of everybody, admission of one device more, and why the last one
- * was refused. What programs see of it is in ioctl.c.
+ * Negotiation of a buffer's storage: the devices that programs announce, the
+ * merged constraints of all devices, the admission of a device, and the last
+ * refusal. The ioctls are in ioctl.c.
  */
 #include <kunit/visibility.h>
 
@@ -11,18 +11,18 @@
 /**
  * DOC: negotiation
  *
- * An exporter that places its storage late calls dma_buf_set_late() right
- * after dma_buf_export(). From then on every device that joins is admitted by
- * the core, with the reservation object held:
+ * An exporter that places its storage late calls dma_buf_set_late() right after
+ * dma_buf_export(). From then on the core checks every device that joins, with
+ * the reservation object held:
  *
  * 1. Could the device take a buffer of this size at all?
  * 2. Do its constraints contradict those of the others, attached or announced?
- * 3. Does the exporter agree (&dma_buf_late_ops.admit)? It refuses when
- *    storage is placed that neither suits nor can move.
+ * 3. Does the exporter agree (&dma_buf_late_ops.admit)? It refuses if its
+ *    storage is placed, does not suit the device and can't move.
  *
  * A device that is refused gets -EBUSY, and DMA_BUF_IOCTL_GET_REFUSAL tells
  * the first reason. Nothing is mapped before an importer asks for it, so all
- * devices can be there before the first page.
+ * devices can join before the first page is allocated.
  */
 
 /* How many devices a program may announce for one buffer. */
@@ -31,15 +31,17 @@
 /**
  * struct dma_buf_announced - a device that a program said will use the buffer
  * @node: in &dma_buf_negotiation.announced, or by itself before it joins
- * @of_device: in the list that the device has of its entries, or by itself when
- *	the device ended it before it joined
- * @dev: only compared, never used: the entry ends before the device's memory
+ * @of_device: in the device's list of its entries; by itself when the
+ *	device's driver has left before the entry joined
+ * @dev: only compared, never used; the entry ends before the device's
+ *	memory is freed
  * @constraints: what it needs of the storage; constant
  *
- * Device and buffer each have a list of their entries. Whichever goes first
+ * Device and buffer each have a list of their entries. The one that ends first
  * takes its entries out of both lists and frees them. The device's list is a
- * managed resource, so it goes with the device's driver, or with a device that
- * has none. dma_buf_negotiate_lock protects @node and @of_device.
+ * managed resource, so it ends with the device's driver. If the device has no
+ * driver, it ends with the device. dma_buf_negotiate_lock protects @node and
+ * @of_device.
  */
 struct dma_buf_announced {
 	struct list_head node;
@@ -49,8 +51,8 @@ struct dma_buf_announced {
 };
 
 /*
- * Of announced devices, refusals and &dma_buf_late.dmabuf, of all buffers. Held
- * for a walk over the devices of one buffer at most.
+ * Protects announced devices, refusals and &dma_buf_late.dmabuf of all buffers.
+ * Held at most for a walk over the devices of one buffer.
  */
 static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
 
@@ -60,7 +62,7 @@ struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf)
 	return smp_load_acquire(&to_dma_buf_object(dmabuf)->negotiation);
 }
 
-/* The buffer's, made now if need be; NULL without memory. */
+/* Returns the negotiation, perhaps a new one; NULL without memory. */
 static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
 {
 	struct dma_buf_negotiation *neg, *other;
@@ -82,8 +84,9 @@ static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
 }
 
 /*
- * As dma_buf_set_late(); for dma_buf_late_bind() with the storage, which another
- * buffer may have that has lost its last reference and is about to be stopped.
+ * Does what dma_buf_set_late() does. dma_buf_late_bind() passes the storage. If
+ * the storage is still bound to a buffer that has lost its last reference, this
+ * buffer takes it over.
  */
 int dma_buf_negotiation_start(struct dma_buf *dmabuf,
 			      const struct dma_buf_late_ops *ops,
@@ -110,8 +113,9 @@ int dma_buf_negotiation_start(struct dma_buf *dmabuf,
 }
 
 /*
- * The buffer's file goes, so nobody can join, map or fault through it any more.
- * Who holds the reservation object may have found it in the storage before.
+ * Called when the buffer's file ends: nobody can join, map or fault through it
+ * any more. A thread that holds the reservation object may still use the buffer
+ * that it found in the storage, so this takes that lock.
  */
 void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
 {
@@ -133,14 +137,14 @@ void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
  * @dmabuf: buffer, just exported; nobody else has it yet
  * @ops: the exporter's side of the negotiation
  *
- * Makes the buffer negotiable. The core maps it for nobody at attach then,
- * whatever exporter and importer are, and admits each device that joins; see
- * "DOC: negotiation". An exporter that has negotiate/late.c place its storage
- * calls dma_buf_late_bind() instead.
+ * Makes the buffer negotiable. The core then does not map it at attach, whether
+ * exporter and importer are dynamic or static, and checks each device that
+ * joins; see "DOC: negotiation". An exporter whose storage negotiate/late.c
+ * places calls dma_buf_late_bind() instead.
  *
  * Context: may sleep; no lock needed.
  *
- * Return: 0; -EBUSY when the buffer negotiates already; -ENOMEM.
+ * Return: 0; -EBUSY when the buffer is negotiable already; -ENOMEM.
  */
 int dma_buf_set_late(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops)
 {
@@ -152,11 +156,11 @@ int dma_buf_set_late(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops)
 EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, "DMA_BUF");
 
 /**
- * dma_buf_is_late - whether storage is placed for the devices that join
+ * dma_buf_is_late - is the storage placed for the devices that join?
  * @dmabuf: buffer
  *
- * For importers that must not map storage which may be out of reach: a late
- * exporter has placed it within reach, or refuses the attachment.
+ * For importers that refuse storage which may be out of reach. A late exporter
+ * places it within reach, or refuses the attachment.
  *
  * Context: any; no lock needed.
  *
@@ -174,11 +178,11 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_is_late, "DMA_BUF");
  * dma_buf_refuse - say why a device is refused
  * @dmabuf: buffer
  * @dev: device that can't use it
- * @conflict: why, without an address in it
+ * @conflict: the reason; contains no address
  *
- * For an exporter's attach, pin or map that is about to answer -EBUSY, on any
- * buffer. Programs read it with DMA_BUF_IOCTL_GET_REFUSAL; each refusal
- * replaces the one before. Without memory nothing is recorded.
+ * For an exporter of any kind whose attach, pin or map is about to return
+ * -EBUSY. Programs read the reason with DMA_BUF_IOCTL_GET_REFUSAL. A refusal
+ * replaces the one before. If there is no memory, nothing is recorded.
  *
  * Context: may sleep; the reservation object may be held.
  */
@@ -202,7 +206,7 @@ void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
 
-/* The last one, or all zeroes. */
+/* Copies the last refusal; all zeroes if there was none. */
 void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
@@ -241,7 +245,7 @@ static void announced_drop_locked(struct dma_buf_announced *item)
 	kfree(item);
 }
 
-/* The device loses its driver, or is deleted: all its entries end. */
+/* The device loses its driver or is deleted: ends all its entries. */
 void dma_buf_announced_release(struct device *dev, void *res)
 {
 	struct list_head *items = res;
@@ -250,7 +254,7 @@ void dma_buf_announced_release(struct device *dev, void *res)
 	spin_lock(&dma_buf_negotiate_lock);
 	while (!list_empty(items)) {
 		item = list_first_entry(items, typeof(*item), of_device);
-		/* One that has not joined yet is still the announcer's. */
+		/* The announcing thread frees an entry that has not joined. */
 		if (list_empty(&item->node))
 			list_del_init(&item->of_device);
 		else
@@ -261,7 +265,7 @@ void dma_buf_announced_release(struct device *dev, void *res)
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_announced_release);
 
-/* With the buffer: nobody can find it any more. */
+/* Called when the buffer is freed, so nobody can find it any more. */
 void dma_buf_negotiation_free(struct dma_buf *dmabuf)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
@@ -275,19 +279,20 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_get_constraints - what the storage has to be for everybody
+ * dma_buf_get_constraints - what storage for all devices must satisfy
  * @dmabuf: buffer
- * @c: filled in: constraints of all devices attached or announced
- * @conflict: filled in when they contradict one another; may be NULL
+ * @c: out: merged constraints of all devices attached or announced
+ * @conflict: out: where they contradict each other; may be NULL
  *
- * They are what dma_buf_constraints_of_storage() makes of a device's: addresses
- * are those of memory, and the number of segments has become a number of runs.
- * Merged sizes and boundaries of segments tell what the finest table will be.
+ * The constraints of each device come from dma_buf_constraints_of_storage():
+ * addresses are those of memory, and the number of segments has become a number
+ * of runs. The merged segment size and boundary are those of the finest scatter
+ * list.
  *
  * Context: caller holds the reservation object.
  *
- * Return: 0; -EBUSY when they contradict one another, which those of a late
- * exporter never do.
+ * Return: 0; -EBUSY when they contradict each other, which can't happen with a
+ * late exporter.
  */
 int dma_buf_get_constraints(struct dma_buf *dmabuf,
 			    struct dma_buf_constraints *c,
@@ -324,7 +329,7 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_get_constraints, "DMA_BUF");
 
-/* How many devices have joined a buffer that is placed late. */
+/* Returns the number of devices that have joined a late buffer. */
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
@@ -345,8 +350,8 @@ unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
 /* --- one device more --- */
 
 /*
- * What a device needs of the storage, or why none of the buffer's size will do.
- * The device has its driver, and keeps it meanwhile.
+ * Derives what the device needs of the storage, or why no storage of this size
+ * suits it. The device has a driver, and the caller makes sure that it stays.
  */
 static int negotiation_derive(struct dma_buf *dmabuf, struct device *dev,
 			      struct dma_buf_constraints *c)
@@ -377,17 +382,17 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev,
 		ret = dma_buf_constraints_merge(&merged, c, &conflict);
 	if (!ret && late->admit)
 		ret = late->admit(dmabuf, &merged, &conflict);
-	/* An exporter may fail for a reason that is no constraint. */
+	/* An exporter may fail without a constraint as the reason. */
 	if (ret && conflict.field)
 		dma_buf_refuse(dmabuf, dev, &conflict);
 	return ret;
 }
 
 /*
- * May the attachment join the buffer, which is placed late? Bound storage keeps
- * what the device needs in &dma_buf_attachment.priv until
- * dma_buf_late_detach(): it is asked for as long as the device is attached, and
- * by then the driver, who knows, may have left.
+ * Lets the attachment join a late buffer, or refuses it. If storage is bound,
+ * &dma_buf_attachment.priv keeps the device's needs until
+ * dma_buf_late_detach(): they are used as long as the device is attached, and
+ * its driver may leave before that.
  */
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 {
@@ -408,11 +413,11 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 }
 
 /*
- * Fill in what the device needs, and hang the entry on the device. The device's
- * lock keeps its driver where it is. A driver that left after the device was
- * looked up left no resources, and a resource of ours would keep the next driver
- * from being bound. Devices that never have a driver have resources of those who
- * use them, and are not bound for that.
+ * Derives what the device needs, and puts the entry into the device's list. The
+ * device's lock keeps the driver. A driver may have left since the device was
+ * looked up. It has then left no resources, and ours would keep the next driver
+ * from being bound, so the device is refused. A device that never has a driver
+ * has the resources of its users, and no driver is ever bound to it.
  */
 static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *item)
 {
@@ -432,7 +437,7 @@ static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *i
 		return -ENOMEM;
 
 	INIT_LIST_HEAD(items);
-	/* Its own list, or this one. A release of it waits for our lock. */
+	/* The device's list or the new one; its release needs this lock. */
 	spin_lock(&dma_buf_negotiate_lock);
 	items = devres_get(dev, items, NULL, NULL);
 	list_add(&item->of_device, items);
@@ -440,7 +445,7 @@ static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *i
 	return 0;
 }
 
-/* Takes the entry, or gives the reason why it is still the caller's. */
+/* Adds the entry to the buffer. On failure the caller still owns it. */
 static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announced *item)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
@@ -464,10 +469,10 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 }
 
 /*
- * Announce a device for a buffer that is placed late; once more changes nothing.
- * The caller has a reference to the device, and to the file that it came from.
- * The device's lock and the reservation object are never held together here, so
- * the order of the two is a driver's own.
+ * Announces a device for a late buffer. Announcing it again changes nothing.
+ * The caller holds the device and the file that it came from. This function
+ * never holds the device's lock and the reservation object together, so drivers
+ * are free to nest them in either order.
  */
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that suit constraints, from the kernel's own allocators: the page
- * allocator by order and zone, CMA and ranges of movable pages for what is
- * longer or lower than that one gives.
+ * Pages that suit constraints, from the kernel's own allocators. Most come from
+ * the page allocator, by order and zone. CMA and ranges of movable pages serve
+ * longer blocks, and masks for which there is no zone.
  *
  * Every page is charged to the active memory cgroup of the caller, whichever
- * allocator it comes from, and is returned page by page, so that blocks need
- * no memory of their own. Whoever touches a buffer first places storage for a
- * cgroup that may be another one's. So no allocation may call the OOM killer: all
- * have __GFP_RETRY_MAYFAIL, or don't reclaim at all.
+ * allocator it comes from. Pages are returned one by one, so blocks need no
+ * memory of their own. The process that touches a buffer first may belong to
+ * another cgroup than the one that pays. So no allocation may call the OOM
+ * killer: all have __GFP_RETRY_MAYFAIL, or don't reclaim at all.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -26,7 +26,7 @@
 
 #include "internal.h"
 
-/* The alignment of each block, and the unit of its length, in pages. */
+/* The alignment of each block in pages; its length is a multiple of this. */
 static unsigned long storage_align(const struct dma_buf_storage *st)
 {
 	const struct dma_buf_constraints *c = &st->wanted;
@@ -34,7 +34,7 @@ static unsigned long storage_align(const struct dma_buf_storage *st)
 	return max3(c->alignment, c->length_align, (u32)PAGE_SIZE) >> PAGE_SHIFT;
 }
 
-/* Number of adjacent pages from @first on, @most at most. */
+/* The number of adjacent pages from @first on, at most @most. */
 static unsigned long storage_run(const struct dma_buf_storage *st,
 				 unsigned long first, unsigned long most)
 {
@@ -48,9 +48,10 @@ static unsigned long storage_run(const struct dma_buf_storage *st,
 }
 
 /*
- * Number of pages of the entry that starts at page @first: adjacent ones, up to
- * the device's longest segment and to its next boundary. An IOMMU joins entries
- * and splits none: there they end where a segment of the device does.
+ * The number of pages in the entry that starts at page @first. They are
+ * adjacent, and end at the device's longest segment or next boundary. An IOMMU
+ * joins entries and splits none, so behind one, too, no entry is longer than a
+ * segment.
  */
 static unsigned long storage_entry(const struct dma_buf_storage *st,
 				   struct device *dev,
@@ -58,7 +59,7 @@ static unsigned long storage_entry(const struct dma_buf_storage *st,
 				   unsigned long first)
 {
 	const u64 size = (u64)st->nr_pages << PAGE_SHIFT;
-	/* A scatter list can't hold more than the last of these. */
+	/* The length of an entry of a scatter list is limited, too. */
 	const u64 most = clamp(dma_buf_constraints_piece(c, size),
 			       (u64)PAGE_SIZE, (u64)SZ_2G);
 	u64 start, left;
@@ -68,25 +69,25 @@ static unsigned long storage_entry(const struct dma_buf_storage *st,
 		left = most - start - 1;
 	} else {
 		start = phys_to_dma(dev, page_to_phys(st->pages[first]));
-		/* One less than the bytes, which can be 2^64. */
+		/* One less than the number of bytes, which can be 2^64. */
 		left = c->segment_boundary - (start & c->segment_boundary);
 	}
 	return storage_run(st, first, (min(most - 1, left) + 1) >> PAGE_SHIFT);
 }
 
 /**
- * dma_buf_storage_suits - is the storage what devices need?
+ * dma_buf_storage_suits - does storage suit constraints?
  * @st: storage
- * @c: constraints as of dma_buf_get_constraints(), which count runs: each
- *	device has a table of its own that cuts them
- * @conflict: why not
+ * @c: constraints from dma_buf_get_constraints(); they count runs, since
+ *	each device has a table of its own that cuts the runs
+ * @conflict: out: why not
  *
- * A run that crosses a boundary on which it does not start may cost a device
- * one entry more than its length says, and counts as two.
+ * A run that crosses a boundary and does not start on one may take one more
+ * entry than its length says, so it counts as two.
  *
  * Context: any; no lock needed.
  *
- * Return: whether it is.
+ * Return: true if it does.
  */
 bool dma_buf_storage_suits(const struct dma_buf_storage *st,
 			   const struct dma_buf_constraints *c,
@@ -114,11 +115,11 @@ bool dma_buf_storage_suits(const struct dma_buf_storage *st,
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_suits);
 
 /**
- * dma_buf_storage_table - scatter list for a device
+ * dma_buf_storage_table - make a scatter list for a device
  * @st: storage that suits the device
  * @dev: the device
- * @c: what it said that it needs
- * @sgt: where to make it; freed with sg_free_table()
+ * @c: the device's constraints
+ * @sgt: out: the list, to be freed with sg_free_table()
  *
  * Context: may sleep; no lock needed.
  *
@@ -148,7 +149,7 @@ int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_table);
 
-/* Where the whole block has to lie; segments are looked at in the end. */
+/* Checks where the block lies. Segments are checked at the end. */
 static bool block_suits(const struct dma_buf_storage *st, struct page *page, unsigned long nr)
 {
 	return PFN_PHYS(page_to_pfn(page) + nr) - 1 <= st->wanted.dma_mask &&
@@ -162,12 +163,13 @@ static bool block_suits(const struct dma_buf_storage *st, struct page *page, uns
 static const gfp_t storage_zones[] = { __GFP_HIGHMEM, __GFP_DMA32, __GFP_DMA };
 
 /**
- * dma_buf_storage_zone - the first zone to look in for pages below a mask
+ * dma_buf_storage_zone - the first zone to try for pages below a mask
  * @dma_mask: the mask
  * @top: highest address of the machine's memory
  *
- * There is no zone that ends between the end of DMA32 and that of memory, and
- * the ones below may be empty: a page of the highest zone can be low enough.
+ * No zone ends between the end of DMA32 and the end of memory, and the zones
+ * below may be empty. So for a mask in between, the highest zone is tried
+ * first: some of its pages are low enough.
  *
  * Return: 0 for the highest, 1 for DMA32.
  */
@@ -196,7 +198,7 @@ static struct page *block_of_zone(const struct dma_buf_storage *st,
 	return page;
 }
 
-/* The page allocator gives powers of two that are aligned to their size. */
+/* Takes a block of the page allocator: a power of two, aligned to its size. */
 static struct page *block_buddy(const struct dma_buf_storage *st, unsigned long nr, bool insist)
 {
 	const unsigned int order = order_base_2(max(nr, storage_align(st)));
@@ -207,7 +209,7 @@ static struct page *block_buddy(const struct dma_buf_storage *st, unsigned long 
 	if (order > MAX_PAGE_ORDER)
 		return NULL;
 
-	/* Who can do with less does not wait for memory to be reclaimed. */
+	/* Smaller blocks are possible: don't wait for reclaim. */
 	if (insist)
 		gfp |= __GFP_RETRY_MAYFAIL;
 	else
@@ -219,7 +221,7 @@ static struct page *block_buddy(const struct dma_buf_storage *st, unsigned long 
 	return page;
 }
 
-/* Clear and charge pages of an allocator that has no flags for that. */
+/* Clears and charges pages of an allocator that does neither. */
 static int block_finish(struct page *page, unsigned long nr)
 {
 	unsigned long i;
@@ -237,7 +239,7 @@ static int block_finish(struct page *page, unsigned long nr)
 }
 
 #ifdef CONFIG_CONTIG_ALLOC
-/* Has the range a chance? Whether its pages really move, the caller sees. */
+/* Might the range be emptied? alloc_contig_range() finds out for certain. */
 static bool range_movable(struct zone *zone, unsigned long pfn, unsigned long nr)
 {
 	struct page *page;
@@ -251,10 +253,10 @@ static bool range_movable(struct zone *zone, unsigned long pfn, unsigned long nr
 	return true;
 }
 
-/* How many ranges that seem movable are tried in a zone. */
+/* How many ranges that seem movable are tried in each zone. */
 #define RANGE_TRIES 16
 
-/* The highest one below @top that can be had, cleaned and charged. */
+/* Returns the highest free or emptied range below @top, cleared and charged. */
 static struct page *block_below(struct zone *zone, unsigned long top,
 				unsigned long nr, unsigned long align)
 {
@@ -281,9 +283,9 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 }
 
 /*
- * Where the page allocator has no order that is long enough, or no zone that is
- * low enough: take a range below the mask, and have what is in it moved away.
- * High ranges come first, because some devices reach only low ones.
+ * For blocks longer than the highest order, and masks for which there is no
+ * zone: takes a range below the mask and has its pages moved away. High ranges
+ * are tried first, because some devices reach only low ones.
  */
 static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
@@ -293,7 +295,7 @@ static struct page *block_range(const struct dma_buf_storage *st, unsigned long 
 	struct zone *zone;
 
 	for_each_populated_zone(zone) {
-		/* Longterm users must not pin what is kept movable. */
+		/* Pages with long-term pins must not lie in ZONE_MOVABLE. */
 		if (!page && zone_idx(zone) < ZONE_MOVABLE)
 			page = block_below(zone, min(zone_end_pfn(zone), most),
 					   nr, align);
@@ -309,7 +311,7 @@ static struct page *block_range(const struct dma_buf_storage *st, unsigned long 
 
 static struct page *block_alloc(const struct dma_buf_storage *st, unsigned long nr, bool insist)
 {
-	/* There is no zone for such a mask, but ranges. */
+	/* No zone fits such a mask, but a range can. */
 	const bool low = st->wanted.dma_mask < STORAGE_TOP;
 	struct page *page = block_buddy(st, nr, insist);
 
@@ -326,7 +328,7 @@ static void storage_set(struct dma_buf_storage *st, struct page *first)
 		st->pages[i] = first + i;
 }
 
-/* All of it as one block of the common CMA area. */
+/* Takes all pages as one block of the common CMA area. */
 static bool storage_fill_cma(struct dma_buf_storage *st)
 {
 	const unsigned int order = order_base_2(st->nr_pages);
@@ -337,7 +339,7 @@ static bool storage_fill_cma(struct dma_buf_storage *st)
 		return false;
 
 	storage_set(st, page);
-	/* CMA aligns less than the others. */
+	/* CMA aligns less strictly than the page allocator. */
 	if (dma_buf_storage_suits(st, &st->wanted, NULL) &&
 	    !block_finish(page, st->nr_pages))
 		st->cma = page;
@@ -347,9 +349,10 @@ static bool storage_fill_cma(struct dma_buf_storage *st)
 }
 
 /*
- * One block for a device that prefers it: from the page allocator, or from CMA
- * where that has no such order. Nothing is reclaimed or emptied for it, since
- * most drivers that seem to prefer one run have said nothing.
+ * Takes one block for a device that prefers it: from the page allocator, or
+ * from CMA if the block is longer than the highest order. Reclaims and empties
+ * nothing, since most drivers that seem to prefer one run only never set a
+ * segment size.
  */
 static bool storage_fill_preferred(struct dma_buf_storage *st)
 {
@@ -376,8 +379,8 @@ static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
 }
 
 /*
- * Fill with blocks of @most pages, then of half as many where there are none,
- * but of @least. Only the smallest may take long.
+ * Fills the storage with blocks of @most pages. If there is no such block,
+ * halves the length, down to @least. Only blocks of @least pages may take long.
  */
 static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigned long most)
 {
@@ -386,7 +389,7 @@ static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigne
 
 	while (filled < st->nr_pages && !fatal_signal_pending(current)) {
 		nr = min(most, st->nr_pages - filled);
-		/* No block is longer than what is left, but for @least. */
+		/* Only a block of @least pages may exceed what is left. */
 		if (most > least && most > nr) {
 			most = max(least, rounddown_pow_of_two(nr));
 			continue;
@@ -407,7 +410,7 @@ static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigne
 	return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 }
 
-/* What is left is @st with pages that suit, or nothing. */
+/* On success @st has pages that suit; on failure it has none. */
 static int storage_try(struct dma_buf_storage *st, unsigned long least,
 		       unsigned long most, struct dma_buf_conflict *conflict)
 {
@@ -423,7 +426,7 @@ static int storage_try(struct dma_buf_storage *st, unsigned long least,
 	return -EBUSY;
 }
 
-/* One block where that is needed or preferred, else large ones, else few. */
+/* Tries one block if needed or preferred, then large ones, then few ones. */
 static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict none = { DMA_BUF_FIELD_CONTIGUOUS, 1, 0 };
@@ -451,18 +454,19 @@ static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *co
 
 /**
  * dma_buf_storage_alloc - allocate pages that suit constraints
- * @c: constraints as of dma_buf_get_constraints(), of which
- *	DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED is tried and not insisted on
+ * @c: constraints from dma_buf_get_constraints();
+ *	DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED is tried first and not insisted
+ *	on
  * @size: bytes, a multiple of PAGE_SIZE
- * @conflict: cleared; says on failure which constraint could not be met, with
- *	field DMA_BUF_FIELD_NONE for want of memory
+ * @conflict: out: the constraint that could not be met; DMA_BUF_FIELD_NONE
+ *	on success, or if there is no memory
  *
  * The pages are zeroed and charged to the active memory cgroup.
  *
  * Context: process context, may sleep.
  *
  * Return: the storage for dma_buf_storage_put(), or ERR_PTR: -EBUSY when no
- * storage of this size can meet the constraints or none was found; -ENOMEM;
+ * storage of this size can meet the constraints, or none was found; -ENOMEM;
  * -EINTR after a fatal signal.
  */
 struct dma_buf_storage *
@@ -529,9 +533,9 @@ static u32 storage_zone(struct page *page)
 }
 
 /**
- * dma_buf_storage_describe - what user space may know of the storage
+ * dma_buf_storage_describe - tell user space about the storage
  * @st: storage
- * @info: where to add it; all zeroes but for size and exporter
+ * @info: out; all zeroes before, except size and exporter
  *
  * Context: any; no lock needed.
  */
