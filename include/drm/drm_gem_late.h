@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * GEM objects whose pages come at the first map, mmap or vmap, where every
- * attached device reaches them. Not in mainline.
+ * GEM objects whose pages are allocated at the first use, where every attached
+ * device reaches them. Not in mainline.
  */
 #ifndef __DRM_GEM_LATE_H__
 #define __DRM_GEM_LATE_H__
@@ -36,7 +36,7 @@ int drm_gem_late_dumb_create(struct drm_file *file, struct drm_device *dev,
 struct drm_gem_object *drm_gem_late_prime_import(struct drm_device *dev,
 						 struct dma_buf *dmabuf);
 
-/* What a &struct drm_driver with late objects has, beside DRIVER_GEM. */
+/* Members of a &struct drm_driver with late objects, besides DRIVER_GEM. */
 #define DRM_GEM_LATE_DRIVER_OPS						\
 	.dumb_create = drm_gem_late_dumb_create,			\
 	.gem_prime_import = drm_gem_late_prime_import

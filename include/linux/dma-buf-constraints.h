@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What devices need of the storage that they share, in terms that can be
- * merged, and what an exporter asks for before it places that storage.
- * Not in mainline.
+ * Constraints: what devices need of the storage that they share, and how to
+ * merge it. An exporter asks for the merged constraints before it places the
+ * storage. Not in mainline.
  */
 #ifndef __LINUX_DMA_BUF_CONSTRAINTS_H
 #define __LINUX_DMA_BUF_CONSTRAINTS_H
@@ -20,14 +20,14 @@ struct file;
 struct sg_table;
 
 /**
- * struct dma_buf_constraints - what storage has to be for a device
- * @dma_mask: highest address that the device reaches: of its bus for a device,
- *	of memory for a buffer
+ * struct dma_buf_constraints - what a device needs of storage
+ * @dma_mask: highest address that the device reaches; for a device, an
+ *	address of its bus; merged for a buffer, an address of memory
  * @segment_boundary: a mask such as 0xffff; no segment may cross a multiple of
  *	mask + 1 bytes
  * @max_segment_size: bytes
- * @max_segments: how many segments the device takes, UINT_MAX for any number;
- *	merged for a buffer, how many runs its storage may consist of
+ * @max_segments: how many segments the device takes, UINT_MAX for any
+ *	number; merged for a buffer, how many runs its storage may have
  * @alignment: of the start of every segment, in bytes; a power of two
  * @length_align: of the length of every segment, in bytes; a power of two
  * @flags: DMA_BUF_CONSTRAINT_CONTIGUOUS and the like
@@ -52,8 +52,8 @@ struct dma_buf_constraints {
  * struct dma_buf_conflict - why storage or another device does not suit
  * @field: DMA_BUF_FIELD_*, 0 for none
  * @wanted: what the constraint asks for, in the field's unit
- * @found: what there is; for masks the mask that would have been enough, so
- *	that no address is told
+ * @found: what there is; for a mask the one that would have been enough,
+ *	so that no address is shown
  */
 struct dma_buf_conflict {
 	u32 field;
@@ -69,7 +69,7 @@ bool dma_buf_is_late(struct dma_buf *dmabuf);
 void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 		    const struct dma_buf_conflict *conflict);
 #else
-/* For drivers that say what they need, and why they refuse, if asked. */
+/* Drivers call these with negotiation on or off. */
 static inline void dma_buf_constraints_init(struct dma_buf_constraints *c)
 {
 	*c = (struct dma_buf_constraints) { };
@@ -107,18 +107,18 @@ int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 void dma_buf_constraints_of_storage(struct dma_buf_constraints *c,
 				    struct device *dev, size_t size);
 
-/* Of a buffer: merged over every attachment and every device announced. */
+/* Merges the constraints of all devices of a buffer. */
 int dma_buf_get_constraints(struct dma_buf *dmabuf,
 			    struct dma_buf_constraints *c,
 			    struct dma_buf_conflict *conflict);
 
 /**
- * struct dma_buf_late_ops - an exporter that places its storage when it is used
+ * struct dma_buf_late_ops - operations of an exporter that places storage late
  */
 struct dma_buf_late_ops {
 	/**
-	 * @storage: says where the storage is. The core has cleared the
-	 * answer and filled in size and name of the exporter.
+	 * @storage: tells where the storage is. The core has cleared the
+	 *	answer, and has filled in the size and the exporter's name.
 	 *
 	 * Context: may sleep; the reservation object is held.
 	 *
@@ -128,35 +128,36 @@ struct dma_buf_late_ops {
 		       struct dma_buf_storage_info *info);
 
 	/**
-	 * @admit: a device joins, by attachment or by announcement; @merged
-	 * are the constraints of all devices with the new one, which do not
-	 * contradict one another. Optional.
+	 * @admit: a device joins, by attachment or by announcement.
+	 *	@merged are the constraints of all devices including the new
+	 *	one. They don't contradict each other. Optional.
 	 *
 	 * Context: may sleep; the reservation object is held.
 	 *
-	 * Return: 0 when the storage is not placed yet, suits, or can move;
-	 * -EBUSY with @conflict filled in otherwise, and the device is
-	 * refused for that reason.
+	 * Return: 0 when the storage is not placed, suits, or can move.
+	 * Otherwise -EBUSY, with the reason in @conflict; the device is then
+	 * refused.
 	 */
 	int (*admit)(struct dma_buf *dmabuf,
 		     const struct dma_buf_constraints *merged,
 		     struct dma_buf_conflict *conflict);
 };
 
-/* An exporter that allocates at the first map says so. */
+/* For an exporter that allocates at the first map. */
 int dma_buf_set_late(struct dma_buf *dmabuf,
 		     const struct dma_buf_late_ops *ops);
 
-/* -EBUSY instead of sleeping; see core/map.c. */
+/* Returns -EBUSY instead of waiting; see core/map.c. */
 struct sg_table *
 dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir);
 
 /**
- * struct dma_buf_device_class - the files of a character-device major or two
+ * struct dma_buf_device_class - finds the devices of one or two major numbers
  * @majors: major numbers; the second one may be 0
- * @get: the struct device that does DMA for an open file, with a reference;
- *	ERR_PTR(-ENODEV) when it is gone or has none. May sleep
+ * @get: returns the device that does DMA for an open file, with a
+ *	reference, or ERR_PTR(-ENODEV) when it is gone or there is none. May
+ *	sleep
  */
 struct dma_buf_device_class {
 	unsigned int majors[2];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Late allocation: storage for an exporter's buffer, placed at its first use
- * where every device that joined can reach it, and moved for devices that join
- * later. Not in mainline.
+ * Late allocation: an exporter's storage is placed at the first use of the
+ * buffer, where all devices that have joined reach it. It moves for a device
+ * that joins later. Not in mainline.
  */
 #ifndef __LINUX_DMA_BUF_LATE_H
 #define __LINUX_DMA_BUF_LATE_H
@@ -24,22 +24,25 @@ struct sg_table;
 struct vm_fault;
 
 /**
- * struct dma_buf_late - storage that comes late; part of an exporter's object
+ * struct dma_buf_late - late storage; part of an exporter's object
  * @size: bytes, a multiple of PAGE_SIZE; constant
  * @resv: reservation object, which protects what is not constant
  * @own: what the exporter's device needs; constant
- * @file: where user space maps the object, and &file.f_mapping of its dma-buf;
- *	NULL for an object that is mapped through its dma-buf only; constant
+ * @file: address space in which user space maps the object, and
+ *	&file.f_mapping of its dma-buf; NULL if the object is mapped through its
+ *	dma-buf only; constant
  * @file_start: offset of the object in @file, in bytes; constant
- * @memcg: memory cgroup of who made the object; constant
- * @dmabuf: the dma-buf, NULL while there is none. No reference: it is unbound
- *	when its file goes. Written with dma_buf_negotiate_lock held; a buffer
- *	that is read with the reservation object held stays until that is dropped
+ * @memcg: memory cgroup of the process that made the object; constant
+ * @dmabuf: the dma-buf, or NULL. Without a reference: closing its file
+ *	unbinds it. Written with dma_buf_negotiate_lock held, and cleared with
+ *	the reservation object held, too. So a reader that holds the reservation
+ *	object can use the buffer until it drops that lock
+ * @storage: NULL until it is placed; the object holds a reference
  * @storage: NULL until it is placed; the object's reference
- * @mappings: links the mappings of devices
- * @pins: pins not undone
- * @vmaps: kernel mappings not undone
- * @vaddr: the kernel mapping that they share
+ * @mappings: links the mappings for devices
+ * @pins: number of pins
+ * @vmaps: users of @vaddr
+ * @vaddr: the kernel mapping that all users share
  */
 struct dma_buf_late {
 	size_t size;
@@ -61,12 +64,12 @@ int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 void dma_buf_late_fini(struct dma_buf_late *late);
 int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf);
 
-/* For an exporter that uses its own storage. */
+/* For an exporter that uses the storage itself. */
 int dma_buf_late_vmap_own(struct dma_buf_late *late, struct iosys_map *map);
 void dma_buf_late_vunmap_own(struct dma_buf_late *late);
 vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf);
 
-/* Operations of a buffer that is bound. */
+/* Operations of a buffer that is bound to storage. */
 void dma_buf_late_detach(struct dma_buf *dmabuf,
 			 struct dma_buf_attachment *attach);
 int dma_buf_late_pin(struct dma_buf_attachment *attach);
@@ -84,8 +87,8 @@ int dma_buf_late_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_late_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 
 /*
- * What the &struct dma_buf_ops of a late exporter has, beside its release.
- * &dma_buf_attachment.priv is theirs: it holds what the device needs.
+ * The &struct dma_buf_ops of a late exporter has these and a release. These
+ * operations own &dma_buf_attachment.priv, which holds what the device needs.
  */
 #define DMA_BUF_LATE_OPS						\
 	.detach = dma_buf_late_detach,					\

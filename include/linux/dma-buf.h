@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma-buf: the contract between exporters (who own the storage), importers (who
- * map it for their device) and the core in between. Names, layouts and values
- * are those of Linux 7.3, or 6.12 if the kernel is that. Each function is
- * documented where it is defined, in drivers/gpu/drm/prime/. "DOC: locking" in
- * core/object.c there lists the locks.
+ * dma-buf: the contract between exporters, which own the storage, importers,
+ * which map it for their device, and the core. Names, layouts and values are
+ * those of Linux 7.3, or of 6.12 if the kernel is that version. Each function
+ * is documented where it is defined, in drivers/gpu/drm/prime/. "DOC: locking"
+ * in core/object.c there lists the locks.
  */
 #ifndef __DMA_BUF_H__
 #define __DMA_BUF_H__
@@ -276,13 +276,13 @@ struct dma_buf_attach_ops {
 	bool allow_peer2peer;
 
 	/**
-	 * @invalidate_mappings: the storage is about to move, or is taken away.
-	 * Existing mappings stay valid until the importer's fences on the
-	 * buffer have signalled, but point to the old place. The importer
-	 * unmaps them within a bounded time, and maps again if it still needs
-	 * the buffer. On 6.12 the name is move_notify, and it is mandatory. On
-	 * 7.3 an importer that pins what it maps may do without; see
-	 * dma_buf_attach_revocable().
+	 * @invalidate_mappings: the storage is about to move, or is taken
+	 *	away. Existing mappings point to the old place. They stay valid
+	 *	until the importer's fences on the buffer have signalled. The
+	 *	importer unmaps them within a bounded time, and maps again if it
+	 *	still needs the buffer. On 6.12 the name is move_notify, and it
+	 *	is mandatory. On 7.3 an importer that pins what it maps need not
+	 *	have it; see dma_buf_attach_revocable().
 	 *
 	 * Context: may sleep; reservation object held.
 	 */

@@ -2,9 +2,9 @@
 /*
  * prime_edu: copies between buffers by the DMA engine of QEMU's edu device.
  *
- * Buffers are dumb buffers or come in through PRIME. The version of this
- * interface is the driver's, as DRM_IOCTL_VERSION tells it: a new major number
- * breaks programs, a new minor one gives meaning to a bit that was refused.
+ * Buffers are dumb buffers or imported through PRIME. DRM_IOCTL_VERSION gives
+ * the version of this interface. A new major number breaks programs. A new
+ * minor number gives a meaning to a bit that was refused before.
  */
 #ifndef _UAPI_PRIME_EDU_H
 #define _UAPI_PRIME_EDU_H
@@ -23,7 +23,7 @@ extern "C" {
 #define PRIME_EDU_MINOR	0
 
 #define PRIME_EDU_MAX_COPY	(64u << 10)	/* bytes of one copy */
-#define PRIME_EDU_MAX_JOBS	8		/* copies of a file that have not ended */
+#define PRIME_EDU_MAX_JOBS	8		/* unfinished copies of a file */
 
 /**
  * struct drm_prime_edu_copy - copy bytes from one buffer to another
@@ -35,22 +35,22 @@ extern "C" {
  * @flags: must be 0
  * @pad: must be 0
  *
- * The copy is queued, not done, when the ioctl returns 0. It starts when the
- * fences of writers of the source and of all users of the destination have
- * signalled; until it ends, its own fence is a reader of the source and the
- * writer of the destination. So who needs the bytes polls the dma-buf, or takes
- * a sync_file from it, whose status also tells whether the copy has failed:
- * ETIMEDOUT another driver's fence did not signal within ten seconds, or the
- * engine is stuck; ENODEV the device is gone.
+ * When the ioctl returns 0, the copy is queued. It starts when the fences of
+ * all writers of the source and of all users of the destination have signalled.
+ * The copy has a fence, which is added to the source as a reader and to the
+ * destination as a writer. A program that needs the bytes polls the dma-buf, or
+ * exports a sync_file from it. The status of the sync_file tells whether the
+ * copy has failed. ETIMEDOUT: another driver's fence did not signal within ten
+ * seconds, or the engine is stuck. ENODEV: the device is gone.
  *
- * Copies that are ready take turns at the engine. There is no order between two
- * of them but the one that the fences of their buffers give.
+ * Copies that are ready take turns at the engine. Only the fences of their
+ * buffers decide the order of two copies.
  *
- * Errors: ENOENT no such handle; EINVAL a range that is empty, wraps, leaves its
- * buffer or overlaps the other, or an unknown bit; E2BIG @size; EBUSY
- * PRIME_EDU_MAX_JOBS copies of this file have not ended: wait for the fence of one
- * (it is not EAGAIN, since libdrm tries again at once for that); ENODEV the
- * device is gone; ENOMEM.
+ * Errors: ENOENT: no such handle. EINVAL: an unknown bit, or a range that is
+ * empty, wraps, leaves its buffer or overlaps the other range. E2BIG: @size.
+ * EBUSY: PRIME_EDU_MAX_JOBS copies of this file are unfinished; wait for the
+ * fence of one. (It is not EAGAIN, because libdrm repeats the ioctl at once
+ * after EAGAIN.) ENODEV: the device is gone. ENOMEM.
  */
 struct drm_prime_edu_copy {
 	__u32 src_handle;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * prime_mock: an exporter and importer of dma-bufs that do what a test tells
- * them. For test machines: its ioctls show DMA addresses and can make others
- * wait, so all of them want CAP_SYS_ADMIN, else EACCES. Dumb buffers and PRIME
- * are for everybody, as with any driver.
+ * them. It is for test machines: its ioctls show DMA addresses, and can make
+ * other programs wait. So they need CAP_SYS_ADMIN, and give EACCES without it.
+ * Everybody can use dumb buffers and PRIME, as with any driver.
  *
- * The version of this interface is the driver's, as DRM_IOCTL_VERSION tells it:
- * a new major number breaks programs, a new minor one gives meaning to a bit
- * that was refused.
+ * DRM_IOCTL_VERSION gives the version of this interface. A new major number
+ * breaks programs. A new minor number gives a meaning to a bit that was refused
+ * before.
  *
- * All ioctls: EINVAL an unknown flag or value, or a pad that is not 0; ENODEV the
- * device has been unplugged; ENOENT no such handle or id; EINTR a signal came
- * while waiting for a lock or a fence; ENOMEM. Further ones are told at each.
+ * Errors of all ioctls: EINVAL: an unknown flag or value, or a pad that is not
+ * 0. ENODEV: the device has been unplugged. ENOENT: no such handle or id.
+ * EINTR: a signal arrived during a wait for a lock or a fence. ENOMEM. Each
+ * ioctl lists its other errors.
  */
 #ifndef _UAPI_PRIME_MOCK_H
 #define _UAPI_PRIME_MOCK_H
@@ -29,27 +30,27 @@ extern "C" {
 #define PRIME_MOCK_MAJOR	1
 #define PRIME_MOCK_MINOR	1
 
-/* Limits, in bytes, in pieces, in time. */
+/* Limits. */
 #define PRIME_MOCK_MAX_SIZE	(256u << 20)	/* of an object */
-#define PRIME_MOCK_MAX_RUN	(4u << 20)	/* of a contiguous one */
-#define PRIME_MOCK_HUGE_SIZE	(2u << 20)	/* of each piece of a huge one */
+#define PRIME_MOCK_MAX_RUN	(4u << 20)	/* of a contiguous object */
+#define PRIME_MOCK_HUGE_SIZE	(2u << 20)	/* of each run of a huge object */
 #define PRIME_MOCK_MAX_IDS	1024		/* imports per file, fences per file */
-#define PRIME_MOCK_MAX_NESTED	1024		/* pins, vmaps, begins of an import */
-#define PRIME_MOCK_KEPT_STATS	256		/* freed objects still remembered */
+#define PRIME_MOCK_MAX_NESTED	1024		/* of pins, vmaps or begins of an import */
+#define PRIME_MOCK_KEPT_STATS	256		/* freed objects whose counters are kept */
 #define PRIME_MOCK_MAX_SLEEP_US	10000000u
 #define PRIME_MOCK_FENCE_MAX_MS	10000u
 
-/* Where an ioctl takes a @handle or an @id: which of the two it is. */
+/* The @handle or @id of the struct is a GEM handle. */
 #define PRIME_MOCK_BY_HANDLE	(1u << 31)
 
 /* --- objects --- */
 
 /**
  * enum prime_mock_backing - how the pages of an object lie
- * @PRIME_MOCK_SCATTERED: single pages, no two of which are neighbours in order
- * @PRIME_MOCK_CONTIGUOUS: one run; not more than PRIME_MOCK_MAX_RUN
- * @PRIME_MOCK_HUGE: aligned runs of PRIME_MOCK_HUGE_SIZE, of which the size must
- *	be a multiple
+ * @PRIME_MOCK_SCATTERED: single pages that are not next to each other
+ * @PRIME_MOCK_CONTIGUOUS: one run of at most PRIME_MOCK_MAX_RUN bytes
+ * @PRIME_MOCK_HUGE: aligned runs; the size must be a multiple of
+ *	PRIME_MOCK_HUGE_SIZE
  */
 enum prime_mock_backing {
 	PRIME_MOCK_SCATTERED = 0,
@@ -58,35 +59,36 @@ enum prime_mock_backing {
 };
 
 /*
- * Flags of an object: what its exporter is like. All but IGNORE_LIMITS exclude
- * each other; without any of them it is a static exporter with every operation
- * but pin and unpin.
+ * Flags of an object: the kind of its exporter. At most one of them may be set,
+ * besides IGNORE_LIMITS. Without any, the exporter is static and has every
+ * operation but pin and unpin.
  */
-/* Exported by drm_gem_prime_export(), not by operations of this driver. */
+/* The exporter is drm_gem_prime_export(), not this driver's operations. */
 #define PRIME_MOCK_DEFAULT		(1u << 0)
-/* With pin and unpin: importers follow moves. */
+/* The exporter has pin and unpin, so importers may follow moves. */
 #define PRIME_MOCK_DYNAMIC		(1u << 1)
 /* Only the operations that are mandatory: map, unmap, release. */
 #define PRIME_MOCK_MINIMAL		(1u << 2)
 /*
- * cache_sgt_mapping: the first mapping of an attachment is kept. From Linux 6.16
- * on there is no such thing, and it is a static exporter like any other.
+ * With cache_sgt_mapping: the core keeps the first mapping of an attachment.
+ * The flag has no effect from Linux 6.16 on.
  */
 #define PRIME_MOCK_CACHED		(1u << 3)
-/* Lists disregard the importer's segment size and boundary, and join all. */
+/* Lists have one entry for each run, whatever the importer's limits are. */
 #define PRIME_MOCK_IGNORE_LIMITS	(1u << 4)
 /*
- * As DYNAMIC; and where nobody has pinned it, each map and pin moves it first, as
- * a driver with TTM does that chooses a place by who asks. The importers are told
- * within that call, the one that asks included. A kernel fence is on the buffer
- * for PRIME_MOCK_MOVING_MS from then on.
+ * As DYNAMIC. Each map and pin first moves an object that nobody has pinned, as
+ * drivers with TTM do that choose a place for each user. The importers are told
+ * within that call, including the one that maps. From then on the buffer has a
+ * kernel fence for PRIME_MOCK_MOVING_MS.
  */
 #define PRIME_MOCK_MOVING		(1u << 5)
 #define PRIME_MOCK_MOVING_MS		1000u
 /*
- * As DYNAMIC; but a move does not stop at a pin: it takes the memory away from
- * importers, which have to unpin when they are told. So it is attached only by
- * those that can be told (dma_buf_attach_revocable()); others get EOPNOTSUPP.
+ * As DYNAMIC, but a pin does not stop a move. The move takes the memory away
+ * from importers, which have to unpin when they are told. So only importers
+ * that can be told may attach (dma_buf_attach_revocable()); others get
+ * EOPNOTSUPP.
  */
 #define PRIME_MOCK_REVOCABLE		(1u << 6)
 
@@ -94,17 +96,19 @@ enum prime_mock_backing {
  * struct drm_prime_mock_create - make an object
  * @size: bytes, not 0; rounded up to pages
  * @backing: enum prime_mock_backing
- * @dma_bits: all pages below this number of address bits, 24 to 64; 0 is 64
+ * @dma_bits: all pages lie below this number of address bits, 24 to 64; 0
+ *	means 64
  * @flags: PRIME_MOCK_DEFAULT to PRIME_MOCK_REVOCABLE
  * @handle: out, its handle
- * @id: out, its number on this device, which is never used again for another
+ * @id: out, its number on this device, which is never used again
  * @pad: must be 0
  * @offset: out, for mmap of the DRM file
  *
- * The object is zeroed, and charged to the caller's memory cgroup. A dumb buffer
- * is a scattered, static object.
+ * The object is zeroed, and is charged to the caller's memory cgroup. A dumb
+ * buffer is a scattered object of a static exporter.
  *
- * Errors: E2BIG more than the limits above; ENOMEM also where no such pages are.
+ * Errors: E2BIG: above one of the limits. ENOMEM: also when there are no pages
+ * of this kind.
  */
 struct drm_prime_mock_create {
 	__u64 size;
@@ -119,21 +123,23 @@ struct drm_prime_mock_create {
 
 /**
  * struct drm_prime_mock_move - move an object's storage to other pages
- * @handle: an object of this device, not imported nor PRIME_MOCK_DEFAULT, else
- *	EINVAL
+ * @handle: an object of this device; EINVAL if it is imported or
+ *	PRIME_MOCK_DEFAULT
  * @backing: enum prime_mock_backing
- * @dma_bits: as at creation
+ * @dma_bits: as in struct drm_prime_mock_create
  * @flags: must be 0
  *
  * Waits for all fences of the buffer, tells the importers
- * (dma_buf_invalidate_mappings()), copies the bytes, and takes the processes' mappings
- * away, which fault the new pages in. Who goes on with an old mapping for DMA
- * reads PRIME_MOCK_POISON; those pages are freed with that mapping.
+ * (dma_buf_invalidate_mappings()), copies the bytes, and zaps the mappings of
+ * processes, which then fault the new pages in. An importer that still uses an
+ * old mapping for DMA reads PRIME_MOCK_POISON. The old pages are freed with
+ * that mapping.
  *
- * Errors: EBUSY pinned, or mapped in the kernel (vmap), or mapped by an importer
- * of a static exporter; without DMABUF_MOVE_NOTIFY the core pins what a dynamic
- * importer maps. With PRIME_MOCK_REVOCABLE: an importer did not unpin when it was
- * told. ETIMEDOUT a fence did not signal in PRIME_MOCK_FENCE_MAX_MS + 1 s.
+ * Errors: EBUSY: the object is pinned, mapped in the kernel (vmap), or mapped
+ * by an importer of a static exporter. Without DMABUF_MOVE_NOTIFY the core pins
+ * what a dynamic importer maps. With PRIME_MOCK_REVOCABLE: an importer did not
+ * unpin when it was told. ETIMEDOUT: a fence did not signal in
+ * PRIME_MOCK_FENCE_MAX_MS + 1 s.
  */
 struct drm_prime_mock_move {
 	__u32 handle;
@@ -148,26 +154,27 @@ struct drm_prime_mock_move {
 
 /**
  * enum prime_mock_op - an operation that can be told to fail or to sleep
- * @PRIME_MOCK_ATTACH: dma_buf_ops, of an object
- * @PRIME_MOCK_DETACH: same; can't fail
- * @PRIME_MOCK_PIN: same, also drm_gem_object_funcs.pin with PRIME_MOCK_DEFAULT
- * @PRIME_MOCK_UNPIN: same; can't fail
- * @PRIME_MOCK_MAP: same, also .get_sg_table with PRIME_MOCK_DEFAULT
- * @PRIME_MOCK_UNMAP: same; can't fail. Not seen with PRIME_MOCK_DEFAULT, nor are
- *	attach, detach, release, begin and end
- * @PRIME_MOCK_MMAP: of the dma-buf; of the DRM file too
- * @PRIME_MOCK_VMAP: the kernel maps it
- * @PRIME_MOCK_VUNMAP: can't fail
+ * @PRIME_MOCK_ATTACH: attach of the dma_buf_ops of an object
+ * @PRIME_MOCK_DETACH: detach; can't fail
+ * @PRIME_MOCK_PIN: pin; with PRIME_MOCK_DEFAULT, drm_gem_object_funcs.pin
+ * @PRIME_MOCK_UNPIN: unpin; can't fail
+ * @PRIME_MOCK_MAP: map_dma_buf; with PRIME_MOCK_DEFAULT,
+ *	drm_gem_object_funcs.get_sg_table
+ * @PRIME_MOCK_UNMAP: unmap_dma_buf; can't fail. PRIME_MOCK_DEFAULT does
+ *	not see unmap, attach, detach, release, begin and end
+ * @PRIME_MOCK_MMAP: mmap of the dma-buf or of the DRM file
+ * @PRIME_MOCK_VMAP: vmap
+ * @PRIME_MOCK_VUNMAP: vunmap; can't fail
  * @PRIME_MOCK_BEGIN: begin_cpu_access
  * @PRIME_MOCK_END: end_cpu_access
- * @PRIME_MOCK_RELEASE: the dma-buf is released; can't fail
+ * @PRIME_MOCK_RELEASE: release of the dma-buf; can't fail
  * @PRIME_MOCK_EXPORT: drm_gem_object_funcs.export
- * @PRIME_MOCK_IMPORT: of the device: drm_driver.gem_prime_import
- * @PRIME_MOCK_IMPORT_SG: of the device: .gem_prime_import_sg_table, or the same
- *	step of a dynamic import
- * @PRIME_MOCK_NOTIFY: of the device as an importer: invalidate_mappings; can't
- *	fail
- * @PRIME_MOCK_OPS: their number
+ * @PRIME_MOCK_IMPORT: drm_driver.gem_prime_import of the device
+ * @PRIME_MOCK_IMPORT_SG: drm_driver.gem_prime_import_sg_table of the
+ *	device, or the same step of a dynamic import
+ * @PRIME_MOCK_NOTIFY: the device's invalidate_mappings as an importer;
+ *	can't fail
+ * @PRIME_MOCK_OPS: number of operations
  */
 enum prime_mock_op {
 	PRIME_MOCK_ATTACH = 0,
@@ -189,26 +196,27 @@ enum prime_mock_op {
 	PRIME_MOCK_OPS = 16,
 };
 
-/* A signal ends the sleep, and the operation with EINTR if it can fail. */
+/* A signal ends the sleep. An operation that can fail then gives EINTR. */
 #define PRIME_MOCK_INTERRUPTIBLE	(1u << 0)
 #define PRIME_MOCK_FOREVER		0xffffffffu
 
 /**
  * struct drm_prime_mock_script - what an operation does from now on
- * @id: the object's number, or with PRIME_MOCK_BY_HANDLE its handle; 0 for the
- *	device, which has PRIME_MOCK_IMPORT to PRIME_MOCK_NOTIFY
+ * @id: the object's number, or its handle with PRIME_MOCK_BY_HANDLE; 0 for
+ *	the device, whose operations are PRIME_MOCK_IMPORT to PRIME_MOCK_NOTIFY
  * @op: enum prime_mock_op
  * @flags: PRIME_MOCK_INTERRUPTIBLE, PRIME_MOCK_BY_HANDLE
- * @fail_at: the call that fails, 1 being the next; 0 none
- * @fail_count: how many calls fail from that one on; PRIME_MOCK_FOREVER; 0 only
- *	when @fail_at is 0
- * @error: their errno, 1 to 4095; 0 only when @fail_at is 0
- * @sleep_us: each call sleeps that long before it fails or does its work, up to
- *	PRIME_MOCK_MAX_SLEEP_US
+ * @fail_at: the call that fails; 1 is the next one, 0 means that none
+ *	fails
+ * @fail_count: how many calls fail from that one on; PRIME_MOCK_FOREVER
+ *	for all; 0 only when @fail_at is 0
+ * @error: the errno of these calls, 1 to 4095; 0 only when @fail_at is 0
+ * @sleep_us: how long each call sleeps before it fails or does its work,
+ *	up to PRIME_MOCK_MAX_SLEEP_US
  * @pad: must be 0
  *
- * Replaces what the operation was told before. An object keeps its script when
- * its handle is closed, as long as it lives; @id still names it then.
+ * Replaces the operation's earlier script. An object keeps its script as long
+ * as it lives. @id still names it when its handle is closed.
  */
 struct drm_prime_mock_script {
 	__u32 id;
@@ -221,7 +229,7 @@ struct drm_prime_mock_script {
 	__u32 pad;
 };
 
-/* What has been opened and not been closed again, in @balance. */
+/* The indices of @balance: what was opened and has not been closed. */
 enum prime_mock_pair {
 	PRIME_MOCK_ATTACHED = 0,
 	PRIME_MOCK_PINNED = 1,
@@ -234,23 +242,24 @@ enum prime_mock_pair {
 
 /**
  * struct drm_prime_mock_stats - what has happened to an object or a device
- * @id: the object's number, or with PRIME_MOCK_BY_HANDLE its handle; 0 for the
- *	device and all its objects. Out: the number
+ * @id: the object's number, or its handle with PRIME_MOCK_BY_HANDLE; 0 for
+ *	the device and all its objects. Out: the number
  * @flags: PRIME_MOCK_BY_HANDLE
- * @calls: out, calls of each operation, those that failed included
- * @failures: out, calls that failed, because they were told to or otherwise
- * @balance: out, by enum prime_mock_pair; not kept with PRIME_MOCK_DEFAULT but
- *	for pins and vmaps
- * @objects: out, objects that live; imported ones too
- * @imports: out, imports that live, by id or as objects (device)
+ * @calls: out, calls of each operation, including those that failed
+ * @failures: out, calls that failed, for whatever reason
+ * @balance: out, by enum prime_mock_pair; with PRIME_MOCK_DEFAULT only
+ *	pins and vmaps are counted
+ * @objects: out, living objects, including imported ones
+ * @imports: out, living imports, by id or as objects (device)
  * @fences: out, fences that have not signalled (device)
- * @undone: out, what closed files had left: detach, unpin, unmap, vunmap and end
- *	of imports, fences signalled (device)
- * @moves: out, times that storage moved
+ * @undone: out, what was left when files were closed: detach, unpin,
+ *	unmap, vunmap and end of imports, and fences (device)
+ * @moves: out, how often storage moved
  *
- * An object is remembered after it is freed, until PRIME_MOCK_KEPT_STATS others
- * have been freed on its device (then ENOENT); the device's sums include it for
- * ever. They are not reset: take the difference.
+ * The counters of an object are kept after it is freed, until
+ * PRIME_MOCK_KEPT_STATS more objects of its device have been freed. After that
+ * ENOENT. The sums of the device always include the object. Counters are not
+ * reset, so compare two readings.
  */
 struct drm_prime_mock_stats {
 	__u32 id;
@@ -267,11 +276,11 @@ struct drm_prime_mock_stats {
 
 /* --- the device as an importer --- */
 
-/* drm_gem_prime_import attaches dynamically. */
+/* FD_TO_HANDLE attaches dynamically. */
 #define PRIME_MOCK_GEM_DYNAMIC		(1u << 0)
-/* The same, with allow_peer2peer; wants PRIME_MOCK_GEM_DYNAMIC. */
+/* The same, with allow_peer2peer; needs PRIME_MOCK_GEM_DYNAMIC. */
 #define PRIME_MOCK_GEM_PEER2PEER	(1u << 1)
-/* Lists outside the limits are taken all the same. */
+/* Lists outside the limits are accepted. */
 #define PRIME_MOCK_UNCHECKED		(1u << 2)
 
 /**
@@ -280,20 +289,21 @@ struct drm_prime_mock_stats {
  * @flags: PRIME_MOCK_GEM_DYNAMIC to PRIME_MOCK_UNCHECKED
  * @max_segment_size: bytes, not 0
  * @max_segments: number of segments of a list; 0 for any number
- * @segment_boundary: a segment must not cross a multiple of this plus 1; so 2^n - 1,
- *	not below 4095
+ * @segment_boundary: a mask of the form 2^n - 1, at least 4095; a segment
+ *	must not cross a multiple of the mask plus 1
  *
- * For the device and all its files, until they are set again. At first: 64, no
- * flags, 0xffffffff, 0, ~0. What is mapped stays. When a list is mapped, by id or
- * for a handle, it must be within these; else the mapping is undone and the
- * import fails:
- * EIO an address beyond the mask; EFBIG a segment too long; EXDEV a segment crosses
- * the boundary; E2BIG too many segments; EINVAL a list shorter than the buffer.
+ * The limits hold for the device and all its files until they are set again. At
+ * first they are 64, no flags, 0xffffffff, 0 and ~0. Existing mappings stay. A
+ * list that is mapped later, by id or for a handle, must be within the limits.
+ * If it is not, the mapping is undone, and the import fails. EIO: an address
+ * beyond the mask. EFBIG: a segment too long. EXDEV: a segment crosses the
+ * boundary. E2BIG: too many segments. EINVAL: a list shorter than the buffer.
  *
- * An exporter that hands memory beyond the mask to the DMA API gets a warning of
- * the kernel with its errno, once; exporters of this driver give EIO before that.
+ * If an exporter hands memory beyond the mask to the DMA API, the kernel warns
+ * once, and the exporter gets the errno of the DMA API. Exporters of this
+ * driver give EIO before that.
  *
- * Errors: EIO the mask is too small for this machine.
+ * Errors: EIO: the mask is too small for this machine.
  */
 struct drm_prime_mock_limits {
 	__u32 dma_bits;
@@ -305,17 +315,17 @@ struct drm_prime_mock_limits {
 
 /* Flags of an import. */
 #define PRIME_MOCK_IMPORT_DYNAMIC	(1u << 0)
-/* allow_peer2peer; wants PRIME_MOCK_IMPORT_DYNAMIC. */
+/* allow_peer2peer; needs PRIME_MOCK_IMPORT_DYNAMIC. */
 #define PRIME_MOCK_IMPORT_PEER2PEER	(1u << 1)
 /*
- * Without a callback, as an importer that pins for as long as it maps; wants
+ * Without a callback, as an importer that pins for as long as it maps. Needs
  * PRIME_MOCK_IMPORT_DYNAMIC. EINVAL before Linux 7.1.
  */
 #define PRIME_MOCK_IMPORT_UNTOLD	(1u << 2)
 /*
- * When it is told, and has mapped or pinned, it unmaps and unpins at once, and
- * never maps or pins again; wants PRIME_MOCK_IMPORT_DYNAMIC, without
- * PRIME_MOCK_IMPORT_UNTOLD.
+ * When the importer is told, and has mapped or pinned, it unmaps and unpins at
+ * once, and never maps or pins again. Needs PRIME_MOCK_IMPORT_DYNAMIC, and
+ * excludes PRIME_MOCK_IMPORT_UNTOLD.
  */
 #define PRIME_MOCK_IMPORT_REVOCABLE	(1u << 3)
 
@@ -326,11 +336,11 @@ struct drm_prime_mock_limits {
  * @id: out, the import's number in this file
  * @pad: must be 0
  *
- * The import holds the dma-buf. When the DRM file is closed, what is left of it
- * is undone in the right order.
+ * The import holds the dma-buf. When the DRM file is closed, the remaining
+ * steps of the import are undone, the last one first.
  *
- * Errors: those of dma_buf_get() and of the attachment, unchanged; ENOSPC
- * PRIME_MOCK_MAX_IDS are attached.
+ * Errors: those of dma_buf_get() and of the attachment, unchanged. ENOSPC: the
+ * file already has PRIME_MOCK_MAX_IDS imports.
  */
 struct drm_prime_mock_import {
 	__s32 fd;
@@ -345,9 +355,10 @@ struct drm_prime_mock_import {
 #define PRIME_MOCK_FROM_DEVICE		2
 
 /*
- * With PRIME_MOCK_MAP: cut the first page off the table's DMA entries, in place, as
- * RDMA does for a memory region that begins within a buffer. An access counts from
- * the second page then. The entries are put back before the unmap.
+ * With PRIME_MOCK_MAP: cut the first page off the table's DMA entries, in
+ * place, as RDMA does for a memory region that begins within a buffer. Offsets
+ * of an access then count from the second page. The entries are restored before
+ * the unmap.
  */
 #define PRIME_MOCK_TRIM		(1u << 0)
 
@@ -358,14 +369,16 @@ struct drm_prime_mock_import {
  * @direction: of PRIME_MOCK_MAP, PRIME_MOCK_BEGIN and PRIME_MOCK_END; else 0
  * @flags: PRIME_MOCK_TRIM
  *
- * The core's errno is given unchanged. Steps that it would only warn of, or crash
- * at, are refused here:
- * EBUSY: a map when mapped; a detach of what is mapped, pinned, vmapped or begun.
- * EINVAL: an unmap, unpin or vunmap of what is not; a pin of an import that is not
- * dynamic; PRIME_MOCK_TRIM when the first segment is a page or less.
+ * Returns the core's errno unchanged. Steps that would make the core only warn,
+ * or crash, are refused here.
+ * EBUSY: a map of what is mapped; a detach of what is mapped, pinned, vmapped
+ * or begun.
+ * EINVAL: an unmap, unpin or vunmap without its counterpart; a pin of an import
+ * that is not dynamic; PRIME_MOCK_TRIM when the first segment has one page or
+ * less.
  * ESTALE: a map or pin of an import that has been revoked.
  * ENOSPC: more than PRIME_MOCK_MAX_NESTED pins, vmaps or begins.
- * An end without a begin is passed on.
+ * An end without a begin is passed on to the core.
  */
 struct drm_prime_mock_step {
 	__u32 id;
@@ -380,7 +393,7 @@ struct drm_prime_mock_step {
 #define PRIME_MOCK_IS_MAPPED	(1u << 2)
 /* The buffer has moved since it was mapped: unmap and map it. */
 #define PRIME_MOCK_IS_STALE	(1u << 3)
-/* It has let go for good, see PRIME_MOCK_IMPORT_REVOCABLE. */
+/* The import was revoked; see PRIME_MOCK_IMPORT_REVOCABLE. */
 #define PRIME_MOCK_IS_REVOKED	(1u << 4)
 
 /**
@@ -395,22 +408,23 @@ struct drm_prime_mock_segment {
 
 /**
  * struct drm_prime_mock_query - state and scatter list of an import
- * @id: an import, or with PRIME_MOCK_BY_HANDLE the handle of an imported object
+ * @id: an import, or the handle of an imported object with
+ *	PRIME_MOCK_BY_HANDLE
  * @flags: PRIME_MOCK_BY_HANDLE
  * @state: out, PRIME_MOCK_IS_DYNAMIC and so on
- * @notified: out, times that it was told of a move
+ * @notified: out, how often the import was told of a move
  * @pins: out
  * @vmaps: out
  * @begins: out
- * @count: in, segments that @segments has room for; out, segments that there are,
- *	0 when it is not mapped
- * @segments: address of an array of struct drm_prime_mock_segment; not looked at
+ * @count: in, room in @segments; out, the number of segments, 0 when it is
+ *	not mapped
+ * @segments: address of an array of struct drm_prime_mock_segment; ignored
  *	when @count is 0
- * @size: out, the dma-buf's
- * @first_bytes: out, the first 8 bytes that the kernel sees through its vmap, 0
- *	without one or where they are not memory
+ * @size: out, size of the dma-buf
+ * @first_bytes: out, the first 8 bytes that the kernel reads through its
+ *	vmap; 0 without a vmap, or when it is not memory
  *
- * Errors: EFAULT @segments; EINVAL the object is not imported.
+ * Errors: EFAULT: @segments. EINVAL: the object is not imported.
  */
 struct drm_prime_mock_query {
 	__u32 id;
@@ -430,21 +444,24 @@ struct drm_prime_mock_query {
 
 /**
  * struct drm_prime_mock_access - read or write the buffer as the device would
- * @id: an import, or with PRIME_MOCK_BY_HANDLE the handle of an imported object
+ * @id: an import, or the handle of an imported object with
+ *	PRIME_MOCK_BY_HANDLE
  * @flags: PRIME_MOCK_WRITE, PRIME_MOCK_BY_HANDLE
  * @offset: first byte
  * @size: how many, not 0
  * @data: address of the bytes, in the program
  *
- * By the DMA addresses of the mapped list, through an IOMMU or a bounce buffer if
- * there is one. Waits for kernel fences first, and for no other. An imported
- * object of a dynamic import is mapped again if it is stale; an import is not.
+ * Reads and writes by the DMA addresses of the mapped list, through an IOMMU or
+ * a bounce buffer if there is one. Waits for kernel fences first, and for no
+ * others. If an imported object was imported dynamically and is stale, it is
+ * mapped again. An import by id is not.
  *
- * Errors: EINVAL the range leaves the buffer, or nothing is mapped, or the object
- * is not imported; ESTALE it has moved since it was mapped; EACCES against the
- * direction of the mapping; ENXIO no memory at that address; ETIMEDOUT
- * a kernel fence did not signal in PRIME_MOCK_FENCE_MAX_MS + 1 s; EFAULT @data.
- * After an error any number of bytes may have been copied.
+ * Errors: EINVAL: the range leaves the buffer, nothing is mapped, or the object
+ * is not imported. ESTALE: the buffer has moved since it was mapped. EACCES:
+ * the access contradicts the direction of the mapping. ENXIO: there is no
+ * memory at that address. ETIMEDOUT: a kernel fence did not signal in
+ * PRIME_MOCK_FENCE_MAX_MS + 1 s. EFAULT: @data. After an error any number of
+ * bytes may have been copied.
  */
 struct drm_prime_mock_access {
 	__u32 id;
@@ -456,33 +473,36 @@ struct drm_prime_mock_access {
 
 /* --- fences --- */
 
-/* Usage of a fence, from the strongest, as in the kernel. */
+/* Usages of a fence, the strongest first, as in the kernel. */
 #define PRIME_MOCK_USAGE_KERNEL		0
 #define PRIME_MOCK_USAGE_WRITE		1
 #define PRIME_MOCK_USAGE_READ		2
 #define PRIME_MOCK_USAGE_BOOKKEEP	3
 
-/* Give a sync_file of the fence, close-on-exec. */
+/* Return a sync_file of the fence, close-on-exec. */
 #define PRIME_MOCK_SYNC_FILE	(1u << 0)
 
 /**
  * struct drm_prime_mock_fence - put a fence on a buffer
- * @fd: a dma-buf, or with PRIME_MOCK_BY_HANDLE a handle
+ * @fd: a dma-buf, or a handle with PRIME_MOCK_BY_HANDLE
  * @flags: PRIME_MOCK_SYNC_FILE, PRIME_MOCK_BY_HANDLE
  * @usage: PRIME_MOCK_USAGE_KERNEL and so on
  * @delay_ms: the fence signals by itself after that time, up to
- *	PRIME_MOCK_FENCE_MAX_MS; 0 for PRIME_MOCK_FENCE_MAX_MS, and then with
+ *	PRIME_MOCK_FENCE_MAX_MS; 0 means PRIME_MOCK_FENCE_MAX_MS and the error
  *	ETIMEDOUT
- * @error: errno, 0 to 4095, with which it signals after @delay_ms; only with one
+ * @error: errno, 0 to 4095, with which the fence signals after @delay_ms;
+ *	0 if @delay_ms is 0
  * @id: out, its number in this file
  * @sync_file: out, or -1
  * @pad: must be 0
  *
- * A fence always signals: on command, after its time, or when the DRM file is
- * closed, with ECANCELED. It holds the module until nobody holds it.
+ * A fence always signals: on command, after its time, or with ECANCELED when
+ * the DRM file is closed. It holds the module as long as anybody holds the
+ * fence.
  *
- * Errors: those of dma_buf_get(); EMFILE; ENOSPC PRIME_MOCK_MAX_IDS fences;
- * EFAULT @id and @sync_file can't be told, then there is neither.
+ * Errors: those of dma_buf_get(). EMFILE. ENOSPC: the file already has
+ * PRIME_MOCK_MAX_IDS fences. EFAULT: @id and @sync_file can't be copied; then
+ * there is no fence and no sync_file.
  */
 struct drm_prime_mock_fence {
 	__s32 fd;
@@ -496,13 +516,13 @@ struct drm_prime_mock_fence {
 };
 
 /**
- * struct drm_prime_mock_signal - signal a fence, and forget its number
+ * struct drm_prime_mock_signal - signal a fence and free its number
  * @id: from struct drm_prime_mock_fence
  * @error: errno, 0 to 4095, with which it signals
  * @flags: must be 0
  * @pad: must be 0
  *
- * Errors: ETIME it had signalled already; its number is forgotten all the same.
+ * Errors: ETIME: the fence had signalled already; its number is freed too.
  */
 struct drm_prime_mock_signal {
 	__u32 id;
@@ -516,9 +536,10 @@ struct drm_prime_mock_signal {
  * @flags: must be 0
  * @pad: must be 0
  *
- * The driver is unbound; all ioctls of all files give ENODEV afterwards. Memory
- * stays: dma-bufs, mappings, imports. To plug it in again write the name of the
- * platform device, prime_mock.N, to /sys/bus/platform/drivers/prime_mock/bind.
+ * The driver is unbound, and then all ioctls of all files give ENODEV.
+ * Dma-bufs, mappings and imports keep their memory. To plug the device in
+ * again, write the name of the platform device, prime_mock.N, to
+ * /sys/bus/platform/drivers/prime_mock/bind.
  */
 struct drm_prime_mock_unplug {
 	__u32 flags;

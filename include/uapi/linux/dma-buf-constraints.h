@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * Negotiation of a buffer's storage: ioctls on a dma-buf file descriptor.
- * Not in mainline. Memory for a buffer that can be negotiated comes from the
- * dma-heap "negotiated" or from a DRM driver with late GEM objects.
+ * Buffers of the dma-heap "negotiated", and of DRM drivers with late GEM
+ * objects, can be negotiated. Not in mainline.
  *
- * A program makes the buffer, adds every device that will use it, and only
- * then imports it anywhere. Storage is placed where all of them reach it, at the
- * first import that maps it for a device, or the first page fault of a mapping.
+ * A program makes the buffer, adds every device that will use it, and then
+ * imports it. Storage is placed at the first import that maps it for a device,
+ * or at the first page fault of a mapping. It lies where all added devices
+ * reach it.
  *
- * Argument structs grow at their end: the size in the request number says how
- * much the program knows. Unknown non-zero bytes and flags give E2BIG and
- * EINVAL.
+ * Argument structs grow at their end. The size in the request number tells
+ * which fields the program knows. Unknown bytes that are not 0 give E2BIG, and
+ * unknown flags give EINVAL.
  */
 #ifndef _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H
 #define _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H
@@ -19,10 +20,10 @@
 #include <linux/types.h>
 
 /* Bits of dma_buf_constraints_info.flags */
-#define DMA_BUF_CONSTRAINT_CONTIGUOUS		(1u << 0) /* one segment, needed */
-#define DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED	(1u << 1) /* the driver takes one only, it seems */
-#define DMA_BUF_CONSTRAINT_COHERENT		(1u << 2) /* no cache maintenance possible */
-#define DMA_BUF_CONSTRAINT_TRANSLATED		(1u << 3) /* an IOMMU stands before a device */
+#define DMA_BUF_CONSTRAINT_CONTIGUOUS		(1u << 0) /* needs one segment */
+#define DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED	(1u << 1) /* may need one segment */
+#define DMA_BUF_CONSTRAINT_COHERENT		(1u << 2) /* needs coherent memory */
+#define DMA_BUF_CONSTRAINT_TRANSLATED		(1u << 3) /* a device is behind an IOMMU */
 
 /* Which constraint a refusal is about. */
 #define DMA_BUF_FIELD_NONE		0
@@ -34,7 +35,7 @@
 #define DMA_BUF_FIELD_LENGTH_ALIGN	6 /* bytes */
 #define DMA_BUF_FIELD_COHERENT		7 /* 1: needed, 0: not given */
 #define DMA_BUF_FIELD_CONTIGUOUS	8 /* segments */
-#define DMA_BUF_FIELD_BOUNCE		9 /* it or another device would see a copy (swiotlb) */
+#define DMA_BUF_FIELD_BOUNCE		9 /* swiotlb would copy */
 
 /**
  * struct dma_buf_constraints_info - what storage must be for a set of devices
@@ -45,7 +46,7 @@
  * @alignment: of each segment's start, bytes
  * @length_align: of each segment's length, bytes
  * @flags: DMA_BUF_CONSTRAINT_*
- * @devices: how many devices are merged in
+ * @devices: number of devices that these constraints are merged from
  * @pad: 0
  */
 struct dma_buf_constraints_info {
@@ -64,12 +65,12 @@ struct dma_buf_constraints_info {
  * struct dma_buf_add_device - announce a device that will use the buffer
  * @device_fd: in: open file of a DRM or V4L2 device node
  * @flags: in: 0
- * @merged: out: constraints of all devices with this one
+ * @merged: out: constraints of all devices including this one
  *
- * Argument of DMA_BUF_IOCTL_ADD_DEVICE. EBUSY: the storage is placed already
- * and does not suit the device, or no storage can suit all of the devices;
- * DMA_BUF_IOCTL_GET_REFUSAL then says why, and the device has not been added.
- * EOPNOTSUPP: storage of this buffer is not negotiable.
+ * Argument of DMA_BUF_IOCTL_ADD_DEVICE. EBUSY: the storage is already
+ *	placed and does not suit the device, or no storage suits all devices.
+ *	The device has not been added, and DMA_BUF_IOCTL_GET_REFUSAL tells why.
+ *	EOPNOTSUPP: the storage of this buffer can't be negotiated.
  */
 struct dma_buf_add_device {
 	__s32 device_fd;
@@ -78,7 +79,7 @@ struct dma_buf_add_device {
 };
 
 /* Bits of dma_buf_storage_info.flags */
-#define DMA_BUF_STORAGE_PLACED		(1u << 0) /* it exists */
+#define DMA_BUF_STORAGE_PLACED		(1u << 0) /* storage exists */
 #define DMA_BUF_STORAGE_CONTIGUOUS	(1u << 1)
 #define DMA_BUF_STORAGE_COHERENT	(1u << 2)
 #define DMA_BUF_STORAGE_MAPPED		(1u << 3) /* a device has it mapped */
@@ -92,14 +93,14 @@ struct dma_buf_add_device {
 /**
  * struct dma_buf_storage_info - where the storage is
  * @flags: out: DMA_BUF_STORAGE_*
- * @zone: out: DMA_BUF_ZONE_*, the highest one in it
+ * @zone: out: DMA_BUF_ZONE_*, the highest zone of its pages
  * @segments: out: runs of contiguous pages
  * @pad: 0
  * @largest: out: bytes of the longest run
  * @size: out: bytes in all
  * @exporter: out: name of the exporter
  *
- * Argument of DMA_BUF_IOCTL_GET_STORAGE. Says nothing of addresses.
+ * Argument of DMA_BUF_IOCTL_GET_STORAGE. The answer contains no address.
  */
 struct dma_buf_storage_info {
 	__u32 flags;

@@ -2,7 +2,7 @@
 /*
  * User-space interface of a dma-buf file descriptor.
  *
- * Numbers, names and layouts are those of Linux 6.12; the words are ours.
+ * Numbers, names and layouts are those of Linux 7.3 and 6.12.
  */
 #ifndef _DMA_BUF_UAPI_H_
 #define _DMA_BUF_UAPI_H_

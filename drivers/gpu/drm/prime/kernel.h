@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the layer has to know of the kernel that it is built into. The sources
- * are written for Linux 7.3. Where 6.12 wants something else, a constant or a
- * small function of this header says so. Where 6.12 only has another name for
- * the same thing, this header gives it the name of 7.3. No other file of the
- * layer compares versions, except the public headers, whose layouts differ.
+ * are written for Linux 7.3. If 6.12 needs something else, this header has a
+ * constant or a small function for it. If only a name differs on 6.12, this
+ * header gives it the name of 7.3. No other file of the layer compares
+ * versions, except the public headers, whose layouts differ.
  *
  * Include it after all other headers.
  */
@@ -26,9 +26,9 @@ DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
 #if DRM_PRIME_LINUX(7, 3)
 
 /*
- * The core maps when the importer asks for it, and keeps no table. A dynamic
- * importer follows moves, so nothing is pinned for it. One that pins by itself
- * needs no callback.
+ * The core maps when the importer asks, and keeps no table. A dynamic importer
+ * follows moves, so nothing is pinned for it. A dynamic importer that pins by
+ * itself needs no callback.
  */
 #define DMA_BUF_MAPS_AT_ATTACH	false
 #define DMA_BUF_FOLLOWS_MOVES	true
@@ -60,7 +60,7 @@ static inline void dma_buf_keep_table(struct dma_buf_attachment *attach,
 {
 }
 
-/* What the count of a file is when the file has ended. */
+/* The reference count of a file that has ended. */
 #define DMA_BUF_FILE_ENDED { .f_ref.refcnt = ATOMIC_LONG_INIT(FILE_REF_DEAD) }
 static inline bool dma_buf_file_get_live(struct file *file)
 {
@@ -70,10 +70,10 @@ static inline bool dma_buf_file_get_live(struct file *file)
 /* drm_gem.c holds the file's prime lock when it reports a closed handle. */
 #define drm_gem_guard_close(lock)	lockdep_assert_held(lock)
 
-/* Mainline's core includes the headers of tracing, which decides its CRCs. */
+/* The headers of tracing decide CRCs, and mainline's core includes them. */
 #define DMA_BUF_CRCS_WITH_TRACING	1
 
-/* There are no accounts in sysfs. */
+/* 7.3 has no accounts in sysfs. */
 #define dma_buf_stats_setup(...)	0
 #define dma_buf_stats_teardown(...)	do { } while (0)
 #define dma_buf_init_sysfs_statistics()	0
@@ -118,7 +118,7 @@ static inline bool dma_buf_file_get_live(struct file *file)
 
 #define DMA_BUF_CRCS_WITH_TRACING	0
 
-/* The name of a namespace is a string. */
+/* As on 7.3, the name of a namespace is a string. */
 #undef EXPORT_SYMBOL_NS_GPL
 #define EXPORT_SYMBOL_NS_GPL(sym, ns) __EXPORT_SYMBOL(sym, "GPL", ns)
 #undef MODULE_IMPORT_NS
