@@ -141,8 +141,8 @@ void dma_buf_list_del(struct dma_buf_object *obj);
 void dma_buf_list_init(void);
 
 /*
- * Last, since an event reads the container. Not seen by what computes the CRCs:
- * on 6.12 it would change all of them.
+ * Included last, since an event reads the container. The program that computes
+ * the CRCs does not see it, since on 6.12 it would change all of them.
  */
 #ifndef __GENKSYMS__
 #include <drm-prime-layer/trace/events/dma_buf.h>

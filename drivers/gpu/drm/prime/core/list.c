@@ -110,7 +110,7 @@ static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, boo
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		/* Its count is not trusted: a driver may drop a reference twice. */
+		/* The count is not trusted: a driver may drop a reference twice. */
 		if (file && obj->base.file == &dma_buf_no_file)
 			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :

@@ -387,7 +387,7 @@ static int __init dma_buf_init(void)
 {
 	/*
 	 * One byte more, so that no other object can have the address of
-	 * own_resv, which dma_buf_object_free() compares.
+	 * own_resv. dma_buf_object_free() compares that address.
 	 */
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  offsetof(struct dma_buf_object, own_resv) + 1,

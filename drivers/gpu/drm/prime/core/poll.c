@@ -41,7 +41,7 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	wake_up_all_locked(poll);
 	spin_unlock_irqrestore(&poll->lock, flags);
 
-	/* The watch may be gone by now. The caller still holds the fence. */
+	/* The buffer may be gone now. The caller still holds the fence. */
 	dma_fence_put(fence);
 }
 
@@ -60,7 +60,7 @@ static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch, struct dma_fence 
 	if (!dma_fence_add_callback(fence, &watch->cb, dma_buf_watch_fire))
 		return true;
 
-	/* A call that found the watch in use meanwhile relies on a wake-up. */
+	/* A thread that found the watch in use relies on a wake-up. */
 	dma_buf_watch_fire(fence, &watch->cb);
 	return false;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exports a buffer's fences as a sync_file, and imports the fences of one: from
- * implicit to explicit synchronisation and back.
+ * Exports a buffer's fences as a sync_file, and adds the fences of a sync_file
+ * to a buffer: from implicit to explicit synchronisation and back.
  */
 #include <linux/uaccess.h>
 
@@ -42,7 +42,7 @@ static int dma_buf_fence_export(struct dma_buf *dmabuf, bool write, s32 __user *
 	return 0;
 }
 
-/* Adds the parts of a merged fence, so that signalled ones can be dropped. */
+/* Adds a merged fence in parts, so that signalled parts can be dropped. */
 static int dma_buf_fence_add(struct dma_buf *dmabuf, struct dma_fence *fences,
 			     enum dma_resv_usage usage)
 {

@@ -12,7 +12,7 @@ struct dma_buf_table {
 	struct sg_table *sgt;
 };
 
-/* Returns the copy; or ERR_PTR(-ENOMEM). */
+/* Returns the copy, or ERR_PTR(-ENOMEM). */
 struct sg_table *dma_buf_table_lend(struct sg_table *sgt)
 {
 	struct dma_buf_table *table __free(kfree) = kzalloc(sizeof(*table), GFP_KERNEL);

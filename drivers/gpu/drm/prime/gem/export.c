@@ -84,11 +84,11 @@ bool drm_gem_is_prime_exported_dma_buf(struct drm_device *dev, struct dma_buf *d
 EXPORT_SYMBOL(drm_gem_is_prime_exported_dma_buf);
 
 /*
- * Returns the buffer of an object, with a reference: the buffer from which the
- * object was imported, the buffer of an earlier export if it still has
- * references, or a new one. Returns -ENOENT for an object without handles,
- * since only the close of its last handle drops its reference to the buffer; or
- * the error of the driver's export.
+ * Returns the buffer of an object, with a reference. This is the buffer from
+ * which the object was imported, or the buffer of an earlier export if it still
+ * has references, or a new one. Returns -ENOENT for an object without handles,
+ * since only the close of the last handle drops the object's reference to the
+ * buffer. Otherwise returns the error of the driver's export.
  */
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 {

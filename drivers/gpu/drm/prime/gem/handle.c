@@ -72,8 +72,8 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 
 	/*
 	 * A close first removes the handle from the file, and then takes the
-	 * prime lock to remove the entry. So a close finds an entry that is
-	 * made here for a handle that is still open.
+	 * prime lock to remove the entry. So an entry that is made here for an
+	 * open handle will be found by its close.
 	 */
 	guard(mutex)(&table->lock);
 	entry = drm_prime_entry_by_handle_locked(table, handle);

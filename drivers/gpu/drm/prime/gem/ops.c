@@ -178,8 +178,9 @@ void drm_gem_dmabuf_vunmap(struct dma_buf *dma_buf, struct iosys_map *map)
 EXPORT_SYMBOL(drm_gem_dmabuf_vunmap);
 
 /*
- * For drivers that can map by their file only: call the file's mmap with the
- * object's fake offset, for a temporary client that may map only this object.
+ * For drivers that can map only through their file: calls the file's mmap with
+ * the object's fake offset, for a temporary client that may map only this
+ * object.
  */
 static int drm_prime_mmap_as_client(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What drm_gem.c of 7.3 needs to give an object another handle. The ioctl is
- * switched off there, but the function that serves it is linked.
+ * switched off on 7.3, but drm_gem.c still links this function.
  */
 #include "internal.h"
 

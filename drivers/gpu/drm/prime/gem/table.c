@@ -2,8 +2,8 @@
 /*
  * A file's table of exported and imported handles, and the dma-bufs that they
  * stand for. Each handle has an entry that holds a reference to its buffer. A
- * lookup of a buffer with several handles finds the oldest one, and the next
- * one when that is closed, so that user space gets the same handle each time.
+ * lookup of a buffer finds its oldest handle. When that handle is closed, it
+ * finds the next one. So user space gets the same handle each time.
  *
  * If there is no memory to grow the table, the buckets get longer.
  */
@@ -26,7 +26,7 @@ static struct hlist_head *drm_prime_buffer_bucket(struct drm_prime_table *table,
 	return &table->buckets[(1u << table->bits) + hash_ptr(file, table->bits)];
 }
 
-/* Makes the first buckets, or twice as many. Changes nothing without memory. */
+/* Makes the first buckets or doubles them. Does nothing without memory. */
 static void drm_prime_table_grow_locked(struct drm_prime_table *table)
 {
 	struct hlist_head *buckets, *old = table->buckets;

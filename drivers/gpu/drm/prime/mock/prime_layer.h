@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the mock and sample drivers have to know of the kernel that they are
- * built for: any from 6.12 to 7.3, with the PRIME layer or without it. They are
- * written for Linux 7.3; here an older kernel gets the names of 7.3. A driver
- * for 7.3 alone needs nothing of this file.
+ * built for: any kernel from 6.12 to 7.3, with or without the PRIME layer. They
+ * are written for Linux 7.3. This header gives an older kernel the names of
+ * 7.3. A driver for 7.3 only needs nothing of this file.
  *
  * Include it after all other headers.
  */
@@ -17,7 +17,7 @@
 #ifdef CONFIG_DRM_PRIME_LAYER
 #include <linux/dma-buf-constraints.h>
 #else
-/* A kernel without the layer has no buffers that are placed late. */
+/* A kernel without the layer has no late storage. */
 static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 {
 	return false;
@@ -33,7 +33,7 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 #define MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns, ns)
 #endif
 
-/* The core keeps no table, neither after a map nor from attach on. */
+/* From 6.16 on the core keeps no table, after a map or from attach on. */
 #if PRIME_BEFORE(6, 16)
 #define PRIME_OPS_KEEP_TABLE	.cache_sgt_mapping = true,
 #else
@@ -41,9 +41,9 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 #endif
 
 /*
- * An importer's callback has another name, and may be missing: then the importer
- * pins for as long as it maps, and can't be revoked. A fence forgets its operations
- * when it signals.
+ * The callback of an importer has another name from 7.1 on, and may be missing.
+ * An importer without it pins for as long as it maps, and can't be revoked.
+ * Also from 7.1 on, a fence forgets its operations when it signals.
  */
 #if PRIME_BEFORE(7, 1)
 #define PRIME_CALLBACK_OPTIONAL	false

@@ -14,10 +14,11 @@
  *
  * The interface to programs is <drm/prime_mock.h>.
  *
- * Locks, outer first: mock_import.lock, the reservation object of a buffer; under
- * them mock_device.lock and those of the scripts, under which nothing is called.
- * None is held while a program's memory is copied, since a page fault on an
- * object of this driver takes the reservation object.
+ * Locks, outermost first: mock_import.lock, then the reservation object of a
+ * buffer. mock_device.lock and the locks of the scripts are innermost. The
+ * driver calls nothing while it holds one of these. No lock is held while a
+ * program's memory is copied, since a page fault on an object of this driver
+ * takes the reservation object.
  */
 #ifndef PRIME_MOCK_DEVICE_H
 #define PRIME_MOCK_DEVICE_H
@@ -31,7 +32,7 @@
 
 #include "prime_mock_script.h"
 
-/* For fences that are waited for: the longest of this driver, and a bit. */
+/* How long to wait for a fence: a bit more than the longest delay of one. */
 #define MOCK_FENCE_WAIT		msecs_to_jiffies(PRIME_MOCK_FENCE_MAX_MS + 1000)
 
 struct mock_device {
@@ -42,8 +43,8 @@ struct mock_device {
 	atomic64_t imports;
 	atomic64_t fences;
 	atomic64_t undone;
-	struct mutex lock;		/* limits are set by one at a time */
-	u32 import_flags;		/* a limit; read without the lock */
+	struct mutex lock;		/* one thread at a time sets limits */
+	u32 import_flags;		/* written with the lock held */
 	u32 max_segments;		/* same */
 };
 

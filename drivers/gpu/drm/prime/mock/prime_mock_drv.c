@@ -53,7 +53,7 @@ static void mock_postclose(struct drm_device *drm, struct drm_file *drm_file)
 {
 	struct mock_file *file = drm_file->driver_priv;
 
-	/* Fences first: an import's last steps may wait for them. */
+	/* Fences first: the last steps of an import may wait for them. */
 	mock_fences_close(&file->fences);
 	mock_imports_close(&file->imports);
 	kfree(file);
@@ -189,7 +189,7 @@ static int mock_ioctl_unplug(struct drm_device *drm, void *data,
 #define MOCK_IOCTL(name, function) \
 	DRM_IOCTL_DEF_DRV(PRIME_MOCK_##name, function, MOCK_IOCTL_FLAGS)
 
-/* All but FENCE, see mock_ioctl(). */
+/* All ioctls but FENCE, which mock_ioctl() handles. */
 static const struct drm_ioctl_desc mock_ioctls[] = {
 	MOCK_IOCTL(CREATE, mock_ioctl_create),
 	MOCK_IOCTL(MOVE, mock_ioctl_move),
@@ -204,7 +204,7 @@ static const struct drm_ioctl_desc mock_ioctls[] = {
 	MOCK_IOCTL(UNPLUG, mock_ioctl_unplug),
 };
 
-/* FENCE with the place of its answer. */
+/* A FENCE call, with the address of its answer. */
 struct mock_fence_call {
 	struct drm_prime_mock_fence args;
 	struct drm_prime_mock_fence __user *user;
@@ -220,8 +220,9 @@ static int mock_ioctl_fence(struct drm_device *drm, void *data,
 }
 
 /*
- * drm_ioctl() copies the answer after the handler. An fd that is installed by
- * then could not be taken back when that fails. So FENCE copies for itself.
+ * drm_ioctl() copies the answer after the handler has returned. If that copy
+ * fails, an fd that is already installed can't be taken back. So FENCE copies
+ * its own answer.
  */
 static long mock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
@@ -235,7 +236,7 @@ static long mock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 }
 
 #ifdef CONFIG_COMPAT
-/* Its structure is the same for programs of 32 bits. */
+/* The structure is the same for 32-bit programs. */
 static long mock_compat_ioctl(struct file *filp, unsigned int cmd,
 			      unsigned long arg)
 {

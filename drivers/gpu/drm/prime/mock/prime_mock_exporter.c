@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * prime_mock as an exporter: dma-buf operations that follow a script, in four
- * sets. vmap, vunmap and mmap are those of the object.
+ * tables. vmap, vunmap and mmap are those of the object.
  */
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -19,7 +19,7 @@
 /* One mapping for one importer. */
 struct mock_mapping {
 	struct sg_table sgt;
-	struct mock_storage *storage;	/* held: the object's may be another by now */
+	struct mock_storage *storage;	/* held; a move gives the object another */
 };
 
 static struct mock_object *to_exported(struct dma_buf *dmabuf)
@@ -67,7 +67,7 @@ int mock_exp_move_locked(struct mock_object *obj, struct mock_storage **storage)
 	/* A buffer that is being released has no importers and no mappings. */
 	if (obj->dmabuf)
 		file = get_file_active(&obj->dmabuf->file);
-	/* A buffer may outlive its file, whose memory is then another file's. */
+	/* The file may have ended, and its memory may be another file. */
 	if (file && file->private_data != obj->dmabuf) {
 		fput(file);
 		file = NULL;
@@ -79,7 +79,7 @@ int mock_exp_move_locked(struct mock_object *obj, struct mock_storage **storage)
 	}
 	drm_vma_node_unmap(&obj->base.vma_node,
 			   obj->base.dev->anon_inode->i_mapping);
-	/* PRIME_MOCK_REVOCABLE: has everybody let go? */
+	/* PRIME_MOCK_REVOCABLE: has every importer unmapped and unpinned? */
 	if (mock_exp_is_bound(obj))
 		return -EBUSY;
 	mock_storage_copy(*storage, obj->storage);
@@ -89,8 +89,9 @@ int mock_exp_move_locked(struct mock_object *obj, struct mock_storage **storage)
 }
 
 /*
- * PRIME_MOCK_MOVING: to other pages before each use, if nobody holds it. There is
- * no engine that would copy later, so what the fence stands for is done by then.
+ * PRIME_MOCK_MOVING: moves an object that nobody holds in place, before each
+ * use. The processor has copied the bytes by then, so the fence stands for no
+ * pending work.
  */
 static int mock_exp_settle(struct mock_object *obj)
 {
@@ -131,7 +132,7 @@ static void mock_exp_unpin(struct dma_buf_attachment *attach)
 }
 
 /* --- scatter list --- */
-/* What a segment may be; read once, since a test may change it at any time. */
+/* Limits of a segment; read once, since a test may change them meanwhile. */
 struct mock_segment_limits {
 	u64 size;
 	u64 boundary;
@@ -149,7 +150,7 @@ static struct mock_segment_limits mock_segment_limits(struct mock_object *obj,
 	return limits;
 }
 
-/* How many pages from @first on make one segment. */
+/* The number of pages from @first on that make one segment. */
 static unsigned int mock_segment_pages(struct mock_storage *storage,
 				       const struct mock_segment_limits *limits,
 				       unsigned int first)
@@ -190,7 +191,7 @@ static int mock_fill_list(struct mock_object *obj, struct device *dev,
 	return 0;
 }
 
-/* Memory out of reach is a bug to the DMA API, unless an IOMMU translates. */
+/* The DMA API warns of memory out of reach, unless an IOMMU translates. */
 static bool mock_in_reach(struct mock_storage *storage, struct device *dev)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
@@ -219,7 +220,7 @@ static struct sg_table *mock_map(struct mock_object *obj, struct device *dev,
 	ret = mock_fill_list(obj, dev, &mapping->sgt);
 	if (ret)
 		goto free;
-	/* Whose turn it is with the memory is the importer's to say. */
+	/* The importer syncs the memory for the device. */
 	ret = dma_map_sgtable(dev, &mapping->sgt, direction,
 			      DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)

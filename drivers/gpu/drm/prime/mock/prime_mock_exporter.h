@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Own objects as they are exported: the dma-buf operations. */
+/* The driver's own objects as exporters: the dma-buf operations. */
 #ifndef PRIME_MOCK_EXPORTER_H
 #define PRIME_MOCK_EXPORTER_H
 
@@ -12,18 +12,18 @@
 struct mock_object {
 	struct drm_gem_object base;
 	u32 flags;			/* PRIME_MOCK_DEFAULT and so on, constant */
-	u32 backing;			/* as it was created, constant */
+	u32 backing;			/* as created; constant */
 	u32 dma_bits;			/* same */
 	struct mock_record *record;	/* owned; constant */
-	/* These by the reservation object: */
+	/* The reservation object protects these: */
 	struct mock_storage *storage;	/* held */
-	struct dma_buf *dmabuf;		/* until its release; no reference */
+	struct dma_buf *dmabuf;		/* no reference; cleared at its release */
 	unsigned int pins;
 	unsigned int maps;
 	unsigned int vmaps;
 };
 
-/* Objects that importers may follow when they move. */
+/* Objects that move, and whose importers may follow. */
 #define MOCK_FOLLOWED	(PRIME_MOCK_DYNAMIC | PRIME_MOCK_MOVING | \
 			 PRIME_MOCK_REVOCABLE)
 
@@ -32,8 +32,8 @@ struct mock_object {
 /* drm_gem_object_funcs.export */
 struct dma_buf *mock_export(struct drm_gem_object *obj, int flags);
 /*
- * Tell the importers and move: *@storage is the old one then. Or -EBUSY when
- * somebody holds the object in its place.
+ * Tells the importers and moves. *@storage gets the old storage. Returns -EBUSY
+ * if somebody holds the object in place.
  */
 int mock_exp_move_locked(struct mock_object *obj, struct mock_storage **storage);
 /* The object behind a buffer of this driver, or NULL; no reference. */

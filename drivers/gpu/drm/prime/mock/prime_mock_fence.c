@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fences of prime_mock: put on a buffer, signalled on command, after a time, or
- * at the latest when the DRM file is closed.
+ * Fences of prime_mock. A fence is put on a buffer. It signals on command,
+ * after a time, or at the latest when the DRM file is closed.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
@@ -19,14 +19,14 @@
 
 #include "prime_mock_fence.h"
 
-/* Held by its number, and by its work until that has run or is cancelled. */
+/* Held by its number, and by its work until that has run or was cancelled. */
 struct mock_fence {
 	struct dma_fence base;		/* first: the last put frees it */
 	spinlock_t lock;		/* of base */
 	struct delayed_work work;
 	struct mock_device *mock;	/* held until it signals */
-	unsigned long ended;		/* bit 0: somebody signals it, or has */
-	int error;			/* negative, when its time has come */
+	unsigned long ended;		/* bit 0: it signals or has signalled */
+	int error;			/* negative, or 0; used when its time is over */
 };
 
 static struct workqueue_struct *mock_fence_queue;
@@ -39,7 +39,7 @@ static const char *mock_fence_name(struct dma_fence *fence)
 static void mock_fence_release(struct dma_fence *base)
 {
 	dma_fence_free(base);
-	/* Others call the two functions above as long as the fence lives. */
+	/* While the fence lives, others may call its two functions. */
 	module_put(THIS_MODULE);
 }
 
@@ -49,7 +49,7 @@ static const struct dma_fence_ops mock_fence_ops = {
 	.release = mock_fence_release,
 };
 
-/* True if it was still to be signalled. */
+/* Returns true if this call signals the fence. */
 static bool mock_fence_end(struct mock_fence *fence, int error)
 {
 	struct mock_device *mock = fence->mock;
@@ -76,7 +76,7 @@ static void mock_fence_time_over(struct work_struct *work)
 	dma_fence_put(&fence->base);
 }
 
-/* Also gives up the reference of its number. */
+/* Also drops the reference of the fence's number. */
 static bool mock_fence_end_now(struct mock_fence *fence, int error)
 {
 	bool ended = mock_fence_end(fence, error);
@@ -122,7 +122,7 @@ mock_fence_create(struct mock_device *mock, const struct drm_prime_mock_fence *a
 	return fence;
 }
 
-/* Nothing fails after the fence has been shown: it will signal. */
+/* A fence that others can see must signal, so nothing fails after that. */
 static int mock_fence_show_locked(struct mock_fence *fence, struct dma_resv *resv,
 				  const struct drm_prime_mock_fence *args)
 {
@@ -134,7 +134,7 @@ static int mock_fence_show_locked(struct mock_fence *fence, struct dma_resv *res
 	drm_dev_get(&fence->mock->drm);
 	atomic64_inc(&fence->mock->fences);
 	dma_resv_add_fence(resv, &fence->base, (enum dma_resv_usage)args->usage);
-	dma_fence_get(&fence->base);	/* the work's */
+	dma_fence_get(&fence->base);	/* for the work */
 	queue_delayed_work(mock_fence_queue, &fence->work, msecs_to_jiffies(ms));
 	return 0;
 }
@@ -167,7 +167,7 @@ int mock_fence_add_locked(struct mock_device *mock, struct dma_resv *resv, u32 u
 	return ret;
 }
 
-/* A sync_file, and the fd that it will have. */
+/* Makes a sync_file and reserves its fd. */
 static int mock_fence_reserve(struct mock_fence *fence, struct sync_file **file)
 {
 	int fd = get_unused_fd_flags(O_CLOEXEC);
@@ -182,8 +182,8 @@ static int mock_fence_reserve(struct mock_fence *fence, struct sync_file **file)
 }
 
 /*
- * The program is told the numbers before the fence is shown, and the sync_file
- * is installed last: where a step fails nothing is left.
+ * Copies the numbers to the program before the fence is added, and installs the
+ * sync_file last. So if a step fails, nothing is left.
  */
 static int mock_fence_put_on(struct mock_fences *fences, struct dma_resv *resv,
 			     struct drm_prime_mock_fence *args,
@@ -270,7 +270,7 @@ int mock_fences_signal(struct mock_fences *fences,
 
 	if (args->flags || args->pad || args->error > MAX_ERRNO)
 		return -EINVAL;
-	/* A number without a fence yet stays reserved. */
+	/* A number that has no fence yet stays reserved. */
 	xa_lock(&fences->ids);
 	fence = xa_load(&fences->ids, args->id);
 	if (fence)
@@ -283,15 +283,15 @@ int mock_fences_signal(struct mock_fences *fences,
 
 int mock_fences_init(void)
 {
-	/* Reclaim may wait for a fence, so fences must not wait for memory. */
+	/* Reclaim may wait for fences, so they must not wait for memory. */
 	mock_fence_queue = alloc_workqueue("prime_mock", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	return mock_fence_queue ? 0 : -ENOMEM;
 }
 
-/* No fence is left, or the module would be held. */
+/* A fence holds the module, so none is left. */
 void mock_fences_exit(void)
 {
 	destroy_workqueue(mock_fence_queue);
-	/* Whoever put the last one may still be leaving mock_fence_release(). */
+	/* A last put may not have left mock_fence_release() yet. */
 	synchronize_rcu_tasks();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * prime_mock as an importer: its attachments, its imported objects, and the
- * limits of the device, to which it holds the exporter.
+ * device's limits, which it checks on each table.
  */
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -23,7 +23,7 @@ struct mock_imported {
 
 /* --- limits --- */
 #ifdef CONFIG_DRM_PRIME_LAYER
-/* The DMA API has no word for a number of segments; late exporters want it. */
+/* The DMA API can't express a number of segments. Late exporters ask for it. */
 static int mock_constraints_set(struct device *dev,
 				const struct drm_prime_mock_limits *args)
 {
@@ -77,8 +77,8 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 
 /* --- attachment --- */
 /*
- * Some exporters move a buffer while it is being mapped or pinned. Who holds
- * nothing yet takes that for no revocation.
+ * Some exporters move a buffer while it is being mapped or pinned. An import
+ * that holds nothing yet does not take that for a revocation.
  */
 static void mock_import_revoke_locked(struct mock_import *import)
 {
@@ -103,7 +103,7 @@ static void mock_invalidate(struct dma_buf_attachment *attach)
 		mock_import_revoke_locked(import);
 }
 
-/* By whether it is told, and whether it reaches other devices' memory. */
+/* Indices: is the importer told of moves, and does it take peer memory? */
 static const struct dma_buf_attach_ops mock_attach_ops[2][2] = {
 	[0][1] = {
 		.allow_peer2peer = true,
@@ -151,7 +151,7 @@ int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
 	struct device *dev = import->mock->drm.dev;
 	struct dma_buf_attachment *attach;
 
-	/* The core would refuse it too, with a warning. */
+	/* The core would refuse the attachment too, with a warning. */
 	if (!told && !PRIME_CALLBACK_OPTIONAL)
 		return -EINVAL;
 	import->revocable = flags & PRIME_MOCK_IMPORT_REVOCABLE;
@@ -184,7 +184,7 @@ static int mock_check_segment(struct device *dev, struct scatterlist *sg)
 	return 0;
 }
 
-/* Whether the list is within the device's limits and as long as the buffer. */
+/* Checks that the list is within the device's limits and covers the buffer. */
 static int mock_check_list(struct mock_device *mock, struct sg_table *sgt,
 			   size_t size)
 {
@@ -256,7 +256,7 @@ void mock_import_unmap_locked(struct mock_import *import)
 }
 
 /* --- imported objects --- */
-/* Part of the end of an imported object, complete or not. */
+/* Part of freeing an imported object, which may be incomplete. */
 static void mock_import_end(struct mock_imported *obj)
 {
 	struct mock_import *import = obj->import;
@@ -293,7 +293,7 @@ static const struct drm_gem_object_funcs mock_imported_funcs = {
 	.free = mock_imported_free,
 };
 
-/* With an attachment to be; the object holds the buffer. */
+/* Makes an object that will get an attachment. The object holds the buffer. */
 static struct mock_imported *mock_imported_create(struct mock_device *mock,
 						  size_t size)
 {
@@ -341,7 +341,7 @@ static struct drm_gem_object *mock_import_dynamic(struct mock_device *mock,
 	ret = mock_import_attach(import, dmabuf, flags);
 	if (ret)
 		goto put;
-	/* From here on the object's end undoes it. */
+	/* From here on mock_import_end() undoes everything. */
 	get_dma_buf(dmabuf);
 	obj->base.import_attach = import->attach;
 	obj->base.resv = dmabuf->resv;
@@ -369,7 +369,7 @@ static struct drm_gem_object *mock_import_buffer(struct mock_device *mock,
 	u32 limits = READ_ONCE(mock->import_flags);
 	u32 flags = PRIME_MOCK_IMPORT_DYNAMIC;
 
-	/* The helper knows only buffers that drm_gem_prime_export() made. */
+	/* The helper finds only buffers of drm_gem_prime_export(). */
 	if (base && base->dev == &mock->drm) {
 		drm_gem_object_get(base);
 		return base;

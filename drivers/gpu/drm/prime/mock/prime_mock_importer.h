@@ -11,21 +11,22 @@
 
 #include "prime_mock_device.h"
 
-/* This device attached to a buffer, by id or for an imported object. */
+/* An attachment of this device, of an import by id or of an imported object. */
 struct mock_import {
 	struct kref refs;
 	struct mock_device *mock;	/* constant; the file or object holds it */
-	bool gem;			/* an object's: mapped again when stale */
-	bool revocable;			/* lets go for good when told; constant */
+	bool gem;			/* of an object; mapped again when stale */
+	bool revocable;			/* never maps again once told; constant */
 	/*
-	 * For all that follows. What is mapped and pinned changes with the
-	 * reservation object locked as well, and what is told with that alone: then
-	 * a revocable import lets go.
+	 * Protects all that follows. What is mapped and pinned changes with the
+	 * reservation object held as well. What a callback changes, only the
+	 * reservation object protects: the callback of a revocable import
+	 * unmaps and unpins.
 	 */
 	struct mutex lock;
 	struct dma_buf *dmabuf;		/* held; NULL once detached */
 	struct dma_buf_attachment *attach;	/* owned; NULL once detached */
-	struct sg_table *sgt;		/* by attach; NULL when not mapped */
+	struct sg_table *sgt;		/* mapped by attach; NULL when not mapped */
 	enum dma_data_direction direction;	/* of sgt */
 	enum dma_data_direction begin_direction;	/* of the last begin */
 	struct iosys_map map;		/* when vmaps is not 0 */
@@ -40,7 +41,7 @@ struct mock_import {
 
 struct mock_import *mock_import_create(struct mock_device *mock, bool gem);
 void mock_import_put(struct mock_import *import);
-/* Takes no reference of @dmabuf. @flags: PRIME_MOCK_IMPORT_DYNAMIC and so on. */
+/* Takes no reference to @dmabuf. @flags: PRIME_MOCK_IMPORT_*. */
 int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
 		       u32 flags);
 int mock_import_map_locked(struct mock_import *import,
@@ -48,7 +49,7 @@ int mock_import_map_locked(struct mock_import *import,
 void mock_import_unmap_locked(struct mock_import *import);
 /* Cut the first page off the mapped list. */
 int mock_import_trim_locked(struct mock_import *import);
-/* That of an imported object, with a reference. */
+/* Returns the import of an imported object, with a reference. */
 struct mock_import *mock_import_by_handle(struct drm_file *file, u32 handle);
 
 struct drm_gem_object *mock_gem_import(struct drm_device *drm,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Own objects of prime_mock: seen by processes and by the kernel, and moved to
- * other pages on command.
+ * The driver's own objects. Processes and the kernel map them, and a test moves
+ * them to other pages.
  */
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
@@ -53,7 +53,7 @@ static void mock_object_unpin(struct drm_gem_object *base)
 	mock_op_balance(obj->record, PRIME_MOCK_PINNED, -1);
 }
 
-/* With PRIME_MOCK_DEFAULT, when it is pinned. */
+/* Called for PRIME_MOCK_DEFAULT, when the object is pinned. */
 static struct sg_table *mock_object_get_sg_table(struct drm_gem_object *base)
 {
 	struct mock_object *obj = to_mock_object(base);
@@ -101,14 +101,14 @@ static void mock_object_vunmap(struct drm_gem_object *base, struct iosys_map *ma
 	mock_op_balance(obj->record, PRIME_MOCK_VMAPPED, -1);
 }
 
-/* Pages are faulted in one by one, so that a move can take them away. */
+/* Pages are faulted in one by one, so that a move can remove them. */
 static vm_fault_t mock_vm_fault(struct vm_fault *vmf)
 {
 	struct mock_object *obj = to_mock_object(vmf->vma->vm_private_data);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 	pgoff_t index;
 
-	/* Through the dma-buf too: see drm_gem_prime_mmap(). */
+	/* For mappings of the dma-buf too: see drm_gem_prime_mmap(). */
 	index = vmf->pgoff - drm_vma_node_start(&obj->base.vma_node);
 	dma_resv_lock(obj->base.resv, NULL);
 	if (index < obj->storage->count)
@@ -152,7 +152,7 @@ static const struct drm_gem_object_funcs mock_object_funcs = {
 	.vm_ops = &mock_vm_ops,
 };
 
-/* An own object with a reference, or NULL. */
+/* Returns one of the driver's own objects with a reference, or NULL. */
 static struct mock_object *mock_object_lookup(struct drm_file *file, u32 handle,
 					      int *error)
 {
@@ -163,7 +163,7 @@ static struct mock_object *mock_object_lookup(struct drm_file *file, u32 handle,
 		return NULL;
 	if (base->funcs == &mock_object_funcs)
 		return to_mock_object(base);
-	/* An imported one. */
+	/* The object is imported. */
 	drm_gem_object_put(base);
 	*error = -EINVAL;
 	return NULL;
@@ -235,12 +235,12 @@ static int mock_object_create_handle(struct drm_device *drm, struct drm_file *fi
 	args->id = mock_record_id(obj->record);
 	args->offset = drm_vma_node_offset_addr(&obj->base.vma_node);
 	ret = drm_gem_handle_create(file, &obj->base, &args->handle);
-	/* The handle holds the object now, or nobody does. */
+	/* Now the handle holds the object. If there is none, this frees it. */
 	drm_gem_object_put(&obj->base);
 	return ret;
 }
 
-/* A row is whole bytes, the size whole pages, and nothing wraps. */
+/* A row has whole bytes, the size has whole pages, and nothing wraps. */
 static int mock_dumb_layout(struct drm_mode_create_dumb *args)
 {
 	u64 pitch = DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8);
@@ -283,7 +283,7 @@ int mock_ioctl_create(struct drm_device *drm, void *data, struct drm_file *file)
 }
 
 /* --- move --- */
-/* Lock the object at a time when no fence of it is pending. */
+/* Locks the object when none of its fences is pending. */
 static int mock_object_lock_idle(struct mock_object *obj)
 {
 	struct dma_resv *resv = obj->base.resv;

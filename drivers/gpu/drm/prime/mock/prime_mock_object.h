@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Own objects: made, found, moved. */
+/* The driver's own objects: made, found and moved here. */
 #ifndef PRIME_MOCK_OBJECT_H
 #define PRIME_MOCK_OBJECT_H
 
@@ -11,7 +11,7 @@ struct drm_mode_create_dumb;
 
 int mock_dumb_create(struct drm_file *file, struct drm_device *drm,
 		     struct drm_mode_create_dumb *args);
-/* The number of an own object; -EINVAL for an imported one. */
+/* The number of one of the driver's objects; -EINVAL for an imported one. */
 int mock_object_id(struct drm_file *file, u32 handle, u32 *id);
 int mock_ioctl_create(struct drm_device *drm, void *data, struct drm_file *file);
 int mock_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What operations are told to do and what they have done.
+ * What operations are told to do, and what they have done.
  *
- * Locks: mock_scripts.lock, then mock_record.lock. Nothing is called under them.
+ * Locks: mock_scripts.lock is taken before mock_record.lock. Nothing is called
+ * while a mock_record.lock is held.
  */
 #include <linux/delay.h>
 #include <linux/err.h>
@@ -19,18 +20,18 @@
 struct mock_op {
 	u64 calls;
 	u64 failures;
-	u32 fail_at;		/* calls until one fails, 0: none does */
+	u32 fail_at;		/* calls until one fails; 0: none fails */
 	u32 fail_count;
 	int error;		/* positive */
 	u32 sleep_us;
 	bool interruptible;
 };
 
-/* An object's script and counters, which outlive it; or those of a device. */
+/* Script and counters of an object, which outlive it, or of a device. */
 struct mock_record {
 	struct mock_record *total;	/* constant; NULL for the device's */
 	u32 id;				/* constant; 0 for the device's */
-	spinlock_t lock;		/* for the next three */
+	spinlock_t lock;		/* protects the next three */
 	struct mock_op ops[PRIME_MOCK_OPS];
 	s64 balance[PRIME_MOCK_PAIRS];
 	u64 moves;
@@ -40,7 +41,7 @@ struct mock_record {
 
 struct mock_scripts {
 	struct mock_record total;
-	struct mutex lock;		/* for all that follows */
+	struct mutex lock;		/* protects all that follows */
 	struct xarray records;		/* mock_record by id; owns them */
 	struct list_head freed;		/* mock_record.node of freed objects, oldest first */
 	unsigned int freed_count;
@@ -108,7 +109,7 @@ struct mock_record *mock_record_create(struct mock_scripts *scripts)
 	return record;
 }
 
-/* The object is gone. Its counters stay until enough others are. */
+/* The object is freed. Its counters stay until enough others are freed. */
 void mock_record_retire(struct mock_scripts *scripts, struct mock_record *record)
 {
 	struct mock_record *oldest = NULL;
@@ -203,7 +204,7 @@ void mock_record_moved(struct mock_record *record)
 }
 
 /* --- for programs --- */
-/* Stays as long as the lock is held. */
+/* The record stays as long as the lock is held. */
 static struct mock_record *mock_record_find(struct mock_scripts *scripts, u32 id)
 {
 	lockdep_assert_held(&scripts->lock);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Imports by id, with each step an ioctl; and the memory of these and of imported
- * objects, reached by DMA address only, as a device would.
+ * Imports by id, with an ioctl for each step. Reads and writes the memory of
+ * these imports and of imported objects by DMA address only, as a device would.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
@@ -16,8 +16,8 @@
 
 /* --- imports by id --- */
 /*
- * Undo what is left, in order, and give the number of steps. Nothing here may
- * fail or wait for a signal: the file is being closed.
+ * Undoes the remaining steps in order, and returns their number. The file is
+ * being closed, so nothing here may fail, and no signal ends a wait.
  */
 static unsigned int mock_import_undo_locked(struct mock_import *import)
 {
@@ -101,7 +101,7 @@ int mock_imports_add(struct mock_imports *imports,
 		ret = -ENOMEM;
 		goto put_buffer;
 	}
-	/* Nobody finds it by this number until it is complete. */
+	/* Empty, so nobody finds the import before it is complete. */
 	ret = xa_alloc(&imports->ids, &args->id, NULL,
 		       XA_LIMIT(1, PRIME_MOCK_MAX_IDS), GFP_KERNEL_ACCOUNT);
 	if (ret) {
@@ -123,7 +123,7 @@ put_buffer:
 	return ret;
 }
 
-/* Gives a reference. */
+/* Returns the import with a reference, or NULL. */
 static struct mock_import *mock_import_by_id(struct mock_imports *imports, u32 id)
 {
 	struct mock_import *import;
@@ -136,7 +136,7 @@ static struct mock_import *mock_import_by_id(struct mock_imports *imports, u32 i
 	return import ?: ERR_PTR(-ENOENT);
 }
 
-/* An attached import with a reference, and locked. */
+/* Returns an attached import, locked and with a reference. */
 static struct mock_import *mock_import_lock(struct mock_imports *imports,
 					    struct drm_file *file, u32 id,
 					    bool handle)
@@ -207,7 +207,7 @@ static int mock_step_end(struct mock_import *import,
 	return ret;
 }
 
-/* Count a step that may be repeated, if it went well. */
+/* Counts a step that can be repeated, if it succeeded. */
 static int mock_step_up(unsigned int *count, int ret)
 {
 	if (!ret)
@@ -242,7 +242,7 @@ static int mock_step_map(struct mock_import *import,
 	return ret;
 }
 
-/* Those that want the reservation object locked. */
+/* The steps that need the reservation object locked. */
 static int mock_step_locked(struct mock_import *import, u32 op,
 			    enum dma_data_direction direction, bool trim)
 {
@@ -342,7 +342,7 @@ int mock_imports_step(struct mock_imports *imports,
 }
 
 /* --- what the device sees --- */
-/* The first @room segments, or NULL where there are none. */
+/* Returns the first @room segments; NULL if there are none. */
 static struct drm_prime_mock_segment *
 mock_list_segments(struct sg_table *sgt, unsigned int room)
 {
@@ -415,20 +415,20 @@ int mock_imports_query(struct mock_imports *imports, struct drm_file *file,
 	return ret;
 }
 
-/* Memory at a DMA address, found the way a device's access takes. */
+/* Finds the memory at a DMA address in the way that a device reaches it. */
 static struct page *mock_dma_page(struct device *dev, dma_addr_t address)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
 	phys_addr_t phys = domain ? iommu_iova_to_phys(domain, address) :
 				    dma_to_phys(dev, address);
 
-	/* What an IOMMU does not translate. */
+	/* The IOMMU does not translate this address. */
 	if (domain && !phys)
 		return NULL;
 	return pfn_valid(PHYS_PFN(phys)) ? pfn_to_page(PHYS_PFN(phys)) : NULL;
 }
 
-/* The address of a byte, and in *@size how many more lie in one page with it. */
+/* The address of a byte; *@size becomes what is left of its page. */
 static int mock_dma_address(struct sg_table *sgt, u64 offset, dma_addr_t *address,
 			    size_t *size)
 {
@@ -447,7 +447,7 @@ static int mock_dma_address(struct sg_table *sgt, u64 offset, dma_addr_t *addres
 	return -ENXIO;	/* a list that is too short, PRIME_MOCK_UNCHECKED */
 }
 
-/* Copy not more than *@size bytes, which are in or go to @bytes. */
+/* Copies at most *@size bytes between the device's memory and @bytes. */
 static int mock_dma_copy(struct mock_import *import, bool write, u64 offset,
 			 void *bytes, size_t *size)
 {
@@ -466,7 +466,7 @@ static int mock_dma_copy(struct mock_import *import, bool write, u64 offset,
 	page = mock_dma_page(dev, address);
 	if (!page)
 		return -ENXIO;
-	/* Not for nothing: DMA_API_DEBUG gets confused when a page is mapped twice. */
+	/* If needed: DMA_API_DEBUG errs about a page mapped twice. */
 	sync = dma_need_sync(dev, address);
 	if (sync)
 		dma_sync_single_for_device(dev, address, *size, direction);
@@ -479,7 +479,7 @@ static int mock_dma_copy(struct mock_import *import, bool write, u64 offset,
 	return 0;
 }
 
-/* Ready for the device: mapped where the buffer is now, and moved there. */
+/* Prepares a device access: maps a stale buffer again, and waits for moves. */
 static int mock_import_validate_locked(struct mock_import *import)
 {
 	struct dma_resv *resv = import->dmabuf->resv;
@@ -535,7 +535,7 @@ unlock:
 	return ret;
 }
 
-/* By pages of our own, as no lock is held while the program's are touched. */
+/* Copies through own pages: no lock is held while user memory is touched. */
 int mock_imports_access(struct mock_imports *imports, struct drm_file *file,
 			const struct drm_prime_mock_access *args)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Imports by id, one step after the other. */
+/* Imports by id, with an ioctl for each step. */
 #ifndef PRIME_MOCK_STEP_H
 #define PRIME_MOCK_STEP_H
 
@@ -8,7 +8,7 @@
 
 #include "prime_mock_device.h"
 
-/* Those of a DRM file. */
+/* The imports of a DRM file. */
 struct mock_imports {
 	struct mock_device *mock;	/* constant; the file holds it */
 	struct xarray ids;		/* mock_import by id; has its own lock */

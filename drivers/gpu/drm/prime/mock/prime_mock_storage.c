@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages of a chosen kind: scattered, in one run, or in huge pieces; below some
+ * Pages of a chosen kind: scattered, in one run, or in huge runs, and below an
  * address.
  */
 #include <linux/dma-mapping.h>
@@ -37,7 +37,7 @@ void mock_storage_put(struct mock_storage *storage)
 		kref_put(&storage->refs, mock_storage_free);
 }
 
-/* Append 2^@order pages, but not more than @count in all. */
+/* Appends 2^@order pages, but at most @count in all. */
 static int mock_storage_grow(struct mock_storage *storage, unsigned int count,
 			     unsigned int order, u32 dma_bits)
 {
@@ -64,7 +64,7 @@ static int mock_storage_grow(struct mock_storage *storage, unsigned int count,
 		else
 			__free_page(page + i);
 	}
-	/* The zone is only a hint; the caller frees what has been added. */
+	/* The zone is only a hint. The caller frees the added pages. */
 	return end > DMA_BIT_MASK(dma_bits) ? -ENOMEM : 0;
 }
 
@@ -108,7 +108,7 @@ struct mock_storage *mock_storage_alloc(size_t size, u32 backing, u32 dma_bits)
 		mock_storage_put(storage);
 		return ERR_PTR(ret);
 	}
-	/* In descending order no page follows its neighbour. */
+	/* In descending order no two successive pages are adjacent. */
 	if (backing == PRIME_MOCK_SCATTERED)
 		sort(storage->pages, count, sizeof(*storage->pages),
 		     mock_page_descends, NULL);

@@ -6,10 +6,10 @@
 #include <linux/kref.h>
 #include <linux/mm_types.h>
 
-/* Who maps them for DMA holds them too. */
+/* A device's mapping holds the storage, too. */
 struct mock_storage {
 	struct kref refs;
-	unsigned int count;		/* constant, as is the next */
+	unsigned int count;		/* this and the next are constant */
 	struct page *pages[];
 };
 
@@ -17,7 +17,7 @@ struct mock_storage {
 struct mock_storage *mock_storage_alloc(size_t size, u32 backing, u32 dma_bits);
 struct mock_storage *mock_storage_get(struct mock_storage *storage);
 void mock_storage_put(struct mock_storage *storage);
-/* Leaves PRIME_MOCK_POISON behind. */
+/* Leaves PRIME_MOCK_POISON in @from. */
 void mock_storage_copy(struct mock_storage *to, struct mock_storage *from);
 
 #endif /* PRIME_MOCK_STORAGE_H */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A small, complete GEM driver to copy. It exports and imports buffers, for
+ * A small, complete GEM driver to copy. It exports and imports buffers for
  * QEMU's edu device, whose DMA engine moves bytes between memory and a buffer
- * inside the device. This file and <drm/prime_edu.h> are all that you need;
- * prime_layer.h is for kernels before 7.3, and for buffers that are placed late.
- * Documentation/prime_edu.rst explains it. It uses no helper library for its
- * objects, since they must lie within the device's narrow DMA mask, and since
- * each step of PRIME should be visible here.
+ * inside the device. This file and <drm/prime_edu.h> are all that you need.
+ * prime_layer.h is only for kernels before 7.3, and for buffers that are placed
+ * late. Documentation/prime_edu.rst explains the file. The driver uses no
+ * helper library for its objects, because they must lie within the device's
+ * narrow DMA mask, and because each step of PRIME should be visible here.
  *
  * A driver of a real GPU leaves two parts to DRM's libraries. drm_sched (see
  * <drm/gpu_scheduler.h>) queues the jobs, waits for the fences before them and
@@ -56,7 +56,7 @@ struct edu_device {
 	struct drm_device drm;
 	void __iomem *regs;		/* constant; used after drm_dev_enter() */
 	struct completion dma_done;	/* completed by the interrupt */
-	/* Runs the jobs, one turn after the other, and signals their fences. */
+	/* Runs the jobs in turns, and signals their fences. */
 	struct workqueue_struct *engine;
 	/* Drops the references of ended jobs. No fence depends on it. */
 	struct workqueue_struct *cleaner;
@@ -171,8 +171,8 @@ static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
 }
 
 /*
- * The same functions as drm_gem_prime_export() uses. With a separate table
- * edu_import() recognises the buffers of this driver.
+ * The functions are those of drm_gem_prime_export(). A table of its own lets
+ * edu_import() recognise the buffers of this driver.
  */
 static const struct dma_buf_ops edu_dmabuf_ops = {
 	.release = drm_gem_dmabuf_release,
@@ -253,8 +253,8 @@ put:
 
 /* --- create --- */
 /*
- * A row has whole bytes and the size has whole pages. Nothing may wrap: width
- * times bpp can exceed 32 bits even if the row's bytes do not.
+ * A row has whole bytes, and the size has whole pages. Nothing may wrap: the
+ * product of width and bpp can exceed 32 bits even if the row's bytes do not.
  */
 static int edu_dumb_layout(struct drm_mode_create_dumb *args)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The smallest driver with late GEM objects: a device without hardware, whose
- * buffers are dumb ones. Sample, and exporter of tests.
+ * The smallest driver with late GEM objects: a device without hardware, with
+ * dumb buffers. A sample, and an exporter for tests.
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
