@@ -18,7 +18,7 @@ static unsigned int accounts(void)
 	return count;
 }
 
-/* A round of the worker's is 10 ms, and a big one takes as long as it takes. */
+/* Waits until the number of accounts has not changed for 100 ms. */
 void bench_settle(void)
 {
 	unsigned int before, now = accounts();

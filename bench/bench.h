@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the benchmarks share: a clock, a loop, and the line that the report
- * reads. Devices and ioctls are those of igt-tests/lib.
+ * What the benchmarks share: a clock, a loop, and the line that
+ * scripts/bench-report reads. igt-tests/lib has the devices and ioctls.
  */
 #ifndef PRIME_BENCH_H
 #define PRIME_BENCH_H
@@ -29,12 +29,12 @@ int bench_main(int argc, char **argv, const struct bench *table, size_t count);
 
 /* Nanoseconds; under QEMU's -icount shift=1 an instruction takes two. */
 uint64_t bench_clock(void);
-/* Returns when the kernel has done the accounts of buffers that it does later. */
+/* Waits until the accounts of buffers in sysfs no longer change. */
 void bench_settle(void);
 /* NAME PARAMETER VALUE UNIT: one line that scripts/bench-report reads. */
 void bench_result(const char *name, uint64_t parameter, double value,
 		  const char *unit);
-/* Calls @op @count times after a tenth as many for warming up; ns per call. */
+/* Calls @op for warming up, then @count times. Returns ns per call. */
 double bench_loop(void (*op)(void *), void *arg, unsigned int count);
 
 #endif

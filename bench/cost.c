@@ -49,7 +49,7 @@ static uint32_t picture_create(int drm, unsigned int width, unsigned int height)
 	return arg.handle;
 }
 
-/* As a producer does: a page that was never written is no page yet. */
+/* Writes to each page, as a producer does: shmem has no page before that. */
 static void picture_fill(int fd, size_t size)
 {
 	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -98,7 +98,7 @@ static void floor_eventfd(const char *name)
 	report(name, 0, bench_loop(op_eventfd, NULL, 2000));
 }
 
-/* As far as a poll can go without a dma-buf. */
+/* The cost of a poll without a dma-buf. */
 static void floor_poll(const char *name)
 {
 	struct subject s = { .fd = check_ok(eventfd(1, 0)) };
@@ -155,7 +155,7 @@ static void create_export(const char *name)
 	close(s.drm);
 }
 
-/* Both together, so that accounting which is done late is counted too. */
+/* Measures both together, to include accounting that is done late. */
 static void export(const char *name)
 {
 	struct subject s = { .drm = open_driver("vgem") };
@@ -165,7 +165,7 @@ static void export(const char *name)
 	close(s.drm);
 }
 
-/* Among as many handles of one file, each exported. */
+/* Measures @op in a file with that many exported handles. */
 static void with_handles(const char *name, void (*op)(void *))
 {
 	for_each(i, populations) {
@@ -199,7 +199,7 @@ static void fd_to_handle(const char *name)
 	with_handles(name, op_fd_to_handle);
 }
 
-/* Among as many buffers, of another file. */
+/* Measures an export while another file holds that many buffers. */
 static void export_among(const char *name)
 {
 	for_each(i, populations) {
@@ -297,7 +297,7 @@ static void op_map(void *arg)
 	mock_step(s->other, s->handle, PRIME_MOCK_UNMAP);
 }
 
-/* Of a buffer of the second device, whose exporter does next to nothing. */
+/* On a buffer of the second device, whose exporter does almost nothing. */
 static void kernel_side(const char *name, void (*op)(void *), bool attached)
 {
 	struct subject s = { .drm = mock_open(1), .other = mock_open(0) };
@@ -382,7 +382,7 @@ static double memory_kb(void)
 	       meminfo_kb("KernelStack") + meminfo_kb("Percpu");
 }
 
-/* Bytes of kernel memory for one more: a buffer with its fd, an import. */
+/* Kernel memory in bytes for each buffer with an fd, and for each import. */
 static void memory(const char *name)
 {
 	const unsigned int count = 8192;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two processors: how much more two threads do than one, and how long one
- * thread waits for another. Wall-clock time; only ratios mean something.
+ * Two processors: how much more two threads do than one thread, and how long
+ * one thread waits for another. This measures wall-clock time, so only ratios
+ * mean something.
  */
 #include "bench.h"
 
@@ -56,7 +57,7 @@ static void op_dup(struct worker *w)
 	close(check_ok(dup(w->fd)));
 }
 
-/* What every import does too, in parts of DRM that are not the layer's. */
+/* What every import also does in parts of DRM outside the layer. */
 static void op_create(struct worker *w)
 {
 	gem_close(w->other, gem_create(w->other, 1));
@@ -91,7 +92,7 @@ static void op_import_first(struct worker *w)
 	gem_close(w->drm, handle);
 }
 
-/* Per-thread files, as two processes would have. */
+/* One file per thread, as in two processes. */
 static void threads(const char *name, void (*op)(struct worker *w))
 {
 	struct worker workers[2] = { };
@@ -163,8 +164,8 @@ static void op_import_big(struct worker *w)
 }
 
 /*
- * How long a HANDLE_TO_FD of an exported buffer takes while another thread of
- * the same file imports big buffers it has not seen before.
+ * Measures how long a HANDLE_TO_FD of an exported buffer takes while another
+ * thread of the same file imports big buffers that the file does not know.
  */
 static void wait_for_import(const char *name)
 {
@@ -186,7 +187,7 @@ static void wait_for_import(const char *name)
 		uint64_t start;
 		int fd;
 
-		/* As many samples at any time, waiting or not. */
+		/* One sample each half millisecond, also while it waits. */
 		usleep(500);
 		start = bench_clock();
 		fd = gem_export(w.other, handle, DRM_CLOEXEC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the programs here share. They exit with 0: right, 1: wrong, 77: not to be tried here. */
+/* Shared by the programs. Exit status: 0 right, 1 wrong, 77 not tried. */
 #ifndef REPRODUCER_H
 #define REPRODUCER_H
 
