@@ -38,29 +38,29 @@ $(builds): built-%: source
 	@$(phase) $@ scripts/kernel $*
 built-mixed: built-stock built-ours
 setup: $(kernels:%=built-%) root
-bootstrap: packages ## install the Debian packages that are missing, naming them
-kernel: built-mixed ## graft a private copy of the source, build the stock kernel and ours
+bootstrap: packages ## list the missing Debian packages and install them
+kernel: built-mixed ## add the layer to a private copy of the source, build the stock kernel and ours
 kernel-debug: $(kernels:%=built-%) ## build the debug kernels: debug, kmemleak, kcsan
 
 # --- the demo: what it prints is for the person who waits ---
-demo: built-ours root ## the main job: several programs share pictures on our kernel, out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
+demo: built-ours root ## several programs share pictures on our kernel; out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
 	@VM_HEALTH=$@ $(demo) ours
 demo-live: built-ours root ## the same in a window on this screen, until it is closed
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, what others wrote, each patch by itself, the packages installed and booted
+check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) patches-build deb-check ## tests that are not in check: IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
-check-ours: uapi kunit abi ## the tests of what programs and modules see, on ours alone: stock is not built
-quick: kunit-quick ## what to run first: KUnit of the layer and of mainline in a kernel that is a program, no emulator, no root
+check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
+quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
 arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
 kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
 	@$(test) $@ scripts/kunit $*
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
-edu: $(kernels:%=edu-%) ## the sample driver prime_edu, moving bytes by DMA in four machines
-negotiate: negotiate-host $(kernels:%=negotiate-%) ## lib/, the library and program that negotiate storage
+edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves bytes by DMA, in four machines
+negotiate: negotiate-host $(kernels:%=negotiate-%) ## tests of lib/, the library and the program for negotiated storage
 igt: $(kernels:%=igt-%) ## unmodified IGT tests, with expectations
 $(runs): setup
 	@$(test) $@ scripts/$(subst -, ,$@)
@@ -73,45 +73,45 @@ demo-stock demo-ours: setup
 	@$(test) $@ userspace-demo/run $(@:demo-%=%)
 demotests-stock demotests-ours: setup
 	@$(test) $@ userspace-demo/tests/run $(@:demotests-%=%)
-matrix: $(kernels:%=matrix-%) ## who can share a buffer with whom: exporters against sets of importers, stock beside ours; SETS=3, MACHINES=plain, KEEP=1
+matrix: $(kernels:%=matrix-%) ## find out who can share a buffer with whom, on stock and on ours; SETS=3, MACHINES=plain, KEEP=1
 	@$(phase) --measure $@ scripts/matrix-report
 matrix-stock matrix-ours: setup
 	@$(phase) --measure $@ scripts/matrix $(@:matrix-%=%)
-abi: $(filter built-stock,$(kernels:%=built-%)) built-ours ## every export of stock is on ours, with the same CRC, namespace and licence
+abi: $(filter built-stock,$(kernels:%=built-%)) built-ours ## check that every export of stock is on ours, with the same CRC, namespace and licence
 	@$(test) $@ scripts/abi $(if $(filter stock,$(kernels)),,--against scripts/abi-$(LANE).symvers)
-layers: built-ours root ## which file calls and includes which is what the design allows
+layers: built-ours root ## check calls and includes between files against the design
 	@$(test) $@ scripts/layers
 style: built-stock built-ours ## checkpatch, sparse, kernel-doc, W=1
 	@$(test) $@ scripts/style
-originality: source ## no run of code or prose of the replaced files
+originality: source ## check that no code or prose of the replaced files was copied
 	@$(test) $@ scripts/originality
 graft-check: built-stock ## the tests of make graft
 	@$(test) graft scripts/graft-check
 port-check: source ## the tests of make port
 	@$(test) port scripts/port-check
-users: built-ours ## every file of the kernel that uses the layer compiles and finds its symbols
+users: built-ours ## check that every file of the kernel that uses the layer compiles and finds its symbols
 	@$(test) $@ scripts/users
-selftests: selftests-stock selftests-ours ## what others wrote: the kernel's own selftests and KUnit suites, vfio-pci and iommufd (Linux 7.3)
+selftests: selftests-stock selftests-ours ## run the kernel's own selftests and KUnit suites, and tests of vfio-pci and iommufd (Linux 7.3)
 selftests-stock selftests-ours: selftests-%: built-users-stock built-users-ours root
 	@$(test) $@ scripts/selftests $*
-patches: source ## the layer as a patch series for LANE, in patches/LANE
+patches: source ## write the layer as a patch series for LANE to patches/LANE
 	@$(phase) --measure $@ scripts/patches
-patches-check: source ## git am of the series gives the grafted tree
+patches-check: source ## check that git am of the series gives the grafted tree
 	@$(test) patches scripts/patches-check
-patches-build: built-stock ## after each patch the tree builds and passes its tests, switch off and on (user-mode Linux)
+patches-build: built-stock ## check that the tree builds and passes its tests after each patch, with the switch off and on (user-mode Linux)
 	@$(test) $@ scripts/patches-check --build
-dkms: packages ## prime_mock, the samples and the conformance programs as a DKMS package, in build/dkms
+dkms: packages ## build a DKMS package of prime_mock, the samples and the conformance programs in build/dkms
 	@$(phase) --measure $@ scripts/dkms
-deb-check: source dkms ## the packages of make deb CONFIG=lean and make dkms, installed on a Debian and booted
+deb-check: source dkms ## install the packages of make deb CONFIG=lean and make dkms on a Debian, and boot it
 	@$(phase) deb-lean scripts/deb lean
 	@$(test) deb scripts/deb-check
-rig-check: setup ## a guest that dies or stands still costs one verdict
+rig-check: setup ## check that a guest that dies or hangs costs only one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
-docs: source ## the documentation, as HTML, in docs of build/LANE
+docs: source ## build the documentation as HTML in build/LANE/docs
 	@$(phase) --measure $@ scripts/docs
-bench: built-stock built-ours root ## what the layer costs beside stock, in instructions and in threads; ONLY=row, RUNS=5
+bench: built-stock built-ours root ## measure what the layer costs and what stock costs, in instructions and with threads; ONLY=row, RUNS=5
 	@$(phase) --measure $@ scripts/bench $(ONLY)
-conformance-farm: built-farm root ## every driver that a guest can offer against the conformance tests, on stock: a page of drivers and promises; FARM="vgem qxl"
+conformance-farm: built-farm root ## run the conformance tests on stock with every driver that needs no hardware; FARM="vgem qxl"
 	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
 conformance-check: packages ## the tests of make conformance that need no guest
 	@$(test) conformance scripts/conformance-check
@@ -124,11 +124,11 @@ check-all: ## check, check-more, check-debug and matrix on both lanes, counted t
 	@status=0; for lane in 7.3 6.12; do for t in check check-more check-debug matrix; do \
 		$(MAKE) LANE=$$lane $$t || status=1; done; done; scripts/summary all || status=1; exit $$status
 
-graft: ## KERNEL=path/to/tree [UNDO=1]: graft the layer on a kernel tree of yours, or take it off
+graft: ## KERNEL=path/to/tree [UNDO=1]: add the layer to a kernel tree of yours, or remove it
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }
 	@scripts/graft $(if $(UNDO),--undo) $(if $(FORCE),--force) "$(KERNEL)"
 
-port: ## KERNEL=path/to/tree: what the layer stands on and a newer kernel has changed, file by file
+port: ## KERNEL=path/to/tree: report what a newer kernel has changed that the layer depends on
 	@test -n "$(KERNEL)" || { echo 'port: which tree? make port KERNEL=path/to/tree' >&2; exit 2; }
 	@scripts/source
 	@scripts/port "$(KERNEL)"
@@ -137,7 +137,7 @@ deb: ## [CONFIG=running|lean|FILE] [YES=1]: Debian packages of a kernel with the
 	@scripts/bootstrap deb
 	@YES="$(YES)" scripts/deb $(CONFIG)
 
-modules: ## KDIR=kernel build [OUT=dir]: prime_edu and prime_mock as modules for a kernel of yours, with the layer or without
+modules: ## KDIR=kernel build [OUT=dir]: build prime_edu and prime_mock for a kernel of yours, with or without the layer
 	@$(MAKE) -C drivers/gpu/drm/prime/mock $(if $(KDIR),KDIR="$(abspath $(KDIR))") $(if $(OUT),OUT="$(abspath $(OUT))") modules
 
 conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir] [TAP=file] [JUNIT=file]: the tests against a driver of yours, on the running kernel, no VM

@@ -6,17 +6,17 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/drm-prime-layer
 suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe" 2>/dev/null || :) # the graft may be without vm/
 root=$cache/root-$suite
 
-# What was compiled once is not compiled again, in whatever clone: build/ may go, the cache stays.
+# The compiler cache outlives build/, and serves every clone.
 export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_MAXSIZE=4G
 
 # The kernel's make must not see the options and variables of ours.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES ARCH CROSS_COMPILE KBUILD_OUTPUT GREP_OPTIONS
 export LC_ALL=C.UTF-8
-# Python's cache would be a stranger in the kernel's tree.
+# Python's cache must not be written to the kernel's tree.
 export PYTHONDONTWRITEBYTECODE=1
 
 me=${0#"$top"/}
-# What could not be run, or was asked for wrongly, is 2; a test that failed is 1.
+# Exit status 2: something could not be run, or an argument is wrong. 1: a test failed.
 die() { echo "$me: $*" >&2; exit 2; }
 say() { echo "$me: $*"; }
 
@@ -29,10 +29,10 @@ build=$top/build/$lane
 guest_build=/repo/build/$lane # the same in a guest (vm/run)
 src=$build/src
 source_package=linux-source-$lane
-# The suite of Debian that has the package, where it is not one that this machine installs from.
+# The Debian suite that has the package, if this machine does not install from it.
 case $lane in 7.3) source_suite=trixie-backports ;; *) source_suite='' ;; esac
 
-# as_root COMMAND...: as it is for root, through sudo for everyone else.
+# as_root COMMAND...: runs the command as root, through sudo if necessary.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 # The mirror this machine takes Debian from.
