@@ -22,7 +22,7 @@ parse_kernels()
 	[ ${#kernels[@]} -gt 0 ] || { usage >&2; exit 2; }
 }
 
-# What igt_runner has left, as JSON, by the guest's igt_results; and what no guest has begun.
+# Converts the results of igt_runner to JSON, with the guest's igt_results, and lists the tests that no guest has begun.
 collect()
 {
 	local results
@@ -33,8 +33,8 @@ collect()
 	"$top/scripts/igt-results" todo "$1"
 }
 
-# run_guests KERNEL: boot until the suite is done. A guest that stands still or dies costs the test that did it; the next
-# one goes on behind it, as long as each comes further.
+# run_guests KERNEL: boot guests until the suite is done. If a guest hangs or dies, its test has no verdict, and the next
+# guest continues after that test, as long as each guest gets further.
 run_guests()
 {
 	local kernel=$1 label=$1${modules:+-$modules} out start=$SECONDS status env=() before left boot
@@ -77,7 +77,7 @@ run_suite()
 		"$top/scripts/igt-results" judge "$suite" "$label" "$expected" "$build/out/$suite-$label" \
 			"$build/results/$suite-$label.tsv" || status=1
 	done
-	# Stock stands beside whatever was run, from an earlier run if need be.
+	# The table always has stock, from an earlier run if necessary.
 	for kernel in stock "${kernels[@]/%/${modules:+-$modules}}"; do
 		tsv=$build/results/$suite-$kernel.tsv
 		[ ! -f "$tsv" ] || [[ " ${tsvs[*]} " == *" $tsv "* ]] || tsvs+=("$tsv")

@@ -31,8 +31,8 @@ enum dma_data_direction;
 struct drm_prime_file_private {
 /* private: */
 	struct mutex lock;	/* protects the table */
-	struct rb_root dmabufs;	/* unused; these two hold the table */
-	struct rb_root handles;	/* unused */
+	struct rb_root dmabufs;	/* private table: struct drm_prime_table */
+	struct rb_root handles;	/* the same */
 };
 
 /* gem/handle.c: handles and file descriptors */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Constraints: what devices need of the storage that they share, and how to
- * merge it. An exporter asks for the merged constraints before it places the
+ * merge these needs. An exporter asks for the merged constraints before it places the
  * storage. Not in mainline.
  */
 #ifndef __LINUX_DMA_BUF_CONSTRAINTS_H
@@ -69,7 +69,7 @@ bool dma_buf_is_late(struct dma_buf *dmabuf);
 void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
 		    const struct dma_buf_conflict *conflict);
 #else
-/* Drivers call these with negotiation on or off. */
+/* Drivers can call these with negotiation on or off. */
 static inline void dma_buf_constraints_init(struct dma_buf_constraints *c)
 {
 	*c = (struct dma_buf_constraints) { };

@@ -38,7 +38,6 @@ struct vm_fault;
  *	the reservation object held, too. So a reader that holds the reservation
  *	object can use the buffer until it drops that lock
  * @storage: NULL until it is placed; the object holds a reference
- * @storage: NULL until it is placed; the object's reference
  * @mappings: links the mappings for devices
  * @pins: number of pins
  * @vmaps: users of @vaddr

@@ -136,9 +136,9 @@ struct drm_prime_mock_create {
  * that mapping.
  *
  * Errors: EBUSY: the object is pinned, mapped in the kernel (vmap), or mapped
- * by an importer of a static exporter. Without DMABUF_MOVE_NOTIFY the core pins
- * what a dynamic importer maps. With PRIME_MOCK_REVOCABLE: an importer did not
- * unpin when it was told. ETIMEDOUT: a fence did not signal in
+ * by an importer of a static exporter. (Without DMABUF_MOVE_NOTIFY the core pins
+ * what a dynamic importer maps.) A PRIME_MOCK_REVOCABLE object gives EBUSY if an
+ * importer did not unpin when it was told. ETIMEDOUT: a fence did not signal in
  * PRIME_MOCK_FENCE_MAX_MS + 1 s.
  */
 struct drm_prime_mock_move {
@@ -258,7 +258,7 @@ enum prime_mock_pair {
  *
  * The counters of an object are kept after it is freed, until
  * PRIME_MOCK_KEPT_STATS more objects of its device have been freed. After that
- * ENOENT. The sums of the device always include the object. Counters are not
+ * the ioctl gives ENOENT. The sums of the device always include the object. Counters are not
  * reset, so compare two readings.
  */
 struct drm_prime_mock_stats {
@@ -293,7 +293,8 @@ struct drm_prime_mock_stats {
  *	must not cross a multiple of the mask plus 1
  *
  * The limits hold for the device and all its files until they are set again. At
- * first they are 64, no flags, 0xffffffff, 0 and ~0. Existing mappings stay. A
+ * first the fields are, in their order, 64, 0, 0xffffffff, 0 and ~0. Existing
+ * mappings stay. A
  * list that is mapped later, by id or for a handle, must be within the limits.
  * If it is not, the mapping is undone, and the import fails. EIO: an address
  * beyond the mask. EFBIG: a segment too long. EXDEV: a segment crosses the

@@ -50,10 +50,11 @@ static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 }
 
 /*
- * Returns a claim to import a buffer, which this thread must end with
- * drm_prime_claim_end_locked(); NULL if the file has a handle for the buffer,
- * which is then in *@handle; or ERR_PTR: -ENOMEM; -ERESTARTSYS when the thread
- * is killed while it waits for another thread's claim.
+ * Returns a claim to import a buffer. The thread must end the claim with
+ * drm_prime_claim_end_locked(). Returns NULL, and the handle in *@handle, if
+ * the file has a handle for the buffer. Otherwise returns ERR_PTR: -ENOMEM;
+ * -ERESTARTSYS when the thread is killed while it waits for another thread's
+ * claim.
  */
 struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
 					      struct dma_buf *dmabuf, u32 *handle)
@@ -76,7 +77,7 @@ struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
 		return ERR_PTR(-ENOMEM);
 
 	drm_prime_entry_link_locked(table, entry, dmabuf, 0);
-	/* Nobody else has it, so this can't wait under the prime lock. */
+	/* Nobody else has this claim, so this doesn't wait under the prime lock. */
 	lock_map_acquire_try(&drm_prime_claim_map);
 	return entry;
 }

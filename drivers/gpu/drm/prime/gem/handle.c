@@ -166,7 +166,7 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	ret = PTR_ERR_OR_ZERO(obj);
 	if (!ret) {
 		mutex_lock(&dev->object_name_lock);
-		/* The close of the object's last handle may have cleared it. */
+		/* The close of the last handle may have cleared the pointer. */
 		if (!obj->dma_buf) {
 			get_dma_buf(dmabuf);
 			obj->dma_buf = dmabuf;

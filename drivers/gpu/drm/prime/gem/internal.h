@@ -97,7 +97,7 @@ void drm_prime_claim_end_locked(struct drm_prime_table *table,
 /* gem/export.c */
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags);
 
-/* gem/ops.c; of drm_gem_prime_export() */
+/* gem/ops.c: the operations of drm_gem_prime_export() */
 extern const struct dma_buf_ops drm_prime_dmabuf_ops;
 
 #endif /* GEM_PRIME_INTERNAL_H */

@@ -7,10 +7,10 @@
 #include "internal.h"
 
 /*
- * An object of drm_gem_prime_export() is pinned at the first map or vmap, since
- * most importers of Linux 7.3 do neither before a frame is drawn. It is pinned
- * once for each attachment, because the driver's vmap may rely on the pin until
- * the last one is gone. &dma_buf_attachment.priv says whether that was done.
+ * Pins an object of drm_gem_prime_export() at the first map or vmap, since most
+ * importers of Linux 7.3 do neither before a frame is drawn. There is one pin
+ * for each attachment, because the driver's vmap may need a pin until the last
+ * attachment is gone. &dma_buf_attachment.priv is set when its pin is taken.
  */
 static int drm_prime_pin_locked(struct dma_buf *dma_buf)
 {

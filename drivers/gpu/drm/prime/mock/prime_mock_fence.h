@@ -14,10 +14,10 @@ struct mock_fences {
 	struct xarray ids;		/* mock_fence by id; has its own lock */
 };
 
-/* For the module. */
+/* Called once, by the module. */
 int mock_fences_init(void);
 void mock_fences_exit(void);
-/* For a file. */
+/* Called for each DRM file. */
 void mock_fences_open(struct mock_fences *fences, struct mock_device *mock);
 void mock_fences_close(struct mock_fences *fences);
 /* Copies the answer to @user, since that must precede the install of an fd. */

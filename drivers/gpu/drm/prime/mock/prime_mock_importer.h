@@ -11,7 +11,7 @@
 
 #include "prime_mock_device.h"
 
-/* An attachment of this device, of an import by id or of an imported object. */
+/* An attachment of this device: an import by id, or an imported object's. */
 struct mock_import {
 	struct kref refs;
 	struct mock_device *mock;	/* constant; the file or object holds it */
@@ -19,9 +19,8 @@ struct mock_import {
 	bool revocable;			/* never maps again once told; constant */
 	/*
 	 * Protects all that follows. What is mapped and pinned changes with the
-	 * reservation object held as well. What a callback changes, only the
-	 * reservation object protects: the callback of a revocable import
-	 * unmaps and unpins.
+	 * reservation object held as well. The callback holds only the
+	 * reservation object; for a revocable import it unmaps and unpins.
 	 */
 	struct mutex lock;
 	struct dma_buf *dmabuf;		/* held; NULL once detached */

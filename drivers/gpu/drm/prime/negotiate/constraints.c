@@ -38,8 +38,8 @@ static int constraints_judge(const struct constraints_check *checks,
 }
 
 /*
- * Each device has a table of its own, so each can cut a run of storage as it
- * likes. Constraints contradict each other only about where a run may lie: the
+ * Each device has a table of its own, so each can cut a run of storage in
+ * its own way. Constraints contradict each other only about where a run may lie: the
  * highest address and the alignment may leave no place for it.
  */
 static int constraints_contradict(const struct dma_buf_constraints *c,
@@ -82,7 +82,7 @@ void dma_buf_constraints_init(struct dma_buf_constraints *c)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_init, "DMA_BUF");
 
-/* The constraints that a driver has set are memory of devres. */
+/* devres frees the constraints that a driver has set. */
 static void constraints_devres_release(struct device *dev, void *res)
 {
 }
@@ -117,10 +117,10 @@ static void constraints_derive(struct dma_buf_constraints *c, struct device *dev
 	c->alignment = dma_get_min_align_mask(dev) + 1;
 
 	/*
-	 * UINT_MAX, or no size at all, is what helpers set for devices that
-	 * take only one address. But some devices with it take any table.
-	 * Asking for one run when it is not needed costs less than a refusal at
-	 * the first frame.
+	 * Helpers for devices that take only one address set UINT_MAX or no
+	 * size. Some devices that take any table have UINT_MAX, too. Asking for
+	 * one run that is not needed costs less than a refusal at the first
+	 * frame.
 	 */
 	if (silent || c->max_segment_size >= U32_MAX)
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED;
@@ -178,9 +178,9 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
  *
  * Context: may sleep; the driver makes one call at a time.
  *
- * Return: 0; -EINVAL for an unknown flag, for a mask or a power of two that is
- * none, for a 0 where it has no meaning, or when no segment could satisfy all
- * fields; -ENOMEM.
+ * Return: 0; -EINVAL for an unknown flag, for a field that must be a mask or a
+ * power of two and is not, for a 0 that has no meaning, or when no segment could
+ * satisfy all fields; -ENOMEM.
  */
 int devm_dma_buf_constraints_set(struct device *dev, const struct dma_buf_constraints *c)
 {
@@ -324,7 +324,7 @@ int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_size, "DMA_BUF");
 
-/* Checks an entry of a table, or a run of storage: bytes that are adjacent. */
+/* Checks adjacent bytes: an entry of a table, or a run of storage. */
 int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
 				  u64 first, u64 length,
 				  struct dma_buf_conflict *conflict)

@@ -100,7 +100,6 @@ static bool device_major_known(unsigned int major)
  * Returns -EINVAL if the file is no device node of a subsystem that shares
  * buffers. Returns -ENODEV if the device is gone or does no DMA, or if the
  * kernel was built without the module for this subsystem.
- * module that knows.
  */
 struct device *dma_buf_device_get(struct file *file)
 {

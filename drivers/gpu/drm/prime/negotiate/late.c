@@ -218,7 +218,7 @@ static int late_place_for(struct dma_buf_late *late,
 	if (late->storage) {
 		if (dma_buf_storage_suits(late->storage, all, conflict))
 			return 0;
-		/* Importers without a pin follow moves. */
+		/* Importers that have not pinned follow moves. */
 		if (late->pins)
 			return -EBUSY;
 	}
