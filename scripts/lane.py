@@ -14,7 +14,7 @@ LANE, BUILD = _said.stdout.splitlines()
 
 
 def expected_lines(path):
-    """The lines of a file of expectations, if it is there, that hold on this lane: "6.12: LINE" is for that one only."""
+    """The lines of an expectations file that hold on this lane; "6.12: LINE" is for 6.12 only. None if there is no file."""
     lines = []
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:

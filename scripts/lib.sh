@@ -41,7 +41,7 @@ mirror() {
 		die "apt has no Debian mirror configured (apt-get indextargets names none ending in /debian)"
 }
 
-# --- preflight: each says what is missing and what to do; none changes anything ---
+# --- preflight checks: each reports what is missing and what to do, and changes nothing ---
 
 need_network() { # what for
 	local site file
@@ -74,7 +74,7 @@ need_ram() { # MB, what for
 	[ "$free" -ge "$1" ] || die "not enough RAM: $free MB are available, $2 needs $1 MB"
 }
 
-# One make at a time works under build/, on whatever lane; a second one waits. Scripts started by the holder go on.
+# One make at a time works under build/, on any lane; a second one waits. Scripts that the holder of the lock starts don't wait.
 lock() {
 	mkdir -p "$build"
 	[ "${PRIME_LOCKED:-}" != "$top" ] || return 0
