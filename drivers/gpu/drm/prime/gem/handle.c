@@ -29,7 +29,7 @@
  * object has handles; drm_gem_object_handle_put_unlocked() drops that reference
  * when the last handle is closed.
  *
- * An import can take long, since the exporter pins and maps. So the driver's
+ * An import can take long, since the exporter may pin and map. So the driver's
  * import runs without a lock of DRM. Neither the file's other buffers nor the
  * device's other files wait for it. If two threads of one file import the same
  * buffer, gem/claim.c makes one wait for the other.

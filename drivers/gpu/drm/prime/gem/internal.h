@@ -48,7 +48,7 @@ struct drm_prime_entry {
 };
 
 /**
- * struct drm_prime_table - what a &struct drm_prime_file_private really holds
+ * struct drm_prime_table - the contents of a &struct drm_prime_file_private
  * @lock: &drm_prime_file_private.lock, which protects the rest
  * @buckets: heads of &drm_prime_entry.by_handle, then the same number of heads
  *	of &drm_prime_entry.by_buffer; NULL until the file has an entry

@@ -70,7 +70,7 @@ EXPORT_SYMBOL(drm_prime_get_contiguous_size);
  * @max_pages: entries in @pages
  *
  * Pages behind an imported table belong to the exporter, and importers should
- * use its DMA addresses. This is only for drivers that can't do so yet.
+ * use the table's DMA addresses. This is only for drivers that can't do so yet.
  *
  * Context: any; no lock needed.
  *

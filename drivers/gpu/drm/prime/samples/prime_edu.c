@@ -329,7 +329,7 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	int idx;
 
 	/*
-	 * A buffer of this device gives its object. A buffer of another edu
+	 * The import of a buffer of this device gives its object. A buffer of another edu
 	 * device is imported: it may lie behind that device's IOMMU.
 	 */
 	if (dmabuf->ops == &edu_dmabuf_ops) {
@@ -504,7 +504,7 @@ static void edu_job_release(struct edu_job *job)
 }
 
 /*
- * In a separate queue, since freeing an imported object takes the reservation
+ * Runs in a separate queue: freeing an imported object takes the reservation
  * object of its buffer. The thread that holds it may be waiting for the fence
  * of another job.
  */
@@ -715,7 +715,7 @@ static int edu_job_submit(struct edu_job *job, struct drm_gem_object **objs)
 	ret = edu_copy_check(&job->args, objs[0], objs[1]);
 	if (ret)
 		return ret;
-	/* Both, whatever order others use; or one, if they share it. */
+	/* Locks both in any order; only one if the buffers share it. */
 	count = objs[0]->resv == objs[1]->resv ? 1 : 2;
 	ret = drm_gem_lock_reservations(objs, count, &ctx);
 	if (ret)
