@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Constraints: what devices need of the storage that they share, and how to
- * merge these needs. An exporter asks for the merged constraints before it places the
- * storage. Not in mainline.
+ * merge these needs. An exporter asks for the merged constraints before it
+ * places the storage. Not in mainline.
  */
 #ifndef __LINUX_DMA_BUF_CONSTRAINTS_H
 #define __LINUX_DMA_BUF_CONSTRAINTS_H

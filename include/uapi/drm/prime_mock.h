@@ -136,10 +136,10 @@ struct drm_prime_mock_create {
  * that mapping.
  *
  * Errors: EBUSY: the object is pinned, mapped in the kernel (vmap), or mapped
- * by an importer of a static exporter. (Without DMABUF_MOVE_NOTIFY the core pins
- * what a dynamic importer maps.) A PRIME_MOCK_REVOCABLE object gives EBUSY if an
- * importer did not unpin when it was told. ETIMEDOUT: a fence did not signal in
- * PRIME_MOCK_FENCE_MAX_MS + 1 s.
+ * by an importer of a static exporter. (Without DMABUF_MOVE_NOTIFY the core
+ * pins what a dynamic importer maps.) A PRIME_MOCK_REVOCABLE object gives EBUSY
+ * if an importer did not unpin when it was told. ETIMEDOUT: a fence did not
+ * signal in PRIME_MOCK_FENCE_MAX_MS + 1 s.
  */
 struct drm_prime_mock_move {
 	__u32 handle;
@@ -258,8 +258,8 @@ enum prime_mock_pair {
  *
  * The counters of an object are kept after it is freed, until
  * PRIME_MOCK_KEPT_STATS more objects of its device have been freed. After that
- * the ioctl gives ENOENT. The sums of the device always include the object. Counters are not
- * reset, so compare two readings.
+ * the ioctl gives ENOENT. The sums of the device always include the object.
+ * Counters are not reset, so compare two readings.
  */
 struct drm_prime_mock_stats {
 	__u32 id;

@@ -39,8 +39,8 @@ static int constraints_judge(const struct constraints_check *checks,
 
 /*
  * Each device has a table of its own, so each can cut a run of storage in
- * its own way. Constraints contradict each other only about where a run may lie: the
- * highest address and the alignment may leave no place for it.
+ * its own way. Constraints contradict each other only about where a run may
+ * lie: the highest address and the alignment may leave no place for it.
  */
 static int constraints_contradict(const struct dma_buf_constraints *c,
 				  struct dma_buf_conflict *conflict)
@@ -179,8 +179,8 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
  * Context: may sleep; the driver makes one call at a time.
  *
  * Return: 0; -EINVAL for an unknown flag, for a field that must be a mask or a
- * power of two and is not, for a 0 that has no meaning, or when no segment could
- * satisfy all fields; -ENOMEM.
+ * power of two and is not, for a 0 that has no meaning, or when no segment
+ * could satisfy all fields; -ENOMEM.
  */
 int devm_dma_buf_constraints_set(struct device *dev, const struct dma_buf_constraints *c)
 {

@@ -416,8 +416,9 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
  * Derives what the device needs, and puts the entry into the device's list. The
  * device's lock keeps the driver. A driver may have left since the device was
  * looked up, and its resources are gone. A resource of ours would then keep the
- * next driver from being bound, so the device is refused. A device that never has a driver
- * has the resources of its users, and no driver is ever bound to it.
+ * next driver from being bound, so the device is refused. A device that never
+ * has a driver has the resources of its users, and no driver is ever bound to
+ * it.
  */
 static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *item)
 {

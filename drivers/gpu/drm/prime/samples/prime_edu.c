@@ -329,8 +329,9 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	int idx;
 
 	/*
-	 * The import of a buffer of this device gives its object. A buffer of another edu
-	 * device is imported: it may lie behind that device's IOMMU.
+	 * The import of a buffer of this device gives its object. A buffer of
+	 * another edu device is imported: it may lie behind that device's
+	 * IOMMU.
 	 */
 	if (dmabuf->ops == &edu_dmabuf_ops) {
 		struct drm_gem_object *own = dmabuf->priv;
