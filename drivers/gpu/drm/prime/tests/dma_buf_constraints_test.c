@@ -429,6 +429,39 @@ static void segments_do_not_contradict(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, small.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS);
 }
 
+static void contiguous_is_one_segment(struct kunit *test)
+{
+	struct device *dev = prime_test_device(test);
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	dma_buf_constraints_of_storage(&c, dev, SZ_1M);
+	KUNIT_EXPECT_EQ(test, c.max_segments, 1);
+	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
+}
+
+/* Where it would be does not matter: the pages around it are adjacent. */
+static void empty_entry_is_none(struct kunit *test)
+{
+	struct dma_buf_constraints c;
+	struct scatterlist sg[3];
+	struct sg_table sgt = { .sgl = sg, .nents = 3, .orig_nents = 3 };
+	int i;
+
+	dma_buf_constraints_init(&c);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	c.dma_mask = SZ_64K - 1;
+	sg_init_table(sg, 3);
+	for (i = 0; i < 3; i++) {
+		sg_dma_address(&sg[i]) = i == 1 ? SZ_1M : SZ_4K + i / 2 * SZ_4K;
+		sg_dma_len(&sg[i]) = i == 1 ? 0 : SZ_4K;
+	}
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_table(&c, &sgt, NULL), 0);
+	sg_dma_len(&sg[1]) = SZ_4K;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_table(&c, &sgt, NULL), -EBUSY);
+}
+
 static void size_names_the_field(struct kunit *test)
 {
 	struct dma_buf_constraints c;
@@ -694,6 +727,8 @@ static struct kunit_case dma_buf_constraints_cases[] = {
 	KUNIT_CASE(table_names_the_field),
 	KUNIT_CASE(merge_names_the_field),
 	KUNIT_CASE(segments_do_not_contradict),
+	KUNIT_CASE(contiguous_is_one_segment),
+	KUNIT_CASE(empty_entry_is_none),
 	KUNIT_CASE(size_names_the_field),
 	KUNIT_CASE(alignment_beyond_the_segment),
 	KUNIT_CASE(device_tells),

@@ -7,7 +7,6 @@
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
-#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/path.h>
 #include <linux/sizes.h>
@@ -385,7 +384,7 @@ static void stays_while_vmapped(struct kunit *test)
 }
 
 /* Joined while it could move, mapped when it can't any more. */
-static void busy_at_map(struct kunit *test)
+static void busy_for(struct kunit *test, bool dynamic)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
 	struct dma_buf_attachment *attach;
@@ -393,7 +392,8 @@ static void busy_at_map(struct kunit *test)
 	struct sg_table *sgt;
 
 	place_high(test, dmabuf, prime_test_low_mask(24));
-	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
+	attach = mock_importer_attach(importer_below(test, dynamic, prime_test_low_mask(24)),
+				      dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
@@ -405,6 +405,17 @@ static void busy_at_map(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
 	unmap_for(attach, sgt);
 	dma_buf_detach(dmabuf, attach);
+}
+
+static void busy_at_map(struct kunit *test)
+{
+	busy_for(test, false);
+}
+
+/* One that follows moves does not pin before it maps. */
+static void busy_for_followers(struct kunit *test)
+{
+	busy_for(test, true);
 }
 
 /* An importer that follows is told, keeps what it has, and gets the new. */
@@ -596,6 +607,26 @@ static void coherence_is_given_or_refused(struct kunit *test)
 }
 
 /* What a driver said of its device counts while the device is attached, also without it. */
+static void driver_adds_a_constraint(struct kunit *test)
+{
+	struct mock_importer *imp = importer_below(test, false, U64_MAX);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach = attach_to(test, imp, dmabuf);
+	struct dma_buf_refusal why;
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = PAGE_SIZE - 1;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
+	why = refusal_of(test, dmabuf);
+	KUNIT_EXPECT_EQ(test, why.field, DMA_BUF_FIELD_DMA_MASK);
+	KUNIT_EXPECT_EQ(test, why.wanted, PAGE_SIZE - 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&late_of(dmabuf)->mappings));
+	dma_buf_detach(dmabuf, attach);
+}
+
+/* The constraints that a buffer was placed for are those of the attach. */
 static void driver_leaves(struct kunit *test)
 {
 	struct mock_importer *imp = importer_below(test, false, prime_test_low_mask(28));
@@ -648,46 +679,19 @@ static void bus_has_its_own_addresses(struct kunit *test)
 
 /* --- the processor --- */
 
-struct holder {
-	struct dma_resv *resv;
-	struct completion held;
-	struct completion let_go;
-	struct completion gone;
-};
-
-/* A second is as good as for ever, and ends a test that can't be interrupted. */
-static int holder_thread(void *data)
-{
-	struct holder *holder = data;
-
-	dma_resv_lock(holder->resv, NULL);
-	complete(&holder->held);
-	wait_for_completion_timeout(&holder->let_go, HZ);
-	dma_resv_unlock(holder->resv);
-	complete(&holder->gone);
-	return 0;
-}
-
 /* A program that waits to begin its access can be ended. */
 static void begin_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct holder holder = { .resv = dmabuf->resv };
-	struct task_struct *task;
+	struct prime_test_holder holder = { .resv = dmabuf->resv };
 	int ret;
 
-	init_completion(&holder.held);
-	init_completion(&holder.let_go);
-	init_completion(&holder.gone);
-	task = kthread_run(holder_thread, &holder, "prime-holder");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	wait_for_completion(&holder.held);
+	prime_test_hold(test, &holder);
 	prime_test_signal_self();
 	ret = dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
 	prime_test_signal_clear();
 	KUNIT_EXPECT_EQ(test, ret, -EINTR);
-	complete(&holder.let_go);
-	wait_for_completion(&holder.gone);
+	prime_test_let_go(&holder);
 }
 
 /* Where the object is in its file, there its dma-buf is mapped, and nowhere else. */
@@ -811,12 +815,14 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(stays_while_mapped),
 	KUNIT_CASE(stays_while_vmapped),
 	KUNIT_CASE(busy_at_map),
+	KUNIT_CASE(busy_for_followers),
 	KUNIT_CASE(moves_for_followers),
 	KUNIT_CASE(move_waits),
 	KUNIT_CASE(bounce_is_refused),
 	KUNIT_CASE(mask_is_refused),
 	KUNIT_CASE(out_of_reach_is_refused),
 	KUNIT_CASE(coherence_is_given_or_refused),
+	KUNIT_CASE(driver_adds_a_constraint),
 	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
 	KUNIT_CASE(begin_interrupted),

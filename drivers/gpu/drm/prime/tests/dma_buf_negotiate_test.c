@@ -474,6 +474,56 @@ static size_t entries_of(struct device *dev)
 	return entries ? list_count_nodes(entries) : 0;
 }
 
+static void driver_goes(void *data)
+{
+	struct negotiate_fixture *fix = data;
+
+	/* Once the entry waits for the reservation object. */
+	prime_test_wait(entries_of(fix->announced));
+	device_release_driver(fix->announced);
+}
+
+/* A driver that leaves meanwhile takes the entry, and the request fails. */
+static void ends_while_announced(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct prime_test_holder holder = {
+		.resv = fix->dmabuf->resv, .meanwhile = driver_goes, .data = fix,
+	};
+	struct dma_buf_add_device add;
+
+	prime_test_hold(test, &holder);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENODEV);
+	prime_test_let_go(&holder);
+	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+}
+
+/* Each request that waits for the reservation object can be ended. */
+static void requests_interrupted(struct kunit *test)
+{
+	static const unsigned int requests[] = {
+		DMA_BUF_IOCTL_GET_STORAGE, DMA_BUF_IOCTL_GET_CONSTRAINTS, DMA_BUF_IOCTL_ADD_DEVICE,
+	};
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_add_device add = { .device_fd = fix->fd };
+	struct prime_test_holder holder = { .resv = fix->dmabuf->resv };
+	long ret;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, copy_to_user(fix->arg, &add, sizeof(add)), 0);
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		prime_test_hold(test, &holder);
+		prime_test_signal_self();
+		ret = request(fix, requests[i]);
+		prime_test_signal_clear();
+		prime_test_let_go(&holder);
+		KUNIT_EXPECT_EQ_MSG(test, ret, -EINTR, "request %d", i);
+	}
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 0);
+}
+
 /* And with the buffer: the device, which keeps one resource for all, does not remember it. */
 static void ends_with_the_buffer(struct kunit *test)
 {
@@ -709,6 +759,8 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(bad_arguments),
 	KUNIT_CASE(fault_leaves_nothing),
 	KUNIT_CASE(ends_with_the_driver),
+	KUNIT_CASE(ends_while_announced),
+	KUNIT_CASE(requests_interrupted),
 	KUNIT_CASE(ends_with_the_buffer),
 	KUNIT_CASE(needs_write),
 	KUNIT_CASE(limit),

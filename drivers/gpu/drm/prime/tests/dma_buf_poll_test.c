@@ -181,6 +181,19 @@ static void poll_wakes_both(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(poll_for(fix, EPOLLIN | EPOLLOUT) == (IN | OUT)));
 }
 
+/* A fence of which only the watch learns that it has signalled does not count. */
+static void poll_finds_signaled(struct kunit *test)
+{
+	struct poll_fixture *fix = test->priv;
+	struct mock_fence *fence = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+
+	fence->over = true;
+	KUNIT_EXPECT_EQ(test, poll_for(fix, EPOLLIN), IN);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->poller.wakes), 1);
+	KUNIT_EXPECT_EQ(test, poll_for(fix, EPOLLOUT), OUT);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(file_count(fix->dmabuf->file) == 1));
+}
+
 /* After the wake-up a new fence can be polled for, again and again. */
 static void poll_rearms(struct kunit *test)
 {
@@ -237,6 +250,7 @@ static struct kunit_case dma_buf_poll_cases[] = {
 	KUNIT_CASE_PARAM(poll_busy, poll_gen_params),
 	KUNIT_CASE_PARAM(poll_wakes, poll_gen_params),
 	KUNIT_CASE(poll_wakes_both),
+	KUNIT_CASE(poll_finds_signaled),
 	KUNIT_CASE(poll_rearms),
 	KUNIT_CASE(poll_release_armed),
 	KUNIT_CASE(poll_keeps_count),

@@ -38,7 +38,13 @@ static const char *mock_fence_name(struct dma_fence *fence)
 	return "mock-fence";
 }
 
+static bool mock_fence_enable(struct dma_fence *fence)
+{
+	return !container_of(fence, struct mock_fence, base)->over;
+}
+
 static const struct dma_fence_ops mock_fence_ops = {
+	.enable_signaling = mock_fence_enable,
 	.get_driver_name = mock_fence_name,
 	.get_timeline_name = mock_fence_name,
 };

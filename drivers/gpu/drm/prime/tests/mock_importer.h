@@ -40,11 +40,13 @@ struct dma_buf_attachment *mock_importer_attach(struct mock_importer *imp,
  * @base: the fence
  * @lock: lock of the fence
  * @work: signals it
+ * @over: has signalled, which nobody knows before somebody wants a callback
  */
 struct mock_fence {
 	struct dma_fence base;
 	spinlock_t lock;	/* of @base */
 	struct delayed_work work;
+	bool over;
 };
 
 struct mock_fence *mock_fence_create(struct kunit *test);

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
 #include <kunit/device.h>
@@ -179,6 +180,40 @@ void prime_test_signal_clear(void)
 {
 	disallow_signal(SIGUSR1);
 	flush_signals(current);
+}
+
+/* A second is as good as for ever, and ends a test that can't be interrupted. */
+static int holder_thread(void *data)
+{
+	struct prime_test_holder *holder = data;
+
+	dma_resv_lock(holder->resv, NULL);
+	complete(&holder->held);
+	if (holder->meanwhile)
+		holder->meanwhile(holder->data);
+	else
+		wait_for_completion_timeout(&holder->let_go, HZ);
+	dma_resv_unlock(holder->resv);
+	complete(&holder->gone);
+	return 0;
+}
+
+void prime_test_hold(struct kunit *test, struct prime_test_holder *holder)
+{
+	struct task_struct *task;
+
+	init_completion(&holder->held);
+	init_completion(&holder->let_go);
+	init_completion(&holder->gone);
+	task = kthread_run(holder_thread, holder, "prime-holder");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&holder->held);
+}
+
+void prime_test_let_go(struct prime_test_holder *holder)
+{
+	complete(&holder->let_go);
+	wait_for_completion(&holder->gone);
 }
 
 MODULE_DESCRIPTION("KUnit tests of the dma-buf core and the DRM GEM PRIME layer");

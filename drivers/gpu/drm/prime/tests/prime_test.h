@@ -6,7 +6,9 @@
 #ifndef PRIME_TEST_H
 #define PRIME_TEST_H
 
+#include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/jiffies.h>
 #include <linux/mm_types.h>
@@ -58,5 +60,26 @@ struct device *prime_test_device(struct kunit *test);
 u64 prime_test_low_mask(unsigned int bits);
 void prime_test_signal_self(void);
 void prime_test_signal_clear(void);
+
+/**
+ * struct prime_test_holder - another thread that has a reservation object locked
+ * @resv: the reservation object
+ * @meanwhile: what it does then; NULL: it waits for prime_test_let_go()
+ * @data: argument of @meanwhile
+ * @held: the lock is taken
+ * @let_go: the lock is to be dropped
+ * @gone: the lock is dropped
+ */
+struct prime_test_holder {
+	struct dma_resv *resv;
+	void (*meanwhile)(void *data);
+	void *data;
+	struct completion held;
+	struct completion let_go;
+	struct completion gone;
+};
+
+void prime_test_hold(struct kunit *test, struct prime_test_holder *holder);
+void prime_test_let_go(struct prime_test_holder *holder);
 
 #endif /* PRIME_TEST_H */
