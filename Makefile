@@ -17,19 +17,19 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests \
-patches patches-check patches-build dkms deb-check rig-check docs bench shell conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick arm64 arm64-64k users-stock users-ours mixed farm)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage arm64 arm64-64k users-stock users-ours mixed farm)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench dkms docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 bench dkms docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -57,6 +57,8 @@ quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user
 arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
 kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
 	@$(test) $@ scripts/kunit $*
+coverage: built-coverage ## which lines and branches of the layer KUnit and igt-tests/ reach, on user-mode Linux; MORE=folder of gcov's or lcov's files
+	@$(test) $@ scripts/coverage
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves bytes by DMA, in four machines
@@ -151,5 +153,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
+	graft-check port-check users selftests rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm clean distclean
