@@ -233,8 +233,10 @@ static void attach_of_nothing(struct kunit *test)
 
 	PRIME_TEST_NEEDS_WARN(test);
 	fix = attach_setup(test, false, false);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_attach(NULL, fix->imp->dev)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_attach(fix->dmabuf, NULL)), -EINVAL);
+	prime_test_twice() {
+		KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_attach(NULL, fix->imp->dev)), -EINVAL);
+		KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_attach(fix->dmabuf, NULL)), -EINVAL);
+	}
 	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 0);
 }
@@ -259,12 +261,24 @@ static void attach_peer2peer(struct kunit *test)
 
 static void detach_of_nothing(struct kunit *test)
 {
+	struct dma_buf_attachment *attach;
 	struct attach_fixture *fix;
+	struct dma_buf *other;
 
 	PRIME_TEST_NEEDS_WARN(test);
 	fix = attach_setup(test, false, false);
-	dma_buf_detach(fix->dmabuf, NULL);
+	other = mock_exporter_export(mock_exporter_create(test, false));
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	prime_test_twice() {
+		dma_buf_detach(fix->dmabuf, NULL);
+		dma_buf_detach(NULL, attach);
+		dma_buf_detach(other, attach);
+	}
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_DETACH, 0);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(&fix->dmabuf->attachments), 1);
+	dma_buf_detach(fix->dmabuf, attach);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_DETACH, 1);
 }
 
 /* An attachment holds no reference on the buffer, but the list knows them all. */

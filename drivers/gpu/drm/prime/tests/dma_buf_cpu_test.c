@@ -60,7 +60,8 @@ static void begin_end_op_fails(struct kunit *test)
 static void begin_of_nothing(struct kunit *test)
 {
 	PRIME_TEST_NEEDS_WARN(test);
-	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(NULL, DMA_TO_DEVICE), -EINVAL);
+	prime_test_twice()
+		KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(NULL, DMA_TO_DEVICE), -EINVAL);
 }
 
 struct begin_case {
@@ -252,9 +253,13 @@ static void vmap_of_nothing(struct kunit *test)
 	struct iosys_map map;
 
 	PRIME_TEST_NEEDS_WARN(test);
-	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(NULL, &map), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dma_buf_vmap(NULL, &map), -EINVAL);
-	dma_buf_vunmap_unlocked(NULL, &map);
+	prime_test_twice() {
+		KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(NULL, &map), -EINVAL);
+		KUNIT_EXPECT_EQ(test, dma_buf_vmap(NULL, &map), -EINVAL);
+		KUNIT_EXPECT_TRUE(test, iosys_map_is_null(&map));
+		dma_buf_vunmap_unlocked(NULL, &map);
+		dma_buf_vunmap(NULL, &map);
+	}
 }
 
 #if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
@@ -265,7 +270,8 @@ static void vunmap_unbalanced(struct kunit *test)
 	struct iosys_map map = IOSYS_MAP_INIT_VADDR(fix);
 
 	PRIME_TEST_NEEDS_WARN(test);
-	dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+	prime_test_twice()
+		dma_buf_vunmap_unlocked(fix->dmabuf, &map);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_VUNMAP, 0);
 	KUNIT_EXPECT_EQ(test, fix->dmabuf->vmapping_counter, 0);
 }
@@ -287,7 +293,8 @@ static void vunmap_of_another(struct kunit *test)
 static void end_of_nothing(struct kunit *test)
 {
 	PRIME_TEST_NEEDS_WARN(test);
-	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(NULL, DMA_FROM_DEVICE), -EINVAL);
+	prime_test_twice()
+		KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(NULL, DMA_FROM_DEVICE), -EINVAL);
 }
 #endif
 
@@ -352,9 +359,11 @@ static void mmap_of_nothing(struct kunit *test)
 	struct cpu_fixture *fix = test->priv;
 
 	PRIME_TEST_NEEDS_WARN(test);
-	KUNIT_EXPECT_EQ(test, dma_buf_mmap(fix->dmabuf, NULL, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dma_buf_mmap(NULL, prime_test_vma(test, fix->dmabuf->file, 1, 0), 0),
-			-EINVAL);
+	prime_test_twice() {
+		KUNIT_EXPECT_EQ(test, dma_buf_mmap(fix->dmabuf, NULL, 0), -EINVAL);
+		KUNIT_EXPECT_EQ(test, dma_buf_mmap(NULL, prime_test_vma(test, fix->dmabuf->file,
+									1, 0), 0), -EINVAL);
+	}
 }
 
 static struct kunit_case dma_buf_cpu_cases[] = {

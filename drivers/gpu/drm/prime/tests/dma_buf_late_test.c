@@ -679,6 +679,25 @@ static void bus_has_its_own_addresses(struct kunit *test)
 
 /* --- the processor --- */
 
+/* What was not pinned or mapped can't be let go of. */
+static void let_go_of_nothing(struct kunit *test)
+{
+	struct mock_importer *imp = mock_importer_create(test, true);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach = attach_to(test, imp, dmabuf);
+
+	PRIME_TEST_NEEDS_WARN(test);
+	dma_resv_lock(dmabuf->resv, NULL);
+	prime_test_twice() {
+		dma_buf_unpin(attach);
+		dma_buf_late_vunmap_own(late_of(dmabuf));
+	}
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->pins, 0);
+	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->vmaps, 0);
+	dma_buf_detach(dmabuf, attach);
+}
+
 /* A program that waits to begin its access can be ended. */
 static void begin_interrupted(struct kunit *test)
 {
@@ -825,6 +844,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(driver_adds_a_constraint),
 	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
+	KUNIT_CASE(let_go_of_nothing),
 	KUNIT_CASE(begin_interrupted),
 	KUNIT_CASE(mapped_where_the_object_is),
 	KUNIT_CASE(one_buffer_at_a_time),

@@ -268,9 +268,12 @@ static void map_unlocked(struct kunit *test)
 static void map_of_nothing(struct kunit *test)
 {
 	PRIME_TEST_NEEDS_WARN(test);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_attachment(NULL, DMA_TO_DEVICE)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_attachment_unlocked(NULL, DMA_TO_DEVICE)),
-			-EINVAL);
+	prime_test_twice() {
+		KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_attachment(NULL, DMA_TO_DEVICE)),
+				-EINVAL);
+		KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_attachment_unlocked(NULL, DMA_TO_DEVICE)),
+				-EINVAL);
+	}
 }
 
 /* An attachment that no attach filled in. */
@@ -284,14 +287,38 @@ static void map_without_buffer(struct kunit *test)
 			-EINVAL);
 }
 
-static void unmap_of_nothing(struct kunit *test)
+static void pin_of_static(struct kunit *test)
 {
 	struct map_fixture *fix;
 
 	PRIME_TEST_NEEDS_WARN(test);
 	fix = map_setup(test, false);
-	dma_buf_unmap_attachment_unlocked(fix->attach, NULL, DMA_TO_DEVICE);
-	dma_buf_unmap_attachment_unlocked(NULL, NULL, DMA_TO_DEVICE);
+	dma_resv_lock(fix->dmabuf->resv, NULL);
+	prime_test_twice() {
+		KUNIT_EXPECT_EQ(test, dma_buf_pin(fix->attach), 0);
+		dma_buf_unpin(fix->attach);
+	}
+	dma_resv_unlock(fix->dmabuf->resv);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_PIN, 0);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, 0);
+}
+
+static void unmap_of_nothing(struct kunit *test)
+{
+	struct dma_buf_attachment no_buffer = {};
+	struct sg_table sgt = {};
+	struct map_fixture *fix;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	fix = map_setup(test, false);
+	prime_test_twice() {
+		dma_buf_unmap_attachment_unlocked(fix->attach, NULL, DMA_TO_DEVICE);
+		dma_buf_unmap_attachment_unlocked(NULL, NULL, DMA_TO_DEVICE);
+		dma_buf_unmap_attachment_unlocked(&no_buffer, &sgt, DMA_TO_DEVICE);
+		dma_buf_unmap_attachment(fix->attach, NULL, DMA_TO_DEVICE);
+		dma_buf_unmap_attachment(NULL, NULL, DMA_TO_DEVICE);
+		dma_buf_unmap_attachment(&no_buffer, &sgt, DMA_TO_DEVICE);
+	}
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNMAP, 0);
 }
 
@@ -452,6 +479,7 @@ static struct kunit_case dma_buf_map_cases[] = {
 	KUNIT_CASE(map_unlocked),
 	KUNIT_CASE(map_of_nothing),
 	KUNIT_CASE(map_without_buffer),
+	KUNIT_CASE(pin_of_static),
 	KUNIT_CASE(unmap_of_nothing),
 	KUNIT_CASE(map_op_fails),
 	KUNIT_CASE(map_op_fails_dynamic),

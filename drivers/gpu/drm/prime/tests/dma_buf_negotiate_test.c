@@ -734,14 +734,36 @@ static void try_map_dynamic(struct kunit *test)
 	dma_buf_detach(fix->dmabuf, attach);
 }
 
+/* An exporter's object has one buffer, and a buffer stands for the first object. */
+static void one_record(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+	int object, other;
+	struct dma_buf *found;
+
+	dma_buf_record_add(fix->dmabuf, &object);
+	dma_buf_record_add(fix->dmabuf, &other);
+	found = dma_buf_record_find(&object);
+	KUNIT_ASSERT_PTR_EQ(test, found, fix->dmabuf);
+	dma_buf_put(found);
+	KUNIT_EXPECT_NULL(test, dma_buf_record_find(&other));
+}
+
 static void nonsense(struct kunit *test)
 {
 	static const struct dma_buf_late_ops no_storage = { .admit = late_admit };
+	struct dma_buf_attachment no_buffer = {};
 	struct negotiate_fixture *fix = test->priv;
 
 	PRIME_TEST_NEEDS_WARN(test);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(NULL, DMA_TO_DEVICE)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &no_storage), -EINVAL);
+	prime_test_twice() {
+		KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(NULL, DMA_TO_DEVICE)),
+				-EINVAL);
+		KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_try_map_attachment(&no_buffer,
+									 DMA_TO_DEVICE)), -EINVAL);
+		KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &no_storage), -EINVAL);
+		KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, NULL), -EINVAL);
+	}
 	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), 0);
 	KUNIT_EXPECT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), -EBUSY);
 }
@@ -772,6 +794,7 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(try_map_undoes_what_needs_waiting),
 	KUNIT_CASE(try_map_kept),
 	KUNIT_CASE(try_map_dynamic),
+	KUNIT_CASE(one_record),
 	KUNIT_CASE(nonsense),
 	{}
 };

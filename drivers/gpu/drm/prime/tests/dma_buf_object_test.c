@@ -404,8 +404,13 @@ static void get_foreign_fd(struct kunit *test)
 
 static void put_of_nothing(struct kunit *test)
 {
+	struct dma_buf no_file = {};
+
 	PRIME_TEST_NEEDS_WARN(test);
-	dma_buf_put(NULL);
+	prime_test_twice() {
+		dma_buf_put(NULL);
+		dma_buf_put(&no_file);
+	}
 }
 
 static struct kunit_case dma_buf_object_cases[] = {

@@ -29,6 +29,9 @@ extern bool prime_test_warn;
 			kunit_skip(test, "warn=0: the kernel warns by design");	\
 	} while (0)
 
+/* The kernel warns of a mistake once, and refuses it each time. */
+#define prime_test_twice() for (int __twice = 0; __twice < 2; __twice++)
+
 /*
  * A kernel thread that drops the last reference of a file leaves the release
  * to a work item, so whatever a release changes has to be waited for.
