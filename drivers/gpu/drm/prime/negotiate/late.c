@@ -95,12 +95,10 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, "DMA_BUF");
 
-/* Returns NULL if the buffer is not bound. */
+/* Nobody has the buffer before it is bound. */
 static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 {
-	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-
-	return neg ? neg->storage : NULL;
+	return dma_buf_negotiation_get(dmabuf)->storage;
 }
 
 /* &dma_buf_late_ops.admit */
