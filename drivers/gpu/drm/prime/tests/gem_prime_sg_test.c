@@ -197,12 +197,12 @@ static void to_addr_array_too_small(struct kunit *test)
 {
 	const dma_addr_t addr[] = { SG_BASE, SG_BASE + 9 * PAGE_SIZE };
 	const unsigned int pages[] = { 2, 1 };
+	struct sg_table *sgt = dma_table(test, addr, pages, 2);
 	dma_addr_t back[3] = {};
 
 	PRIME_TEST_NEEDS_WARN(test);
 	prime_test_twice()
-		KUNIT_EXPECT_LT(test, drm_prime_sg_to_dma_addr_array(dma_table(test, addr, pages, 2),
-								     back, 2), 0);
+		KUNIT_EXPECT_LT(test, drm_prime_sg_to_dma_addr_array(sgt, back, 2), 0);
 	KUNIT_EXPECT_EQ(test, back[2], 0);
 }
 
