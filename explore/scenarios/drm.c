@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Two DRM devices with an exporter and an importer of the usual shape. */
+#include <linux/device.h>
+#include <drm/drm_vma_manager.h>
+
+#include "drm_internal.h"
+#include "mocks.h"
+
+struct object {
+	struct drm_gem_object base;
+	struct sg_table *sgt;
+	int pins;
+	bool handled;
+};
+
+#define to_object(obj) container_of(obj, struct object, base)
+
+struct drm_device *drm_devices[2];
+atomic_t objects_alive;
+static struct inode drm_inode;
+
+void drm_dev_get(struct drm_device *dev)
+{
+	kref_get(&dev->ref);
+}
+
+static void dev_gone(struct kref *ref)
+{
+	ex_fault("the DRM device loses its last reference");
+}
+
+void drm_dev_put(struct drm_device *dev)
+{
+	kref_put(&dev->ref, dev_gone);
+}
+
+size_t dma_max_mapping_size(struct device *dev)
+{
+	return SIZE_MAX;
+}
+
+static atomic_t mappings;
+
+int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir, unsigned long attrs)
+{
+	if (ex_choose(2, "dma_map_sgtable()"))
+		return -EIO;
+	atomic_inc(&mappings);
+	return 0;
+}
+
+void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int n, enum dma_data_direction dir,
+			unsigned long attrs)
+{
+	CHECK(atomic_dec_return(&mappings) >= 0);
+}
+
+static void object_free(struct drm_gem_object *obj)
+{
+	struct object *o = to_object(obj);
+
+	CHECK(!o->pins);
+	if (obj->import_attach)
+		drm_prime_gem_destroy(obj, o->sgt);
+	drm_gem_object_release(obj);
+	atomic_dec(&objects_alive);
+	kfree(o);
+}
+
+static int object_pin(struct drm_gem_object *obj)
+{
+	dma_resv_assert_held(obj->resv);
+	if (ex_choose(2, "the driver's pin"))
+		return -ENOSPC;
+	to_object(obj)->pins++;
+	return 0;
+}
+
+static void object_unpin(struct drm_gem_object *obj)
+{
+	dma_resv_assert_held(obj->resv);
+	CHECK(to_object(obj)->pins-- > 0);
+}
+
+static struct sg_table *object_table(struct drm_gem_object *obj)
+{
+	struct sg_table *sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+
+	if (!sgt || sg_alloc_table(sgt, 1, GFP_KERNEL)) {
+		kfree(sgt);
+		return ERR_PTR(-ENOMEM);
+	}
+	sg_dma_address(sgt->sgl) = 0x1000;
+	sg_dma_len(sgt->sgl) = PAGE_SIZE;
+	return sgt;
+}
+
+static const struct drm_gem_object_funcs object_funcs = {
+	.free = object_free,
+	.pin = object_pin,
+	.unpin = object_unpin,
+	.get_sg_table = object_table,
+};
+
+static struct drm_gem_object *object_create(struct drm_device *dev, struct dma_resv *resv)
+{
+	struct object *o = kzalloc(sizeof(*o), GFP_KERNEL);
+
+	if (!o)
+		return NULL;
+	o->base.funcs = &object_funcs;
+	o->base.resv = resv;
+	drm_gem_private_object_init(dev, &o->base, PAGE_SIZE);
+	atomic_inc(&objects_alive);
+	return &o->base;
+}
+
+static struct drm_gem_object *object_import(struct drm_device *dev, struct dma_buf_attachment *attach,
+					    struct sg_table *sgt)
+{
+	struct drm_gem_object *obj = object_create(dev, attach->dmabuf->resv);
+
+	/* The driver's import runs with no lock of DRM. */
+	lockdep_assert_not_held(&dev->object_name_lock);
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+	to_object(obj)->sgt = sgt;
+	return obj;
+}
+
+static const struct file_operations drm_fops = { .owner = &exporter_module };
+static const struct drm_driver driver = {
+	.driver_features = DRIVER_GEM,
+	.gem_prime_import_sg_table = object_import,
+	.fops = &drm_fops,
+};
+
+void drm_begin(void)
+{
+	int i;
+
+	drm_inode.i_mapping = &drm_inode.i_data;
+	for (i = 0; i < 2; i++) {
+		struct drm_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+
+		kref_init(&dev->ref);
+		dev->driver = &driver;
+		dev->dev = &importers[i];
+		dev->driver_features = DRIVER_GEM;
+		dev->anon_inode = &drm_inode;
+		mutex_init(&dev->object_name_lock);
+		mutex_init(&dev->gem_lru_mutex);
+		idr_init_base(&dev->object_name_idr, 1);
+		dev->vma_offset_manager = kzalloc(sizeof(*dev->vma_offset_manager), GFP_KERNEL);
+		drm_vma_offset_manager_init(dev->vma_offset_manager, DRM_FILE_PAGE_OFFSET_START,
+					    DRM_FILE_PAGE_OFFSET_SIZE);
+		drm_devices[i] = dev;
+	}
+}
+
+void drm_end(void)
+{
+	int i;
+
+	CHECK(!atomic_read(&objects_alive) && !atomic_read(&mappings));
+	for (i = 0; i < 2; i++) {
+		/* Invariant 2: every buffer has given its reference back. */
+		CHECK(kref_read(&drm_devices[i]->ref) == 1);
+		drm_vma_offset_manager_destroy(drm_devices[i]->vma_offset_manager);
+		kfree(drm_devices[i]->vma_offset_manager);
+		idr_destroy(&drm_devices[i]->object_name_idr);
+		kfree(drm_devices[i]);
+	}
+}
+
+struct drm_file *file_open(int device)
+{
+	struct drm_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+	struct drm_minor *minor = kzalloc(sizeof(*minor), GFP_KERNEL);
+
+	minor->dev = drm_devices[device];
+	file->minor = minor;
+	drm_gem_open(minor->dev, file);
+	drm_prime_init_file_private(&file->prime);
+	return file;
+}
+
+void file_close(struct drm_file *file)
+{
+	drm_gem_release(file->minor->dev, file);
+	drm_prime_destroy_file_private(&file->prime);
+	kfree(file->minor);
+	kfree(file);
+	ex_user_return();
+}
+
+u32 object_new(struct drm_file *file)
+{
+	struct drm_gem_object *obj = object_create(file->minor->dev, NULL);
+	u32 handle = 0;
+
+	if (obj) {
+		if (drm_gem_handle_create(file, obj, &handle))
+			handle = 0;
+		drm_gem_object_put(obj);
+	}
+	ex_user_return();
+	return handle;
+}
+
+int handle_to_fd(struct drm_file *file, u32 handle)
+{
+	struct drm_prime_handle args = { .handle = handle, .flags = DRM_RDWR };
+	int ret;
+
+	ex_note("handle %u to fd", handle);
+	ret = drm_prime_handle_to_fd_ioctl(file->minor->dev, &args, file);
+	ex_user_return();
+	ex_note("  gives %d", ret ?: args.fd);
+	return ret ?: args.fd;
+}
+
+int fd_to_handle(struct drm_file *file, int fd)
+{
+	struct drm_prime_handle args = { .fd = fd };
+	int ret;
+
+	ex_note("fd %d to handle", fd);
+	ret = drm_prime_fd_to_handle_ioctl(file->minor->dev, &args, file);
+	ex_user_return();
+	ex_note("  gives %d", ret ?: (int)args.handle);
+	return ret ?: args.handle;
+}
+
+void handle_close(struct drm_file *file, u32 handle)
+{
+	ex_note("close of handle %u", handle);
+	drm_gem_handle_delete(file, handle);
+	ex_user_return();
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The exporter, the importers and the fences of scenarios. */
+#include <linux/scatterlist.h>
+
+#include "mocks.h"
+
+void ex_locks_end(void);
+
+/* --- threads --- */
+
+static void thread_run(void *arg)
+{
+	void (*run)(void) = arg;
+
+	run();
+	ex_user_return();
+	ex_locks_end();
+}
+
+void thread(int id, void (*run)(void))
+{
+	static const char * const names[] = { "", "A", "B", "C", "D" };
+
+	ex_thread(id, names[id], thread_run, run, 0);
+}
+
+void run_threads(void)
+{
+	ex_user_return();
+	ex_quiet(0);
+	ex_join();
+	ex_quiet(1);
+}
+
+/* --- the exporter: it counts what the layer asks for, and is asked with the right lock --- */
+
+struct module exporter_module = { .state = MODULE_STATE_LIVE, .refcnt = ATOMIC_INIT(1) };
+int storages_released;
+
+/* Invariant 2, and what "DOC: locking" promises an exporter. */
+static struct storage *storage_of(struct dma_buf *dmabuf, bool locked)
+{
+	struct storage *st = dmabuf->priv;
+
+	CHECK(exporter_module.state == MODULE_STATE_LIVE && atomic_read(&exporter_module.refcnt) > 1);
+	CHECK(dma_resv_is_locked(dmabuf->resv) || !locked);
+	if (locked)
+		dma_resv_assert_held(dmabuf->resv);
+	else
+		lockdep_assert_not_held(&dmabuf->resv->lock.base);
+	CHECK(!st->released && st->dmabuf == dmabuf);
+	return st;
+}
+
+static int storage_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct storage *st = storage_of(dmabuf, false);
+
+	if (ex_choose(2, "the exporter's attach"))
+		return -EINVAL;
+	atomic_inc(&st->attached);
+	return 0;
+}
+
+static void storage_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct storage *st = storage_of(dmabuf, false);
+
+	/* Invariant 4. */
+	CHECK(atomic_dec_return(&st->attached) >= 0 && st->mapped <= atomic_read(&st->attached) && st->pinned <= atomic_read(&st->attached));
+}
+
+static int storage_pin(struct dma_buf_attachment *attach)
+{
+	struct storage *st = storage_of(attach->dmabuf, true);
+
+	if (ex_choose(2, "the exporter's pin"))
+		return -ENOSPC;
+	st->pinned++;
+	return 0;
+}
+
+static void storage_unpin(struct dma_buf_attachment *attach)
+{
+	CHECK(storage_of(attach->dmabuf, true)->pinned-- > 0);
+}
+
+static struct sg_table *storage_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	struct storage *st = storage_of(attach->dmabuf, true);
+	struct sg_table *sgt;
+
+	if (ex_choose(2, "the exporter's map"))
+		return ERR_PTR(-EIO);
+	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	if (!sgt)
+		return ERR_PTR(-ENOMEM);
+	if (sg_alloc_table(sgt, 1, GFP_KERNEL)) {
+		kfree(sgt);
+		return ERR_PTR(-ENOMEM);
+	}
+	sg_dma_address(sgt->sgl) = 0x1000;
+	sg_dma_len(sgt->sgl) = PAGE_SIZE;
+	CHECK(++st->mapped <= atomic_read(&st->attached));
+	return sgt;
+}
+
+static void storage_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt, enum dma_data_direction dir)
+{
+	CHECK(storage_of(attach->dmabuf, true)->mapped-- > 0);
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
+static int storage_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	struct storage *st = storage_of(dmabuf, false);
+
+	/* Invariant 11: nobody adds a fence of a writer in the scenarios after the access has begun. */
+	CHECK(dma_resv_test_signaled(dmabuf->resv, DMA_RESV_USAGE_KERNEL));
+	atomic_inc(&st->accesses);
+	return 0;
+}
+
+static int storage_finish(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	CHECK(atomic_dec_return(&storage_of(dmabuf, false)->accesses) >= 0);
+	return 0;
+}
+
+static int storage_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct storage *st = storage_of(dmabuf, true);
+
+	CHECK(!st->vmapped++);
+	iosys_map_set_vaddr(map, st);
+	return 0;
+}
+
+static void storage_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	CHECK(!--storage_of(dmabuf, true)->vmapped);
+}
+
+static void storage_release(struct dma_buf *dmabuf)
+{
+	struct storage *st = storage_of(dmabuf, false);
+
+	/* Invariants 1, 3 and 4. */
+	CHECK(!file_count(dmabuf->file));
+	CHECK(!atomic_read(&st->attached) && !st->mapped && !st->pinned && !st->vmapped);
+	st->released = true;
+	storages_released++;
+	kfree(st);
+}
+
+static const struct dma_buf_ops static_ops = {
+	.attach = storage_attach, .detach = storage_detach,
+	.map_dma_buf = storage_map, .unmap_dma_buf = storage_unmap,
+	.begin_cpu_access = storage_begin, .end_cpu_access = storage_finish,
+	.vmap = storage_vmap, .vunmap = storage_vunmap,
+	.release = storage_release,
+};
+
+static const struct dma_buf_ops dynamic_ops = {
+	.attach = storage_attach, .detach = storage_detach,
+	.pin = storage_pin, .unpin = storage_unpin,
+	.map_dma_buf = storage_map, .unmap_dma_buf = storage_unmap,
+	.begin_cpu_access = storage_begin, .end_cpu_access = storage_finish,
+	.vmap = storage_vmap, .vunmap = storage_vunmap,
+	.release = storage_release,
+};
+
+struct storage *storage_export(bool dynamic, struct dma_resv *resv)
+{
+	struct storage *st = kzalloc(sizeof(*st), GFP_KERNEL);
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+
+	if (!st)
+		return NULL;
+	info.owner = &exporter_module;
+	info.ops = dynamic ? &dynamic_ops : &static_ops;
+	info.size = PAGE_SIZE;
+	info.flags = O_RDWR;
+	info.resv = resv;
+	info.priv = st;
+	st->dmabuf = dma_buf_export(&info);
+	if (!IS_ERR(st->dmabuf))
+		return st;
+	kfree(st);
+	return NULL;
+}
+
+void storage_move(struct storage *st)
+{
+	dma_resv_lock(st->dmabuf->resv, NULL);
+	if (!st->pinned)
+		dma_buf_invalidate_mappings(st->dmabuf);
+	dma_resv_unlock(st->dmabuf->resv);
+}
+
+/* --- importers --- */
+
+struct device importers[2] = { { .init_name = "importer 0" }, { .init_name = "importer 1" } };
+
+static void importer_moves(struct dma_buf_attachment *attach)
+{
+	struct importer *imp = attach->importer_priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	imp->moves++;
+	if (imp->sgt)
+		dma_buf_unmap_attachment(attach, imp->sgt, DMA_BIDIRECTIONAL);
+	imp->sgt = NULL;
+}
+
+const struct dma_buf_attach_ops importer_ops = { .invalidate_mappings = importer_moves };
+
+/* --- fences --- */
+
+static const char *fence_name(struct dma_fence *fence)
+{
+	return "explore";
+}
+
+static const struct dma_fence_ops fence_ops = {
+	.get_driver_name = fence_name,
+	.get_timeline_name = fence_name,
+};
+
+static DEFINE_SPINLOCK(fence_lock);
+
+struct dma_fence *fence_new(void)
+{
+	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL | __GFP_NOFAIL);
+
+	dma_fence_init(fence, &fence_ops, &fence_lock, 1, 1);
+	return fence;
+}
+
+bool fence_add(struct dma_buf *dmabuf, struct dma_fence *fence, enum dma_resv_usage usage)
+{
+	int ret;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
+	if (!ret)
+		dma_resv_add_fence(dmabuf->resv, fence, usage);
+	dma_resv_unlock(dmabuf->resv);
+	return !ret;
+}

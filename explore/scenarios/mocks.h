@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The parties of a scenario: an exporter and importers, plain and of DRM. They
+ * hold the layer against Documentation/invariants.rst.
+ */
+#ifndef EXPLORE_MOCKS_H
+#define EXPLORE_MOCKS_H
+
+#include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+
+#include "runtime.h"
+
+#define CHECK(condition)						\
+	do {								\
+		if (!(condition))					\
+			ex_fault("%s:%d: not so: %s", kbasename(__FILE__), __LINE__, #condition); \
+	} while (0)
+
+/* --- threads --- */
+
+void thread(int id, void (*run)(void));
+/* Runs the threads that were started until all have ended, then the rest of the scenario by itself. */
+void run_threads(void);
+
+/* --- a plain exporter --- */
+
+struct storage {
+	struct dma_buf *dmabuf;
+	atomic_t attached, accesses;		/* changed without the lock */
+	int mapped, pinned, vmapped;
+	bool released;
+};
+
+extern struct module exporter_module;
+/* A buffer of an exporter that can move it, if @dynamic. NULL without memory. */
+struct storage *storage_export(bool dynamic, struct dma_resv *resv);
+/* How many storages have been released. */
+extern int storages_released;
+/* The exporter moves the storage: it tells importers, with the lock held. */
+void storage_move(struct storage *st);
+
+/* --- importers --- */
+
+extern struct device importers[2];
+struct importer {
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	int moves;
+};
+
+extern const struct dma_buf_attach_ops importer_ops;
+
+/* --- fences --- */
+
+struct dma_fence *fence_new(void);
+/* Adds it to the buffer's reservation object; false without memory. */
+bool fence_add(struct dma_buf *dmabuf, struct dma_fence *fence, enum dma_resv_usage usage);
+
+/* --- DRM: two devices, with a file or two each --- */
+
+extern struct drm_device *drm_devices[2];
+void drm_begin(void);
+void drm_end(void);
+struct drm_file *file_open(int device);
+void file_close(struct drm_file *file);
+/* A new object of the file's device, and its handle; 0 without memory. */
+u32 object_new(struct drm_file *file);
+extern atomic_t objects_alive;
+/* The ioctls; negative errno. */
+int handle_to_fd(struct drm_file *file, u32 handle);
+int fd_to_handle(struct drm_file *file, int fd);
+void handle_close(struct drm_file *file, u32 handle);
+
+#endif /* EXPLORE_MOCKS_H */
