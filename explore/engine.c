@@ -77,7 +77,7 @@ extern char __executable_start[], etext[];
 static struct thread threads[EX_THREADS];
 static int current;
 static void *engine_sp;
-static int booted, quiet;
+static int booted, quiet, asking;
 
 static struct decision decisions[DECISIONS];
 static int decided, position;
@@ -180,11 +180,23 @@ int ex_self(void)
 	return current;
 }
 
+/* What a condition reads is no step of the thread that happens to run. */
+static int holds(int (*ready)(void *arg), void *arg)
+{
+	const int was = asking;
+	int yes;
+
+	asking = 1;
+	yes = ready(arg);
+	asking = was;
+	return yes;
+}
+
 static int enabled(int id)
 {
 	struct thread *t = &threads[id];
 
-	return t->started && !t->ended && (!t->ready || t->ready(t->ready_arg));
+	return t->started && !t->ended && (!t->ready || holds(t->ready, t->ready_arg));
 }
 
 static void switch_to(int id)
@@ -298,7 +310,7 @@ static int wait_for(int (*ready)(void *arg), void *arg, const char *what, unsign
 {
 	struct thread *t = &threads[current];
 
-	if (ready(arg))
+	if (holds(ready, arg))
 		return 1;
 	log_event(EX_BLOCK, NULL, 0, what, pc);
 	t->ready = ready;
@@ -309,7 +321,7 @@ static int wait_for(int (*ready)(void *arg), void *arg, const char *what, unsign
 	t->timed_out = 0;
 	do
 		go_on_elsewhere();
-	while (!ready(arg) && !t->timed_out);
+	while (!holds(ready, arg) && !t->timed_out);
 	t->ready = NULL;
 	t->may_time_out = 0;
 	return !t->timed_out;
@@ -567,16 +579,29 @@ static inline void sync_clocks(struct location *l, int write)
 		learn(&l->read, now);
 }
 
-static inline void touch(unsigned long addr, int write, unsigned long pc)
+static inline struct location *arrive(unsigned long addr)
 {
 	struct location *l = location(addr & ~7ul);
 
 	next_step();
-	if (l->raced || (forced && position < decided && decisions[position].step == step)) {
-		log_event(write ? EX_WRITE : EX_READ, (void *)addr, 8, NULL, pc);
+	if (l->raced || (forced && position < decided && decisions[position].step == step))
 		preempt();
-	}
+	return l;
+}
+
+static inline void touch(unsigned long addr, int write, unsigned long pc)
+{
+	struct location *l = arrive(addr);
+
+	if (l->raced)
+		log_event(write ? EX_WRITE : EX_READ, (void *)addr, 8, NULL, pc);
 	sync_clocks(l, write);
+}
+
+void ex_arrive(const volatile void *p)
+{
+	if (!quiet && !asking)
+		arrive((unsigned long)p);
 }
 
 void ex_sync(const volatile void *p)
@@ -589,7 +614,7 @@ void ex_touch(const volatile void *p, unsigned long size, int write, unsigned lo
 {
 	unsigned long addr = (unsigned long)p, end = addr + size;
 
-	if (quiet)
+	if (quiet || asking)
 		return;
 	for (; addr < end; addr = (addr | 7) + 1)
 		touch(addr, write, pc);
@@ -868,6 +893,11 @@ static int explore(const struct ex_scenario *scenario, int preempts, int fails, 
 		} while (decided);
 	} while (dirty);
 	*schedules = n;
+	if (getenv("EXPLORE_DEBUG")) {
+		int i, r = 0;
+		for (i = 0; i < (int)LOCATIONS; i++) r += locations[i].raced;
+		fprintf(stderr, "%s %d %d: %lu schedules, raced %d, steps %u\n", scenario->name, preempts, fails, n, r, step);
+	}
 	return 1;
 }
 

@@ -28,6 +28,8 @@ void ex_quiet(int on);
 
 /* Others may run here, if they ever touch @addr in a way that matters. */
 void ex_touch(const volatile void *addr, unsigned long size, int write, unsigned long pc);
+/* Others may run here, as before ex_touch(), but the thread has not touched @addr yet. */
+void ex_arrive(const volatile void *addr);
 /* The thread learns of what others did at @addr; nobody else runs here. */
 void ex_sync(const volatile void *addr);
 /* The same as ex_touch() for an operation on a lock or the like, always shown in a story. */

@@ -212,11 +212,10 @@ static void spin_take(raw_spinlock_t *lock, unsigned int subclass, unsigned long
 		ex_fault("a spinlock that was not initialised (%s)", lock->dep_map.name ?: "?");
 	if (lock->owner == current)
 		ex_fault("deadlock: %s is taken by the thread that holds it", lock->dep_map.name);
-	ex_touch(lock, 1, 1, ip);
-	while (!spin_free(lock)) {
+	ex_arrive(lock);
+	while (!spin_free(lock))
 		ex_wait(spin_free, lock, lock->dep_map.name, ip);
-		ex_sync(lock);
-	}
+	ex_sync(lock);
 	spin_own(lock, current, ip);
 }
 
@@ -321,11 +320,10 @@ static void rw_take(rwlock_t *lock, int (*ready)(void *arg), bool read, unsigned
 {
 	preempt_disable();
 	lock_acquire(&lock->dep_map, 0, 0, read ? 2 : 0, 1, NULL, ip);
-	ex_touch(lock, 1, 1, ip);
-	while (!ready(lock)) {
+	ex_arrive(lock);
+	while (!ready(lock))
 		ex_wait(ready, lock, lock->dep_map.name, ip);
-		ex_sync(lock);
-	}
+	ex_sync(lock);
 	if (read)
 		lock->raw_lock.cnts.counter++;
 	else
@@ -379,11 +377,10 @@ static int mutex_take(struct mutex *lock, unsigned int subclass, struct lockdep_
 	if (lock->owner.counter == (long)current)
 		ex_fault("deadlock: %s is taken by the thread that holds it", lock->dep_map.name);
 	lock_acquire(&lock->dep_map, subclass, 0, 0, 1, nest, ip);
-	ex_touch(lock, 1, 1, ip);
-	while (!mutex_free(lock)) {
+	ex_arrive(lock);
+	while (!mutex_free(lock))
 		ex_wait(mutex_free, lock, lock->dep_map.name, ip);
-		ex_sync(lock);
-	}
+	ex_sync(lock);
 	lock->owner.counter = (long)current;
 	ex_log(EX_LOCK, lock, lock->dep_map.name, ip);
 	return 0;
@@ -506,11 +503,10 @@ static void sem_take(struct rw_semaphore *sem, int (*ready)(void *arg), bool rea
 {
 	ex_may_sleep(sem->dep_map.name, ip);
 	lock_acquire(&sem->dep_map, 0, 0, read, 1, NULL, ip);
-	ex_touch(sem, 1, 1, ip);
-	while (!ready(sem)) {
+	ex_arrive(sem);
+	while (!ready(sem))
 		ex_wait(ready, sem, sem->dep_map.name, ip);
-		ex_sync(sem);
-	}
+	ex_sync(sem);
 	if (read)
 		sem->count.counter++;
 	else

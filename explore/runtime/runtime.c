@@ -47,6 +47,8 @@ void ex_start(void)
 {
 	ex_rcu_start();
 	ex_fput_start();
+	/* They run up to where they wait for work. */
+	ex_join();
 }
 
 void ex_end(void)
