@@ -73,6 +73,7 @@ struct allocation {
 
 extern char __start_kdata[], __stop_kdata[], __start_kbss[], __stop_kbss[];
 extern char __executable_start[], etext[];
+extern const struct ex_scenario *const __start_ex_scenarios[], *const __stop_ex_scenarios[];
 
 static struct thread threads[EX_THREADS];
 static int current;
@@ -903,7 +904,8 @@ static int explore(const struct ex_scenario *scenario, int preempts, int fails, 
 
 static int explore_scenario(const struct ex_scenario *s, int more)
 {
-	const int preempts = more ? s->more : s->preemptions, faulty_ = more ? s->more_faulty : s->faulty;
+	const int preempts = more ? s->more : s->preemptions;
+	const int with_fault = more ? s->more_with_fault : s->with_fault;
 	unsigned long n = 0, m = 0;
 	double start = seconds();
 	int i;
@@ -913,12 +915,12 @@ static int explore_scenario(const struct ex_scenario *s, int more)
 	for (i = 0; i <= preempts; i++)
 		if (!explore(s, i, 0, &n))
 			return 0;
-	for (i = 0; i <= faulty_; i++)
+	for (i = 0; i <= with_fault; i++)
 		if (!explore(s, i, 1, &m))
 			return 0;
-	printf("%-28s %d threads  bound %d: %9lu schedules", s->name, s->threads, preempts, n);
-	if (faulty_ >= 0)
-		printf("  bound %d and a failed allocation: %9lu", faulty_, m);
+	printf("%-24s bound %d: %8lu schedules", s->name, preempts, n);
+	if (with_fault >= 0)
+		printf("  bound %d and a fault: %8lu", with_fault, m);
 	printf("  %6.1f s\n", seconds() - start);
 	fflush(stdout);
 	return 1;
@@ -926,12 +928,12 @@ static int explore_scenario(const struct ex_scenario *s, int more)
 
 static int replay(char *text)
 {
-	const struct ex_scenario *s;
+	const struct ex_scenario *const *s;
 	char *word = strtok(text, " ");
 
-	for (s = ex_scenarios; s->name && strcmp(s->name, word); s++)
+	for (s = __start_ex_scenarios; s < __stop_ex_scenarios && strcmp((*s)->name, word ?: ""); s++)
 		;
-	if (!s->name) {
+	if (s == __stop_ex_scenarios) {
 		fprintf(stderr, "explore: there is no scenario %s\n", word);
 		return 2;
 	}
@@ -945,13 +947,13 @@ static int replay(char *text)
 		}
 		decisions[decided++] = (struct decision){ .step = at, .chosen = way };
 	}
-	tell(s);
+	tell(*s);
 	return faulty;
 }
 
 int main(int argc, char **argv)
 {
-	const struct ex_scenario *s;
+	const struct ex_scenario *const *s;
 	int failed = 0, more = 0, i;
 	unsigned long pc;
 	FILE *f;
@@ -964,16 +966,15 @@ int main(int argc, char **argv)
 		argv++;
 		argc--;
 	}
-	if (argc > 1 && !strcmp(argv[1], "--list")) {
-		for (s = ex_scenarios; s->name; s++)
-			printf("%s\t%s\n", s->name, s->about);
-		return 0;
-	}
-	for (s = ex_scenarios; s->name; s++) {
-		for (i = 1; i < argc && strcmp(argv[i], s->name); i++)
+	for (s = __start_ex_scenarios; s < __stop_ex_scenarios; s++) {
+		if (argc > 1 && !strcmp(argv[1], "--list")) {
+			printf("%s\t%s\n", (*s)->name, (*s)->about);
+			continue;
+		}
+		for (i = 1; i < argc && strcmp(argv[i], (*s)->name); i++)
 			;
 		if (argc == 1 || i < argc)
-			failed |= !explore_scenario(s, more);
+			failed |= !explore_scenario(*s, more);
 	}
 	/* Where the functions were entered, for scripts/explore. */
 	f = fopen(getenv("EXPLORE_ENTERED") ?: "/dev/null", "w");

@@ -59,17 +59,19 @@ void ex_fault(const char *format, ...) __attribute__((format(printf, 1, 2), nore
 /* Formats with libc's rules; returns the length. */
 int ex_format(char *buf, unsigned long size, const char *format, __builtin_va_list args);
 
-/* What scenarios are there, and how one is run: scenario.c. */
 struct ex_scenario {
 	const char *name;
 	const char *about;
 	void (*run)(void);
-	int preemptions, faulty;	/* bounds: without a failed allocation, with one (-1: not) */
-	int more, more_faulty;		/* the same for check-more */
-	int threads;
+	int preemptions, with_fault;	/* bounds: without a fault, and with one (-1: not) */
+	int more, more_with_fault;	/* the same for check-more */
 };
 
-extern const struct ex_scenario ex_scenarios[];
+#define EX_SCENARIO(ident, ...)								\
+	static const struct ex_scenario ident##_scenario = { __VA_ARGS__ };		\
+	static const struct ex_scenario *const ident##_listed				\
+		__attribute__((section("ex_scenarios"), used)) = &ident##_scenario
+
 /* In thread 0: once, before the first schedule; and around each schedule. */
 void ex_boot(void);
 void ex_start(void);

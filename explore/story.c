@@ -48,7 +48,7 @@ static void add_frame(struct place *place, const char *function, char *line)
 	end = strstr(line, " (discriminator");
 	if (end)
 		*end = 0;
-	snprintf(place->text, sizeof(place->text), "%s() %s", function, short_path(line));
+	snprintf(place->text, sizeof(place->text), "%.60s() %.50s", function, short_path(line));
 }
 
 /* Finds the places of all addresses that are new. */

@@ -18,6 +18,7 @@
 
 static struct file *fds[FDS];
 static bool reserved[FDS];
+int ex_installed[EX_THREADS];
 static DEFINE_SPINLOCK(fds_lock);
 
 /* Files that have lost their last reference: of each thread, and of the daemon. */
@@ -27,7 +28,7 @@ static DEFINE_SPINLOCK(ended_lock);
 static struct super_block pseudo_sb;
 static struct vfsmount pseudo_mnt = { .mnt_sb = &pseudo_sb };
 static struct pseudo_fs_context pseudo_context;
-static int files_alive, dentries_alive, inodes_alive;
+static atomic_t files_alive, dentries_alive, inodes_alive;
 
 /* --- inodes and dentries --- */
 
@@ -40,7 +41,7 @@ struct inode *alloc_anon_inode(struct super_block *sb)
 	inode->i_sb = sb;
 	inode->i_mapping = &inode->i_data;
 	atomic_set(&inode->i_count, 1);
-	inodes_alive++;
+	atomic_inc(&inodes_alive);
 	return inode;
 }
 
@@ -52,7 +53,7 @@ void inode_set_bytes(struct inode *inode, loff_t bytes)
 void iput(struct inode *inode)
 {
 	if (inode && atomic_dec_and_test(&inode->i_count)) {
-		inodes_alive--;
+		atomic_dec(&inodes_alive);
 		kfree(inode);
 	}
 }
@@ -66,7 +67,7 @@ static struct dentry *dentry_new(struct inode *inode)
 	lockref_init(&dentry->d_lockref);
 	dentry->d_op = pseudo_context.dops;
 	dentry->d_inode = inode;
-	dentries_alive++;
+	atomic_inc(&dentries_alive);
 	return dentry;
 }
 
@@ -91,7 +92,7 @@ void dput(struct dentry *dentry)
 	iput(inode);
 	if (dentry->d_op && dentry->d_op->d_release)
 		dentry->d_op->d_release(dentry);
-	dentries_alive--;
+	atomic_dec(&dentries_alive);
 	/* It was never hashed, so nobody can have found it by RCU. */
 	kfree(dentry);
 }
@@ -129,7 +130,7 @@ struct file *alloc_file_pseudo(struct inode *inode, struct vfsmount *mnt, const 
 	file->f_flags = flags;
 	file->f_mode = OPEN_FMODE(flags);
 	*(struct path *)&file->f_path = (struct path){ .mnt = mnt, .dentry = dentry };
-	files_alive++;
+	atomic_inc(&files_alive);
 	return file;
 }
 
@@ -140,7 +141,7 @@ void ihold(struct inode *inode)
 
 static void file_free(struct rcu_head *head)
 {
-	files_alive--;
+	atomic_dec(&files_alive);
 	kfree(container_of((struct callback_head *)head, struct file, f_task_work));
 }
 
@@ -252,6 +253,7 @@ void fd_install(unsigned int fd, struct file *file)
 	if (!reserved[fd] || fds[fd])
 		ex_fault("fd_install() of a descriptor that is not reserved");
 	ex_note("fd %d is installed", fd);
+	ex_installed[ex_self()]++;
 	rcu_assign_pointer(fds[fd], file);
 	spin_unlock(&fds_lock);
 }
@@ -354,9 +356,9 @@ void ex_files_end(void)
 void ex_files_check(void);
 void ex_files_check(void)
 {
-	if (files_alive || dentries_alive || inodes_alive)
-		ex_fault("leak: %d files, %d dentries and %d inodes are left",
-			 files_alive, dentries_alive, inodes_alive);
+	if (atomic_read(&files_alive) || atomic_read(&dentries_alive) || atomic_read(&inodes_alive))
+		ex_fault("leak: %d files, %d dentries and %d inodes are left", atomic_read(&files_alive),
+			 atomic_read(&dentries_alive), atomic_read(&inodes_alive));
 }
 
 /* --- the pseudo filesystem --- */
@@ -376,6 +378,24 @@ struct vfsmount *kern_mount(struct file_system_type *type)
 
 void kill_anon_super(struct super_block *sb)
 {
+}
+
+struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv, int flags)
+{
+	struct inode *inode = alloc_anon_inode(&pseudo_sb);
+	struct file *file;
+
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+	file = alloc_file_pseudo(inode, &pseudo_mnt, name, flags, fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		return file;
+	}
+	/* No filesystem of its own, so nobody is told when its dentry ends. */
+	file->f_path.dentry->d_op = NULL;
+	file->private_data = priv;
+	return file;
 }
 
 /* --- modules --- */

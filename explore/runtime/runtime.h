@@ -40,7 +40,8 @@ void ex_daemons_start(void);
 extern unsigned long ex_rcu_left[EX_THREADS];
 extern int ex_rcu_depth[EX_THREADS];
 
-/* files.c */
+/* files.c; how many descriptors a thread has installed */
+extern int ex_installed[EX_THREADS];
 void ex_close(int fd);
 struct file *ex_file(int fd);
 /* Reads the link of an fd in /proc. */

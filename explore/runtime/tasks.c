@@ -255,11 +255,13 @@ static void callbacks_run(void *unused)
 		ex_wait(callback_ready, NULL, "callbacks", _RET_IP_);
 		ex_sync(&ex_rcu_time);
 		c = callbacks[callbacks_out++ % CALLBACKS];
-		preempt_count_add(SOFTIRQ_OFFSET);
-		if (c.call)
-			c.call(c.head);
-		else
+		/* A worker frees memory; a callback runs in a softirq. */
+		if (!c.call) {
 			kvfree(c.p);
+			continue;
+		}
+		preempt_count_add(SOFTIRQ_OFFSET);
+		c.call(c.head);
 		preempt_count_sub(SOFTIRQ_OFFSET);
 	}
 }

@@ -16,7 +16,8 @@ struct object {
 #define to_object(obj) container_of(obj, struct object, base)
 
 struct drm_device *drm_devices[2];
-atomic_t objects_alive;
+static atomic_t objects_alive;
+atomic_t objects_importing;
 static struct inode drm_inode;
 
 void drm_dev_get(struct drm_device *dev)
@@ -120,8 +121,10 @@ static struct drm_gem_object *object_import(struct drm_device *dev, struct dma_b
 {
 	struct drm_gem_object *obj = object_create(dev, attach->dmabuf->resv);
 
-	/* The driver's import runs with no lock of DRM. */
+	/* Invariant 7. */
 	lockdep_assert_not_held(&dev->object_name_lock);
+	atomic_inc(&objects_importing);
+	atomic_dec(&objects_importing);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	to_object(obj)->sgt = sgt;
@@ -214,7 +217,10 @@ int handle_to_fd(struct drm_file *file, u32 handle)
 	int ret;
 
 	ex_note("handle %u to fd", handle);
+	ex_installed[ex_self()] = 0;
 	ret = drm_prime_handle_to_fd_ioctl(file->minor->dev, &args, file);
+	/* Invariant 8. */
+	CHECK(ex_installed[ex_self()] == !ret);
 	ex_user_return();
 	ex_note("  gives %d", ret ?: args.fd);
 	return ret ?: args.fd;
@@ -237,4 +243,21 @@ void handle_close(struct drm_file *file, u32 handle)
 	ex_note("close of handle %u", handle);
 	drm_gem_handle_delete(file, handle);
 	ex_user_return();
+}
+
+struct drm_gem_object *object_get(struct drm_file *file, u32 handle)
+{
+	return drm_gem_object_lookup(file, handle);
+}
+
+u32 object_get_handle(struct drm_file *file, struct drm_gem_object *obj)
+{
+	u32 handle = 0;
+
+	ex_note("another handle of the object");
+	if (drm_gem_handle_create(file, obj, &handle))
+		handle = 0;
+	ex_user_return();
+	ex_note("  gives %u", handle);
+	return handle;
 }

@@ -52,12 +52,20 @@ static struct storage *storage_of(struct dma_buf *dmabuf, bool locked)
 	return st;
 }
 
+/* Of an attachment: invariant 4. */
+struct use {
+	int mapped, pinned;
+};
+
 static int storage_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct storage *st = storage_of(dmabuf, false);
 
 	if (ex_choose(2, "the exporter's attach"))
 		return -EINVAL;
+	attach->priv = kzalloc(sizeof(struct use), GFP_KERNEL);
+	if (!attach->priv)
+		return -ENOMEM;
 	atomic_inc(&st->attached);
 	return 0;
 }
@@ -65,31 +73,40 @@ static int storage_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *att
 static void storage_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct storage *st = storage_of(dmabuf, false);
+	struct use *use = attach->priv;
 
-	/* Invariant 4. */
-	CHECK(atomic_dec_return(&st->attached) >= 0 && st->mapped <= atomic_read(&st->attached) && st->pinned <= atomic_read(&st->attached));
+	CHECK(!use->mapped && !use->pinned && atomic_dec_return(&st->attached) >= 0);
+	kfree(use);
 }
 
 static int storage_pin(struct dma_buf_attachment *attach)
 {
 	struct storage *st = storage_of(attach->dmabuf, true);
+	struct use *use = attach->priv;
 
 	if (ex_choose(2, "the exporter's pin"))
 		return -ENOSPC;
 	st->pinned++;
+	use->pinned++;
 	return 0;
 }
 
 static void storage_unpin(struct dma_buf_attachment *attach)
 {
-	CHECK(storage_of(attach->dmabuf, true)->pinned-- > 0);
+	struct use *use = attach->priv;
+
+	CHECK(use->pinned-- > 0);
+	storage_of(attach->dmabuf, true)->pinned--;
 }
 
 static struct sg_table *storage_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct storage *st = storage_of(attach->dmabuf, true);
+	struct use *use = attach->priv;
 	struct sg_table *sgt;
 
+	/* Storage that can move is pinned for an importer that does not follow. */
+	CHECK(st->dynamic <= (attach->importer_ops || use->pinned));
 	if (ex_choose(2, "the exporter's map"))
 		return ERR_PTR(-EIO);
 	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
@@ -101,13 +118,16 @@ static struct sg_table *storage_map(struct dma_buf_attachment *attach, enum dma_
 	}
 	sg_dma_address(sgt->sgl) = 0x1000;
 	sg_dma_len(sgt->sgl) = PAGE_SIZE;
-	CHECK(++st->mapped <= atomic_read(&st->attached));
+	use->mapped++;
 	return sgt;
 }
 
 static void storage_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt, enum dma_data_direction dir)
 {
-	CHECK(storage_of(attach->dmabuf, true)->mapped-- > 0);
+	struct use *use = attach->priv;
+
+	storage_of(attach->dmabuf, true);
+	CHECK(use->mapped-- > 0);
 	sg_free_table(sgt);
 	kfree(sgt);
 }
@@ -148,7 +168,7 @@ static void storage_release(struct dma_buf *dmabuf)
 
 	/* Invariants 1, 3 and 4. */
 	CHECK(!file_count(dmabuf->file));
-	CHECK(!atomic_read(&st->attached) && !st->mapped && !st->pinned && !st->vmapped);
+	CHECK(!atomic_read(&st->attached) && !st->pinned && !st->vmapped);
 	st->released = true;
 	storages_released++;
 	kfree(st);
@@ -184,6 +204,7 @@ struct storage *storage_export(bool dynamic, struct dma_resv *resv)
 	info.flags = O_RDWR;
 	info.resv = resv;
 	info.priv = st;
+	st->dynamic = dynamic;
 	st->dmabuf = dma_buf_export(&info);
 	if (!IS_ERR(st->dmabuf))
 		return st;
@@ -228,14 +249,27 @@ static const struct dma_fence_ops fence_ops = {
 	.get_timeline_name = fence_name,
 };
 
-static DEFINE_SPINLOCK(fence_lock);
+struct fence {
+	struct dma_fence base;
+	spinlock_t lock;
+};
 
 struct dma_fence *fence_new(void)
 {
-	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL | __GFP_NOFAIL);
+	struct fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL | __GFP_NOFAIL);
 
-	dma_fence_init(fence, &fence_ops, &fence_lock, 1, 1);
-	return fence;
+	spin_lock_init(&fence->lock);
+	dma_fence_init(&fence->base, &fence_ops, &fence->lock, 1, 1);
+	return &fence->base;
+}
+
+void fence_signal_by_interrupt(struct dma_fence *fence)
+{
+	ex_interrupt_begin();
+	ex_note("an interrupt signals the fence");
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	ex_interrupt_end();
 }
 
 bool fence_add(struct dma_buf *dmabuf, struct dma_fence *fence, enum dma_resv_usage usage)

@@ -32,9 +32,9 @@ void run_threads(void);
 
 struct storage {
 	struct dma_buf *dmabuf;
-	atomic_t attached, accesses;		/* changed without the lock */
-	int mapped, pinned, vmapped;
-	bool released;
+	atomic_t attached, accesses;	/* changed without the lock */
+	int pinned, vmapped;
+	bool dynamic, released;
 };
 
 extern struct module exporter_module;
@@ -58,7 +58,10 @@ extern const struct dma_buf_attach_ops importer_ops;
 
 /* --- fences --- */
 
+/* Its lock goes with it, a grace period after the last reference. */
 struct dma_fence *fence_new(void);
+/* The device is done: an interrupt signals the fence. */
+void fence_signal_by_interrupt(struct dma_fence *fence);
 /* Adds it to the buffer's reservation object; false without memory. */
 bool fence_add(struct dma_buf *dmabuf, struct dma_fence *fence, enum dma_resv_usage usage);
 
@@ -71,10 +74,14 @@ struct drm_file *file_open(int device);
 void file_close(struct drm_file *file);
 /* A new object of the file's device, and its handle; 0 without memory. */
 u32 object_new(struct drm_file *file);
-extern atomic_t objects_alive;
+/* How many imports run: at most one for each buffer and file. */
+extern atomic_t objects_importing;
 /* The ioctls; negative errno. */
 int handle_to_fd(struct drm_file *file, u32 handle);
 int fd_to_handle(struct drm_file *file, int fd);
 void handle_close(struct drm_file *file, u32 handle);
+/* What a framebuffer does: it holds the object of a handle, and can give it another handle (GETFB2). */
+struct drm_gem_object *object_get(struct drm_file *file, u32 handle);
+u32 object_get_handle(struct drm_file *file, struct drm_gem_object *obj);
 
 #endif /* EXPLORE_MOCKS_H */
