@@ -840,7 +840,7 @@ static double seconds(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
@@ -849,11 +849,11 @@ static void print_replay(const struct ex_scenario *scenario)
 {
 	int i;
 
-	printf("%s", scenario->name);
+	printf("To repeat it: make explore REPLAY='%s", scenario->name);
 	for (i = 0; i < decided; i++)
 		if (decisions[i].chosen)
 			printf(" %u:%u", decisions[i].step, decisions[i].chosen);
-	printf("\n");
+	printf("'\n");
 }
 
 static void tell(const struct ex_scenario *scenario)
@@ -885,7 +885,6 @@ static int explore(const struct ex_scenario *scenario, int preempts, int fails, 
 			n++;
 			if (faulty) {
 				tell(scenario);
-				printf("To repeat it: make explore REPLAY='");
 				print_replay(scenario);
 				return 0;
 			}
@@ -894,11 +893,6 @@ static int explore(const struct ex_scenario *scenario, int preempts, int fails, 
 		} while (decided);
 	} while (dirty);
 	*schedules = n;
-	if (getenv("EXPLORE_DEBUG")) {
-		int i, r = 0;
-		for (i = 0; i < (int)LOCATIONS; i++) r += locations[i].raced;
-		fprintf(stderr, "%s %d %d: %lu schedules, raced %d, steps %u\n", scenario->name, preempts, fails, n, r, step);
-	}
 	return 1;
 }
 

@@ -107,6 +107,12 @@ void seq_printf(struct seq_file *m, const char *format, ...)
 }
 
 
+int seq_write(struct seq_file *m, const void *data, size_t n)
+{
+	m->count += n;
+	return 0;
+}
+
 char *dynamic_dname(char *buf, int size, const char *format, ...)
 {
 	va_list args;

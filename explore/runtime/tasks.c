@@ -217,11 +217,12 @@ void synchronize_rcu(void)
 
 static void callback_add(struct rcu_head *head, rcu_callback_t call, void *p, unsigned long ip)
 {
-	struct callback *c = &callbacks[callbacks_in % CALLBACKS];
+	struct callback *c;
 
 	ex_touch(&ex_rcu_time, 8, 1, ip);
-	if (callbacks_in++ - callbacks_out == CALLBACKS)
+	if (callbacks_in - callbacks_out == CALLBACKS)
 		ex_fault("more than %d callbacks of RCU", CALLBACKS);
+	c = &callbacks[callbacks_in++ % CALLBACKS];
 	*c = (struct callback){ .head = head, .call = call, .p = p };
 	sections_of_now(c);
 }
