@@ -486,8 +486,10 @@ void ex_free(const void *p, unsigned long pc)
 	}
 	/* Whoever uses it on another thread has to be done before. */
 	for (i = 0; i < a->size; i += 8)
-		if (!quiet)
-			ex_touch((char *)p + i, 8, 1, pc);
+		ex_touch((char *)p + i, 8, 1, pc);
+	if (a->freed_at)
+		fault_pc(pc, "double free of an object of %lu bytes, by %s and %s at once", a->size,
+			 threads[a->freed_by].name, threads[current].name);
 	memset(shadow + (((unsigned long)p - HEAP) >> 3), FREED, (a->size + 7) / 8);
 	a->freed_at = pc;
 	a->freed_by = current;
@@ -607,6 +609,7 @@ void ex_arrive(const volatile void *p)
 
 void ex_sync(const volatile void *p)
 {
+	check_memory((unsigned long)p, 1, 1, (unsigned long)__builtin_return_address(0));
 	if (!quiet)
 		sync_clocks(location((unsigned long)p & ~7ul), 1);
 }
@@ -623,9 +626,9 @@ void ex_touch(const volatile void *p, unsigned long size, int write, unsigned lo
 
 void ex_operation(enum ex_event event, const volatile void *addr, const char *what, unsigned long pc)
 {
-	check_memory((unsigned long)addr, 1, 1, pc);
 	if (!quiet)
 		touch((unsigned long)addr, 1, pc);
+	check_memory((unsigned long)addr, 1, 1, pc);
 	log_event(event, addr, 0, what, pc);
 }
 
@@ -633,8 +636,9 @@ static inline void accessed(const volatile void *p, unsigned long size, int writ
 {
 	if (!booted)
 		return;
-	check_memory((unsigned long)p, size, write, pc);
 	ex_touch(p, size, write, pc);
+	/* After others may have run. */
+	check_memory((unsigned long)p, size, write, pc);
 }
 
 #define PC ((unsigned long)__builtin_return_address(0))
@@ -948,7 +952,7 @@ static int replay(char *text)
 int main(int argc, char **argv)
 {
 	const struct ex_scenario *const *s;
-	int failed = 0, more = 0, i;
+	int failed = 0, more = 0, found = 0, i;
 	unsigned long pc;
 	FILE *f;
 
@@ -967,8 +971,14 @@ int main(int argc, char **argv)
 		}
 		for (i = 1; i < argc && strcmp(argv[i], (*s)->name); i++)
 			;
-		if (argc == 1 || i < argc)
-			failed |= !explore_scenario(*s, more);
+		if (argc > 1 && i == argc)
+			continue;
+		found++;
+		failed |= !explore_scenario(*s, more);
+	}
+	if (!found && (argc == 1 || strcmp(argv[1], "--list"))) {
+		fprintf(stderr, "explore: there is no scenario %s (--list)\n", argc > 1 ? argv[1] : "");
+		return 2;
 	}
 	/* Where the functions were entered, for scripts/explore. */
 	f = fopen(getenv("EXPLORE_ENTERED") ?: "/dev/null", "w");

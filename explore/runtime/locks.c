@@ -96,6 +96,13 @@ static void check_interrupts(int class)
 			 ex_classes[class].name);
 }
 
+/* Has a thread left what delays a grace period? */
+static void ex_section_left(void)
+{
+	if (!ex_rcu_depth[ex_self()] && !preempt_count())
+		ex_rcu_left[ex_self()]++;
+}
+
 void lock_acquire(struct lockdep_map *map, unsigned int subclass, int trylock, int read,
 		  int check, struct lockdep_map *nest, unsigned long ip)
 {
@@ -124,8 +131,8 @@ void lock_release(struct lockdep_map *map, unsigned long ip)
 	if (map == &rcu_lock_map) {
 		if (ex_rcu_depth[self] == 1)
 			ex_touch(&ex_rcu_time, 8, 0, ip);
-		if (!--ex_rcu_depth[self])
-			ex_rcu_left[self]++;
+		ex_rcu_depth[self]--;
+		ex_section_left();
 		return;
 	}
 	for (i = ex_held_count[self] - 1; i >= 0 && held[i].map != map; i--)
@@ -264,6 +271,7 @@ void _raw_spin_unlock(raw_spinlock_t *lock)
 {
 	spin_drop(lock, _RET_IP_);
 	preempt_enable();
+	ex_section_left();
 }
 
 void _raw_spin_lock_irq(raw_spinlock_t *lock)
@@ -278,6 +286,7 @@ void _raw_spin_unlock_irq(raw_spinlock_t *lock)
 	spin_drop(lock, _RET_IP_);
 	local_irq_enable();
 	preempt_enable();
+	ex_section_left();
 }
 
 unsigned long _raw_spin_lock_irqsave(raw_spinlock_t *lock)
@@ -295,6 +304,7 @@ void _raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
 	spin_drop(lock, _RET_IP_);
 	local_irq_restore(flags);
 	preempt_enable();
+	ex_section_left();
 }
 
 /* --- rwlocks: cnts counts readers --- */
@@ -340,6 +350,7 @@ static void rw_drop(rwlock_t *lock, bool read, unsigned long ip)
 		lock->owner = SPINLOCK_OWNER_INIT;
 	lock_release(&lock->dep_map, ip);
 	preempt_enable();
+	ex_section_left();
 }
 
 void _raw_read_lock(rwlock_t *lock)

@@ -185,12 +185,13 @@ void ex_kill(int thread)
 
 /* --- RCU --- */
 
+/* A thread that can't be preempted is in a section, too. */
 static void sections_of_now(struct callback *c)
 {
 	int i;
 
 	for (i = 0; i < EX_THREADS; i++)
-		c->left[i] = ex_rcu_depth[i] ? ex_rcu_left[i] + 1 : 0;
+		c->left[i] = ex_rcu_depth[i] || task_thread_info(&tasks[i])->preempt_count ? ex_rcu_left[i] + 1 : 0;
 }
 
 static int sections_left(void *arg)
@@ -199,7 +200,8 @@ static int sections_left(void *arg)
 	int i;
 
 	for (i = 0; i < EX_THREADS; i++)
-		if (c->left[i] && ex_rcu_left[i] < c->left[i])
+		if (c->left[i] && ex_rcu_left[i] < c->left[i] &&
+		    (ex_rcu_depth[i] || task_thread_info(&tasks[i])->preempt_count))
 			return 0;
 	return 1;
 }

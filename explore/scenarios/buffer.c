@@ -463,6 +463,23 @@ EX_SCENARIO(cpu_cpu_signal, "cpu-cpu-signal", "two CPU accesses and a fence", cp
 static void bufinfo_signal(void) { fenced(read_bufinfo, signal_fence, NULL); }
 EX_SCENARIO(bufinfo_signal, "bufinfo-signal", "a reader of bufinfo prints a fence that signals", bufinfo_signal, 4, -1, 5, -1);
 
+/* The exporter moves the storage at the beginning of an access. */
+static void cpu_move_kill(void)
+{
+	begin(false);
+	fence = fence_new();
+	st->begins = dma_fence_get(fence);
+	thread(1, cpu_access);
+	thread(2, signal_fence);
+	thread(3, kill_first);
+	run_threads();
+	CHECK(!atomic_read(&st->accesses));
+	dma_fence_put(fence);
+	end(1);
+}
+EX_SCENARIO(cpu_move_kill, "cpu-move-kill", "CPU access that moves the storage, the fence of the move, and a fatal signal",
+	    cpu_move_kill, 2, -1, 3, -1);
+
 /* --- vmap --- */
 
 static void vmap(void)

@@ -96,7 +96,37 @@ static struct sg_table *object_table(struct drm_gem_object *obj)
 	return sgt;
 }
 
+static int object_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	dma_resv_assert_held(obj->resv);
+	if (ex_choose(2, "the driver's vmap"))
+		return -ENOMEM;
+	to_object(obj)->pins++;
+	iosys_map_set_vaddr(map, obj);
+	return 0;
+}
+
+static void object_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	dma_resv_assert_held(obj->resv);
+	CHECK(to_object(obj)->pins-- > 0 && map->vaddr == obj);
+}
+
+static int object_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	return ex_choose(2, "the driver's mmap") ? -EINVAL : 0;
+}
+
+static const struct vm_operations_struct object_vm_ops = {
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+};
+
 static const struct drm_gem_object_funcs object_funcs = {
+	.vmap = object_vmap,
+	.vunmap = object_vunmap,
+	.mmap = object_mmap,
+	.vm_ops = &object_vm_ops,
 	.free = object_free,
 	.pin = object_pin,
 	.unpin = object_unpin,

@@ -155,6 +155,39 @@ EX_SCENARIO(poll_close, "poll-close-signal", "poll and last close against a fenc
 static void poll_poll_close(void) { run(1, poll_only, close_fd, signal_first); }
 EX_SCENARIO(poll_poll_close, "poll-close-race", "a poll, the last close and a fence", poll_poll_close, 2, -1, 3, -1);
 
+/* Somebody else uses the reservation object, and drops the fence from it as soon as it has signalled. */
+static struct dma_resv shared;
+
+static void signal_and_replace(void)
+{
+	struct dma_fence *stub = dma_fence_get_stub();
+
+	fence_signal_by_interrupt(fences[0]);
+	dma_resv_lock(&shared, NULL);
+	dma_resv_replace_fences(&shared, 1, stub, DMA_RESV_USAGE_READ);
+	dma_resv_unlock(&shared);
+	dma_fence_put(stub);
+}
+
+static void poll_close_shared(void)
+{
+	dma_resv_init(&shared);
+	st = storage_export(false, &shared);
+	buffer = st->dmabuf;
+	fd = dma_buf_fd(buffer, O_CLOEXEC);
+	fences[0] = fence_new();
+	fences[0]->context = 1;
+	fence_add(buffer, fences[0], DMA_RESV_USAGE_WRITE);
+	poll_fd(EPOLLIN | EPOLLOUT, false);
+	thread(1, close_fd);
+	thread(2, signal_and_replace);
+	run_threads();
+	dma_resv_fini(&shared);
+	end();
+}
+EX_SCENARIO(poll_close_shared, "poll-close-shared", "last close against a fence that leaves a shared reservation object",
+	    poll_close_shared, 4, -1, 5, -1);
+
 /* --- sync_files --- */
 
 static int export_sync_file(void)

@@ -255,6 +255,25 @@ static void export_close_handle(void)
 }
 EX_SCENARIO(export_close, "export-close-handle", "export against the close of the last handle", export_close_handle, 3, 2, 4, 3);
 
+/* A program that guesses the fd that another thread is about to get. */
+static void close_all_guessed(void)
+{
+	handle_close(files[0], handle);
+	ex_close(0);
+}
+
+static void export_close_guessed(void)
+{
+	begin();
+	ex_close(fd);
+	thread(1, export);
+	thread(2, close_all_guessed);
+	run_threads();
+	end();
+}
+EX_SCENARIO(export_close_fd, "export-close-fd", "export against the close of the handle and of the fd that it makes",
+	    export_close_guessed, 3, 1, 4, 2);
+
 static void close_handle_close_fd(void)
 {
 	begin();
@@ -350,3 +369,53 @@ static void file_close_export(void)
 }
 EX_SCENARIO(file_close, "file-close", "the importer's file ends against the close of the exporter's handle",
 	    file_close_export, 3, -1, 4, -1);
+
+/* --- maps for the kernel and for user space --- */
+
+static void vmap(void)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct iosys_map map;
+
+	if (IS_ERR(dmabuf))
+		return;
+	if (!dma_buf_vmap_unlocked(dmabuf, &map))
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+	dma_buf_put(dmabuf);
+	ex_user_return();
+}
+
+static void vmap_close(void)
+{
+	begin();
+	thread(1, vmap);
+	thread(2, close_handle_and_fd);
+	run_threads();
+	end();
+}
+EX_SCENARIO(gem_vmap_close, "gem-vmap-close", "a map for the kernel against the last handle and the last fd", vmap_close, 3, 2, 4, 3);
+
+static void mmap(void)
+{
+	struct vm_area_struct vma = { .vm_start = 0x10000, .vm_end = 0x10000 + PAGE_SIZE, .vm_flags = VM_SHARED };
+	struct file *file = fget(fd);
+
+	if (!file)
+		return;
+	/* The mapping takes over the reference. */
+	vma.vm_file = file;
+	if (!file->f_op->mmap(file, &vma))
+		vma.vm_ops->close(&vma);
+	fput(vma.vm_file);
+	ex_user_return();
+}
+
+static void mmap_close(void)
+{
+	begin();
+	thread(1, mmap);
+	thread(2, close_handle_and_fd);
+	run_threads();
+	end();
+}
+EX_SCENARIO(gem_mmap_close, "gem-mmap-close", "a mapping of user space against the last handle and the last fd", mmap_close, 3, 2, 4, 3);

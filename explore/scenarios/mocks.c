@@ -139,6 +139,8 @@ static int storage_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 	/* Invariant 11: nobody adds a fence of a writer in the scenarios after the access has begun. */
 	CHECK(dma_resv_test_signaled(dmabuf->resv, DMA_RESV_USAGE_KERNEL));
 	atomic_inc(&st->accesses);
+	if (st->begins)
+		fence_add(dmabuf, st->begins, DMA_RESV_USAGE_KERNEL);
 	return 0;
 }
 

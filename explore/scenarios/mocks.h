@@ -35,6 +35,7 @@ struct storage {
 	atomic_t attached, accesses;	/* changed without the lock */
 	int pinned, vmapped;
 	bool dynamic, released;
+	struct dma_fence *begins;	/* added by the first begin_cpu_access, as by a move */
 };
 
 extern struct module exporter_module;
