@@ -17,19 +17,19 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests \
-patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage explore explore-check conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage arm64 arm64-64k users-stock users-ours mixed farm)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage explore arm64 arm64-64k users-stock users-ours mixed farm)
 runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 bench dkms docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 bench dkms docs,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -48,12 +48,21 @@ demo: built-ours root ## several programs share pictures on our kernel; out/demo
 demo-live: built-ours root ## the same in a window on this screen, until it is closed
 	@VM_HEALTH=$@ $(demo) --live ours
 
+# Linux 6.12 for user mode knows one processor only, and its spinlocks vanish.
+exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
+
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) patches-build deb-check ## tests that are not in check: IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
+check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+check-more: built-bare $(if $(exploration),explore-more) igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) patches-build deb-check ## tests that are not in check: explore with deeper bounds (7.3), IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
+explore: built-explore ## the layer's own C under every schedule of two and three threads, up to a bound; REPLAY='...' shows one
+	@$(if $(REPLAY),scripts/explore --replay '$(REPLAY)',$(test) $@ scripts/explore)
+explore-check: built-explore ## explore finds faults that are put in on purpose
+	@$(test) faults scripts/explore --check
+explore-more: built-explore
+	@$(test) $@ scripts/explore --more
 arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
 kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
 	@$(test) $@ scripts/kunit $*
@@ -152,6 +161,6 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
+.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate igt matrix abi layers style originality \
 	graft-check port-check users selftests rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm clean distclean

@@ -24,8 +24,8 @@
 #include "engine.h"
 #include "story.h"
 
-#define HEAP		0x200000000000ul
-#define HEAP_SIZE	0x1000000ul	/* of each thread */
+#define HEAP		EX_HEAP
+#define HEAP_SIZE	EX_HEAP_SIZE
 #define STACKS		0x300000000000ul
 #define STACK_SIZE	0x40000ul
 #define REDZONE		16
@@ -438,14 +438,19 @@ static inline void check_memory(unsigned long addr, unsigned long size, int writ
 
 void *ex_alloc(unsigned long size, unsigned long align, unsigned long pc)
 {
-	struct thread *t = &threads[current];
+	return ex_alloc_of(current, size, align, pc);
+}
+
+void *ex_alloc_of(int id, unsigned long size, unsigned long align, unsigned long pc)
+{
+	struct thread *t = &threads[id];
 	unsigned long addr, i;
 
 	if (align < 16)
 		align = 16;
 	addr = (t->heap + align - 1) & -align;
 	t->heap = addr + size + REDZONE;
-	if (t->heap > HEAP + (current + 1) * HEAP_SIZE || allocated == ALLOCATIONS)
+	if (t->heap > HEAP + (id + 1) * HEAP_SIZE || allocated == ALLOCATIONS)
 		ex_fault("the explorer has no memory left");
 	for (i = 0; i < size; i += 8)
 		shadow[(addr + i - HEAP) >> 3] = size - i < 8 ? size - i : 8;

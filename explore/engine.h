@@ -12,6 +12,10 @@
 #define EX_RCU 6
 #define EX_FPUT 7
 
+/* Where allocations are; so much for each thread. */
+#define EX_HEAP		0x200000000000ul
+#define EX_HEAP_SIZE	0x1000000ul
+
 enum ex_event {
 	EX_READ, EX_WRITE, EX_LOCK, EX_UNLOCK, EX_BLOCK, EX_WAKE, EX_ALLOC,
 	EX_FREE, EX_CHOICE, EX_NOTE, EX_SWITCH,
@@ -45,6 +49,8 @@ int ex_choose(int n, const char *what);
 
 /* Memory of 0s; never the same again within a schedule. */
 void *ex_alloc(unsigned long size, unsigned long align, unsigned long pc);
+/* From the memory of a thread, which decides about the address. */
+void *ex_alloc_of(int id, unsigned long size, unsigned long align, unsigned long pc);
 void ex_free(const void *p, unsigned long pc);
 /* 0 if @p is not the start of an allocation that is alive. */
 unsigned long ex_alloc_size(const void *p);

@@ -5,6 +5,7 @@
  * or leaves it to a daemon; a dentry ends with its last reference. Compiled with
  * the callbacks of the layer's objects, so each access here is one of theirs.
  */
+#include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
 #include <linux/mount.h>
@@ -222,6 +223,13 @@ void ex_fput_start(void);
 void ex_fput_start(void)
 {
 	ex_thread(EX_FPUT, "fput", end_files, NULL, 1);
+}
+
+void vma_set_file(struct vm_area_struct *vma, struct file *file)
+{
+	get_file(file);
+	fput(vma->vm_file);
+	vma->vm_file = file;
 }
 
 /* --- descriptors --- */

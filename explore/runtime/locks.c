@@ -307,6 +307,18 @@ void _raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
 	ex_section_left();
 }
 
+/* Whether it is time to make room is not known, so always. */
+int __cond_resched_lock(spinlock_t *lock)
+{
+	spin_drop(&lock->rlock, _RET_IP_);
+	preempt_enable();
+	ex_section_left();
+	ex_may_sleep("cond_resched_lock()", _RET_IP_);
+	preempt_disable();
+	spin_take(&lock->rlock, 0, _RET_IP_);
+	return 1;
+}
+
 /* --- rwlocks: cnts counts readers --- */
 
 static int rw_no_writer(void *arg)

@@ -53,6 +53,12 @@ void *__kmalloc_node_noprof(DECL_KMALLOC_PARAMS(size, b, token), gfp_t flags, in
 	return take(size, 8, flags, _RET_IP_);
 }
 
+void *__kmalloc_node_track_caller_noprof(DECL_KMALLOC_PARAMS(size, b, token), gfp_t flags, int node,
+					 unsigned long caller)
+{
+	return take(size, 8, flags, caller);
+}
+
 void *__kmalloc_cache_noprof(struct kmem_cache *cache, gfp_t flags, size_t size)
 {
 	return take(size, 8, flags, _RET_IP_);

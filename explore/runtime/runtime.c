@@ -7,7 +7,7 @@
 #include "runtime.h"
 
 typedef int (*initcall)(void);
-extern initcall __start_initcall4[], __stop_initcall4[];
+extern initcall __start_initcalls[], __stop_initcalls[];
 extern char __start_kpercpu[], __stop_kpercpu[];
 
 #define PERCPU_SIZE 4096
@@ -38,7 +38,7 @@ void ex_boot(void)
 	}
 	radix_tree_init();
 	wait_bit_init();
-	for (call = __start_initcall4; call < __stop_initcall4; call++)
+	for (call = __start_initcalls; call < __stop_initcalls; call++)
 		if ((*call)())
 			ex_fault("an initcall failed");
 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The exporter, the importers and the fences of scenarios. */
+#include <linux/device.h>
+#include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
 
 #include "mocks.h"
+
+int devres_release_all(struct device *dev);
 
 void ex_locks_end(void);
 
@@ -224,7 +228,53 @@ void storage_move(struct storage *st)
 
 /* --- importers --- */
 
+static u64 masks[2] = { DMA_BIT_MASK(64), DMA_BIT_MASK(24) };
+static struct device_driver importer_driver;
 struct device importers[2] = { { .init_name = "importer 0" }, { .init_name = "importer 1" } };
+
+void importers_begin(void)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct device *dev = &importers[i];
+
+		dev->dma_mask = &masks[i];
+		dev->coherent_dma_mask = masks[i];
+		dev->driver = &importer_driver;
+		mutex_init(&dev->mutex);
+		spin_lock_init(&dev->devres_lock);
+		INIT_LIST_HEAD(&dev->devres_head);
+		kref_init(&dev->kobj.kref);
+	}
+}
+
+void importer_unbind(int i)
+{
+	struct device *dev = &importers[i];
+
+	ex_note("the driver of %s leaves", dev->init_name);
+	device_lock(dev);
+	devres_release_all(dev);
+	dev->driver = NULL;
+	device_unlock(dev);
+}
+
+struct device *get_device(struct device *dev)
+{
+	kref_get(&dev->kobj.kref);
+	return dev;
+}
+
+static void device_gone(struct kref *ref)
+{
+	ex_fault("a device loses its last reference");
+}
+
+void put_device(struct device *dev)
+{
+	kref_put(&dev->kobj.kref, device_gone);
+}
 
 static void importer_moves(struct dma_buf_attachment *attach)
 {

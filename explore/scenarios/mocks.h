@@ -48,7 +48,10 @@ void storage_move(struct storage *st);
 
 /* --- importers --- */
 
+/* With drivers and a lock, for negotiation; the second one reaches 16 MB only. */
 extern struct device importers[2];
+void importers_begin(void);
+void importer_unbind(int i);
 struct importer {
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;

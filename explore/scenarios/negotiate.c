@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Negotiated storage: devices that announce themselves and leave, storage that is placed, moved and refused. */
+#include <linux/anon_inodes.h>
+#include <linux/device.h>
+#include <linux/file.h>
+#include <linux/dma-buf-late.h>
+#include <linux/kdev_t.h>
+#include <uapi/linux/dma-buf-constraints.h>
+
+#include "mocks.h"
+
+#define MAJOR_OF_NODES 200
+
+static struct dma_buf *buffer;
+static int fd, node_fds[2];
+static int released;
+static long got[5];
+
+/* --- the smallest exporter with late storage --- */
+
+static void late_release(struct dma_buf *dmabuf)
+{
+	released++;
+	dma_buf_late_fini(dmabuf->priv);
+	kfree(dmabuf->priv);
+}
+
+static const struct dma_buf_ops late_ops = {
+	DMA_BUF_LATE_OPS,
+	.release = late_release,
+};
+
+static struct device *node_device(struct file *file)
+{
+	return get_device(file->private_data);
+}
+
+static struct dma_buf_device_class nodes = { .majors = { MAJOR_OF_NODES }, .get = node_device };
+static const struct file_operations node_fops;
+
+/* A node of the device, as a program opens it. */
+static int node_open(struct device *dev)
+{
+	struct file *file = anon_inode_getfile("node", &node_fops, dev, O_RDWR);
+	int node = get_unused_fd_flags(0);
+
+	file->f_inode->i_mode = S_IFCHR;
+	file->f_inode->i_rdev = MKDEV(MAJOR_OF_NODES, 0);
+	fd_install(node, file);
+	return node;
+}
+
+static struct address_space mapping;
+
+static void begin(void)
+{
+	struct dma_buf_late *late = kzalloc(sizeof(*late), GFP_KERNEL);
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	int i;
+
+	importers_begin();
+	CHECK(!dma_buf_device_class_register(&nodes));
+	info.owner = &exporter_module;
+	info.ops = &late_ops;
+	info.size = PAGE_SIZE;
+	info.flags = O_RDWR;
+	info.priv = late;
+	buffer = dma_buf_export(&info);
+	CHECK(!dma_buf_late_init(late, PAGE_SIZE, buffer->resv, NULL) && !dma_buf_late_bind(late, buffer));
+	fd = dma_buf_fd(buffer, O_CLOEXEC);
+	for (i = 0; i < 2; i++)
+		node_fds[i] = node_open(&importers[i]);
+}
+
+static void end(void)
+{
+	int i;
+
+	ex_files_end();
+	ex_join();
+	CHECK(released == 1);
+	dma_buf_device_class_unregister(&nodes);
+	/* Nothing is remembered of a device. */
+	for (i = 0; i < 2; i++) {
+		importer_unbind(i);
+		CHECK(kref_read(&importers[i].kobj.kref) == 1);
+	}
+	CHECK(ex_unload(&exporter_module));
+}
+
+/* --- what threads do --- */
+
+static long buffer_ioctl(unsigned int cmd, void *arg)
+{
+	struct file *file = fget(fd);
+	long ret = -EBADF;
+
+	if (file) {
+		ret = file->f_op->unlocked_ioctl(file, cmd, (unsigned long)arg);
+		fput(file);
+	}
+	ex_user_return();
+	return ret;
+}
+
+static void announce(int which)
+{
+	struct dma_buf_add_device arg = { .device_fd = node_fds[which] };
+
+	ex_note("device %d is announced", which);
+	got[ex_self()] = buffer_ioctl(DMA_BUF_IOCTL_ADD_DEVICE, &arg);
+	ex_note("  gives %ld", got[ex_self()]);
+}
+
+static void announce_wide(void) { announce(0); }
+static void announce_narrow(void) { announce(1); }
+
+static void ask(void)
+{
+	struct dma_buf_constraints_info constraints = { };
+	struct dma_buf_storage_info storage = { };
+	struct dma_buf_refusal refusal = { };
+
+	buffer_ioctl(DMA_BUF_IOCTL_GET_CONSTRAINTS, &constraints);
+	buffer_ioctl(DMA_BUF_IOCTL_GET_STORAGE, &storage);
+	buffer_ioctl(DMA_BUF_IOCTL_GET_REFUSAL, &refusal);
+}
+
+static void unbind_narrow(void)
+{
+	importer_unbind(1);
+}
+
+static void close_fd(void)
+{
+	ex_close(fd);
+}
+
+static void use(struct device *dev)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	if (IS_ERR(dmabuf))
+		return;
+	attach = dma_buf_attach(dmabuf, dev);
+	if (!IS_ERR(attach)) {
+		sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+		if (!IS_ERR(sgt)) {
+			/* Mapped memory is within reach. */
+			CHECK(sg_dma_address(sgt->sgl) + PAGE_SIZE - 1 <= *dev->dma_mask);
+			dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+		}
+		dma_buf_detach(dmabuf, attach);
+	}
+	dma_buf_put(dmabuf);
+	ex_user_return();
+}
+
+static void use_wide(void) { use(&importers[0]); }
+static void use_narrow(void) { use(&importers[1]); }
+
+static struct importer dynamic;
+
+static void use_dynamic(void)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct sg_table *sgt;
+
+	if (IS_ERR(dmabuf))
+		return;
+	dynamic.attach = dma_buf_dynamic_attach(dmabuf, &importers[0], &importer_ops, &dynamic);
+	if (!IS_ERR(dynamic.attach)) {
+		dma_resv_lock(dmabuf->resv, NULL);
+		sgt = dma_buf_map_attachment(dynamic.attach, DMA_BIDIRECTIONAL);
+		dynamic.sgt = IS_ERR(sgt) ? NULL : sgt;
+		dma_resv_unlock(dmabuf->resv);
+		dma_resv_lock(dmabuf->resv, NULL);
+		if (dynamic.sgt)
+			dma_buf_unmap_attachment(dynamic.attach, dynamic.sgt, DMA_BIDIRECTIONAL);
+		dynamic.sgt = NULL;
+		dma_resv_unlock(dmabuf->resv);
+		dma_buf_detach(dmabuf, dynamic.attach);
+	}
+	dma_buf_put(dmabuf);
+	ex_user_return();
+}
+
+static void vmap_it(void)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct iosys_map map;
+
+	if (IS_ERR(dmabuf))
+		return;
+	if (!dma_buf_vmap_unlocked(dmabuf, &map)) {
+		WRITE_ONCE(*(char *)map.vaddr, 1);
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+	}
+	dma_buf_put(dmabuf);
+	ex_user_return();
+}
+
+/* Maps it for user space, faults, and unmaps. */
+static void fault_it(void)
+{
+	struct vm_area_struct vma = { .vm_start = 0x10000, .vm_end = 0x10000 + PAGE_SIZE, .vm_flags = VM_SHARED };
+	struct vm_fault fault = { .vma = &vma, .address = 0x10000 };
+	struct file *file = fget(fd);
+
+	if (!file)
+		return;
+	if (!file->f_op->mmap(file, &vma))
+		vma.vm_ops->fault(&fault);
+	fput(file);
+	ex_user_return();
+}
+
+static void run(void (*a)(void), void (*b)(void), void (*c)(void))
+{
+	begin();
+	buffer->file->f_mapping = &mapping;
+	thread(1, a);
+	thread(2, b);
+	if (c)
+		thread(3, c);
+	run_threads();
+	end();
+}
+
+static void add_add(void) { run(announce_wide, announce_narrow, NULL); }
+EX_SCENARIO(add_add, "late-add-add", "two devices are announced", add_add, 3, 2, 4, 3);
+static void add_twice(void) { run(announce_narrow, announce_narrow, NULL); }
+EX_SCENARIO(add_twice, "late-add-twice", "one device is announced twice at once", add_twice, 3, 2, 4, 3);
+static void add_unbind(void) { run(announce_narrow, unbind_narrow, NULL); }
+EX_SCENARIO(add_unbind, "late-add-unbind", "a device is announced while its driver leaves", add_unbind, 4, 2, 5, 3);
+static void add_close(void) { run(announce_narrow, close_fd, NULL); }
+EX_SCENARIO(add_close, "late-add-close", "a device is announced against the last close", add_close, 4, 2, 5, 3);
+static void add_unbind_close(void) { run(announce_narrow, unbind_narrow, close_fd); }
+EX_SCENARIO(add_unbind_close, "late-add-unbind-close", "a device is announced, its driver leaves, the last close",
+	    add_unbind_close, 1, 0, 2, 1);
+static void add_ask(void) { run(announce_narrow, ask, NULL); }
+EX_SCENARIO(add_ask, "late-add-ask", "a device is announced while somebody asks for constraints, storage and refusal",
+	    add_ask, 3, 1, 4, 2);
+
+/* One that is announced already goes with its driver, or with the buffer. */
+static void announced(void (*a)(void), void (*b)(void))
+{
+	begin();
+	announce(1);
+	thread(1, a);
+	thread(2, b);
+	run_threads();
+	end();
+}
+
+static void unbind_close(void) { announced(unbind_narrow, close_fd); }
+EX_SCENARIO(unbind_close, "late-unbind-close", "the driver of an announced device leaves against the last close",
+	    unbind_close, 4, -1, 6, -1);
+static void unbind_use(void) { announced(unbind_narrow, use_wide); }
+EX_SCENARIO(unbind_use, "late-unbind-use", "the driver of an announced device leaves while another maps", unbind_use, 3, 2, 4, 3);
+
+static void use_add(void) { run(use_wide, announce_narrow, NULL); }
+EX_SCENARIO(use_add, "late-use-add", "a device maps while another is announced that the storage may not suit", use_add, 3, 2, 4, 3);
+static void use_use(void) { run(use_wide, use_narrow, NULL); }
+EX_SCENARIO(use_use, "late-use-use", "two devices map that need different storage", use_use, 3, 1, 4, 2);
+static void dynamic_use(void) { run(use_dynamic, use_narrow, NULL); }
+EX_SCENARIO(dynamic_use, "late-dynamic-use", "storage moves away from a dynamic importer for one that reaches less",
+	    dynamic_use, 3, 1, 4, 2);
+static void dynamic_use_close(void) { run(use_dynamic, use_narrow, close_fd); }
+EX_SCENARIO(dynamic_use_close, "late-dynamic-use-close", "the same against the last close", dynamic_use_close, 1, 0, 2, 1);
+static void vmap_use(void) { run(vmap_it, use_narrow, NULL); }
+EX_SCENARIO(vmap_use, "late-vmap-use", "a map for the kernel against a device that needs other storage", vmap_use, 3, 1, 4, 2);
+static void fault_use(void) { run(fault_it, use_narrow, NULL); }
+EX_SCENARIO(fault_use, "late-fault-use", "a page fault against a device that needs other storage", fault_use, 3, 1, 4, 2);
+static void fault_close_use(void) { run(fault_it, close_fd, use_narrow); }
+EX_SCENARIO(fault_close_use, "late-fault-close-use", "a page fault, the last close, and a device", fault_close_use, 1, 0, 2, 1);
+static void refuse_ask(void) { run(use_narrow, ask, close_fd); }
+EX_SCENARIO(refuse_ask, "late-use-ask-close", "a device maps, somebody asks, and the last close", refuse_ask, 1, 0, 2, 1);
