@@ -5,6 +5,7 @@
 #include <linux/file.h>
 #include <linux/dma-buf-late.h>
 #include <linux/kdev_t.h>
+#include <uapi/linux/dma-buf.h>
 #include <uapi/linux/dma-buf-constraints.h>
 
 #include "mocks.h"
@@ -202,6 +203,16 @@ static void vmap_it(void)
 	ex_user_return();
 }
 
+static void cpu_access(void)
+{
+	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
+
+	if (buffer_ioctl(DMA_BUF_IOCTL_SYNC, &sync))
+		return;
+	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
+	buffer_ioctl(DMA_BUF_IOCTL_SYNC, &sync);
+}
+
 /* Maps it for user space, faults, and unmaps. */
 static void fault_it(void)
 {
@@ -278,3 +289,5 @@ static void fault_close_use(void) { run(fault_it, close_fd, use_narrow); }
 EX_SCENARIO(fault_close_use, "late-fault-close-use", "a page fault, the last close, and a device", fault_close_use, 1, 0, 2, 1);
 static void refuse_ask(void) { run(use_narrow, ask, close_fd); }
 EX_SCENARIO(refuse_ask, "late-use-ask-close", "a device maps, somebody asks, and the last close", refuse_ask, 1, 0, 2, 1);
+static void cpu_use(void) { run(cpu_access, use_narrow, NULL); }
+EX_SCENARIO(cpu_use, "late-cpu-use", "CPU access against a device that maps", cpu_use, 3, 1, 4, 2);
