@@ -9,6 +9,7 @@
 #include <uapi/linux/dma-buf-constraints.h>
 
 #include "mocks.h"
+#include "negotiate/internal.h"
 
 #define MAJOR_OF_NODES 200
 
@@ -178,6 +179,10 @@ static void use_dynamic(void)
 		dynamic.sgt = IS_ERR(sgt) ? NULL : sgt;
 		dma_resv_unlock(dmabuf->resv);
 		dma_resv_lock(dmabuf->resv, NULL);
+		/* What it was not told to return is where the storage is. */
+		if (dynamic.sgt)
+			CHECK(sg_dma_address(dynamic.sgt->sgl) ==
+			      page_to_phys(((struct dma_buf_late *)dmabuf->priv)->storage->pages[0]));
 		if (dynamic.sgt)
 			dma_buf_unmap_attachment(dynamic.attach, dynamic.sgt, DMA_BIDIRECTIONAL);
 		dynamic.sgt = NULL;
@@ -244,7 +249,18 @@ static void add_add(void) { run(announce_wide, announce_narrow, NULL); }
 EX_SCENARIO(add_add, "late-add-add", "two devices are announced", add_add, 3, 2, 4, 3);
 static void add_twice(void) { run(announce_narrow, announce_narrow, NULL); }
 EX_SCENARIO(add_twice, "late-add-twice", "one device is announced twice at once", add_twice, 3, 2, 4, 3);
-static void add_unbind(void) { run(announce_narrow, unbind_narrow, NULL); }
+static void add_unbind(void)
+{
+	struct dma_buf_constraints_info info = { };
+
+	begin();
+	thread(1, announce_narrow);
+	thread(2, unbind_narrow);
+	run_threads();
+	/* Nothing is announced for a device without a driver. */
+	CHECK(!buffer_ioctl(DMA_BUF_IOCTL_GET_CONSTRAINTS, &info) && !info.devices);
+	end();
+}
 EX_SCENARIO(add_unbind, "late-add-unbind", "a device is announced while its driver leaves", add_unbind, 4, 2, 5, 3);
 static void add_close(void) { run(announce_narrow, close_fd, NULL); }
 EX_SCENARIO(add_close, "late-add-close", "a device is announced against the last close", add_close, 4, 2, 5, 3);
@@ -291,3 +307,23 @@ static void refuse_ask(void) { run(use_narrow, ask, close_fd); }
 EX_SCENARIO(refuse_ask, "late-use-ask-close", "a device maps, somebody asks, and the last close", refuse_ask, 1, 0, 2, 1);
 static void cpu_use(void) { run(cpu_access, use_narrow, NULL); }
 EX_SCENARIO(cpu_use, "late-cpu-use", "CPU access against a device that maps", cpu_use, 3, 1, 4, 2);
+
+/* --- refusals of a buffer that is not placed late --- */
+
+static void refuse(void)
+{
+	dma_buf_refuse(buffer, &importers[0], &(struct dma_buf_conflict){ DMA_BUF_FIELD_COHERENT, 1, 0 });
+}
+
+static void refuse_refuse(void)
+{
+	buffer = storage_export(false, NULL)->dmabuf;
+	fd = dma_buf_fd(buffer, O_CLOEXEC);
+	thread(1, refuse);
+	thread(2, refuse);
+	thread(3, ask);
+	run_threads();
+	ex_files_end();
+	ex_join();
+}
+EX_SCENARIO(refuse_refuse, "refuse-refuse", "the first two refusals of a buffer, and somebody who asks", refuse_refuse, 3, 2, 4, 3);
