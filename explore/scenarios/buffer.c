@@ -459,7 +459,7 @@ EX_SCENARIO(cpu_signal, "cpu-signal", "CPU access waits for a fence", cpu_signal
 static void cpu_signal_kill(void) { fenced(cpu_access, signal_fence, kill_first); }
 EX_SCENARIO(cpu_signal_kill, "cpu-signal-kill", "CPU access, a fence and a fatal signal", cpu_signal_kill, 2, -1, 3, -1);
 static void cpu_cpu_signal(void) { fenced(cpu_access, cpu_access, signal_fence); }
-EX_SCENARIO(cpu_cpu_signal, "cpu-cpu-signal", "two CPU accesses and a fence", cpu_cpu_signal, 2, -1, 3, -1);
+EX_SCENARIO(cpu_cpu_signal, "cpu-cpu-signal", "two CPU accesses and a fence", cpu_cpu_signal, 2, -1, 2, -1);
 static void bufinfo_signal(void) { fenced(read_bufinfo, signal_fence, NULL); }
 EX_SCENARIO(bufinfo_signal, "bufinfo-signal", "a reader of bufinfo prints a fence that signals", bufinfo_signal, 4, -1, 5, -1);
 

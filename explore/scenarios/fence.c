@@ -142,16 +142,16 @@ static void run(int n, void (*a)(void), void (*b)(void), void (*c)(void))
 }
 
 static void poll_signal(void) { run(1, poll_wait_write, signal_first, NULL); }
-EX_SCENARIO(poll_signal, "poll-signal", "a poller waits for a fence", poll_signal, 4, -1, 6, -1);
+EX_SCENARIO(poll_signal, "poll-signal", "a poller waits for a fence", poll_signal, 4, -1, 5, -1);
 static void poll_signal_signal(void) { run(2, poll_wait_write, signal_first, signal_second); }
-EX_SCENARIO(poll_two, "poll-signal-signal", "a poller waits for two fences", poll_signal_signal, 2, -1, 3, -1);
+EX_SCENARIO(poll_two, "poll-signal-signal", "a poller waits for two fences", poll_signal_signal, 2, -1, 2, -1);
 static void poll_poll_signal(void) { run(1, poll_wait_read, poll_wait_write, signal_first); }
-EX_SCENARIO(poll_poll, "poll-poll-signal", "a poller for reading, one for writing, and a fence", poll_poll_signal, 2, -1, 3, -1);
+EX_SCENARIO(poll_poll, "poll-poll-signal", "a poller for reading, one for writing, and a fence", poll_poll_signal, 2, -1, 2, -1);
 static void poll_poll_same(void) { run(1, poll_wait_write, poll_wait_write, signal_first); }
-EX_SCENARIO(poll_same, "poll-same-signal", "two pollers of one direction, and a fence", poll_poll_same, 2, -1, 3, -1);
+EX_SCENARIO(poll_same, "poll-same-signal", "two pollers of one direction, and a fence", poll_poll_same, 2, -1, 2, -1);
 /* Invariant 12: the buffer ends though the fence may never signal. */
 static void poll_close(void) { run(1, poll_and_close, signal_first, NULL); }
-EX_SCENARIO(poll_close, "poll-close-signal", "poll and last close against a fence", poll_close, 4, -1, 6, -1);
+EX_SCENARIO(poll_close, "poll-close-signal", "poll and last close against a fence", poll_close, 4, -1, 5, -1);
 static void poll_poll_close(void) { run(1, poll_only, close_fd, signal_first); }
 EX_SCENARIO(poll_poll_close, "poll-close-race", "a poll, the last close and a fence", poll_poll_close, 2, -1, 3, -1);
 
