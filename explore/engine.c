@@ -88,7 +88,7 @@ static int preemptions, faults, max_preemptions, max_faults;
 static int dirty;
 
 static struct location *locations;
-static uint8_t *shadow;		/* of the heap, for each 8 bytes: how many may be used; or: */
+static uint8_t *shadow; /* of the heap, for each 8 bytes: how many may be used; or: */
 #define FREED 0xfd
 static struct allocation *allocations;
 static int allocated, leaks_from;
@@ -124,7 +124,8 @@ static void log_event(enum ex_event event, const volatile void *addr, unsigned l
 	struct thread *t = &threads[current];
 
 	if (story.on)
-		story_add(&story, current, event, (unsigned long)addr, size, what, pc, t->stack, t->depth);
+		story_add(&story, current, event, (unsigned long)addr, size, what, pc, t->stack,
+			  t->depth);
 }
 
 void ex_log(enum ex_event event, const volatile void *addr, const char *what, unsigned long pc)
@@ -163,7 +164,8 @@ void ex_fault(const char *format, ...)
 	__builtin_unreachable();
 }
 
-static void __attribute__((format(printf, 2, 3))) fault_pc(unsigned long pc, const char *format, ...)
+static void __attribute__((format(printf, 2, 3)))
+fault_pc(unsigned long pc, const char *format, ...)
 {
 	va_list args;
 
@@ -225,7 +227,8 @@ static int decide(int n, int preempts, int fault)
 		faults += d->fault && d->chosen;
 		return d->chosen;
 	}
-	if (forced || (preempts && preemptions >= max_preemptions) || (fault && faults >= max_faults))
+	if (forced || (preempts && preemptions >= max_preemptions) ||
+	    (fault && faults >= max_faults))
 		return 0;
 	if (decided == DECISIONS)
 		ex_fault("more than %d decisions in one schedule", DECISIONS);
@@ -281,7 +284,8 @@ static void deadlock(void)
 
 		if (!t->started || t->ended || t->daemon || !t->ready || t->ready == all_ended)
 			continue;
-		n += snprintf(text + n, sizeof(text) - n, "%s%s waits for %s", n ? "; " : "", t->name, t->waits_for);
+		n += snprintf(text + n, sizeof(text) - n, "%s%s waits for %s", n ? "; " : "",
+			      t->name, t->waits_for);
 	}
 	ex_fault("deadlock or lost wake-up: %s", text);
 }
@@ -307,7 +311,8 @@ static void go_on_elsewhere(void)
 	switch_to(candidates[n > 1 && !quiet ? decide(n, 0, 0) % n : 0]);
 }
 
-static int wait_for(int (*ready)(void *arg), void *arg, const char *what, unsigned long pc, int timeout)
+static int wait_for(int (*ready)(void *arg), void *arg, const char *what, unsigned long pc,
+		    int timeout)
 {
 	struct thread *t = &threads[current];
 
@@ -371,8 +376,9 @@ void ex_thread(int id, const char *name, void (*run_)(void *arg), void *arg, int
 	unsigned long heap = t->heap;
 	void **sp = (void **)(STACKS + (id + 1) * STACK_SIZE - 128);
 
-
-	*t = (struct thread){ .name = name, .run = run_, .arg = arg, .daemon = daemon, .started = 1, .heap = heap };
+	*t = (struct thread){
+		.name = name, .run = run_, .arg = arg, .daemon = daemon, .started = 1, .heap = heap
+	};
 	/* What switch_stack() pops, and a return address of a function that never returns. */
 	sp[6] = thread_main;
 	sp[7] = NULL;
@@ -397,10 +403,13 @@ static struct allocation *allocation_of(unsigned long addr)
 	int i;
 
 	for (i = 0; i < allocated; i++)
-		if (allocations[i].addr <= addr && addr < allocations[i].addr + allocations[i].size + REDZONE)
+		if (allocations[i].addr <= addr &&
+		    addr < allocations[i].addr + allocations[i].size + REDZONE)
 			best = &allocations[i];
 	return best;
 }
+
+#define OBJECT "an object of %lu bytes, allocated by %s at %s"
 
 static void bad_access(unsigned long addr, unsigned long size, int write, unsigned long pc)
 {
@@ -408,13 +417,14 @@ static void bad_access(unsigned long addr, unsigned long size, int write, unsign
 	char at[200], freed[200];
 
 	if (!a)
-		fault_pc(pc, "%s of %lu bytes at 0x%lx, where nothing was allocated", write ? "write" : "read", size, addr);
+		fault_pc(pc, "%s of %lu bytes at 0x%lx, where nothing was allocated",
+			 write ? "write" : "read", size, addr);
 	story_where(&story, a->at, at, sizeof(at));
 	if (!a->freed_at)
-		fault_pc(pc, "%s of %lu bytes at offset %ld of an object of %lu bytes, allocated by %s at %s",
-			 write ? "write" : "read", size, addr - a->addr, a->size, threads[a->by].name, at);
+		fault_pc(pc, "%s of %lu bytes at offset %ld of " OBJECT, write ? "write" : "read", size,
+			 addr - a->addr, a->size, threads[a->by].name, at);
 	story_where(&story, a->freed_at, freed, sizeof(freed));
-	fault_pc(pc, "use after free: %s of %lu bytes at offset %ld of an object of %lu bytes, allocated by %s at %s, freed by %s at %s",
+	fault_pc(pc, "use after free: %s of %lu bytes at offset %ld of " OBJECT ", freed by %s at %s",
 		 write ? "write" : "read", size, addr - a->addr, a->size, threads[a->by].name, at,
 		 threads[a->freed_by].name, freed);
 }
@@ -425,7 +435,8 @@ static inline void check_memory(unsigned long addr, unsigned long size, int writ
 
 	if (at >= HEAP_SIZE * EX_THREADS) {
 		if (addr < 0x10000)
-			fault_pc(pc, "%s through a NULL pointer (0x%lx)", write ? "write" : "read", addr);
+			fault_pc(pc, "%s through a NULL pointer (0x%lx)", write ? "write" : "read",
+				 addr);
 		return;
 	}
 	for (; at < end; at = (at | 7) + 1) {
@@ -454,7 +465,9 @@ void *ex_alloc_of(int id, unsigned long size, unsigned long align, unsigned long
 		ex_fault("the explorer has no memory left");
 	for (i = 0; i < size; i += 8)
 		shadow[(addr + i - HEAP) >> 3] = size - i < 8 ? size - i : 8;
-	allocations[allocated++] = (struct allocation){ .addr = addr, .size = size, .at = pc, .by = current, .leaks = 1 };
+	allocations[allocated++] = (struct allocation){
+		.addr = addr, .size = size, .at = pc, .by = current, .leaks = 1
+	};
 	log_event(EX_ALLOC, (void *)addr, size, NULL, pc);
 	return (void *)addr;
 }
@@ -522,7 +535,8 @@ static void check_leaks(void)
 		if (a->freed_at || !a->leaks)
 			continue;
 		story_where(&story, a->at, at, sizeof(at));
-		ex_fault("leak: %lu bytes, allocated by %s at %s", a->size, threads[a->by].name, at);
+		ex_fault("leak: %lu bytes, allocated by %s at %s", a->size, threads[a->by].name,
+			 at);
 	}
 }
 
@@ -629,7 +643,8 @@ void ex_touch(const volatile void *p, unsigned long size, int write, unsigned lo
 		touch(addr, write, pc);
 }
 
-void ex_operation(enum ex_event event, const volatile void *addr, const char *what, unsigned long pc)
+void ex_operation(enum ex_event event, const volatile void *addr, const char *what,
+		  unsigned long pc)
 {
 	if (!quiet)
 		touch((unsigned long)addr, 1, pc);
@@ -666,7 +681,10 @@ void __tsan_read_range(void *p, unsigned long size) { accessed(p, size, 0, PC); 
 void __tsan_write_range(void *p, unsigned long size);
 void __tsan_write_range(void *p, unsigned long size) { accessed(p, size, 1, PC); }
 void ex_atomic(const volatile void *p, unsigned long size, int write);
-void ex_atomic(const volatile void *p, unsigned long size, int write) { accessed(p, size, write, PC); }
+void ex_atomic(const volatile void *p, unsigned long size, int write)
+{
+	accessed(p, size, write, PC);
+}
 
 /* string functions of the kernel's objects */
 void *kernel_memcpy(void *to, const void *from, unsigned long n);
@@ -677,7 +695,8 @@ void *kernel_memcpy(void *to, const void *from, unsigned long n)
 	return memmove(to, from, n);
 }
 
-void *kernel_memmove(void *to, const void *from, unsigned long n) __attribute__((alias("kernel_memcpy")));
+void *kernel_memmove(void *to, const void *from, unsigned long n)
+	__attribute__((alias("kernel_memcpy")));
 
 void *kernel_memset(void *to, int c, unsigned long n);
 void *kernel_memset(void *to, int c, unsigned long n)
@@ -734,7 +753,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 	const ucontext_t *u = context;
 
 	if (!booted) {
-		fprintf(stderr, "explore: signal %d before the first schedule, at 0x%llx\n", signal, u->uc_mcontext.gregs[REG_RIP]);
+		fprintf(stderr, "explore: signal %d before the first schedule, at 0x%llx\n", signal,
+			u->uc_mcontext.gregs[REG_RIP]);
 		_exit(2);
 	}
 	fault_pc(u->uc_mcontext.gregs[REG_RIP], "access to 0x%lx, where nothing is (signal %d)",
@@ -804,9 +824,11 @@ static void execute(const struct ex_scenario *scenario)
 static void set_up(void)
 {
 	static char signal_stack[65536];
-	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct sigaction act = { .sa_sigaction = on_signal,
+				 .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 	stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-	const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	const int prot = PROT_READ | PROT_WRITE,
+		  flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	int id;
 
 	sigaltstack(&ss, NULL);
@@ -814,8 +836,10 @@ static void set_up(void)
 	sigaction(SIGBUS, &act, NULL);
 	sigaction(SIGILL, &act, NULL);
 	sigaction(SIGFPE, &act, NULL);
-	if (mmap((void *)HEAP, HEAP_SIZE * EX_THREADS, prot, flags | MAP_FIXED, -1, 0) == MAP_FAILED ||
-	    mmap((void *)STACKS, STACK_SIZE * EX_THREADS, prot, flags | MAP_FIXED, -1, 0) == MAP_FAILED) {
+	if (mmap((void *)HEAP, HEAP_SIZE * EX_THREADS, prot, flags | MAP_FIXED, -1, 0) ==
+		    MAP_FAILED ||
+	    mmap((void *)STACKS, STACK_SIZE * EX_THREADS, prot, flags | MAP_FIXED, -1, 0) ==
+		    MAP_FAILED) {
 		perror("explore: mmap");
 		exit(2);
 	}
@@ -872,14 +896,16 @@ static void tell(const struct ex_scenario *scenario)
 	execute(scenario);
 	story_begin(&story);
 	execute(scenario);
-	story_end(&story, (const char *[]){ threads[0].name, threads[1].name, threads[2].name, threads[3].name,
-		  threads[4].name, threads[5].name, threads[6].name, threads[7].name });
+	story_end(&story, (const char *[]){ threads[0].name, threads[1].name, threads[2].name,
+					    threads[3].name, threads[4].name, threads[5].name,
+					    threads[6].name, threads[7].name });
 	printf("%s: %s\n", scenario->name, faulty ? fault_text : "no fault");
 	forced = 0;
 }
 
 /* All schedules with so many preemptions and failed allocations; 0 if one of them failed. */
-static int explore(const struct ex_scenario *scenario, int preempts, int fails, unsigned long *schedules)
+static int explore(const struct ex_scenario *scenario, int preempts, int fails,
+		   unsigned long *schedules)
 {
 	unsigned long n;
 
@@ -897,7 +923,8 @@ static int explore(const struct ex_scenario *scenario, int preempts, int fails, 
 				print_replay(scenario);
 				return 0;
 			}
-			while (decided && ++decisions[decided - 1].chosen == decisions[decided - 1].n)
+			while (decided &&
+			       ++decisions[decided - 1].chosen == decisions[decided - 1].n)
 				decided--;
 		} while (decided);
 	} while (dirty);
@@ -934,7 +961,8 @@ static int replay(char *text)
 	const struct ex_scenario *const *s;
 	char *word = strtok(text, " ");
 
-	for (s = __start_ex_scenarios; s < __stop_ex_scenarios && strcmp((*s)->name, word ?: ""); s++)
+	for (s = __start_ex_scenarios; s < __stop_ex_scenarios && strcmp((*s)->name, word ?: "");
+	     s++)
 		;
 	if (s == __stop_ex_scenarios) {
 		fprintf(stderr, "explore: there is no scenario %s\n", word);
@@ -982,7 +1010,8 @@ int main(int argc, char **argv)
 		failed |= !explore_scenario(*s, more);
 	}
 	if (!found && (argc == 1 || strcmp(argv[1], "--list"))) {
-		fprintf(stderr, "explore: there is no scenario %s (--list)\n", argc > 1 ? argv[1] : "");
+		fprintf(stderr, "explore: there is no scenario %s (--list)\n",
+			argc > 1 ? argv[1] : "");
 		return 2;
 	}
 	/* Where the functions were entered, for scripts/explore. */

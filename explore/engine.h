@@ -37,14 +37,15 @@ void ex_arrive(const volatile void *addr);
 /* The thread learns of what others did at @addr; nobody else runs here. */
 void ex_sync(const volatile void *addr);
 /* The same as ex_touch() for an operation on a lock or the like, always shown in a story. */
-void ex_operation(enum ex_event event, const volatile void *addr, const char *what, unsigned long pc);
+void ex_operation(enum ex_event event, const volatile void *addr, const char *what,
+		  unsigned long pc);
 /* A line of the story without a choice. */
 void ex_log(enum ex_event event, const volatile void *addr, const char *what, unsigned long pc);
 /* Sleeps until ready(arg); called again each time that another thread stops. */
 void ex_wait(int (*ready)(void *arg), void *arg, const char *what, unsigned long pc);
 /* Until ready(arg), or until nothing else can go on; returns 0 then. */
 int ex_wait_timeout(int (*ready)(void *arg), void *arg, const char *what, unsigned long pc);
-/* A choice that is not one of threads: 0 to @n - 1. Each one other than 0 is taken from the budget of faults. */
+/* A choice that is not one of threads: 0 to @n - 1. Any but 0 is one of the budget of faults. */
 int ex_choose(int n, const char *what);
 
 /* Memory of 0s; never the same again within a schedule. */

@@ -18,7 +18,7 @@ struct story_event {
 	unsigned long pcs[CALLERS];
 };
 
-/* The place of an address: the innermost function that is neither in a header nor in the runtime. */
+/* The innermost function at an address that is neither in a header nor in the runtime. */
 struct place {
 	unsigned long pc;
 	char text[120];
@@ -42,8 +42,8 @@ static void add_frame(struct place *place, const char *function, char *line)
 {
 	char *end;
 
-	if (place->text[0] || strstr(line, "/include/") || strstr(line, "/explore/explore/runtime/") ||
-	    strstr(line, "??"))
+	if (place->text[0] || strstr(line, "/include/") ||
+	    strstr(line, "/explore/explore/runtime/") || strstr(line, "??"))
 		return;
 	end = strstr(line, " (discriminator");
 	if (end)
@@ -70,7 +70,8 @@ static void find_places(const unsigned long *pcs, int n)
 		fprintf(f, "0x%lx\n", pcs[i] - 1);
 	}
 	fclose(f);
-	snprintf(command, sizeof(command), "addr2line -a -f -i -e /proc/%d/exe <%s", getpid(), name);
+	snprintf(command, sizeof(command), "addr2line -a -f -i -e /proc/%d/exe <%s", getpid(),
+		 name);
 	f = popen(command, "r");
 	place = places + first - 1;
 	while (first < placed && f && fgets(function, sizeof(function), f)) {
@@ -124,7 +125,9 @@ void story_add(struct story *s, int thread, int event, unsigned long addr, unsig
 		s->events = realloc(s->events, s->size * sizeof(*s->events));
 	}
 	e = &s->events[s->n++];
-	*e = (struct story_event){ .thread = thread, .event = event, .addr = addr, .size = size, .what = what };
+	*e = (struct story_event){
+		.thread = thread, .event = event, .addr = addr, .size = size, .what = what
+	};
 	e->pcs[0] = pc;
 	for (i = 1; i < CALLERS && depth; i++)
 		e->pcs[i] = stack[--depth];
@@ -153,9 +156,10 @@ static const char *event_place(const struct story_event *e, const char **caller)
 static void print_event(const struct story_event *e, int number, const char *const *threads)
 {
 	static const char *const verbs[] = {
-		[EX_READ] = "reads", [EX_WRITE] = "writes", [EX_LOCK] = "takes", [EX_UNLOCK] = "drops",
-		[EX_BLOCK] = "waits for", [EX_WAKE] = "wakes", [EX_ALLOC] = "allocates", [EX_FREE] = "frees",
-		[EX_CHOICE] = "fails:", [EX_NOTE] = "", [EX_SWITCH] = "",
+		[EX_READ] = "reads",	  [EX_WRITE] = "writes",    [EX_LOCK] = "takes",
+		[EX_UNLOCK] = "drops",	  [EX_BLOCK] = "waits for", [EX_WAKE] = "wakes",
+		[EX_ALLOC] = "allocates", [EX_FREE] = "frees",	    [EX_CHOICE] = "fails:",
+		[EX_NOTE] = "",		  [EX_SWITCH] = "",
 	};
 	const char *caller, *place = event_place(e, &caller);
 	char what[100] = "";
@@ -169,7 +173,8 @@ static void print_event(const struct story_event *e, int number, const char *con
 	else if (e->what)
 		snprintf(what, sizeof(what), "%s", e->what);
 	else
-		snprintf(what, sizeof(what), "%lu bytes at %lx", e->size, e->addr & 0xffffffffffful);
+		snprintf(what, sizeof(what), "%lu bytes at %lx", e->size,
+			 e->addr & 0xffffffffffful);
 	if (e->event != EX_NOTE)
 		printf("%4d. %-8s   %s %s", number, threads[e->thread], verbs[e->event], what);
 	if (*place)
@@ -202,7 +207,8 @@ void story_end(struct story *s, const char *const *threads)
 		number++;
 		for (j = i; j < s->n && s->events[j].event != EX_SWITCH; j++)
 			;
-		if (!all && i - from > 6 && j - i > 8 && e->event != EX_NOTE && e->event != EX_BLOCK && e->event != EX_CHOICE)
+		if (!all && i - from > 6 && j - i > 8 && e->event != EX_NOTE &&
+		    e->event != EX_BLOCK && e->event != EX_CHOICE)
 			continue;
 		print_event(e, number, threads);
 	}

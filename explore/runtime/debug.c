@@ -51,7 +51,8 @@ void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type type)
 	ex_fault("reference count: %s", what[type]);
 }
 
-bool __list_add_valid_or_report(struct list_head *new, struct list_head *prev, struct list_head *next)
+bool __list_add_valid_or_report(struct list_head *new, struct list_head *prev,
+				struct list_head *next)
 {
 	if (prev && next && prev->next == next && next->prev == prev && new != prev && new != next)
 		return true;
@@ -60,8 +61,8 @@ bool __list_add_valid_or_report(struct list_head *new, struct list_head *prev, s
 
 bool __list_del_entry_valid_or_report(struct list_head *entry)
 {
-	if (entry->next && entry->prev && entry->next != LIST_POISON1 && entry->prev != LIST_POISON2 &&
-	    entry->prev->next == entry && entry->next->prev == entry)
+	if (entry->next && entry->prev && entry->next != LIST_POISON1 &&
+	    entry->prev != LIST_POISON2 && entry->prev->next == entry && entry->next->prev == entry)
 		return true;
 	ex_fault("list_del: the list is corrupt, or the entry is on none");
 }
@@ -78,8 +79,9 @@ struct dentry *debugfs_create_dir(const char *name, struct dentry *parent)
 	return NULL;
 }
 
-struct dentry *debugfs_create_file_full(const char *name, umode_t mode, struct dentry *parent, void *data,
-					const void *aux, const struct file_operations *fops)
+struct dentry *debugfs_create_file_full(const char *name, umode_t mode, struct dentry *parent,
+					void *data, const void *aux,
+					const struct file_operations *fops)
 {
 	if (!strcmp(name, "bufinfo"))
 		bufinfo = fops;

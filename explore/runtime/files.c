@@ -365,8 +365,9 @@ void ex_files_check(void);
 void ex_files_check(void)
 {
 	if (atomic_read(&files_alive) || atomic_read(&dentries_alive) || atomic_read(&inodes_alive))
-		ex_fault("leak: %d files, %d dentries and %d inodes are left", atomic_read(&files_alive),
-			 atomic_read(&dentries_alive), atomic_read(&inodes_alive));
+		ex_fault("leak: %d files, %d dentries and %d inodes are left",
+			 atomic_read(&files_alive), atomic_read(&dentries_alive),
+			 atomic_read(&inodes_alive));
 }
 
 /* --- the pseudo filesystem --- */
@@ -388,7 +389,8 @@ void kill_anon_super(struct super_block *sb)
 {
 }
 
-struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv, int flags)
+struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv,
+				int flags)
 {
 	struct inode *inode = alloc_anon_inode(&pseudo_sb);
 	struct file *file;

@@ -74,11 +74,14 @@ static void check_order(int class, int read, const struct lockdep_map *nest)
 	for (i = 0; i < ex_held_count[ex_self()]; i++) {
 		const struct held *held = &ex_held[ex_self()][i];
 
-		if ((nest && held->class == class) || held->map == &rcu_lock_map || (read == 2 && held->read))
+		if ((nest && held->class == class) || held->map == &rcu_lock_map ||
+		    (read == 2 && held->read))
 			continue;
 		if (held->class == class)
-			ex_fault("lock order: two locks of the class %s are nested", ex_classes[class].name);
-		if (!(ex_classes[held->class].before & BIT_ULL(class)) && ordered(class, held->class, 0))
+			ex_fault("lock order: two locks of the class %s are nested",
+				 ex_classes[class].name);
+		if (!(ex_classes[held->class].before & BIT_ULL(class)) &&
+		    ordered(class, held->class, 0))
 			ex_fault("lock order: %s is taken inside %s, and was outside it before",
 				 ex_classes[class].name, ex_classes[held->class].name);
 		ex_classes[held->class].before |= BIT_ULL(class);
@@ -92,8 +95,9 @@ static void check_interrupts(int class)
 	else if (!irqs_disabled())
 		ex_classes[class].interrupts_on = true;
 	if (ex_classes[class].in_interrupt && ex_classes[class].interrupts_on)
-		ex_fault("lock order: %s is taken in an interrupt, and elsewhere with interrupts on",
-			 ex_classes[class].name);
+		ex_fault(
+			"lock order: %s is taken in an interrupt, and elsewhere with interrupts on",
+			ex_classes[class].name);
 }
 
 /* Has a thread left what delays a grace period? */
@@ -119,7 +123,8 @@ void lock_acquire(struct lockdep_map *map, unsigned int subclass, int trylock, i
 		check_order(class, read, nest);
 	if (ex_held_count[self] == HELD)
 		ex_fault("more than %d locks held", HELD);
-	ex_held[self][ex_held_count[self]++] = (struct held){ .map = map, .class = class, .read = read };
+	ex_held[self][ex_held_count[self]++] =
+		(struct held){ .map = map, .class = class, .read = read };
 }
 
 void lock_release(struct lockdep_map *map, unsigned long ip)
@@ -235,7 +240,8 @@ static void spin_drop(raw_spinlock_t *lock, unsigned long ip)
 	lock_release(&lock->dep_map, ip);
 }
 
-void __raw_spin_lock_init(raw_spinlock_t *lock, const char *name, struct lock_class_key *key, short inner)
+void __raw_spin_lock_init(raw_spinlock_t *lock, const char *name, struct lock_class_key *key,
+			  short inner)
 {
 	lockdep_init_map_wait(&lock->dep_map, name, key, 0, inner);
 	lock->magic = SPINLOCK_MAGIC;
@@ -392,7 +398,8 @@ static int mutex_free(void *arg)
 	return !((struct mutex *)arg)->owner.counter;
 }
 
-static int mutex_take(struct mutex *lock, unsigned int subclass, struct lockdep_map *nest, unsigned long ip)
+static int mutex_take(struct mutex *lock, unsigned int subclass, struct lockdep_map *nest,
+		      unsigned long ip)
 {
 	ex_may_sleep(lock->dep_map.name, ip);
 	if (lock->magic != lock)

@@ -64,7 +64,8 @@ void *__kmalloc_cache_noprof(struct kmem_cache *cache, gfp_t flags, size_t size)
 	return take(size, 8, flags, _RET_IP_);
 }
 
-void *__kvmalloc_node_noprof(DECL_KMALLOC_PARAMS(size, b, token), unsigned long align, gfp_t flags, int node)
+void *__kvmalloc_node_noprof(DECL_KMALLOC_PARAMS(size, b, token), unsigned long align, gfp_t flags,
+			     int node)
 {
 	return take(size, 8, flags, _RET_IP_);
 }
@@ -113,7 +114,9 @@ struct kmem_cache *__kmem_cache_create_args(const char *name, unsigned int size,
 {
 	struct kmem_cache *cache = ex_alloc(sizeof(*cache), 8, _RET_IP_);
 
-	*cache = (struct kmem_cache){ .name = name, .size = size, .align = args && args->align ? args->align : 8,
+	*cache = (struct kmem_cache){ .name = name,
+				      .size = size,
+				      .align = args && args->align ? args->align : 8,
 				      .ctor = args ? args->ctor : NULL };
 	return cache;
 }

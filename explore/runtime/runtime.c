@@ -19,7 +19,8 @@ void ex_fput_start(void);
 void ex_files_check(void);
 
 int __cpuhp_setup_state(enum cpuhp_state state, const char *name, bool invoke,
-			int (*startup)(unsigned int cpu), int (*teardown)(unsigned int cpu), bool multi)
+			int (*startup)(unsigned int cpu), int (*teardown)(unsigned int cpu),
+			bool multi)
 {
 	return 0;
 }

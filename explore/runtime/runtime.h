@@ -36,7 +36,7 @@ void ex_kill(int thread);
 /* The daemons. */
 void ex_daemons_start(void);
 
-/* locks.c: the number of read-side sections of RCU that a thread has left, and whether it is in one. */
+/* locks.c: how many sections of RCU a thread has left, and whether it is in one. */
 extern unsigned long ex_rcu_left[EX_THREADS];
 extern int ex_rcu_depth[EX_THREADS];
 

@@ -20,7 +20,8 @@ struct callback {
 	struct rcu_head *head;
 	rcu_callback_t call;	/* NULL: free @p */
 	void *p;
-	unsigned long left[EX_THREADS];	/* 1 + what ex_rcu_left was, of threads that were in a section */
+	unsigned long
+		left[EX_THREADS]; /* 1 + what ex_rcu_left was, of threads that were in a section */
 };
 
 static struct callback callbacks[CALLBACKS];
@@ -75,7 +76,9 @@ void ex_may_sleep(const char *what, unsigned long ip)
 {
 	if (preempt_count() || irqs_disabled())
 		ex_fault("sleeping in atomic: %s, with %s", what ?: "",
-			 in_hardirq() ? "an interrupt running" : irqs_disabled() ? "interrupts off" : "preemption off");
+			 in_hardirq()	 ? "an interrupt running" :
+			 irqs_disabled() ? "interrupts off" :
+					   "preemption off");
 	if (ex_rcu_depth[ex_self()])
 		ex_fault("sleeping in atomic: %s, in a section of RCU", what ?: "");
 }
@@ -143,7 +146,8 @@ long schedule_timeout(long timeout)
 	if (timeout == MAX_SCHEDULE_TIMEOUT)
 		ex_wait(task_running, current, "a wake-up", _RET_IP_);
 	else
-		woken = ex_wait_timeout(task_running, current, "a wake-up, for some time", _RET_IP_);
+		woken = ex_wait_timeout(task_running, current, "a wake-up, for some time",
+					_RET_IP_);
 	task_runs(_RET_IP_);
 	return timeout == MAX_SCHEDULE_TIMEOUT ? timeout : woken;
 }
@@ -191,7 +195,9 @@ static void sections_of_now(struct callback *c)
 	int i;
 
 	for (i = 0; i < EX_THREADS; i++)
-		c->left[i] = ex_rcu_depth[i] || task_thread_info(&tasks[i])->preempt_count ? ex_rcu_left[i] + 1 : 0;
+		c->left[i] = ex_rcu_depth[i] || task_thread_info(&tasks[i])->preempt_count ?
+				     ex_rcu_left[i] + 1 :
+				     0;
 }
 
 static int sections_left(void *arg)
@@ -247,7 +253,8 @@ void kvfree_call_rcu(struct kvfree_rcu_head *head, void *p)
 
 static int callback_ready(void *unused)
 {
-	return callbacks_in != callbacks_out && sections_left(&callbacks[callbacks_out % CALLBACKS]);
+	return callbacks_in != callbacks_out &&
+	       sections_left(&callbacks[callbacks_out % CALLBACKS]);
 }
 
 static void callbacks_run(void *unused)

@@ -101,25 +101,32 @@ static void close_get(void) { against_close(get_and_put, NULL); }
 EX_SCENARIO(close_get, "close-get", "last close against a lookup by fd", close_get, 4, -1, 6, -1);
 
 static void close_link(void) { against_close(read_link, NULL); }
-EX_SCENARIO(close_link, "close-link", "last close against a read of the link in /proc", close_link, 4, -1, 6, -1);
+EX_SCENARIO(close_link, "close-link", "last close against a read of the link in /proc", close_link,
+	    4, -1, 6, -1);
 
 static void close_iterate(void) { against_close(iterate, NULL); }
-EX_SCENARIO(close_iterate, "close-iterate", "last close against the iterator", close_iterate, 4, -1, 6, -1);
+EX_SCENARIO(close_iterate, "close-iterate", "last close against the iterator", close_iterate, 4, -1,
+	    6, -1);
 
 static void close_bufinfo(void) { against_close(read_bufinfo, NULL); }
-EX_SCENARIO(close_bufinfo, "close-bufinfo", "last close against a reader of bufinfo", close_bufinfo, 4, -1, 6, -1);
+EX_SCENARIO(close_bufinfo, "close-bufinfo", "last close against a reader of bufinfo", close_bufinfo,
+	    4, -1, 6, -1);
 
 static void close_fdinfo(void) { against_close(read_fdinfo, NULL); }
-EX_SCENARIO(close_fdinfo, "close-fdinfo", "last close against a reader of fdinfo", close_fdinfo, 4, -1, 6, -1);
+EX_SCENARIO(close_fdinfo, "close-fdinfo", "last close against a reader of fdinfo", close_fdinfo, 4,
+	    -1, 6, -1);
 
 static void close_two_readers(void) { against_close(read_bufinfo, iterate); }
-EX_SCENARIO(close_readers, "close-readers", "last close, a reader of bufinfo and the iterator", close_two_readers, 2, -1, 3, -1);
+EX_SCENARIO(close_readers, "close-readers", "last close, a reader of bufinfo and the iterator",
+	    close_two_readers, 2, -1, 3, -1);
 
 static void close_link_get(void) { against_close(read_link, get_and_put); }
-EX_SCENARIO(close_link_get, "close-link-get", "last close, a read of the link and a lookup", close_link_get, 2, -1, 3, -1);
+EX_SCENARIO(close_link_get, "close-link-get", "last close, a read of the link and a lookup",
+	    close_link_get, 2, -1, 3, -1);
 
 static void close_link_bufinfo(void) { against_close(read_link, read_bufinfo); }
-EX_SCENARIO(close_link_bufinfo, "close-link-bufinfo", "last close, a read of the link and of bufinfo", close_link_bufinfo, 2, -1, 3, -1);
+EX_SCENARIO(close_link_bufinfo, "close-link-bufinfo",
+	    "last close, a read of the link and of bufinfo", close_link_bufinfo, 2, -1, 3, -1);
 
 static void close_unload(void)
 {
@@ -131,7 +138,8 @@ static void close_unload(void)
 	ex_join();
 	CHECK(storages_released == 1);
 }
-EX_SCENARIO(close_unload, "close-unload", "last close against the unload of the exporter", close_unload, 4, -1, 6, -1);
+EX_SCENARIO(close_unload, "close-unload", "last close against the unload of the exporter",
+	    close_unload, 4, -1, 6, -1);
 
 /* A path that is held without the file, as by O_PATH. */
 static struct dentry *path;
@@ -154,10 +162,13 @@ static void path_against(void (*a)(void), void (*b)(void))
 }
 
 static void path_close(void) { path_against(close_fd, NULL); }
-EX_SCENARIO(path_close, "path-close", "the last path against the last file", path_close, 4, -1, 6, -1);
+EX_SCENARIO(path_close, "path-close", "the last path against the last file", path_close, 4, -1, 6,
+	    -1);
 
 static void path_close_bufinfo(void) { path_against(close_fd, read_bufinfo); }
-EX_SCENARIO(path_bufinfo, "path-close-bufinfo", "the last path, the last file and a reader of bufinfo", path_close_bufinfo, 2, -1, 3, -1);
+EX_SCENARIO(path_bufinfo, "path-close-bufinfo",
+	    "the last path, the last file and a reader of bufinfo", path_close_bufinfo, 2, -1, 3,
+	    -1);
 
 static void export_and_close(void)
 {
@@ -177,7 +188,8 @@ static void export_readers(void)
 	run_threads();
 	end(got[1] >= 0);
 }
-EX_SCENARIO(export_bufinfo, "export-bufinfo", "export and close against a reader of bufinfo", export_readers, 3, 2, 4, 3);
+EX_SCENARIO(export_bufinfo, "export-bufinfo", "export and close against a reader of bufinfo",
+	    export_readers, 3, 2, 4, 3);
 
 static void export_unload(void)
 {
@@ -188,7 +200,8 @@ static void export_unload(void)
 	ex_join();
 	CHECK(storages_released == (got[1] >= 0));
 }
-EX_SCENARIO(export_unload, "export-unload", "export and close against the unload of the exporter", export_unload, 3, 2, 4, 3);
+EX_SCENARIO(export_unload, "export-unload", "export and close against the unload of the exporter",
+	    export_unload, 3, 2, 4, 3);
 
 /* --- names --- */
 
@@ -221,9 +234,11 @@ EX_SCENARIO(name_name, "name-name", "two threads name one buffer", name_name, 4,
 static void name_link(void) { name_against(read_link, NULL); }
 EX_SCENARIO(name_link, "name-link", "a name against a read of the link", name_link, 4, 3, 6, 4);
 static void name_bufinfo(void) { name_against(read_bufinfo, NULL); }
-EX_SCENARIO(name_bufinfo, "name-bufinfo", "a name against a reader of bufinfo", name_bufinfo, 4, 3, 6, 4);
+EX_SCENARIO(name_bufinfo, "name-bufinfo", "a name against a reader of bufinfo", name_bufinfo, 4, 3,
+	    6, 4);
 static void name_close_link(void) { name_against(close_fd, read_link); }
-EX_SCENARIO(name_close_link, "name-close-link", "a name, the last close and a read of the link", name_close_link, 2, 1, 3, 2);
+EX_SCENARIO(name_close_link, "name-close-link", "a name, the last close and a read of the link",
+	    name_close_link, 2, 1, 3, 2);
 
 /* --- importers --- */
 
@@ -356,24 +371,32 @@ static void three(bool moves, void (*a)(void), void (*b)(void), void (*c)(void))
 static void map_map(void) { three(false, static_import, static_import, NULL); }
 EX_SCENARIO(map_map, "map-map", "two static importers", map_map, 3, 2, 4, 3);
 static void map_close(void) { three(false, static_import, close_fd, NULL); }
-EX_SCENARIO(map_close, "map-close", "a static importer against the last close", map_close, 4, 3, 5, 4);
+EX_SCENARIO(map_close, "map-close", "a static importer against the last close", map_close, 4, 3, 5,
+	    4);
 static void map_bufinfo(void) { three(false, static_import, read_bufinfo, NULL); }
-EX_SCENARIO(map_bufinfo, "map-bufinfo", "a static importer against a reader of bufinfo", map_bufinfo, 4, 3, 5, 4);
+EX_SCENARIO(map_bufinfo, "map-bufinfo", "a static importer against a reader of bufinfo",
+	    map_bufinfo, 4, 3, 5, 4);
 static void map_bufinfo_close(void) { three(false, static_import, read_bufinfo, close_fd); }
-EX_SCENARIO(map_bufinfo_close, "map-bufinfo-close", "a static importer, a reader of bufinfo and the last close",
-	    map_bufinfo_close, 2, 1, 3, 2);
+EX_SCENARIO(map_bufinfo_close, "map-bufinfo-close",
+	    "a static importer, a reader of bufinfo and the last close", map_bufinfo_close, 2, 1, 3,
+	    2);
 static void pinned_move(void) { three(true, static_import, move, NULL); }
-EX_SCENARIO(pinned_move, "pinned-move", "a static importer of storage that moves", pinned_move, 4, 3, 5, 4);
+EX_SCENARIO(pinned_move, "pinned-move", "a static importer of storage that moves", pinned_move, 4,
+	    3, 5, 4);
 static void dynamic_move(void) { three(true, dynamic_import, move, NULL); }
-EX_SCENARIO(dynamic_move, "dynamic-move", "a dynamic importer against a move", dynamic_move, 4, 3, 5, 4);
+EX_SCENARIO(dynamic_move, "dynamic-move", "a dynamic importer against a move", dynamic_move, 4, 3,
+	    5, 4);
 static void dynamic_move_close(void) { three(true, dynamic_import, move, close_fd); }
-EX_SCENARIO(dynamic_move_close, "dynamic-move-close", "a dynamic importer, a move and the last close", dynamic_move_close, 2, 1, 3, 2);
+EX_SCENARIO(dynamic_move_close, "dynamic-move-close",
+	    "a dynamic importer, a move and the last close", dynamic_move_close, 2, 1, 3, 2);
 static void dynamic_two_move(void) { three(true, dynamic_import, dynamic_import, move); }
-EX_SCENARIO(dynamic_two_move, "dynamic-two-move", "two dynamic importers and a move", dynamic_two_move, 2, 1, 3, 2);
+EX_SCENARIO(dynamic_two_move, "dynamic-two-move", "two dynamic importers and a move",
+	    dynamic_two_move, 2, 1, 3, 2);
 static void pin_move(void) { three(true, pin_import, move, NULL); }
 EX_SCENARIO(pin_move, "pin-move", "an importer that pins against a move", pin_move, 4, 3, 5, 4);
 static void mixed_move(void) { three(true, static_import, dynamic_import, move); }
-EX_SCENARIO(mixed_move, "mixed-move", "a static and a dynamic importer and a move", mixed_move, 2, 1, 3, 2);
+EX_SCENARIO(mixed_move, "mixed-move", "a static and a dynamic importer and a move", mixed_move, 2,
+	    1, 3, 2);
 
 /* --- maps and CPU access against fences --- */
 
@@ -449,19 +472,26 @@ static void fenced(void (*a)(void), void (*b)(void), void (*c)(void))
 }
 
 static void map_signal(void) { fenced(map_and_check, signal_fence, NULL); }
-EX_SCENARIO(map_signal, "map-signal", "a map waits for the fence of a move", map_signal, 4, 3, 5, 4);
+EX_SCENARIO(map_signal, "map-signal", "a map waits for the fence of a move", map_signal, 4, 3, 5,
+	    4);
 static void map_signal_kill(void) { fenced(map_and_check, signal_fence, kill_first); }
-EX_SCENARIO(map_signal_kill, "map-signal-kill", "a map that waits for a fence, the fence, and a fatal signal", map_signal_kill, 2, 1, 3, 2);
+EX_SCENARIO(map_signal_kill, "map-signal-kill",
+	    "a map that waits for a fence, the fence, and a fatal signal", map_signal_kill, 2, 1, 3,
+	    2);
 static void try_map_signal(void) { fenced(try_map_and_check, signal_fence, NULL); }
-EX_SCENARIO(try_map_signal, "try-map-signal", "a map that does not wait against a fence", try_map_signal, 4, 3, 5, 4);
+EX_SCENARIO(try_map_signal, "try-map-signal", "a map that does not wait against a fence",
+	    try_map_signal, 4, 3, 5, 4);
 static void cpu_signal(void) { fenced(cpu_access, signal_fence, NULL); }
 EX_SCENARIO(cpu_signal, "cpu-signal", "CPU access waits for a fence", cpu_signal, 4, -1, 5, -1);
 static void cpu_signal_kill(void) { fenced(cpu_access, signal_fence, kill_first); }
-EX_SCENARIO(cpu_signal_kill, "cpu-signal-kill", "CPU access, a fence and a fatal signal", cpu_signal_kill, 2, -1, 3, -1);
+EX_SCENARIO(cpu_signal_kill, "cpu-signal-kill", "CPU access, a fence and a fatal signal",
+	    cpu_signal_kill, 2, -1, 3, -1);
 static void cpu_cpu_signal(void) { fenced(cpu_access, cpu_access, signal_fence); }
-EX_SCENARIO(cpu_cpu_signal, "cpu-cpu-signal", "two CPU accesses and a fence", cpu_cpu_signal, 2, -1, 2, -1);
+EX_SCENARIO(cpu_cpu_signal, "cpu-cpu-signal", "two CPU accesses and a fence", cpu_cpu_signal, 2, -1,
+	    2, -1);
 static void bufinfo_signal(void) { fenced(read_bufinfo, signal_fence, NULL); }
-EX_SCENARIO(bufinfo_signal, "bufinfo-signal", "a reader of bufinfo prints a fence that signals", bufinfo_signal, 4, -1, 5, -1);
+EX_SCENARIO(bufinfo_signal, "bufinfo-signal", "a reader of bufinfo prints a fence that signals",
+	    bufinfo_signal, 4, -1, 5, -1);
 
 /* The exporter moves the storage at the beginning of an access. */
 static void cpu_move_kill(void)
@@ -477,7 +507,8 @@ static void cpu_move_kill(void)
 	dma_fence_put(fence);
 	end(1);
 }
-EX_SCENARIO(cpu_move_kill, "cpu-move-kill", "CPU access that moves the storage, the fence of the move, and a fatal signal",
+EX_SCENARIO(cpu_move_kill, "cpu-move-kill",
+	    "CPU access that moves the storage, the fence of the move, and a fatal signal",
 	    cpu_move_kill, 2, -1, 3, -1);
 
 /* --- vmap --- */
@@ -495,4 +526,5 @@ static void vmap(void)
 static void vmap_vmap(void) { three(false, vmap, vmap, NULL); }
 EX_SCENARIO(vmap_vmap, "vmap-vmap", "two threads map for the kernel", vmap_vmap, 4, -1, 6, -1);
 static void vmap_map_map(void) { three(true, vmap, static_import, dynamic_import); }
-EX_SCENARIO(vmap_map_map, "vmap-map-map", "a map for the kernel, a static and a dynamic importer", vmap_map_map, 1, 0, 2, 1);
+EX_SCENARIO(vmap_map_map, "vmap-map-map", "a map for the kernel, a static and a dynamic importer",
+	    vmap_map_map, 1, 0, 2, 1);

@@ -42,7 +42,8 @@ size_t dma_max_mapping_size(struct device *dev)
 
 static atomic_t mappings;
 
-int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir, unsigned long attrs)
+int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
+		    unsigned long attrs)
 {
 	if (ex_choose(2, "dma_map_sgtable()"))
 		return -EIO;
@@ -50,8 +51,8 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 	return 0;
 }
 
-void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int n, enum dma_data_direction dir,
-			unsigned long attrs)
+void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int n,
+			enum dma_data_direction dir, unsigned long attrs)
 {
 	CHECK(atomic_dec_return(&mappings) >= 0);
 }
@@ -146,8 +147,8 @@ static struct drm_gem_object *object_create(struct drm_device *dev, struct dma_r
 	return &o->base;
 }
 
-static struct drm_gem_object *object_import(struct drm_device *dev, struct dma_buf_attachment *attach,
-					    struct sg_table *sgt)
+static struct drm_gem_object *object_import(struct drm_device *dev,
+					    struct dma_buf_attachment *attach, struct sg_table *sgt)
 {
 	struct drm_gem_object *obj = object_create(dev, attach->dmabuf->resv);
 

@@ -144,18 +144,23 @@ static void run(int n, void (*a)(void), void (*b)(void), void (*c)(void))
 static void poll_signal(void) { run(1, poll_wait_write, signal_first, NULL); }
 EX_SCENARIO(poll_signal, "poll-signal", "a poller waits for a fence", poll_signal, 4, -1, 5, -1);
 static void poll_signal_signal(void) { run(2, poll_wait_write, signal_first, signal_second); }
-EX_SCENARIO(poll_two, "poll-signal-signal", "a poller waits for two fences", poll_signal_signal, 2, -1, 2, -1);
+EX_SCENARIO(poll_two, "poll-signal-signal", "a poller waits for two fences", poll_signal_signal, 2,
+	    -1, 2, -1);
 static void poll_poll_signal(void) { run(1, poll_wait_read, poll_wait_write, signal_first); }
-EX_SCENARIO(poll_poll, "poll-poll-signal", "a poller for reading, one for writing, and a fence", poll_poll_signal, 2, -1, 2, -1);
+EX_SCENARIO(poll_poll, "poll-poll-signal", "a poller for reading, one for writing, and a fence",
+	    poll_poll_signal, 2, -1, 2, -1);
 static void poll_poll_same(void) { run(1, poll_wait_write, poll_wait_write, signal_first); }
-EX_SCENARIO(poll_same, "poll-same-signal", "two pollers of one direction, and a fence", poll_poll_same, 2, -1, 2, -1);
+EX_SCENARIO(poll_same, "poll-same-signal", "two pollers of one direction, and a fence",
+	    poll_poll_same, 2, -1, 2, -1);
 /* Invariant 12: the buffer ends though the fence may never signal. */
 static void poll_close(void) { run(1, poll_and_close, signal_first, NULL); }
-EX_SCENARIO(poll_close, "poll-close-signal", "poll and last close against a fence", poll_close, 4, -1, 5, -1);
+EX_SCENARIO(poll_close, "poll-close-signal", "poll and last close against a fence", poll_close, 4,
+	    -1, 5, -1);
 static void poll_poll_close(void) { run(1, poll_only, close_fd, signal_first); }
-EX_SCENARIO(poll_poll_close, "poll-close-race", "a poll, the last close and a fence", poll_poll_close, 2, -1, 3, -1);
+EX_SCENARIO(poll_poll_close, "poll-close-race", "a poll, the last close and a fence",
+	    poll_poll_close, 2, -1, 3, -1);
 
-/* Somebody else uses the reservation object, and drops the fence from it as soon as it has signalled. */
+/* Somebody else uses the reservation object, and drops the fence once it has signalled. */
 static struct dma_resv shared;
 
 static void signal_and_replace(void)
@@ -185,8 +190,9 @@ static void poll_close_shared(void)
 	dma_resv_fini(&shared);
 	end();
 }
-EX_SCENARIO(poll_close_shared, "poll-close-shared", "last close against a fence that leaves a shared reservation object",
-	    poll_close_shared, 4, -1, 5, -1);
+EX_SCENARIO(poll_close_shared, "poll-close-shared",
+	    "last close against a fence that leaves a shared reservation object", poll_close_shared,
+	    4, -1, 5, -1);
 
 /* --- sync_files --- */
 
@@ -224,7 +230,8 @@ static void import_sync(void)
 		return;
 	arg.fd = export_sync_file();
 	if (arg.fd >= 0) {
-		file->f_op->unlocked_ioctl(file, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, (unsigned long)&arg);
+		file->f_op->unlocked_ioctl(file, DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+					   (unsigned long)&arg);
 		ex_close(arg.fd);
 	}
 	fput(file);
@@ -232,11 +239,15 @@ static void import_sync(void)
 }
 
 static void sync_signal(void) { run(1, export_sync, signal_first, NULL); }
-EX_SCENARIO(sync_signal, "sync-signal", "export of a sync_file against its fence", sync_signal, 3, 2, 4, 3);
+EX_SCENARIO(sync_signal, "sync-signal", "export of a sync_file against its fence", sync_signal, 3,
+	    2, 4, 3);
 static void sync_signals(void) { run(2, export_sync, signal_first, signal_second); }
-EX_SCENARIO(sync_signals, "sync-signal-signal", "export of a sync_file of two fences", sync_signals, 1, 0, 2, 1);
+EX_SCENARIO(sync_signals, "sync-signal-signal", "export of a sync_file of two fences", sync_signals,
+	    1, 0, 2, 1);
 static void sync_import(void) { run(1, import_sync, signal_first, NULL); }
-EX_SCENARIO(sync_import, "sync-import", "a buffer's fence to a sync_file and back, against the fence", sync_import, 3, 2, 4, 3);
+EX_SCENARIO(sync_import, "sync-import",
+	    "a buffer's fence to a sync_file and back, against the fence", sync_import, 3, 2, 4, 3);
 static void sync_close(void) { run(1, import_sync, close_fd, signal_first); }
-EX_SCENARIO(sync_close, "sync-import-close", "a buffer's fence to a sync_file and back, the last close, and the fence",
-	    sync_close, 1, 0, 2, 1);
+EX_SCENARIO(sync_close, "sync-import-close",
+	    "a buffer's fence to a sync_file and back, the last close, and the fence", sync_close,
+	    1, 0, 2, 1);

@@ -2,7 +2,7 @@
 /* Handles and dma-bufs: export, import, close and GETFB2 against one another. */
 #include "mocks.h"
 
-/* What the threads of a scenario share: files of devices 0, 1 and 1, an object of the first, its handle and fd. */
+/* Files of devices 0, 1 and 1, an object of the first, its handle and fd. */
 static struct drm_file *files[3];
 static struct drm_gem_object *object;
 static struct dma_buf *buffer;
@@ -69,7 +69,8 @@ static void import_two(void)
 	CHECK(got[1] < 0 || got[2] < 0 || got[1] == got[2]);
 	end();
 }
-EX_SCENARIO(import_two, "import-two", "two threads import one buffer into one file", import_two, 3, 2, 4, 3);
+EX_SCENARIO(import_two, "import-two", "two threads import one buffer into one file", import_two, 3,
+	    2, 4, 3);
 
 static void import_three(void)
 {
@@ -82,7 +83,8 @@ static void import_three(void)
 	CHECK(got[2] < 0 || got[3] < 0 || got[2] == got[3]);
 	end();
 }
-EX_SCENARIO(import_three, "import-three", "three threads import one buffer into one file", import_three, 1, 0, 2, 1);
+EX_SCENARIO(import_three, "import-three", "three threads import one buffer into one file",
+	    import_three, 1, 0, 2, 1);
 
 static void import_files(void)
 {
@@ -92,7 +94,8 @@ static void import_files(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(import_files, "import-files", "two files of a device import one buffer", import_files, 2, 1, 3, 2);
+EX_SCENARIO(import_files, "import-files", "two files of a device import one buffer", import_files,
+	    2, 1, 3, 2);
 
 static void import_devices(void)
 {
@@ -104,8 +107,9 @@ static void import_devices(void)
 	CHECK(got[2] == handle);
 	end();
 }
-EX_SCENARIO(import_devices, "import-devices", "a file of another device and the exporter's own import one buffer",
-	    import_devices, 2, 1, 3, 2);
+EX_SCENARIO(import_devices, "import-devices",
+	    "a file of another device and the exporter's own import one buffer", import_devices, 2,
+	    1, 3, 2);
 
 static void close_fd(void)
 {
@@ -119,10 +123,12 @@ static void import_close_fd(void)
 	thread(1, import);
 	thread(2, close_fd);
 	run_threads();
-	CHECK(got[1] > 0 || got[1] == -EBADF || got[1] == -ENOMEM || got[1] == -ENOSPC || got[1] == -EIO);
+	CHECK(got[1] > 0 || got[1] == -EBADF || got[1] == -ENOMEM || got[1] == -ENOSPC ||
+	      got[1] == -EIO);
 	end();
 }
-EX_SCENARIO(import_close_fd, "import-close-fd", "import against the last close of the fd", import_close_fd, 3, 2, 4, 3);
+EX_SCENARIO(import_close_fd, "import-close-fd", "import against the last close of the fd",
+	    import_close_fd, 3, 2, 4, 3);
 
 /* A program that guesses the handle that another thread is about to get. */
 static void close_guessed(void)
@@ -138,8 +144,9 @@ static void import_close_handle(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(import_close_handle, "import-close-handle", "import against the close of the handle that it makes",
-	    import_close_handle, 3, 2, 4, 3);
+EX_SCENARIO(import_close_handle, "import-close-handle",
+	    "import against the close of the handle that it makes", import_close_handle, 3, 2, 4,
+	    3);
 
 static void import_close_import(void)
 {
@@ -150,8 +157,9 @@ static void import_close_import(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(import_close_import, "import-close-import", "two imports and the close of the handle that they make",
-	    import_close_import, 1, 0, 2, 1);
+EX_SCENARIO(import_close_import, "import-close-import",
+	    "two imports and the close of the handle that they make", import_close_import, 1, 0, 2,
+	    1);
 
 static void export_guessed(void)
 {
@@ -187,8 +195,9 @@ static void import_and_close_two(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(import_and_close, "import-and-close", "two threads import into one file, and close what they got",
-	    import_and_close_two, 2, 1, 3, 2);
+EX_SCENARIO(import_and_close, "import-and-close",
+	    "two threads import into one file, and close what they got", import_and_close_two, 2, 1,
+	    3, 2);
 
 /* --- export --- */
 
@@ -242,7 +251,8 @@ static void export_files(void)
 	CHECK(got[1] < 0 || got[2] < 0 || buffer_of(got[1]) == buffer_of(got[2]));
 	end();
 }
-EX_SCENARIO(export_files, "export-files", "two files export one object for the first time", export_files, 3, 2, 4, 3);
+EX_SCENARIO(export_files, "export-files", "two files export one object for the first time",
+	    export_files, 3, 2, 4, 3);
 
 static void export_close_handle(void)
 {
@@ -253,7 +263,8 @@ static void export_close_handle(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(export_close, "export-close-handle", "export against the close of the last handle", export_close_handle, 3, 2, 4, 3);
+EX_SCENARIO(export_close, "export-close-handle", "export against the close of the last handle",
+	    export_close_handle, 3, 2, 4, 3);
 
 /* A program that guesses the fd that another thread is about to get. */
 static void close_all_guessed(void)
@@ -271,7 +282,8 @@ static void export_close_guessed(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(export_close_fd, "export-close-fd", "export against the close of the handle and of the fd that it makes",
+EX_SCENARIO(export_close_fd, "export-close-fd",
+	    "export against the close of the handle and of the fd that it makes",
 	    export_close_guessed, 3, 1, 4, 2);
 
 static void close_handle_close_fd(void)
@@ -282,7 +294,8 @@ static void close_handle_close_fd(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(close_both, "close-handle-close-fd", "the last handle against the last fd", close_handle_close_fd, 3, -1, 5, -1);
+EX_SCENARIO(close_both, "close-handle-close-fd", "the last handle against the last fd",
+	    close_handle_close_fd, 3, -1, 5, -1);
 
 /* A framebuffer keeps the object; then there is a handle again, which is exported. */
 static void getfb_export(void)
@@ -313,7 +326,8 @@ static void getfb_close_handle(void)
 	CHECK(got[1] < 0 || buffer_of(got[1]) == buffer);
 	end();
 }
-EX_SCENARIO(getfb_close, "getfb-close-handle", "GETFB2 and export against the close of the last handle, an fd is open",
+EX_SCENARIO(getfb_close, "getfb-close-handle",
+	    "GETFB2 and export against the close of the last handle, an fd is open",
 	    getfb_close_handle, 3, 1, 4, 2);
 
 static void close_handle_and_fd(void)
@@ -327,7 +341,8 @@ static void getfb_close_all(void)
 	getfb(close_handle_and_fd, true);
 	end();
 }
-EX_SCENARIO(getfb_all, "getfb-close-all", "GETFB2 and export against the close of the last handle and the last fd",
+EX_SCENARIO(getfb_all, "getfb-close-all",
+	    "GETFB2 and export against the close of the last handle and the last fd",
 	    getfb_close_all, 2, 1, 3, 2);
 
 static void getfb_export_two(void)
@@ -336,7 +351,8 @@ static void getfb_export_two(void)
 	CHECK(got[1] < 0 || got[2] < 0 || buffer_of(got[1]) == buffer_of(got[2]));
 	end();
 }
-EX_SCENARIO(getfb_export, "getfb-export", "two handles of one object are exported", getfb_export_two, 2, 1, 3, 2);
+EX_SCENARIO(getfb_export, "getfb-export", "two handles of one object are exported",
+	    getfb_export_two, 2, 1, 3, 2);
 
 static void export_import_close(void)
 {
@@ -348,8 +364,9 @@ static void export_import_close(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(export_three, "export-close-import", "export, close of the handle, and import into the exporter's file",
-	    export_import_close, 2, 0, 3, 1);
+EX_SCENARIO(export_three, "export-close-import",
+	    "export, close of the handle, and import into the exporter's file", export_import_close,
+	    2, 0, 3, 1);
 
 static void close_file(void)
 {
@@ -367,7 +384,8 @@ static void file_close_export(void)
 	files[1] = file_open(1);
 	end();
 }
-EX_SCENARIO(file_close, "file-close", "the importer's file ends against the close of the exporter's handle",
+EX_SCENARIO(file_close, "file-close",
+	    "the importer's file ends against the close of the exporter's handle",
 	    file_close_export, 3, -1, 4, -1);
 
 /* --- maps for the kernel and for user space --- */
@@ -393,11 +411,14 @@ static void vmap_close(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(gem_vmap_close, "gem-vmap-close", "a map for the kernel against the last handle and the last fd", vmap_close, 3, 2, 4, 3);
+EX_SCENARIO(gem_vmap_close, "gem-vmap-close",
+	    "a map for the kernel against the last handle and the last fd", vmap_close, 3, 2, 4, 3);
 
 static void mmap(void)
 {
-	struct vm_area_struct vma = { .vm_start = 0x10000, .vm_end = 0x10000 + PAGE_SIZE, .vm_flags = VM_SHARED };
+	struct vm_area_struct vma = { .vm_start = 0x10000,
+				      .vm_end = 0x10000 + PAGE_SIZE,
+				      .vm_flags = VM_SHARED };
 	struct file *file = fget(fd);
 
 	if (!file)
@@ -418,4 +439,6 @@ static void mmap_close(void)
 	run_threads();
 	end();
 }
-EX_SCENARIO(gem_mmap_close, "gem-mmap-close", "a mapping of user space against the last handle and the last fd", mmap_close, 3, 2, 4, 3);
+EX_SCENARIO(gem_mmap_close, "gem-mmap-close",
+	    "a mapping of user space against the last handle and the last fd", mmap_close, 3, 2, 4,
+	    3);

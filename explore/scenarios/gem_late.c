@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* GEM objects with late storage: the storage belongs to the object, and to whichever buffer it is exported as. */
+/* GEM objects with late storage, which belongs to the object and to the buffer that it is now. */
 #include <drm/drm_gem_late.h>
 
 #include "drm_internal.h"
@@ -64,7 +64,9 @@ static void import_narrow(void)
 
 static void fault_object(void)
 {
-	struct vm_area_struct vma = { .vm_start = 0x10000, .vm_end = 0x10000 + PAGE_SIZE, .vm_flags = VM_SHARED };
+	struct vm_area_struct vma = { .vm_start = 0x10000,
+				      .vm_end = 0x10000 + PAGE_SIZE,
+				      .vm_flags = VM_SHARED };
 	struct vm_fault fault = { .vma = &vma, .address = 0x10000 };
 	struct file *file = fget(fd);
 
@@ -110,14 +112,18 @@ static void run(void (*a)(void), void (*b)(void), void (*c)(void))
 }
 
 static void getfb_close(void) { run(getfb_export, close_all, NULL); }
-EX_SCENARIO(late_getfb_close, "gem-late-getfb-close", "GETFB2 and export of a late object against its last handle and fd",
-	    getfb_close, 3, 1, 4, 2);
+EX_SCENARIO(late_getfb_close, "gem-late-getfb-close",
+	    "GETFB2 and export of a late object against its last handle and fd", getfb_close, 3, 1,
+	    4, 2);
 static void import_vmap(void) { run(vmap_twice, import_narrow, NULL); }
-EX_SCENARIO(late_import_vmap, "gem-late-vmap-import", "maps of a late object for the kernel against an import that reaches less",
-	    import_vmap, 3, 1, 4, 2);
+EX_SCENARIO(late_import_vmap, "gem-late-vmap-import",
+	    "maps of a late object for the kernel against an import that reaches less", import_vmap,
+	    3, 1, 4, 2);
 static void import_fault(void) { run(fault_object, import_narrow, NULL); }
-EX_SCENARIO(late_import_fault, "gem-late-fault-import", "a page fault of a late object against an import that reaches less",
-	    import_fault, 3, 1, 4, 2);
+EX_SCENARIO(late_import_fault, "gem-late-fault-import",
+	    "a page fault of a late object against an import that reaches less", import_fault, 3, 1,
+	    4, 2);
 static void import_close(void) { run(vmap_object, import_narrow, close_all); }
-EX_SCENARIO(late_import_close, "gem-late-import-close", "import of a late object, a map of it, and its last handle and fd",
-	    import_close, 1, 0, 2, 1);
+EX_SCENARIO(late_import_close, "gem-late-import-close",
+	    "import of a late object, a map of it, and its last handle and fd", import_close, 1, 0,
+	    2, 1);

@@ -46,7 +46,8 @@ static struct storage *storage_of(struct dma_buf *dmabuf, bool locked)
 {
 	struct storage *st = dmabuf->priv;
 
-	CHECK(exporter_module.state == MODULE_STATE_LIVE && atomic_read(&exporter_module.refcnt) > 1);
+	CHECK(exporter_module.state == MODULE_STATE_LIVE &&
+	      atomic_read(&exporter_module.refcnt) > 1);
 	CHECK(dma_resv_is_locked(dmabuf->resv) || !locked);
 	if (locked)
 		dma_resv_assert_held(dmabuf->resv);
@@ -126,7 +127,8 @@ static struct sg_table *storage_map(struct dma_buf_attachment *attach, enum dma_
 	return sgt;
 }
 
-static void storage_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt, enum dma_data_direction dir)
+static void storage_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			  enum dma_data_direction dir)
 {
 	struct use *use = attach->priv;
 
@@ -140,7 +142,7 @@ static int storage_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct storage *st = storage_of(dmabuf, false);
 
-	/* Invariant 11: nobody adds a fence of a writer in the scenarios after the access has begun. */
+	/* Invariant 11: no scenario adds another fence after the access has begun. */
 	CHECK(dma_resv_test_signaled(dmabuf->resv, DMA_RESV_USAGE_KERNEL));
 	atomic_inc(&st->accesses);
 	if (st->begins)

@@ -25,7 +25,7 @@
 /* --- threads --- */
 
 void thread(int id, void (*run)(void));
-/* Runs the threads that were started until all have ended, then the rest of the scenario by itself. */
+/* Runs the threads until all have ended; then the rest of the scenario runs by itself. */
 void run_threads(void);
 
 /* --- a plain exporter --- */
@@ -84,7 +84,7 @@ extern atomic_t objects_importing;
 int handle_to_fd(struct drm_file *file, u32 handle);
 int fd_to_handle(struct drm_file *file, int fd);
 void handle_close(struct drm_file *file, u32 handle);
-/* What a framebuffer does: it holds the object of a handle, and can give it another handle (GETFB2). */
+/* A framebuffer holds the object of a handle, and can give it another handle (GETFB2). */
 struct drm_gem_object *object_get(struct drm_file *file, u32 handle);
 u32 object_get_handle(struct drm_file *file, struct drm_gem_object *obj);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Negotiated storage: devices that announce themselves and leave, storage that is placed, moved and refused. */
+/* Negotiated storage: devices are announced and leave, storage is placed, moved and refused. */
 #include <linux/anon_inodes.h>
 #include <linux/device.h>
 #include <linux/file.h>
@@ -68,7 +68,8 @@ static void begin(void)
 	info.flags = O_RDWR;
 	info.priv = late;
 	buffer = dma_buf_export(&info);
-	CHECK(!dma_buf_late_init(late, PAGE_SIZE, buffer->resv, NULL) && !dma_buf_late_bind(late, buffer));
+	CHECK(!dma_buf_late_init(late, PAGE_SIZE, buffer->resv, NULL) &&
+	      !dma_buf_late_bind(late, buffer));
 	fd = dma_buf_fd(buffer, O_CLOEXEC);
 	for (i = 0; i < 2; i++)
 		node_fds[i] = node_open(&importers[i]);
@@ -182,7 +183,8 @@ static void use_dynamic(void)
 		/* What it was not told to return is where the storage is. */
 		if (dynamic.sgt)
 			CHECK(sg_dma_address(dynamic.sgt->sgl) ==
-			      page_to_phys(((struct dma_buf_late *)dmabuf->priv)->storage->pages[0]));
+			      page_to_phys(
+				      ((struct dma_buf_late *)dmabuf->priv)->storage->pages[0]));
 		if (dynamic.sgt)
 			dma_buf_unmap_attachment(dynamic.attach, dynamic.sgt, DMA_BIDIRECTIONAL);
 		dynamic.sgt = NULL;
@@ -221,7 +223,9 @@ static void cpu_access(void)
 /* Maps it for user space, faults, and unmaps. */
 static void fault_it(void)
 {
-	struct vm_area_struct vma = { .vm_start = 0x10000, .vm_end = 0x10000 + PAGE_SIZE, .vm_flags = VM_SHARED };
+	struct vm_area_struct vma = { .vm_start = 0x10000,
+				      .vm_end = 0x10000 + PAGE_SIZE,
+				      .vm_flags = VM_SHARED };
 	struct vm_fault fault = { .vma = &vma, .address = 0x10000 };
 	struct file *file = fget(fd);
 
@@ -248,7 +252,8 @@ static void run(void (*a)(void), void (*b)(void), void (*c)(void))
 static void add_add(void) { run(announce_wide, announce_narrow, NULL); }
 EX_SCENARIO(add_add, "late-add-add", "two devices are announced", add_add, 3, 2, 4, 3);
 static void add_twice(void) { run(announce_narrow, announce_narrow, NULL); }
-EX_SCENARIO(add_twice, "late-add-twice", "one device is announced twice at once", add_twice, 3, 2, 4, 3);
+EX_SCENARIO(add_twice, "late-add-twice", "one device is announced twice at once", add_twice, 3, 2,
+	    4, 3);
 static void add_unbind(void)
 {
 	struct dma_buf_constraints_info info = { };
@@ -261,14 +266,18 @@ static void add_unbind(void)
 	CHECK(!buffer_ioctl(DMA_BUF_IOCTL_GET_CONSTRAINTS, &info) && !info.devices);
 	end();
 }
-EX_SCENARIO(add_unbind, "late-add-unbind", "a device is announced while its driver leaves", add_unbind, 4, 2, 5, 3);
+EX_SCENARIO(add_unbind, "late-add-unbind", "a device is announced while its driver leaves",
+	    add_unbind, 4, 2, 5, 3);
 static void add_close(void) { run(announce_narrow, close_fd, NULL); }
-EX_SCENARIO(add_close, "late-add-close", "a device is announced against the last close", add_close, 4, 2, 5, 3);
+EX_SCENARIO(add_close, "late-add-close", "a device is announced against the last close", add_close,
+	    4, 2, 5, 3);
 static void add_unbind_close(void) { run(announce_narrow, unbind_narrow, close_fd); }
-EX_SCENARIO(add_unbind_close, "late-add-unbind-close", "a device is announced, its driver leaves, the last close",
-	    add_unbind_close, 1, 0, 2, 1);
+EX_SCENARIO(add_unbind_close, "late-add-unbind-close",
+	    "a device is announced, its driver leaves, the last close", add_unbind_close, 1, 0, 2,
+	    1);
 static void add_ask(void) { run(announce_narrow, ask, NULL); }
-EX_SCENARIO(add_ask, "late-add-ask", "a device is announced while somebody asks for constraints, storage and refusal",
+EX_SCENARIO(add_ask, "late-add-ask",
+	    "a device is announced while somebody asks for constraints, storage and refusal",
 	    add_ask, 3, 1, 4, 2);
 
 /* One that is announced already goes with its driver, or with the buffer. */
@@ -283,28 +292,39 @@ static void announced(void (*a)(void), void (*b)(void))
 }
 
 static void unbind_close(void) { announced(unbind_narrow, close_fd); }
-EX_SCENARIO(unbind_close, "late-unbind-close", "the driver of an announced device leaves against the last close",
-	    unbind_close, 4, -1, 6, -1);
+EX_SCENARIO(unbind_close, "late-unbind-close",
+	    "the driver of an announced device leaves against the last close", unbind_close, 4, -1,
+	    6, -1);
 static void unbind_use(void) { announced(unbind_narrow, use_wide); }
-EX_SCENARIO(unbind_use, "late-unbind-use", "the driver of an announced device leaves while another maps", unbind_use, 3, 2, 4, 3);
+EX_SCENARIO(unbind_use, "late-unbind-use",
+	    "the driver of an announced device leaves while another maps", unbind_use, 3, 2, 4, 3);
 
 static void use_add(void) { run(use_wide, announce_narrow, NULL); }
-EX_SCENARIO(use_add, "late-use-add", "a device maps while another is announced that the storage may not suit", use_add, 3, 2, 4, 3);
+EX_SCENARIO(use_add, "late-use-add",
+	    "a device maps while another is announced that the storage may not suit", use_add, 3, 2,
+	    4, 3);
 static void use_use(void) { run(use_wide, use_narrow, NULL); }
-EX_SCENARIO(use_use, "late-use-use", "two devices map that need different storage", use_use, 3, 1, 4, 2);
+EX_SCENARIO(use_use, "late-use-use", "two devices map that need different storage", use_use, 3, 1,
+	    4, 2);
 static void dynamic_use(void) { run(use_dynamic, use_narrow, NULL); }
-EX_SCENARIO(dynamic_use, "late-dynamic-use", "storage moves away from a dynamic importer for one that reaches less",
-	    dynamic_use, 3, 1, 4, 2);
+EX_SCENARIO(dynamic_use, "late-dynamic-use",
+	    "storage moves away from a dynamic importer for one that reaches less", dynamic_use, 3,
+	    1, 4, 2);
 static void dynamic_use_close(void) { run(use_dynamic, use_narrow, close_fd); }
-EX_SCENARIO(dynamic_use_close, "late-dynamic-use-close", "the same against the last close", dynamic_use_close, 1, 0, 2, 1);
+EX_SCENARIO(dynamic_use_close, "late-dynamic-use-close", "the same against the last close",
+	    dynamic_use_close, 1, 0, 2, 1);
 static void vmap_use(void) { run(vmap_it, use_narrow, NULL); }
-EX_SCENARIO(vmap_use, "late-vmap-use", "a map for the kernel against a device that needs other storage", vmap_use, 3, 1, 4, 2);
+EX_SCENARIO(vmap_use, "late-vmap-use",
+	    "a map for the kernel against a device that needs other storage", vmap_use, 3, 1, 4, 2);
 static void fault_use(void) { run(fault_it, use_narrow, NULL); }
-EX_SCENARIO(fault_use, "late-fault-use", "a page fault against a device that needs other storage", fault_use, 3, 1, 4, 2);
+EX_SCENARIO(fault_use, "late-fault-use", "a page fault against a device that needs other storage",
+	    fault_use, 3, 1, 4, 2);
 static void fault_close_use(void) { run(fault_it, close_fd, use_narrow); }
-EX_SCENARIO(fault_close_use, "late-fault-close-use", "a page fault, the last close, and a device", fault_close_use, 1, 0, 2, 1);
+EX_SCENARIO(fault_close_use, "late-fault-close-use", "a page fault, the last close, and a device",
+	    fault_close_use, 1, 0, 2, 1);
 static void refuse_ask(void) { run(use_narrow, ask, close_fd); }
-EX_SCENARIO(refuse_ask, "late-use-ask-close", "a device maps, somebody asks, and the last close", refuse_ask, 1, 0, 2, 1);
+EX_SCENARIO(refuse_ask, "late-use-ask-close", "a device maps, somebody asks, and the last close",
+	    refuse_ask, 1, 0, 2, 1);
 static void cpu_use(void) { run(cpu_access, use_narrow, NULL); }
 EX_SCENARIO(cpu_use, "late-cpu-use", "CPU access against a device that maps", cpu_use, 3, 1, 4, 2);
 
@@ -312,7 +332,8 @@ EX_SCENARIO(cpu_use, "late-cpu-use", "CPU access against a device that maps", cp
 
 static void refuse(void)
 {
-	dma_buf_refuse(buffer, &importers[0], &(struct dma_buf_conflict){ DMA_BUF_FIELD_COHERENT, 1, 0 });
+	dma_buf_refuse(buffer, &importers[0],
+		       &(struct dma_buf_conflict){ DMA_BUF_FIELD_COHERENT, 1, 0 });
 }
 
 static void refuse_refuse(void)
@@ -326,4 +347,5 @@ static void refuse_refuse(void)
 	ex_files_end();
 	ex_join();
 }
-EX_SCENARIO(refuse_refuse, "refuse-refuse", "the first two refusals of a buffer, and somebody who asks", refuse_refuse, 3, 2, 4, 3);
+EX_SCENARIO(refuse_refuse, "refuse-refuse",
+	    "the first two refusals of a buffer, and somebody who asks", refuse_refuse, 3, 2, 4, 3);
