@@ -219,12 +219,12 @@ static void straddles(struct kunit *test)
 
 	dma_buf_constraints_init(&c);
 	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
-	whole = storage_alloc(test, &c, SZ_128K);
+	whole = storage_alloc(test, &c, 4 * PAGE_SIZE);
 	/* It starts at a multiple of its size, its second quarter does not. */
 	begins = part_of(test, whole, 0, whole->nr_pages / 2, NULL);
 	crosses = part_of(test, whole, whole->nr_pages / 4, whole->nr_pages / 2, NULL);
 	dma_buf_constraints_init(&c);
-	c.segment_boundary = SZ_64K - 1;
+	c.segment_boundary = 2 * PAGE_SIZE - 1;
 	c.max_segments = 2;
 	KUNIT_EXPECT_TRUE(test, dma_buf_storage_suits(crosses, &c, &conflict));
 	c.max_segments = 1;
@@ -247,6 +247,7 @@ static unsigned long threes_order(unsigned long i, unsigned long nr)
 static void tables_to_be_joined(struct kunit *test)
 {
 #ifdef CONFIG_IOMMU_DMA
+	const unsigned long segment = 16 * PAGE_SIZE;
 	struct device *dev = prime_test_device(test);
 	struct dma_buf_storage *st, *shuffled;
 	struct dma_buf_constraints c;
@@ -256,19 +257,19 @@ static void tables_to_be_joined(struct kunit *test)
 
 	dma_buf_constraints_init(&c);
 	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
-	st = storage_alloc(test, &c, 3 * SZ_64K);
-	/* As they are, five of them would be joined to 60 KiB. */
+	st = storage_alloc(test, &c, 3 * segment);
+	/* As they are, five of them would be joined to 15 pages. */
 	shuffled = part_of(test, st, 0, st->nr_pages, threes_order);
 	c.flags = 0;
-	c.max_segment_size = SZ_64K;
+	c.max_segment_size = segment;
 	dev_set_dma_iommu(dev);
 	KUNIT_ASSERT_EQ(test, dma_buf_storage_table(shuffled, dev, &c, &sgt), 0);
 	dev_clear_dma_iommu(dev);
 	for_each_sgtable_sg(&sgt, sg, i) {
-		KUNIT_EXPECT_EQ(test, at / SZ_64K, (at + sg->length - 1) / SZ_64K);
+		KUNIT_EXPECT_EQ(test, at / segment, (at + sg->length - 1) / segment);
 		at += sg->length;
 	}
-	KUNIT_EXPECT_EQ(test, at, 3 * SZ_64K);
+	KUNIT_EXPECT_EQ(test, at, 3 * segment);
 	sg_free_table(&sgt);
 #else
 	kunit_skip(test, "CONFIG_IOMMU_DMA is off");
@@ -370,7 +371,7 @@ static void impossible(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_DMA_MASK);
 
 	/* There are no such pages free on any machine. */
-	c.dma_mask = DMA_BIT_MASK(12);
+	c.dma_mask = PAGE_SIZE - 1;
 	st = dma_buf_storage_alloc(&c, PAGE_SIZE, &conflict);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(st), -ENOMEM);
 
