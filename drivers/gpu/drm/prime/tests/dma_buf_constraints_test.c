@@ -32,19 +32,19 @@ static void random_constraints(struct dma_buf_constraints *c)
 {
 	dma_buf_constraints_init(c);
 	if (pick(2))
-		c->dma_mask = DMA_BIT_MASK(14 + pick(8));
+		c->dma_mask = DMA_BIT_MASK(PAGE_SHIFT + 2 + pick(8));
 	if (pick(8) == 0)
-		c->dma_mask = SZ_64K + pick(SZ_1M);
+		c->dma_mask = 16 * PAGE_SIZE + pick(256 * PAGE_SIZE);
 	if (pick(2))
-		c->segment_boundary = DMA_BIT_MASK(12 + pick(8));
+		c->segment_boundary = DMA_BIT_MASK(PAGE_SHIFT + pick(8));
 	if (pick(2))
-		c->max_segment_size = SZ_4K << pick(6);
+		c->max_segment_size = PAGE_SIZE << pick(6);
 	if (pick(2))
 		c->max_segments = 1 + pick(4);
 	if (pick(2))
-		c->alignment = 1 << pick(22);
+		c->alignment = 1 << pick(PAGE_SHIFT + 10);
 	if (pick(2))
-		c->length_align = 1 << pick(20);
+		c->length_align = 1 << pick(PAGE_SHIFT + 8);
 	c->flags = pick(16);
 }
 
@@ -69,16 +69,16 @@ struct random_table {
 static void random_table(struct random_table *table)
 {
 	u32 count = 1 + pick(MAX_ENTRIES), i;
-	dma_addr_t addr = pick(512) * SZ_4K;
+	dma_addr_t addr = pick(512) * PAGE_SIZE;
 
 	sg_init_table(table->sg, count);
 	for (i = 0; i < count; i++) {
 		sg_dma_address(&table->sg[i]) = addr;
-		sg_dma_len(&table->sg[i]) = SZ_4K << pick(4);
+		sg_dma_len(&table->sg[i]) = PAGE_SIZE << pick(4);
 		/* Half of the entries follow on the one before. */
 		addr += sg_dma_len(&table->sg[i]);
 		if (pick(2))
-			addr = pick(512) * SZ_4K;
+			addr = pick(512) * PAGE_SIZE;
 	}
 	table->sgt = (struct sg_table) {
 		.sgl = table->sg, .nents = count, .orig_nents = count,
@@ -244,12 +244,12 @@ static void one_run_suits(struct kunit *test)
 	int i, tried = 0;
 
 	for (i = 0; i < ROUNDS; i++) {
-		size_t size = SZ_4K * (1 + pick(MOST_PIECES));
+		size_t size = PAGE_SIZE * (1 + pick(MOST_PIECES));
 
 		random_constraints(&c);
 		c.flags &= ~DMA_BUF_CONSTRAINT_CONTIGUOUS;
 		if (pick(2))
-			c.max_segment_size = SZ_4K * (1 + pick(12));
+			c.max_segment_size = PAGE_SIZE * (1 + pick(12));
 		if (dma_buf_constraints_check_size(&c, size, NULL))
 			continue;
 		storage = c;
@@ -492,23 +492,24 @@ static void size_names_the_field(struct kunit *test)
 	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENT_SIZE, SZ_64K, SZ_128K);
 
 	c.flags = 0;
+	c.max_segment_size = 16 * PAGE_SIZE;
 	c.max_segments = 4;
-	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_256K, NULL), 0);
-	ret = dma_buf_constraints_check_size(&c, SZ_256K + PAGE_SIZE, &conflict);
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, 64 * PAGE_SIZE, NULL), 0);
+	ret = dma_buf_constraints_check_size(&c, 65 * PAGE_SIZE, &conflict);
 	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENTS, 4, 5);
 	/* The boundary cuts as well. */
-	c.segment_boundary = SZ_32K - 1;
-	ret = dma_buf_constraints_check_size(&c, SZ_256K, &conflict);
+	c.segment_boundary = 8 * PAGE_SIZE - 1;
+	ret = dma_buf_constraints_check_size(&c, 64 * PAGE_SIZE, &conflict);
 	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENTS, 4, 8);
 
 	/* Buffers are mapped in whole pages. */
 	dma_buf_constraints_init(&c);
 	c.max_segment_size = 512;
-	ret = dma_buf_constraints_check_size(&c, SZ_64K, &conflict);
+	ret = dma_buf_constraints_check_size(&c, 2 * PAGE_SIZE, &conflict);
 	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENT_SIZE, 512, PAGE_SIZE);
 	dma_buf_constraints_init(&c);
 	c.segment_boundary = 511;
-	ret = dma_buf_constraints_check_size(&c, SZ_64K, &conflict);
+	ret = dma_buf_constraints_check_size(&c, 2 * PAGE_SIZE, &conflict);
 	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_SEGMENT_BOUNDARY, 511, PAGE_SIZE - 1);
 }
 
