@@ -17,47 +17,14 @@
 
 static const uint32_t ways[] = { 0, PRIME_MOCK_IMPORT_DYNAMIC };
 
-struct scene {
-	int exporter, importer;	/* two devices */
-	struct mock_buffer b;
-};
-
-static struct scene scene_open(uint32_t flags, unsigned int pages)
-{
-	struct scene s = { .exporter = mock_open(0), .importer = mock_open(1) };
-
-	s.b = mock_buffer(s.exporter, flags, pages);
-	return s;
-}
-
-static void scene_close(struct scene *s)
-{
-	mock_buffer_end(&s->b);
-	close(s->exporter);
-	close(s->importer);
-}
-
-static uint32_t attach(struct scene *s, uint32_t way)
-{
-	return check_ok(mock_attach(s->importer, s->b.fd, way));
-}
-
-static int step(struct scene *s, uint32_t import, uint32_t op)
+static int step(struct mock_scene *s, uint32_t import, uint32_t op)
 {
 	return mock_step(s->importer, import, op);
 }
 
-static int map(struct scene *s, uint32_t import)
+static int map(struct mock_scene *s, uint32_t import)
 {
 	return mock_map(s->importer, import, PRIME_MOCK_BIDIRECTIONAL);
-}
-
-static struct drm_prime_mock_query state_of(struct scene *s, uint32_t import)
-{
-	struct drm_prime_mock_query query;
-
-	check_ok(mock_query(s->importer, import, 0, &query, NULL, 0));
-	return query;
 }
 
 static void say(const struct mock_kind *kind, uint32_t way)
@@ -131,11 +98,11 @@ static void calls_of_each_step(void)
 		bool mixed = is_mixed(kind, way);
 		bool kept = mixed || keeps(kind);
 		bool pins = kind->dynamic && (!way || !kernel_moves());
-		struct scene s = scene_open(kind->flags, 3);
+		struct mock_scene s = mock_scene(kind->flags, 3);
 		struct calls want = { };
 
 		say(kind, way);
-		import = attach(&s, way);
+		import = mock_scene_attach(&s, way);
 		want.attach++;
 		want.map += mixed;
 		want.pin += mixed && pins;
@@ -161,7 +128,7 @@ static void calls_of_each_step(void)
 		want.unmap = want.map;
 		want.unpin = want.pin;
 		check_calls(kind, &s.b, want);
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -174,8 +141,8 @@ static void calls_of_pin(void)
 {
 	for (int i = 0; i < MOCK_KINDS; i++) {
 		const struct mock_kind *kind = &mock_kinds[i];
-		struct scene s = scene_open(kind->flags, 3);
-		uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+		struct mock_scene s = mock_scene(kind->flags, 3);
+		uint32_t import = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 		unsigned int before = mock_count(&s.b, PRIME_MOCK_PIN);
 
 		say(kind, PRIME_MOCK_IMPORT_DYNAMIC);
@@ -191,7 +158,7 @@ static void calls_of_pin(void)
 		}
 		check_error(step(&s, import, PRIME_MOCK_UNPIN), EINVAL);
 		check_ok(step(&s, import, PRIME_MOCK_DETACH));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -203,8 +170,8 @@ static void calls_of_pin(void)
 static void calls_of_vmap(void)
 {
 	for (int i = 0; i < MOCK_KINDS; i++) {
-		struct scene s = scene_open(mock_kinds[i].flags, 3);
-		uint32_t import[2] = { attach(&s, 0), attach(&s, ways[1]) };
+		struct mock_scene s = mock_scene(mock_kinds[i].flags, 3);
+		uint32_t import[2] = { mock_scene_attach(&s, 0), mock_scene_attach(&s, ways[1]) };
 
 		say(&mock_kinds[i], 0);
 		if (mock_kinds[i].flags == PRIME_MOCK_MINIMAL) {
@@ -223,7 +190,7 @@ static void calls_of_vmap(void)
 		}
 		for (int n = 0; n < 2; n++)
 			check_ok(step(&s, import[n], PRIME_MOCK_DETACH));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -237,7 +204,7 @@ static void calls_of_sync(void)
 	for (int i = 0; i < MOCK_KINDS; i++) {
 		const struct mock_kind *kind = &mock_kinds[i];
 		bool counts = kind->counts_attach;	/* the same kinds */
-		struct scene s = scene_open(kind->flags, 1);
+		struct mock_scene s = mock_scene(kind->flags, 1);
 
 		say(kind, 0);
 		for (unsigned int n = 1; n <= 3; n++) {
@@ -253,7 +220,7 @@ static void calls_of_sync(void)
 		check_eq(mock_count(&s.b, PRIME_MOCK_END), counts * 4);
 		check_ok(dmabuf_sync(s.b.fd, DMA_BUF_SYNC_START |
 				     DMA_BUF_SYNC_READ));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -265,8 +232,8 @@ static void calls_of_sync(void)
  */
 static void steps_out_of_order(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, 2);
-	uint32_t fixed = attach(&s, 0), import = attach(&s, ways[1]);
+	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 2);
+	uint32_t fixed = mock_scene_attach(&s, 0), import = mock_scene_attach(&s, ways[1]);
 
 	check_error(step(&s, import, PRIME_MOCK_UNMAP), EINVAL);
 	check_error(step(&s, import, PRIME_MOCK_UNPIN), EINVAL);
@@ -281,7 +248,7 @@ static void steps_out_of_order(void)
 	check_error(map(&s, import), ENOENT);
 	check_eq(mock_balance(&s.b, PRIME_MOCK_ATTACHED), 1);
 	check_ok(step(&s, fixed, PRIME_MOCK_DETACH));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /* --- refusals --- */
@@ -303,7 +270,7 @@ static void attach_refused(void)
 		uint32_t way = ways[i / 3 % 2], op = ops[i % 3];
 		bool mixed = is_mixed(kind, way);
 		struct calls want = { .attach = 1, .detach = op != ops[0] };
-		struct scene s;
+		struct mock_scene s;
 
 		/* Who calls it while attaching? */
 		if (op == PRIME_MOCK_ATTACH ? !kind->counts_attach :
@@ -311,7 +278,7 @@ static void attach_refused(void)
 			continue;
 		say(kind, way);
 		printf("op %u\n", op);
-		s = scene_open(kind->flags, 2);
+		s = mock_scene(kind->flags, 2);
 		check_ok(mock_fail(s.exporter, s.b.id, op, 1, EDOM));
 		check_error(mock_attach(s.importer, s.b.fd, way), EDOM);
 		want.pin = kind->dynamic && mixed && op != PRIME_MOCK_ATTACH;
@@ -319,7 +286,7 @@ static void attach_refused(void)
 		want.map = op == PRIME_MOCK_MAP;
 		check_calls(kind, &s.b, want);
 		check_eq(attachments_of(s.b.fd), 0);
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -334,14 +301,14 @@ static void map_refused(void)
 		const struct mock_kind *kind = &mock_kinds[i / 6];
 		uint32_t way = ways[i / 3 % 2], nth = i % 3 + 1, import;
 		bool pins = kind->dynamic && (!way || !kernel_moves());
-		struct scene s;
+		struct mock_scene s;
 
 		/* A mapping that is kept is not made again. */
 		if (is_mixed(kind, way) || (keeps(kind) && nth > 1))
 			continue;
 		say(kind, way);
-		s = scene_open(kind->flags, 2);
-		import = attach(&s, way);
+		s = mock_scene(kind->flags, 2);
+		import = mock_scene_attach(&s, way);
 		for (int pin = 0; pin < 1 + pins; pin++) {
 			uint32_t op = pin ? PRIME_MOCK_PIN : PRIME_MOCK_MAP;
 			unsigned int pinned = mock_count(&s.b, PRIME_MOCK_PIN);
@@ -366,7 +333,7 @@ static void map_refused(void)
 		check_ok(map(&s, import));
 		check_ok(step(&s, import, PRIME_MOCK_UNMAP));
 		check_ok(step(&s, import, PRIME_MOCK_DETACH));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -380,7 +347,7 @@ static void list_refused(void)
 	for (int i = 0; i < MOCK_KINDS * 2; i++) {
 		const struct mock_kind *kind = &mock_kinds[i / 2];
 		struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
-		struct scene s = scene_open(kind->flags, 2);
+		struct mock_scene s = mock_scene(kind->flags, 2);
 
 		say(kind, ways[i & 1]);
 		limits.flags = i & 1 ? PRIME_MOCK_GEM_DYNAMIC : 0;
@@ -394,7 +361,7 @@ static void list_refused(void)
 		check_ok(gem_close(s.importer,
 				   check_ok(gem_import(s.importer, s.b.fd))));
 		check_ok(mock_limits(s.importer, MOCK_NO_LIMITS));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -433,7 +400,7 @@ static void export_refused(void)
 static void mmap_refused(void)
 {
 	static const int errors[] = { EPERM, ENOMEM, EAGAIN, EACCES };
-	struct scene s = scene_open(0, 2);
+	struct mock_scene s = mock_scene(0, 2);
 	int fd;
 
 	for (int i = 0; i < 4; i++) {
@@ -444,13 +411,13 @@ static void mmap_refused(void)
 		check_eq(errno, errors[i]);
 	}
 	unmap(map_dmabuf(s.b.fd, PAGE), PAGE);
-	scene_close(&s);
+	mock_scene_end(&s);
 
-	s = scene_open(PRIME_MOCK_MINIMAL, 2);
+	s = mock_scene(PRIME_MOCK_MINIMAL, 2);
 	fd = s.b.fd;
 	check(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED);
 	check_eq(errno, EINVAL);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -460,13 +427,13 @@ static void mmap_refused(void)
  */
 static void vmap_refused(void)
 {
-	struct scene s = scene_open(0, 2);
-	uint32_t import = attach(&s, 0);
+	struct mock_scene s = mock_scene(0, 2);
+	uint32_t import = mock_scene_attach(&s, 0);
 
 	for (int i = 0; i < 5; i++) {
 		check_ok(mock_fail(s.exporter, s.b.id, PRIME_MOCK_VMAP, 1, ENOMEM));
 		check_error(step(&s, import, PRIME_MOCK_VMAP), ENOMEM);
-		check_eq(state_of(&s, import).vmaps, 0);
+		check_eq(mock_scene_state(&s, import).vmaps, 0);
 		check_eq(mock_balance(&s.b, PRIME_MOCK_VMAPPED), 0);
 		check_ok(step(&s, import, PRIME_MOCK_VMAP));
 		/* What is mapped is not asked for again. */
@@ -477,7 +444,7 @@ static void vmap_refused(void)
 		check_ok(mock_quiet(s.exporter, s.b.id, PRIME_MOCK_VMAP));
 	}
 	check_ok(step(&s, import, PRIME_MOCK_DETACH));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -487,8 +454,8 @@ static void vmap_refused(void)
  */
 static void sync_refused(void)
 {
-	struct scene s = scene_open(0, 2);
-	uint32_t import = attach(&s, 0);
+	struct mock_scene s = mock_scene(0, 2);
+	uint32_t import = mock_scene_attach(&s, 0);
 
 	for (unsigned int n = 1; n <= 3; n++) {
 		check_ok(mock_fail(s.exporter, s.b.id, PRIME_MOCK_BEGIN, 1, EIO));
@@ -505,14 +472,14 @@ static void sync_refused(void)
 		check_ok(dmabuf_sync(s.b.fd, DMA_BUF_SYNC_END | n));
 	}
 	check_ok(step(&s, import, PRIME_MOCK_DETACH));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /* --- sleeps and signals --- */
 
 struct call {
 	pthread_t thread;
-	struct scene *scene;
+	struct mock_scene *scene;
 	uint32_t import;
 	int result;
 };
@@ -546,7 +513,7 @@ static void sleep_interrupted(void)
 	};
 
 	for (int i = 0; i < 5; i++) {
-		struct scene s = scene_open(PRIME_MOCK_DYNAMIC, 2);
+		struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 2);
 		int64_t import;
 		int ret = 0;
 
@@ -568,14 +535,14 @@ static void sleep_interrupted(void)
 		check_ok(mock_quiet(s.exporter, s.b.id, ops[i]));
 		if (import < 0) {
 			mock_settled(&s.b);
-			import = attach(&s, 0);
+			import = mock_scene_attach(&s, 0);
 		}
 		check_ok(map(&s, import));
 		check_ok(step(&s, import, PRIME_MOCK_VMAP));
 		check_ok(step(&s, import, PRIME_MOCK_VUNMAP));
 		check_ok(step(&s, import, PRIME_MOCK_UNMAP));
 		check_ok(step(&s, import, PRIME_MOCK_DETACH));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -586,20 +553,20 @@ static void sleep_interrupted(void)
  */
 static void sleep_in_map(void)
 {
-	struct scene s = scene_open(0, 2), other = s;
+	struct mock_scene s = mock_scene(0, 2), other = s;
 	struct call calls[2];
 	double start;
 
 	other.b = mock_buffer(s.exporter, 0, 2);
 	for (int i = 0; i < 2; i++)
-		calls[i] = (struct call){ .scene = &s, .import = attach(&s, 0) };
+		calls[i] = (struct call){ .scene = &s, .import = mock_scene_attach(&s, 0) };
 	check_ok(mock_sleep(s.exporter, s.b.id, PRIME_MOCK_MAP, 200000, 0));
 	start = now();
 	for (int i = 0; i < 2; i++)
 		check_eq(pthread_create(&calls[i].thread, NULL, map_run,
 					&calls[i]), 0);
 	mock_wait_calls(&s.b, PRIME_MOCK_MAP, 1);
-	check_ok(map(&other, attach(&other, 0)));
+	check_ok(map(&other, mock_scene_attach(&other, 0)));
 	check_eq(mock_balance(&s.b, PRIME_MOCK_MAPPED), 0);
 	for (int i = 0; i < 2; i++) {
 		check_eq(pthread_join(calls[i].thread, NULL), 0);
@@ -609,7 +576,7 @@ static void sleep_in_map(void)
 	close(s.importer);
 	s.importer = mock_open(1);
 	mock_buffer_end(&other.b);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -619,7 +586,7 @@ static void sleep_in_map(void)
  */
 static void sleep_in_release(void)
 {
-	struct scene s = scene_open(0, 2);
+	struct mock_scene s = mock_scene(0, 2);
 	struct call call = { .scene = &s };
 
 	mock_buffer_close_handle(&s.b);
@@ -648,9 +615,9 @@ static void sleep_in_release(void)
 static void released_once(void)
 {
 	for (int order = 0; order < 5; order++) {
-		struct scene s = scene_open(0, 2);
+		struct mock_scene s = mock_scene(0, 2);
 		int second = dup(s.b.fd);
-		uint32_t import = attach(&s, 0);
+		uint32_t import = mock_scene_attach(&s, 0);
 		void *memory = map_dmabuf(s.b.fd, PAGE);
 
 		for (int i = 0; i < 5; i++) {
@@ -682,7 +649,7 @@ static void released_once(void)
 
 /* --- moves --- */
 
-static void read_and_check(struct scene *s, uint32_t import, uint32_t seed)
+static void read_and_check(struct mock_scene *s, uint32_t import, uint32_t seed)
 {
 	uint8_t *bytes = malloc(s->b.size);
 
@@ -699,8 +666,8 @@ static void read_and_check(struct scene *s, uint32_t import, uint32_t seed)
  */
 static void move_pinned(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, 16);
-	uint32_t dynamic = attach(&s, ways[1]), fixed;
+	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 16);
+	uint32_t dynamic = mock_scene_attach(&s, ways[1]), fixed;
 	int ret;
 
 	fill_dmabuf(s.b.fd, s.b.size, 1);
@@ -712,7 +679,7 @@ static void move_pinned(void)
 	check_ok(step(&s, dynamic, PRIME_MOCK_VMAP));
 	check_error(mock_move(s.exporter, s.b.handle, PRIME_MOCK_SCATTERED), EBUSY);
 	check_ok(step(&s, dynamic, PRIME_MOCK_VUNMAP));
-	fixed = attach(&s, 0);
+	fixed = mock_scene_attach(&s, 0);
 	ret = mock_move(s.exporter, s.b.handle, PRIME_MOCK_SCATTERED);
 	check_eq(ret, mock_balance(&s.b, PRIME_MOCK_PINNED) ? -EBUSY : 0);
 	check_ok(map(&s, fixed));
@@ -723,7 +690,7 @@ static void move_pinned(void)
 	check_ok(mock_move(s.exporter, s.b.handle, PRIME_MOCK_CONTIGUOUS));
 	check_eq(filled_dmabuf(s.b.fd, s.b.size, 1), s.b.size);
 	check_ok(step(&s, dynamic, PRIME_MOCK_DETACH));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -734,12 +701,12 @@ static void move_pinned(void)
 static void move_static(void)
 {
 	for (int i = 0; i < 2; i++) {
-		struct scene s = scene_open(0, 16);
+		struct mock_scene s = mock_scene(0, 16);
 		uint32_t import;
 
 		fill_dmabuf(s.b.fd, s.b.size, 2);
 		check_ok(mock_move(s.exporter, s.b.handle, PRIME_MOCK_CONTIGUOUS));
-		import = attach(&s, ways[i]);
+		import = mock_scene_attach(&s, ways[i]);
 		check_ok(map(&s, import));
 		check_error(mock_move(s.exporter, s.b.handle, 0), EBUSY);
 		read_and_check(&s, import, 2);
@@ -747,7 +714,7 @@ static void move_static(void)
 		check_ok(step(&s, import, PRIME_MOCK_DETACH));
 		check_ok(mock_move(s.exporter, s.b.handle, 0));
 		check_eq(filled_dmabuf(s.b.fd, s.b.size, 2), s.b.size);
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -759,18 +726,18 @@ static void move_static(void)
  */
 static void move_notifies(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, 16);
+	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 16);
 	uint32_t import[3];
 	uint8_t byte;
 
 	fill_dmabuf(s.b.fd, s.b.size, 3);
 	for (int i = 0; i < 3; i++)
-		import[i] = attach(&s, ways[1]);
+		import[i] = mock_scene_attach(&s, ways[1]);
 	for (unsigned int n = 1; n <= 4; n++) {
 		check_ok(mock_move(s.exporter, s.b.handle, n % 2));
 		for (int i = 0; i < 3; i++) {
-			check_eq(state_of(&s, import[i]).notified, n);
-			check(!(state_of(&s, import[i]).state &
+			check_eq(mock_scene_state(&s, import[i]).notified, n);
+			check(!(mock_scene_state(&s, import[i]).state &
 				PRIME_MOCK_IS_STALE));
 		}
 	}
@@ -780,20 +747,20 @@ static void move_notifies(void)
 		read_and_check(&s, import[0], 3);
 	} else {
 		check_ok(mock_move(s.exporter, s.b.handle, 0));
-		check_eq(state_of(&s, import[0]).notified, 5);
-		check(state_of(&s, import[0]).state & PRIME_MOCK_IS_STALE);
+		check_eq(mock_scene_state(&s, import[0]).notified, 5);
+		check(mock_scene_state(&s, import[0]).state & PRIME_MOCK_IS_STALE);
 		check_error(mock_read(s.importer, import[0], 0, 0, &byte, 1),
 			    ESTALE);
 	}
 	check_ok(step(&s, import[0], PRIME_MOCK_UNMAP));
 	check_ok(map(&s, import[0]));
-	check(!(state_of(&s, import[0]).state & PRIME_MOCK_IS_STALE));
+	check(!(mock_scene_state(&s, import[0]).state & PRIME_MOCK_IS_STALE));
 	read_and_check(&s, import[0], 3);
 	check_ok(step(&s, import[0], PRIME_MOCK_UNMAP));
 	for (int i = 0; i < 3; i++)
 		check_ok(step(&s, import[i], PRIME_MOCK_DETACH));
 	check_ok(mock_move(s.exporter, s.b.handle, 1));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -804,7 +771,7 @@ static void move_notifies(void)
 static void move_under_object(void)
 {
 	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, 16);
+	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 16);
 	uint8_t *memory = map_dmabuf(s.b.fd, s.b.size), bytes[16 * PAGE];
 	uint32_t handle;
 
@@ -829,7 +796,7 @@ static void move_under_object(void)
 	unmap(memory, s.b.size);
 	check_ok(gem_close(s.importer, handle));
 	check_ok(mock_move(s.exporter, s.b.handle, 1));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -839,8 +806,8 @@ static void move_under_object(void)
  */
 static void move_waits(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, 4);
-	uint32_t import = attach(&s, ways[1]);
+	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 4);
+	uint32_t import = mock_scene_attach(&s, ways[1]);
 	int64_t fence;
 	double start;
 	int ret;
@@ -851,22 +818,22 @@ static void move_waits(void)
 		check_ok(mock_move(s.exporter, s.b.handle, 0));
 		check(now() - start >= 0.06);
 		check(now() - start < 5);
-		check_eq(state_of(&s, import).notified, usage + 1);
+		check_eq(mock_scene_state(&s, import).notified, usage + 1);
 	}
 	fence = check_ok(mock_fence(s.importer, s.b.fd, PRIME_MOCK_USAGE_READ, 0));
 	alarm_every(50);
 	ret = mock_move(s.exporter, s.b.handle, 0);
 	alarm_every(0);
 	check_error(ret, EINTR);
-	check_eq(state_of(&s, import).notified, 4);
+	check_eq(mock_scene_state(&s, import).notified, 4);
 	check_ok(mock_signal(s.importer, fence, 0));
 	check_ok(step(&s, import, PRIME_MOCK_DETACH));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 struct mover {
 	pthread_t thread;
-	struct scene *scene;
+	struct mock_scene *scene;
 	double end;
 	unsigned int moves;
 };
@@ -894,14 +861,14 @@ static void *mover_run(void *data)
  */
 static void race_move_map(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, 8);
+	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 8);
 	struct mover mover = { .scene = &s, .end = now() + race_seconds() / 2 };
 	uint8_t bytes[8 * PAGE];
 
 	fill_dmabuf(s.b.fd, s.b.size, 9);
 	check_eq(pthread_create(&mover.thread, NULL, mover_run, &mover), 0);
 	for (int i = 0; now() < mover.end; i++) {
-		uint32_t import = attach(&s, ways[i & 1]);
+		uint32_t import = mock_scene_attach(&s, ways[i & 1]);
 		int ret;
 
 		check_ok(map(&s, import));
@@ -916,7 +883,7 @@ static void race_move_map(void)
 	check_eq(pthread_join(mover.thread, NULL), 0);
 	check(mover.moves > 0);
 	check_eq(filled_dmabuf(s.b.fd, s.b.size, 9), s.b.size);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /* --- presence --- */
@@ -962,8 +929,8 @@ static void exporter_unplugged(void)
 {
 	for (int i = 0; i < MOCK_KINDS * 2; i++) {
 		const struct mock_kind *kind = &mock_kinds[i / 2];
-		struct scene s = scene_open(kind->flags, 2);
-		uint32_t import = attach(&s, ways[i & 1]);
+		struct mock_scene s = mock_scene(kind->flags, 2);
+		uint32_t import = mock_scene_attach(&s, ways[i & 1]);
 
 		say(kind, ways[i & 1]);
 		if (kind->can_mmap)
@@ -998,8 +965,8 @@ static void importer_unplugged(void)
 {
 	for (int i = 0; i < MOCK_KINDS * 2; i++) {
 		const struct mock_kind *kind = &mock_kinds[i / 2];
-		struct scene s = scene_open(kind->flags, 2);
-		uint32_t import = attach(&s, ways[i & 1]);
+		struct mock_scene s = mock_scene(kind->flags, 2);
+		uint32_t import = mock_scene_attach(&s, ways[i & 1]);
 
 		say(kind, ways[i & 1]);
 		check_ok(map(&s, import));
@@ -1012,7 +979,7 @@ static void importer_unplugged(void)
 		close(s.importer);
 		mock_settled(&s.b);
 		s.importer = mock_open(1);
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 

@@ -19,26 +19,6 @@
 #define MS	80	/* after which a fence signals by itself, give or take a tick */
 #define WAITED	((MS - 20) / 1000.0)
 
-struct scene {
-	int exporter, importer;
-	struct mock_buffer b;
-};
-
-static struct scene scene_open(uint32_t flags)
-{
-	struct scene s = { .exporter = mock_open(0), .importer = mock_open(1) };
-
-	s.b = mock_buffer(s.exporter, flags, 1);
-	return s;
-}
-
-static void scene_close(struct scene *s)
-{
-	mock_buffer_end(&s->b);
-	close(s->exporter);
-	close(s->importer);
-}
-
 /* What each usage holds back. A reader waits for writers, a writer for both. */
 struct usage {
 	const char *name;
@@ -55,13 +35,13 @@ static const struct usage usages[] = {
 
 #define USAGES	4
 
-static int64_t fence_on(struct scene *s, const struct usage *usage, uint32_t ms)
+static int64_t fence_on(struct mock_scene *s, const struct usage *usage, uint32_t ms)
 {
 	printf("usage: %s\n", usage->name);
 	return check_ok(mock_fence(s->importer, s->b.fd, usage->usage, ms));
 }
 
-static void signal_now(struct scene *s, int64_t fence)
+static void signal_now(struct mock_scene *s, int64_t fence)
 {
 	check_ok(mock_signal(s->importer, fence, 0));
 }
@@ -81,7 +61,7 @@ static int status_of(int sync_file)
  */
 static void poll_each_usage(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	for (int i = 0; i < USAGES; i++) {
 		const struct usage *u = &usages[i];
@@ -93,7 +73,7 @@ static void poll_each_usage(void)
 		signal_now(&s, fence);
 		check_eq(poll_events(s.b.fd, BOTH, 1000), BOTH);
 	}
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -103,7 +83,7 @@ static void poll_each_usage(void)
  */
 static void poll_sleeps_each_usage(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	for (int i = 0; i < USAGES; i++) {
 		double start = now(), took;
@@ -116,7 +96,7 @@ static void poll_sleeps_each_usage(void)
 		/* Bookkeep ends too. */
 		usleep(2 * MS * 1000);
 	}
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -126,7 +106,7 @@ static void poll_sleeps_each_usage(void)
  */
 static void poll_all_usages(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	/* In each of the orders that begin at another one. */
 	for (int first = 0; first < USAGES; first++) {
@@ -153,7 +133,7 @@ static void poll_all_usages(void)
 				 writers ? 0 : POLLOUT);
 		}
 	}
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -163,7 +143,7 @@ static void poll_all_usages(void)
  */
 static void sync_each_usage(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	for (int i = 0; i < USAGES * 3; i++) {
 		const struct usage *u = &usages[i / 3];
@@ -186,7 +166,7 @@ static void sync_each_usage(void)
 			signal_now(&s, fence);
 		check(now() - start < 4);
 	}
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -196,7 +176,7 @@ static void sync_each_usage(void)
  */
 static void sync_interrupted(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	for (int i = 0; i < USAGES - 1; i++) {
 		int64_t fence = fence_on(&s, &usages[i], 0);
@@ -209,14 +189,14 @@ static void sync_interrupted(void)
 		check_eq(mock_balance(&s.b, PRIME_MOCK_BEGUN), 0);
 		signal_now(&s, fence);
 	}
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /*
  * A child waits in SYNC_START for a kernel fence that came when the exporter had
  * begun the access, as when it moves the storage for it; the child is killed.
  */
-static void kill_behind_begin(struct scene *s)
+static void kill_behind_begin(struct mock_scene *s)
 {
 	int status;
 	pid_t pid;
@@ -247,7 +227,7 @@ static void kill_behind_begin(struct scene *s)
  */
 static void sync_killed_behind_begin(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	kill_behind_begin(&s);
 }
@@ -258,7 +238,7 @@ static void sync_killed_behind_begin(void)
  */
 static void sync_killed_ends_begin(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	kill_behind_begin(&s);
 	check_eq(mock_count(&s.b, PRIME_MOCK_END), 1);
@@ -272,7 +252,7 @@ static void sync_killed_ends_begin(void)
  */
 static void export_each_usage(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	for (int i = 0; i < USAGES; i++) {
 		const struct usage *u = &usages[i];
@@ -294,7 +274,7 @@ static void export_each_usage(void)
 		close(in);
 		close(out);
 	}
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -304,7 +284,7 @@ static void export_each_usage(void)
  */
 static void failed_each_usage(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	for (int i = 0; i < USAGES; i++) {
 		uint32_t fence;
@@ -326,7 +306,7 @@ static void failed_each_usage(void)
 		close(file);
 		close(out);
 	}
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -336,7 +316,7 @@ static void failed_each_usage(void)
  */
 static void fails_after_time(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 	struct drm_prime_mock_fence args = {
 		.fd = s.b.fd, .usage = PRIME_MOCK_USAGE_WRITE, .delay_ms = MS,
 		.error = ENOSPC, .flags = PRIME_MOCK_SYNC_FILE,
@@ -350,7 +330,7 @@ static void fails_after_time(void)
 	check_error(mock_signal(s.importer, args.id, 0), ETIME);
 	check_error(mock_signal(s.importer, args.id, 0), ENOENT);
 	close(args.sync_file);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -360,7 +340,7 @@ static void fails_after_time(void)
  */
 static void owner_gone(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 	int files[USAGES];
 
 	for (int i = 0; i < USAGES; i++) {
@@ -379,7 +359,7 @@ static void owner_gone(void)
 		close(files[i]);
 	}
 	s.importer = mock_open(1);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -389,7 +369,7 @@ static void owner_gone(void)
  */
 static void owner_unplugged(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 
 	fence_on(&s, &usages[1], 0);
 	check_ok(mock_unplug(s.importer));
@@ -398,7 +378,7 @@ static void owner_unplugged(void)
 	close(s.importer);
 	check_eq(poll_events(s.b.fd, POLLIN, 2000), POLLIN);
 	s.importer = mock_open(1);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -412,7 +392,7 @@ static void map_waits_for_kernel(void)
 		const struct mock_kind *kind = &mock_kinds[i / USAGES];
 		const struct usage *u = &usages[i % USAGES];
 		bool waits = u->usage == PRIME_MOCK_USAGE_KERNEL;
-		struct scene s = scene_open(kind->flags);
+		struct mock_scene s = mock_scene(kind->flags, 1);
 		int64_t fence, import;
 		double start;
 
@@ -427,7 +407,7 @@ static void map_waits_for_kernel(void)
 			signal_now(&s, fence);
 		check_ok(mock_step(s.importer, import, PRIME_MOCK_UNMAP));
 		check_ok(mock_step(s.importer, import, PRIME_MOCK_DETACH));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -438,7 +418,7 @@ static void map_waits_for_kernel(void)
  */
 static void dynamic_map_does_not_wait(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC);
+	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 1);
 	int64_t import;
 	uint8_t byte;
 
@@ -452,7 +432,7 @@ static void dynamic_map_does_not_wait(void)
 	check_eq(poll_events(s.b.fd, POLLIN, 0), POLLIN);	/* that waited for it */
 	check_ok(mock_step(s.importer, import, PRIME_MOCK_UNMAP));
 	check_ok(mock_step(s.importer, import, PRIME_MOCK_DETACH));
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -464,7 +444,7 @@ static void map_interrupted(void)
 {
 	for (int i = 0; i < MOCK_KINDS; i++) {
 		const struct mock_kind *kind = &mock_kinds[i];
-		struct scene s = scene_open(kind->flags);
+		struct mock_scene s = mock_scene(kind->flags, 1);
 		int64_t fence, import;
 		int ret = 0;
 
@@ -486,7 +466,7 @@ static void map_interrupted(void)
 		if (import > 0)
 			check_ok(mock_step(s.importer, import,
 					   PRIME_MOCK_DETACH));
-		scene_close(&s);
+		mock_scene_end(&s);
 	}
 }
 
@@ -526,7 +506,7 @@ static void fence_by_handle(void)
  */
 static void many_fences(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 	int64_t fences[1000];
 
 	for (int i = 0; i < 1000; i++)
@@ -539,7 +519,7 @@ static void many_fences(void)
 		signal_now(&s, fences[i * 7 % 1000]);
 	}
 	check_eq(poll_events(s.b.fd, BOTH, 1000), BOTH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -549,7 +529,7 @@ static void many_fences(void)
  */
 static void fence_outlives_buffer(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 	int64_t fences[USAGES];
 
 	for (int i = 0; i < USAGES; i++)
@@ -571,7 +551,7 @@ static void fence_outlives_buffer(void)
  */
 static void fence_told_nowhere(void)
 {
-	struct scene s = scene_open(0);
+	struct mock_scene s = mock_scene(0, 1);
 	struct drm_prime_mock_fence args = {
 		.fd = s.b.fd, .usage = PRIME_MOCK_USAGE_WRITE,
 		.flags = PRIME_MOCK_SYNC_FILE,
@@ -584,7 +564,7 @@ static void fence_told_nowhere(void)
 			    EFAULT);
 	check_eq(count_fds(), before);
 	check_eq(poll_events(s.b.fd, BOTH, 0), BOTH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 static const struct prime_subtest subtests[] = {

@@ -13,44 +13,17 @@
 
 #define PAGES	4u
 
-struct scene {
-	int exporter, importer;
-	struct mock_buffer b;
-};
-
-static struct scene scene_open(uint32_t flags, uint32_t backing)
-{
-	struct scene s = { .exporter = mock_open(0), .importer = mock_open(1) };
-
-	s.b = mock_buffer_as(s.exporter, flags, backing, PAGES);
-	return s;
-}
-
-/* All imports are detached: what they held has been given back. */
-static void scene_close(struct scene *s)
-{
-	mock_settled(&s->b);
-	mock_buffer_end(&s->b);
-	close(s->exporter);
-	close(s->importer);
-}
-
-static uint32_t attach(struct scene *s, uint32_t flags)
-{
-	return check_ok(mock_attach(s->importer, s->b.fd, flags));
-}
-
-static void do_step(struct scene *s, uint32_t import, uint32_t op)
+static void do_step(struct mock_scene *s, uint32_t import, uint32_t op)
 {
 	check_ok(mock_step(s->importer, import, op));
 }
 
-static void do_map(struct scene *s, uint32_t import)
+static void do_map(struct mock_scene *s, uint32_t import)
 {
 	check_ok(mock_map(s->importer, import, PRIME_MOCK_BIDIRECTIONAL));
 }
 
-static int map_trimmed(struct scene *s, uint32_t import)
+static int map_trimmed(struct mock_scene *s, uint32_t import)
 {
 	struct drm_prime_mock_step args = {
 		.id = import, .op = PRIME_MOCK_MAP, .flags = PRIME_MOCK_TRIM,
@@ -60,20 +33,12 @@ static int map_trimmed(struct scene *s, uint32_t import)
 	return xioctl(s->importer, DRM_IOCTL_PRIME_MOCK_STEP, &args);
 }
 
-static struct drm_prime_mock_query state_of(struct scene *s, uint32_t import)
-{
-	struct drm_prime_mock_query query;
-
-	check_ok(mock_query(s->importer, import, 0, &query, NULL, 0));
-	return query;
-}
-
-static int move(struct scene *s)
+static int move(struct mock_scene *s)
 {
 	return mock_move(s->exporter, s->b.handle, PRIME_MOCK_SCATTERED);
 }
 
-static uint64_t moves_of(struct scene *s)
+static uint64_t moves_of(struct mock_scene *s)
 {
 	struct drm_prime_mock_stats stats;
 
@@ -82,7 +47,7 @@ static uint64_t moves_of(struct scene *s)
 }
 
 /* The device reads from @offset of its mapping what @offset of the buffer has. */
-static void check_bytes(struct scene *s, uint32_t import, size_t cut, uint32_t seed)
+static void check_bytes(struct mock_scene *s, uint32_t import, size_t cut, uint32_t seed)
 {
 	size_t size = s->b.size - cut;
 	uint8_t *whole = malloc(s->b.size), *seen = malloc(size);
@@ -97,7 +62,7 @@ static void check_bytes(struct scene *s, uint32_t import, size_t cut, uint32_t s
 }
 
 /* An importer that is not told of moves, or a skip. */
-static uint32_t attach_untold(struct scene *s)
+static uint32_t attach_untold(struct mock_scene *s)
 {
 	uint32_t flags = PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_UNTOLD;
 
@@ -105,7 +70,7 @@ static uint32_t attach_untold(struct scene *s)
 		check_error(mock_attach(s->importer, s->b.fd, flags), EINVAL);
 		prime_skip("this kernel wants a callback of dynamic importers");
 	}
-	return attach(s, flags);
+	return mock_scene_attach(s, flags);
 }
 
 /* --- RDMA --- */
@@ -117,7 +82,7 @@ static uint32_t attach_untold(struct scene *s)
  */
 static void pinned_for_long(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED, PAGES);
 	uint32_t import = attach_untold(&s);
 
 	do_step(&s, import, PRIME_MOCK_PIN);
@@ -129,9 +94,9 @@ static void pinned_for_long(void)
 	check_error(move(&s), EBUSY);
 	do_step(&s, import, PRIME_MOCK_UNPIN);
 	check_ok(move(&s));
-	check_eq(state_of(&s, import).notified, 0);
+	check_eq(mock_scene_state(&s, import).notified, 0);
 	do_step(&s, import, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -141,16 +106,16 @@ static void pinned_for_long(void)
  */
 static void others_are_told(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED, PAGES);
 	uint32_t untold = attach_untold(&s);
-	uint32_t told = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint32_t told = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 
 	check_ok(move(&s));
-	check_eq(state_of(&s, told).notified, 1);
-	check_eq(state_of(&s, untold).notified, 0);
+	check_eq(mock_scene_state(&s, told).notified, 1);
+	check_eq(mock_scene_state(&s, untold).notified, 0);
 	do_step(&s, untold, PRIME_MOCK_DETACH);
 	do_step(&s, told, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -160,8 +125,8 @@ static void others_are_told(void)
  */
 static void pin_of_what_is_mapped(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED);
-	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED, PAGES);
+	uint32_t import = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 	int pins;
 
 	do_map(&s, import);
@@ -177,7 +142,7 @@ static void pin_of_what_is_mapped(void)
 	do_step(&s, import, PRIME_MOCK_UNPIN);
 	check_ok(move(&s));
 	do_step(&s, import, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -188,9 +153,9 @@ static void pin_of_what_is_mapped(void)
  */
 static void region_within_a_buffer(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_DYNAMIC, PRIME_MOCK_CONTIGUOUS);
-	uint32_t region = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
-	uint32_t whole = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_DYNAMIC, PRIME_MOCK_CONTIGUOUS, PAGES);
+	uint32_t region = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint32_t whole = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 	struct drm_prime_mock_segment cut, all;
 
 	check_ok(map_trimmed(&s, region));
@@ -210,7 +175,7 @@ static void region_within_a_buffer(void)
 	do_step(&s, whole, PRIME_MOCK_UNMAP);
 	do_step(&s, region, PRIME_MOCK_DETACH);
 	do_step(&s, whole, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /* --- revocation --- */
@@ -222,24 +187,24 @@ static void region_within_a_buffer(void)
  */
 static void revoked(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED);
-	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED, PAGES);
+	uint32_t import = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
 				     PRIME_MOCK_IMPORT_REVOCABLE);
 
 	do_step(&s, import, PRIME_MOCK_PIN);
 	do_map(&s, import);
 	check_bytes(&s, import, 0, 6);
 	check_ok(move(&s));
-	check_eq(state_of(&s, import).state,
+	check_eq(mock_scene_state(&s, import).state,
 		 PRIME_MOCK_IS_DYNAMIC | PRIME_MOCK_IS_REVOKED);
-	check_eq(state_of(&s, import).pins, 0);
+	check_eq(mock_scene_state(&s, import).pins, 0);
 	check_eq(mock_balance(&s.b, PRIME_MOCK_PINNED), 0);
 	check_eq(mock_balance(&s.b, PRIME_MOCK_MAPPED), 0);
 	check_error(mock_map(s.importer, import, PRIME_MOCK_TO_DEVICE), ESTALE);
 	check_error(mock_step(s.importer, import, PRIME_MOCK_PIN), ESTALE);
 	check_eq(filled_dmabuf(s.b.fd, s.b.size, 6), s.b.size);
 	do_step(&s, import, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -248,17 +213,17 @@ static void revoked(void)
  */
 static void revoked_with_a_region(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_CONTIGUOUS);
-	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_REVOCABLE, PRIME_MOCK_CONTIGUOUS, PAGES);
+	uint32_t import = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
 				     PRIME_MOCK_IMPORT_REVOCABLE);
 
 	check_ok(map_trimmed(&s, import));
 	check_bytes(&s, import, PAGE, 7);
 	check_ok(move(&s));
-	check_eq(state_of(&s, import).state,
+	check_eq(mock_scene_state(&s, import).state,
 		 PRIME_MOCK_IS_DYNAMIC | PRIME_MOCK_IS_REVOKED);
 	do_step(&s, import, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -268,18 +233,18 @@ static void revoked_with_a_region(void)
  */
 static void revocation_ignored(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED);
-	uint32_t import = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED, PAGES);
+	uint32_t import = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 
 	do_step(&s, import, PRIME_MOCK_PIN);
 	check_error(move(&s), EBUSY);
-	check_eq(state_of(&s, import).notified, 1);
+	check_eq(mock_scene_state(&s, import).notified, 1);
 	check_eq(moves_of(&s), 0);
 	do_step(&s, import, PRIME_MOCK_UNPIN);
 	check_ok(move(&s));
 	check_eq(moves_of(&s), 1);
 	do_step(&s, import, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -289,7 +254,7 @@ static void revocation_ignored(void)
  */
 static void only_revocable_importers(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_REVOCABLE, PRIME_MOCK_SCATTERED, PAGES);
 	uint32_t flags = PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_UNTOLD;
 
 	check_error(mock_attach(s.importer, s.b.fd, 0), EOPNOTSUPP);
@@ -297,8 +262,8 @@ static void only_revocable_importers(void)
 	if (kernel_has(KERNEL_TAKES_UNTOLD))
 		check_error(mock_attach(s.importer, s.b.fd, flags), EOPNOTSUPP);
 	check_eq(mock_balance(&s.b, PRIME_MOCK_ATTACHED), 0);
-	do_step(&s, attach(&s, PRIME_MOCK_IMPORT_DYNAMIC), PRIME_MOCK_DETACH);
-	scene_close(&s);
+	do_step(&s, mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC), PRIME_MOCK_DETACH);
+	mock_scene_end(&s);
 }
 
 /* --- TTM --- */
@@ -311,27 +276,27 @@ static void only_revocable_importers(void)
  */
 static void moved_by_a_map(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED);
-	uint32_t first = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
-	uint32_t second = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED, PAGES);
+	uint32_t first = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint32_t second = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 	const bool moves = kernel_moves();
 	uint8_t byte;
 
 	do_map(&s, first);
 	check_eq(moves_of(&s), 1);
-	check_eq(state_of(&s, first).notified, 1);
-	check(!(state_of(&s, first).state & PRIME_MOCK_IS_STALE));
+	check_eq(mock_scene_state(&s, first).notified, 1);
+	check(!(mock_scene_state(&s, first).state & PRIME_MOCK_IS_STALE));
 	do_map(&s, second);
 	check_eq(moves_of(&s), moves ? 2 : 1);
-	check_eq(!!(state_of(&s, first).state & PRIME_MOCK_IS_STALE), moves);
-	check(!(state_of(&s, second).state & PRIME_MOCK_IS_STALE));
+	check_eq(!!(mock_scene_state(&s, first).state & PRIME_MOCK_IS_STALE), moves);
+	check(!(mock_scene_state(&s, second).state & PRIME_MOCK_IS_STALE));
 	check_eq(mock_read(s.importer, first, 0, 0, &byte, 1), moves ? -ESTALE : 0);
 	check_bytes(&s, second, 0, 8);
 	do_step(&s, first, PRIME_MOCK_UNMAP);
 	do_step(&s, second, PRIME_MOCK_UNMAP);
 	do_step(&s, first, PRIME_MOCK_DETACH);
 	do_step(&s, second, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -341,16 +306,16 @@ static void moved_by_a_map(void)
  */
 static void moved_by_a_pin(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED);
-	uint32_t pinned = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED, PAGES);
+	uint32_t pinned = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC |
 				     PRIME_MOCK_IMPORT_REVOCABLE);
-	uint32_t other = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint32_t other = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 
 	do_step(&s, pinned, PRIME_MOCK_PIN);
 	check_eq(moves_of(&s), 1);
-	check_eq(state_of(&s, pinned).notified, 1);
+	check_eq(mock_scene_state(&s, pinned).notified, 1);
 	/* It held nothing yet when it was told. */
-	check(!(state_of(&s, pinned).state & PRIME_MOCK_IS_REVOKED));
+	check(!(mock_scene_state(&s, pinned).state & PRIME_MOCK_IS_REVOKED));
 	do_map(&s, pinned);
 	do_map(&s, other);
 	check_eq(moves_of(&s), 1);
@@ -360,7 +325,7 @@ static void moved_by_a_pin(void)
 	do_step(&s, pinned, PRIME_MOCK_UNPIN);
 	do_step(&s, pinned, PRIME_MOCK_DETACH);
 	do_step(&s, other, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 /**
@@ -370,23 +335,23 @@ static void moved_by_a_pin(void)
  */
 static void map_waits_for_the_move(void)
 {
-	struct scene s = scene_open(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED);
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_MOVING, PRIME_MOCK_SCATTERED, PAGES);
 	uint32_t dynamic, fixed;
 
-	dynamic = attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	dynamic = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
 	do_map(&s, dynamic);
 	check_eq(poll_events(s.b.fd, POLLIN, 0), 0);
 	do_step(&s, dynamic, PRIME_MOCK_UNMAP);
 	do_step(&s, dynamic, PRIME_MOCK_DETACH);
 
-	fixed = attach(&s, 0);
+	fixed = mock_scene_attach(&s, 0);
 	do_map(&s, fixed);
 	check_eq(moves_of(&s), 2);
 	check_eq(poll_events(s.b.fd, POLLIN, 0), POLLIN);
 	check_bytes(&s, fixed, 0, 10);
 	do_step(&s, fixed, PRIME_MOCK_UNMAP);
 	do_step(&s, fixed, PRIME_MOCK_DETACH);
-	scene_close(&s);
+	mock_scene_end(&s);
 }
 
 static const struct prime_subtest subtests[] = {

@@ -73,6 +73,40 @@ void mock_buffer_end(struct mock_buffer *b)
 	mock_gone(b);
 }
 
+struct mock_scene mock_scene_as(uint32_t flags, uint32_t backing,
+				unsigned int pages)
+{
+	struct mock_scene s = { .exporter = mock_open(0), .importer = mock_open(1) };
+
+	s.b = mock_buffer_as(s.exporter, flags, backing, pages);
+	return s;
+}
+
+struct mock_scene mock_scene(uint32_t flags, unsigned int pages)
+{
+	return mock_scene_as(flags, PRIME_MOCK_SCATTERED, pages);
+}
+
+uint32_t mock_scene_attach(struct mock_scene *s, uint32_t way)
+{
+	return check_ok(mock_attach(s->importer, s->b.fd, way));
+}
+
+struct drm_prime_mock_query mock_scene_state(struct mock_scene *s, uint32_t import)
+{
+	struct drm_prime_mock_query query;
+
+	check_ok(mock_query(s->importer, import, 0, &query, NULL, 0));
+	return query;
+}
+
+void mock_scene_end(struct mock_scene *s)
+{
+	mock_buffer_end(&s->b);
+	close(s->exporter);
+	close(s->importer);
+}
+
 static struct drm_prime_mock_stats stats_of(const struct mock_buffer *b)
 {
 	struct drm_prime_mock_stats stats;

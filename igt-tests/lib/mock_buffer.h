@@ -11,7 +11,6 @@
 
 #include <signal.h>
 
-
 struct mock_buffer {
 	int mock;		/* file of its device */
 	uint32_t handle;	/* 0 once closed */
@@ -44,6 +43,21 @@ void mock_buffer_close_handle(struct mock_buffer *b);
 void mock_buffer_close_fd(struct mock_buffer *b);
 /* Both, and it must be gone. */
 void mock_buffer_end(struct mock_buffer *b);
+
+/* A buffer of one mock, and another mock to import it. */
+struct mock_scene {
+	int exporter, importer;
+	struct mock_buffer b;
+};
+
+struct mock_scene mock_scene(uint32_t flags, unsigned int pages);
+struct mock_scene mock_scene_as(uint32_t flags, uint32_t backing,
+				unsigned int pages);
+/* An import that is attached, by its number. */
+uint32_t mock_scene_attach(struct mock_scene *s, uint32_t way);
+struct drm_prime_mock_query mock_scene_state(struct mock_scene *s, uint32_t import);
+/* The imports are detached: the buffer must be gone. */
+void mock_scene_end(struct mock_scene *s);
 
 /* Calls of @op so far. */
 unsigned int mock_count(const struct mock_buffer *b, uint32_t op);
