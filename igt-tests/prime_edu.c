@@ -1085,6 +1085,66 @@ static void slow_end_of_import(void)
 		check_ok(mock_stats(mock, id, &stats));
 }
 
+/*
+ * How a copy ends. A fence on @own holds it back until its own fence has been
+ * asked for: the error of a copy that has ended is forgotten.
+ */
+static int held_copy(int edu, struct buffer *src, struct buffer *dst,
+		     struct buffer *own)
+{
+	int timeline = sw_timeline(), file;
+
+	hold(own, timeline);
+	check_ok(edu_copy(edu, src->handle, 0, dst->handle, 0, dst->size));
+	file = writer(dst);
+	sw_advance(timeline, 1);
+	close(timeline);
+	return status_of(file, COPY_MS);
+}
+
+/* An object of prime_mock whose memory importers may lose. */
+static int revocable_dmabuf(int mock, size_t size, uint32_t *handle)
+{
+	struct drm_prime_mock_create create = {
+		.size = size, .backing = PRIME_MOCK_SCATTERED,
+		.flags = PRIME_MOCK_REVOCABLE,
+	};
+
+	check_ok(mock_create_as(mock, &create));
+	*handle = create.handle;
+	return check_ok(gem_export(mock, create.handle, DRM_CLOEXEC | DRM_RDWR));
+}
+
+/**
+ * SUBTEST: revoked
+ * Description: An exporter takes away the memory that the engine has imported: it
+ *  is unmapped at once, a copy ends with ENODEV, and a new import works.
+ */
+static void revoked(void)
+{
+	int edu = edu_open(), mock = mock_open(0), fd;
+	struct buffer own = edu_buffer(edu, 2 * PAGE), foreign;
+	struct drm_prime_mock_stats stats;
+	uint32_t handle;
+
+	fd = revocable_dmabuf(mock, 2 * PAGE, &handle);
+	foreign = foreign_buffer(edu, fd, 2 * PAGE);
+	check_rounds(edu, &foreign, &own);
+	check_ok(mock_move(mock, handle, PRIME_MOCK_SCATTERED));
+	check_ok(mock_stats(mock, check_ok(mock_id(mock, handle)), &stats));
+	check_eq(stats.moves, 1);
+	check_eq(stats.balance[PRIME_MOCK_MAPPED], 0);
+
+	fill(&own, 4);
+	check_error(held_copy(edu, &foreign, &own, &own), ENODEV);
+	check_range(&own, 0, own.size, 4, 0);
+	check_error(held_copy(edu, &own, &foreign, &own), ENODEV);
+	check_ok(gem_close(edu, foreign.handle));
+	foreign.handle = check_ok(gem_import(edu, fd));
+	check_rounds(edu, &foreign, &own);
+	check_rounds(edu, &own, &foreign);
+}
+
 /**
  * SUBTEST: vmap
  * Description: The kernel maps a buffer of the driver on behalf of an importer
@@ -1304,6 +1364,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(jobs_are_bounded),
 	SUBTEST(copy_too_large),
 	SUBTEST(slow_end_of_import),
+	SUBTEST(revoked),
 	SUBTEST(vmap),
 	SUBTEST(create_does_not_wrap),
 	SUBTEST(unplug_ends_jobs),

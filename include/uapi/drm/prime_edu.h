@@ -41,7 +41,8 @@ extern "C" {
  * destination as a writer. A program that needs the bytes polls the dma-buf, or
  * exports a sync_file from it. The status of the sync_file tells whether the
  * copy has failed. ETIMEDOUT: another driver's fence did not signal within ten
- * seconds, or the engine is stuck. ENODEV: the device is gone.
+ * seconds, or the engine is stuck. ENODEV: the device is gone, or the exporter
+ * of one of the buffers has taken its memory away.
  *
  * Copies that are ready take turns at the engine. Only the fences of their
  * buffers decide the order of two copies.

@@ -15,14 +15,16 @@
  * engine, and only two objects for each job.
  *
  * Locks: edu_device.lock protects the list of jobs. Only mod_delayed_work() is
- * called while it is held. It may be taken under a reservation object. The
- * work that signals fences takes no reservation object and waits for no memory.
+ * called while it is held. edu_device.turn is held while the engine copies a
+ * piece. Both may be taken under a reservation object. The work that signals
+ * fences takes no reservation object and waits for no memory.
  */
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
 #include <linux/interrupt.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/workqueue.h>
 
@@ -56,6 +58,7 @@ struct edu_device {
 	struct drm_device drm;
 	void __iomem *regs;		/* constant; used after drm_dev_enter() */
 	struct completion dma_done;	/* completed by the interrupt */
+	struct mutex turn;		/* held while the engine copies */
 	/* Runs the jobs in turns, and signals their fences. */
 	struct workqueue_struct *engine;
 	/* Drops the references of ended jobs. No fence depends on it. */
@@ -72,8 +75,10 @@ struct edu_client {
 struct edu_bo {
 	struct drm_gem_object base;
 	/*
-	 * Mapped for the engine, constant. An object of this driver owns it.
-	 * For an imported object it belongs to base.import_attach.
+	 * Mapped for the engine. An object of this driver owns it, and it is
+	 * constant. For an imported object it belongs to base.import_attach,
+	 * and is NULL once the exporter has revoked the buffer. It is changed
+	 * under the reservation object and edu_device.turn.
 	 */
 	struct sg_table *sgt;
 };
@@ -295,13 +300,47 @@ static int edu_dumb_create(struct drm_file *file, struct drm_device *drm,
 }
 
 /* --- import --- */
+/*
+ * Gives the buffer back for good. The piece that the engine copies now ends
+ * first, and each later one fails. The caller holds the reservation object. An
+ * exporter calls this when it takes the memory away.
+ */
+static void edu_import_revoke(struct dma_buf_attachment *attach)
+{
+	struct edu_bo *bo = attach->importer_priv;
+	struct edu_device *edu = to_edu_device(bo->base.dev);
+	struct sg_table *sgt = bo->sgt;
+
+	if (!sgt)
+		return;
+	mutex_lock(&edu->turn);
+	bo->sgt = NULL;
+	mutex_unlock(&edu->turn);
+	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_buf_unpin(attach);
+}
+
+static const struct dma_buf_attach_ops edu_attach_ops = {
+	.invalidate_mappings = edu_import_revoke,
+};
+
+/* Takes memory of another PCI device, too. */
+static const struct dma_buf_attach_ops edu_attach_peer_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = edu_import_revoke,
+};
+
 static void edu_import_free(struct drm_gem_object *obj)
 {
-	struct edu_bo *bo = to_edu_bo(obj);
+	struct dma_buf_attachment *attach = obj->import_attach;
+	struct dma_resv *resv = attach->dmabuf->resv;
 
-	drm_prime_gem_destroy(obj, bo->sgt);
+	dma_resv_lock(resv, NULL);
+	edu_import_revoke(attach);
+	dma_resv_unlock(resv);
+	drm_prime_gem_destroy(obj, NULL);
 	drm_gem_object_release(obj);
-	kfree(bo);
+	kfree(to_edu_bo(obj));
 }
 
 /* Processes and the kernel map the exporter's buffer, not this object. */
@@ -310,22 +349,88 @@ static const struct drm_gem_object_funcs edu_import_funcs = {
 };
 
 /*
- * Can the engine reach memory wherever it lies? It can if an IOMMU translates,
- * or if the engine addresses all memory. This is checked before the import,
- * since the DMA API warns about a page that is out of reach.
+ * The engine gets the DMA addresses; the pages belong to the exporter. The
+ * engine drops the upper bits of an address, so each address is checked. It
+ * accepts segments of any length and boundary. Other drivers also check
+ * dma_get_max_seg_size() and dma_get_seg_boundary() here.
  */
-static bool edu_reaches_memory(struct device *dev)
+static int edu_import_check(struct device *dev, struct sg_table *sgt, size_t size)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	u64 mask = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
+	u64 length = 0, last;
+	struct scatterlist *sg;
+	unsigned int i;
 
-	return (domain && iommu_is_dma_domain(domain)) ||
-	       !dma_addressing_limited(dev);
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		if (!sg_dma_len(sg))
+			return -EINVAL;
+		last = sg_dma_address(sg) + sg_dma_len(sg) - 1;
+		if (last > mask || last < sg_dma_address(sg))
+			return -EIO;
+		length += sg_dma_len(sg);
+	}
+	return length < size ? -EINVAL : 0;
+}
+
+/*
+ * Pinned and mapped until the object is freed or the exporter revokes the
+ * buffer, as this driver does not follow moves. The caller holds the
+ * reservation object.
+ */
+static int edu_import_map(struct edu_bo *bo, struct dma_buf_attachment *attach)
+{
+	struct sg_table *sgt;
+	int ret = dma_buf_pin(attach);
+
+	if (ret)
+		return ret;
+	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(sgt)) {
+		dma_buf_unpin(attach);
+		return PTR_ERR(sgt);
+	}
+	bo->sgt = sgt;
+	return edu_import_check(attach->dev, sgt, attach->dmabuf->size);
+}
+
+/*
+ * As drm_gem_prime_import(), but by an attachment that the exporter can revoke.
+ * Exporters of a PCI device's memory accept no other.
+ */
+static struct drm_gem_object *
+edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf,
+		  const struct dma_buf_attach_ops *ops)
+{
+	struct edu_bo *bo = edu_bo_init(drm, dmabuf->size, &edu_import_funcs);
+	struct dma_buf_attachment *attach;
+	int ret;
+
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+	attach = dma_buf_dynamic_attach(dmabuf, drm->dev, ops, bo);
+	if (IS_ERR(attach)) {
+		drm_gem_object_release(&bo->base);
+		kfree(bo);
+		return ERR_CAST(attach);
+	}
+	get_dma_buf(dmabuf);
+	bo->base.import_attach = attach;
+	bo->base.resv = dmabuf->resv;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = edu_import_map(bo, attach);
+	dma_resv_unlock(dmabuf->resv);
+	if (!ret)
+		return &bo->base;
+	drm_gem_object_put(&bo->base);
+	return ERR_PTR(ret);
 }
 
 static struct drm_gem_object *edu_import(struct drm_device *drm,
 					 struct dma_buf *dmabuf)
 {
 	struct drm_gem_object *obj = ERR_PTR(-EIO);
+	struct iommu_domain *domain;
 	int idx;
 
 	/*
@@ -343,48 +448,21 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	}
 	if (!drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
-	/* Late storage is placed where all attached devices reach it. */
-	if (edu_reaches_memory(drm->dev) || dma_buf_is_late(dmabuf))
-		obj = drm_gem_prime_import(drm, dmabuf);
+	/*
+	 * Behind an IOMMU the engine reaches all memory, that of other devices
+	 * too. Otherwise this is checked before the import, since the DMA API
+	 * warns about a page that is out of reach. Late storage is placed where
+	 * all attached devices reach it.
+	 */
+	domain = iommu_get_domain_for_dev(drm->dev);
+	if (domain && iommu_is_dma_domain(domain))
+		obj = edu_import_attach(drm, dmabuf, &edu_attach_peer_ops);
+	else if (!dma_addressing_limited(drm->dev) || dma_buf_is_late(dmabuf))
+		obj = edu_import_attach(drm, dmabuf, &edu_attach_ops);
 	else
 		drm_dbg_prime(drm, "memory out of reach and no IOMMU\n");
 	drm_dev_exit(idx);
 	return obj;
-}
-
-/*
- * The list is mapped for this device until the object is freed. The engine gets
- * its DMA addresses; the pages belong to the exporter. The engine drops the
- * upper bits of an address, so each address is checked. The engine accepts
- * segments of any length and boundary. Other drivers also check
- * dma_get_max_seg_size() and dma_get_seg_boundary() here.
- */
-static struct drm_gem_object *
-edu_import_sg_table(struct drm_device *drm, struct dma_buf_attachment *attach,
-		    struct sg_table *sgt)
-{
-	u64 mask = min_not_zero(dma_get_mask(drm->dev), drm->dev->bus_dma_limit);
-	u64 length = 0, last;
-	struct scatterlist *sg;
-	struct edu_bo *bo;
-	unsigned int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if (!sg_dma_len(sg))
-			return ERR_PTR(-EINVAL);
-		last = sg_dma_address(sg) + sg_dma_len(sg) - 1;
-		if (last > mask || last < sg_dma_address(sg))
-			return ERR_PTR(-EIO);
-		length += sg_dma_len(sg);
-	}
-	if (length < attach->dmabuf->size)
-		return ERR_PTR(-EINVAL);
-
-	bo = edu_bo_init(drm, attach->dmabuf->size, &edu_import_funcs);
-	if (!bo)
-		return ERR_PTR(-ENOMEM);
-	bo->sgt = sgt;
-	return &bo->base;
 }
 
 /* --- engine --- */
@@ -436,32 +514,51 @@ static dma_addr_t edu_address(struct drm_gem_object *obj, u64 offset, u32 *count
 }
 
 /*
- * Copies as much as the buffer of the engine takes. Objects stay mapped for
- * long, so each copy syncs its bytes; with bounce buffers this moves the bytes.
- * It syncs no other bytes, since the processor may be writing next to them.
+ * Moves @count bytes between an object and the buffer of the engine. Objects
+ * stay mapped for long, so each transfer syncs its bytes; with bounce buffers
+ * this moves the bytes. It syncs no other bytes, since the processor may be
+ * writing next to them. Memory of another PCI device has no pages in its table,
+ * and nothing to sync.
+ */
+static int edu_move(struct edu_device *edu, struct drm_gem_object *obj,
+		    dma_addr_t address, u32 count, enum dma_data_direction dir)
+{
+	bool sync = to_edu_bo(obj)->sgt->orig_nents;
+	struct device *dev = edu->drm.dev;
+	int ret;
+
+	if (sync)
+		dma_sync_single_for_device(dev, address, count, dir);
+	if (dir == DMA_TO_DEVICE)
+		ret = edu_transfer(edu, address, EDU_BUFFER, count, 0);
+	else
+		ret = edu_transfer(edu, EDU_BUFFER, address, count,
+				   EDU_DMA_TO_MEMORY);
+	if (sync)
+		dma_sync_single_for_cpu(dev, address, count, dir);
+	return ret;
+}
+
+/*
+ * Copies as much as the buffer of the engine takes. The caller holds
+ * edu_device.turn, so the exporter's revocation waits for this piece.
  */
 static int edu_copy_piece(struct edu_job *job)
 {
+	struct drm_gem_object *from = job->objs[0], *to = job->objs[1];
 	struct drm_prime_edu_copy *args = &job->args;
-	struct edu_device *edu = job->edu;
-	struct device *dev = edu->drm.dev;
 	dma_addr_t src, dst;
 	u32 count;
 	int ret;
 
+	if (!to_edu_bo(from)->sgt || !to_edu_bo(to)->sgt)
+		return -ENODEV;
 	count = min_t(u64, args->size - job->done, EDU_TRANSFER_SIZE);
-	src = edu_address(job->objs[0], args->src_offset + job->done, &count);
-	dst = edu_address(job->objs[1], args->dst_offset + job->done, &count);
+	src = edu_address(from, args->src_offset + job->done, &count);
+	dst = edu_address(to, args->dst_offset + job->done, &count);
 
-	dma_sync_single_for_device(dev, src, count, DMA_TO_DEVICE);
-	ret = edu_transfer(edu, src, EDU_BUFFER, count, 0);
-	dma_sync_single_for_cpu(dev, src, count, DMA_TO_DEVICE);
-	if (ret)
-		return ret;
-
-	dma_sync_single_for_device(dev, dst, count, DMA_FROM_DEVICE);
-	ret = edu_transfer(edu, EDU_BUFFER, dst, count, EDU_DMA_TO_MEMORY);
-	dma_sync_single_for_cpu(dev, dst, count, DMA_FROM_DEVICE);
+	ret = edu_move(job->edu, from, src, count, DMA_TO_DEVICE) ?:
+	      edu_move(job->edu, to, dst, count, DMA_FROM_DEVICE);
 	job->done += count;
 	return ret;
 }
@@ -580,7 +677,9 @@ static int edu_job_turn(struct edu_job *job)
 
 	if (atomic_read(&job->waiting))
 		return edu_job_give_up(job);
+	mutex_lock(&job->edu->turn);
 	ret = edu_copy_piece(job);
+	mutex_unlock(&job->edu->turn);
 	if (ret || job->done == job->args.size)
 		return ret;
 	queue_delayed_work(job->edu->engine, &job->work, 0);
@@ -793,7 +892,6 @@ static const struct drm_driver edu_driver = {
 	.postclose = edu_postclose,
 	.dumb_create = edu_dumb_create,
 	.gem_prime_import = edu_import,
-	.gem_prime_import_sg_table = edu_import_sg_table,
 	.ioctls = edu_ioctls,
 	.num_ioctls = ARRAY_SIZE(edu_ioctls),
 	.fops = &edu_fops,
@@ -835,6 +933,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(edu);
 	pci_set_drvdata(pdev, edu);
 	init_completion(&edu->dma_done);
+	mutex_init(&edu->turn);
 	spin_lock_init(&edu->lock);
 	INIT_LIST_HEAD(&edu->jobs);
 	ret = edu_init_hardware(edu, pdev);
