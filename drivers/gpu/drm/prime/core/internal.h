@@ -138,6 +138,7 @@ struct sg_table *dma_buf_table_take(struct sg_table *copy);
 void dma_buf_list_add(struct dma_buf_object *obj);
 void dma_buf_list_end_file(struct dma_buf_object *obj);
 void dma_buf_list_del(struct dma_buf_object *obj);
+struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file);
 void dma_buf_list_init(void);
 
 /*

@@ -103,7 +103,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
  * whose file has ended, or which is about to be freed, is skipped. New buffers
  * are added at the front, so a walk ends even if exports go on.
  */
-static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
+struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 {
 	struct dma_buf_object *obj;
 
@@ -119,27 +119,6 @@ static struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, boo
 	}
 
 	return NULL;
-}
-
-/*
- * For BPF programs: the next buffer that user space can still reach, with a
- * reference to its file. Drops the reference to @prev.
- */
-struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
-{
-	struct dma_buf_object *obj = prev ? to_dma_buf_object(prev) : NULL;
-
-	obj = dma_buf_list_next(obj, true);
-	if (prev) {
-		trace_dma_buf_put(prev);
-		fput(prev->file);
-	}
-	return obj ? &obj->base : NULL;
-}
-
-struct dma_buf *dma_buf_iter_begin(void)
-{
-	return dma_buf_iter_next(NULL);
 }
 
 /* A buffer whose file has ended has a count of 0. */

@@ -383,6 +383,25 @@ void dma_buf_put(struct dma_buf *dmabuf)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_put, "DMA_BUF");
 
+/*
+ * For BPF programs: the next buffer that user space can still reach, with a
+ * reference to its file. Drops the reference to @prev.
+ */
+struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
+{
+	struct dma_buf_object *obj;
+
+	obj = dma_buf_list_next(prev ? to_dma_buf_object(prev) : NULL, true);
+	if (prev)
+		dma_buf_put(prev);
+	return obj ? &obj->base : NULL;
+}
+
+struct dma_buf *dma_buf_iter_begin(void)
+{
+	return dma_buf_iter_next(NULL);
+}
+
 static int __init dma_buf_init(void)
 {
 	/*
