@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: vfio dmabuf
- * Description: The memory of a PCI device as a dma-buf of vfio-pci, mapped by
- *  iommufd for another PCI device. An ivshmem device has the memory, an edu
- *  device a DMA engine; both are driven from here. Bytes arrive as long as the
- *  memory may be used, and none does once it was revoked.
+ * Description: The memory of a PCI device as a dma-buf of vfio-pci, used by
+ *  another PCI device. An ivshmem device has the memory, an edu device a DMA
+ *  engine. That is driven from here with the buffer mapped by iommufd, or by
+ *  prime_edu, which imports the buffer for peer-to-peer DMA. Bytes arrive as long
+ *  as the memory may be used, and none does once it was revoked.
  *
  * Linux 7.3 and later. The two devices are taken from their drivers, so the
  * program needs --destructive. It is compiled by scripts/selftests, as it needs
@@ -15,6 +16,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -22,10 +24,13 @@
 #include <linux/dma-heap.h>
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
+#include <linux/sync_file.h>
 #include <linux/vfio.h>
+#include <drm/prime_edu.h>
 
 #define SENT		2048	/* QEMU 7.2 aborts when edu moves 4096 */
 #define PCI		"/sys/bus/pci/devices/"
+#define DRIVERS		"/sys/bus/pci/drivers/"
 #define BAR_IOVA	0x1000000	/* edu reaches 28 bits */
 #define RAM_IOVA	0x2000000
 #define SECOND_IOVA	0x3000000
@@ -82,23 +87,29 @@ static void find_device(struct device *dev, const char *vendor, const char *devi
 		prime_skip("no PCI device %s:%s", vendor, device);
 }
 
-static int tell_driver(const struct device *dev, const char *file)
+static int tell_driver(const struct device *dev, const char *driver, const char *file)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", file);
+	snprintf(path, sizeof(path), DRIVERS "%s/%s", driver, file);
 	return write_text(path, dev->name);
 }
 
-static void bind_to_vfio(const struct device *dev)
+/* Takes the device from the driver that has it, if that is another one. */
+static void bind_to(const struct device *dev, const char *driver)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], link[PATH_MAX] = "", *name;
 
+	snprintf(path, sizeof(path), PCI "%s/driver", dev->name);
+	if (readlink(path, link, sizeof(link) - 1) > 0) {
+		name = strrchr(link, '/') + 1;
+		if (!strcmp(name, driver))
+			return;
+		check_ok(tell_driver(dev, name, "unbind"));
+	}
 	snprintf(path, sizeof(path), PCI "%s/driver_override", dev->name);
-	check_ok(write_text(path, "vfio-pci"));
-	snprintf(path, sizeof(path), PCI "%s/vfio-dev", dev->name);
-	if (access(path, F_OK))
-		check_ok(tell_driver(dev, "bind"));
+	check_ok(write_text(path, driver));
+	check_ok(tell_driver(dev, driver, "bind"));
 }
 
 static int open_vfio(const struct device *dev)
@@ -145,7 +156,7 @@ static void take_device(struct device *dev, uint32_t bar)
 	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas };
 	struct vfio_region_info info;
 
-	bind_to_vfio(dev);
+	bind_to(dev, "vfio-pci");
 	dev->fd = open_vfio(dev);
 	check_ok(xioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
 	check_ok(xioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach));
@@ -170,7 +181,7 @@ static void map_ram(void)
 	check_ok(xioctl(iommu, IOMMU_IOAS_MAP, &map));
 }
 
-static void begin(void)
+static void begin_memory(void)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 
@@ -183,6 +194,11 @@ static void begin(void)
 	check_ok(xioctl(iommu, IOMMU_IOAS_ALLOC, &alloc));
 	ioas = alloc.out_ioas_id;
 	take_device(&shm, 2);
+}
+
+static void begin(void)
+{
+	begin_memory();
 	take_device(&edu, 0);
 	map_ram();
 }
@@ -413,7 +429,7 @@ static void unbind(void)
 	munmap(shm.bar, shm.size);
 	close(shm.fd);
 	check_error(map_file(fd, SECOND_IOVA), ENODEV);
-	check_ok(tell_driver(&shm, "unbind"));
+	check_ok(tell_driver(&shm, "vfio-pci", "unbind"));
 	send(5, BAR_IOVA);
 	check_error(map_file(fd, SECOND_IOVA), ENODEV);
 	check_eq(lseek(fd, 0, SEEK_END), (off_t)shm.size);
@@ -425,6 +441,194 @@ static void unbind(void)
 	check(filled(shm.bar, 6));
 }
 
+/* --- prime_edu --- */
+
+static int drm;			/* its card */
+static uint32_t own;		/* a buffer of the card, mapped at ram */
+static int own_fd;
+
+static void begin_peer(void)
+{
+	begin_memory();
+	if (access(DRIVERS "prime_edu", F_OK))
+		prime_skip("prime_edu is not loaded");
+	bind_to(&edu, "prime_edu");
+	drm = open_driver("prime_edu");
+	own_fd = make_dmabuf(drm, PRIME_EDU_MAX_COPY / PAGE, &own);
+	ram = mmap(NULL, PRIME_EDU_MAX_COPY, PROT_READ | PROT_WRITE, MAP_SHARED, own_fd, 0);
+	check(ram != MAP_FAILED);
+}
+
+/*
+ * Starts a copy and gives a file of its fence. A fence on the card's own buffer
+ * holds the copy back until then: the error of a copy that has ended is forgotten.
+ */
+static int start(uint32_t from, uint32_t to, int to_fd, uint64_t size)
+{
+	struct drm_prime_edu_copy copy = { .src_handle = from, .dst_handle = to, .size = size };
+	int timeline = sw_timeline(), fence = sw_fence(timeline, 1), file;
+
+	check_ok(dmabuf_import_sync_file(own_fd, DMA_BUF_SYNC_WRITE, fence));
+	check_ok(xioctl(drm, DRM_IOCTL_PRIME_EDU_COPY, &copy));
+	file = check_ok(dmabuf_export_sync_file(to_fd, DMA_BUF_SYNC_READ));
+	sw_advance(timeline, 1);
+	close(fence);
+	close(timeline);
+	return file;
+}
+
+/* 1, or the negative errno that the copy has ended with. */
+static int ended(int file)
+{
+	struct sync_file_info info = {};
+
+	check_eq(poll_events(file, POLLIN, 30000), POLLIN);
+	check_ok(xioctl(file, SYNC_IOC_FILE_INFO, &info));
+	close(file);
+	return info.status;
+}
+
+/* Bytes of this pattern, from a buffer of the card to the memory. */
+static int peer_send(uint8_t seed, uint32_t handle, int fd)
+{
+	fill(ram, seed);
+	return ended(start(own, handle, fd, SENT));
+}
+
+static int imported_bar(uint32_t *handle)
+{
+	int fd = check_ok(export_bar());
+
+	*handle = check_ok(gem_import(drm, fd));
+	check_eq(peer_send(1, *handle, fd), 1);
+	check(filled(shm.bar, 1));
+	return fd;
+}
+
+/* Nothing that is sent to a revoked import arrives. A new import works. */
+static void check_imported_anew(uint32_t handle, int fd)
+{
+	fill(shm.bar, 99);
+	check_error(peer_send(100, handle, fd), ENODEV);
+	check(filled(shm.bar, 99));
+	check_ok(gem_close(drm, handle));
+	handle = check_ok(gem_import(drm, fd));
+	check_eq(peer_send(101, handle, fd), 1);
+	check(filled(shm.bar, 101));
+}
+
+/**
+ * SUBTEST: peer-bytes
+ * Description: prime_edu imports the buffer, and copies by peer-to-peer DMA: what
+ *  it writes is in the memory, and what it reads is what the memory holds.
+ */
+static void peer_bytes(void)
+{
+	uint32_t handle;
+
+	begin_peer();
+	imported_bar(&handle);
+	fill(shm.bar, 50);
+	check_eq(ended(start(handle, own, own_fd, SENT)), 1);
+	check(filled(ram, 50));
+}
+
+/**
+ * SUBTEST: peer-memory-disabled
+ * Description: The memory of the device is disabled: prime_edu can't import the
+ *  buffer, and copies to an import end with ENODEV, also when the memory is
+ *  enabled again. A new import works then.
+ */
+static void peer_memory_disabled(void)
+{
+	uint32_t handle;
+	int fd;
+
+	begin_peer();
+	fd = imported_bar(&handle);
+	set_command(&shm, 0, PCI_COMMAND_MEMORY);
+	check_error(gem_import(open_driver("prime_edu"), fd), ENODEV);
+	check_error(peer_send(2, handle, fd), ENODEV);
+	set_command(&shm, PCI_COMMAND_MEMORY, 0);
+	check(filled(shm.bar, 1));
+	check_imported_anew(handle, fd);
+}
+
+/**
+ * SUBTEST: peer-reset
+ * Description: The same for a reset of the device.
+ */
+static void peer_reset(void)
+{
+	uint32_t handle;
+	int fd;
+
+	begin_peer();
+	fd = imported_bar(&handle);
+	check_ok(xioctl(shm.fd, VFIO_DEVICE_RESET, NULL));
+	check_imported_anew(handle, fd);
+}
+
+/**
+ * SUBTEST: peer-revoked-in-use
+ * Description: The memory is disabled while prime_edu copies to it: the copy ends
+ *  with ENODEV before its end, and once the memory is disabled, nothing is
+ *  written any more.
+ */
+static void peer_revoked_in_use(void)
+{
+	const size_t size = PRIME_EDU_MAX_COPY;
+	volatile uint8_t *bar;
+	double end = now() + 30;
+	uint32_t handle;
+	int fd, file;
+
+	begin_peer();
+	fd = imported_bar(&handle);
+	bar = shm.bar;
+	memset(shm.bar, 0, size);
+	memset(ram, 5, size);
+	file = start(own, handle, fd, size);
+	while (bar[SENT - 1] != 5) {
+		check(now() < end);
+		usleep(1000);
+	}
+	set_command(&shm, 0, PCI_COMMAND_MEMORY);
+	set_command(&shm, PCI_COMMAND_MEMORY, 0);
+	check_eq(bar[size - 1], 0);
+	memset(shm.bar, 77, size);
+	check_error(ended(file), ENODEV);
+	for (size_t i = 0; i < size; i++)
+		check_eq(bar[i], 77);
+	check_imported_anew(handle, fd);
+}
+
+/**
+ * SUBTEST: peer-unbind
+ * Description: The device is closed and taken from its driver while prime_edu has
+ *  imported the buffer: copies end with ENODEV, the buffer can't be imported any
+ *  more, and after a bind a new one works.
+ */
+static void peer_unbind(void)
+{
+	uint32_t handle;
+	int fd;
+
+	begin_peer();
+	fd = imported_bar(&handle);
+	munmap(shm.bar, shm.size);
+	close(shm.fd);
+	check_error(gem_import(open_driver("prime_edu"), fd), ENODEV);
+	check_ok(tell_driver(&shm, "vfio-pci", "unbind"));
+	check_error(peer_send(5, handle, fd), ENODEV);
+	check_error(gem_import(open_driver("prime_edu"), fd), ENODEV);
+	take_device(&shm, 2);
+	check(filled(shm.bar, 1));
+	check_error(peer_send(6, handle, fd), ENODEV);
+	check(filled(shm.bar, 1));
+	imported_bar(&handle);
+}
+
 static const struct prime_subtest subtests[] = {
 	SUBTEST(bytes),
 	SUBTEST(refused),
@@ -432,6 +636,11 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(reset),
 	SUBTEST(revoked_in_use),
 	SUBTEST(unbind),
+	SUBTEST(peer_bytes),
+	SUBTEST(peer_memory_disabled),
+	SUBTEST(peer_reset),
+	SUBTEST(peer_revoked_in_use),
+	SUBTEST(peer_unbind),
 };
 
 PRIME_MAIN(subtests)
