@@ -53,7 +53,7 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more) igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests) patches-build deb-check ## tests that are not in check: explore with deeper bounds (7.3), IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more) igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds (7.3), IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -102,8 +102,8 @@ port-check: source ## the tests of make port
 	@$(test) port scripts/port-check
 users: built-ours ## check that every file of the kernel that uses the layer compiles and finds its symbols
 	@$(test) $@ scripts/users
-selftests: selftests-stock selftests-ours ## run the kernel's own selftests and KUnit suites, and tests of vfio-pci and iommufd (Linux 7.3)
-selftests-stock selftests-ours: selftests-%: built-users-stock built-users-ours root
+selftests: $(if $(filter 6.12,$(LANE)),,selftests-stock) selftests-ours ## run the kernel's own selftests and KUnit suites, and tests of vfio-pci, iommufd and peer-to-peer DMA (Linux 7.3); the BPF iterator (both)
+selftests-stock selftests-ours: selftests-%: built-users-% root
 	@$(test) $@ scripts/selftests $*
 patches: source ## write the layer as a patch series for LANE to patches/LANE
 	@$(phase) --measure $@ scripts/patches
