@@ -329,6 +329,31 @@ static void invalidate_reaches_dynamic(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_calls(&imp[1]->invalidate), 1);
 }
 
+static bool linked_at_detach;
+
+static void detach_looks(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	linked_at_detach = !list_empty(&dmabuf->attachments);
+}
+
+/* Nobody can reach an attachment any more when the exporter lets go of it. */
+static void detach_unlinks_first(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct mock_importer *imp = mock_importer_create(test, true);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dmabuf;
+
+	exp->ops.attach = NULL;
+	exp->ops.detach = detach_looks;
+	dmabuf = mock_exporter_export(exp);
+	attach = mock_importer_attach(imp, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	linked_at_detach = true;
+	dma_buf_detach(dmabuf, attach);
+	KUNIT_EXPECT_FALSE(test, linked_at_detach);
+}
+
 static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE_PARAM(attach_fields, attach_gen_params),
 	KUNIT_CASE_PARAM(attach_maps_when_mixed, attach_gen_params),
@@ -341,6 +366,7 @@ static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE(attach_many),
 	KUNIT_CASE(detach_of_nothing),
 	KUNIT_CASE(invalidate_reaches_dynamic),
+	KUNIT_CASE(detach_unlinks_first),
 	{}
 };
 

@@ -75,18 +75,6 @@ static void export_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dmabuf), -EINVAL);
 }
 
-static struct module *fake_module(struct kunit *test, enum module_state state)
-{
-	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, mod);
-	mod->state = state;
-#ifdef CONFIG_MODULE_UNLOAD
-	atomic_set(&mod->refcnt, 1);
-#endif
-	return mod;
-}
-
 static void export_owner_gone(struct kunit *test)
 {
 	struct mock_exporter *exp = mock_exporter_create(test, false);
@@ -94,7 +82,7 @@ static void export_owner_gone(struct kunit *test)
 	struct dma_buf *dmabuf;
 
 	mock_exporter_info(exp, &info);
-	info.owner = fake_module(test, MODULE_STATE_GOING);
+	info.owner = prime_test_module(test, MODULE_STATE_GOING);
 	dmabuf = dma_buf_export(&info);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dmabuf), -ENOENT);
 }
@@ -109,7 +97,7 @@ static void export_owner_referenced(struct kunit *test)
 	struct module *mod;
 
 	mock_exporter_info(exp, &info);
-	mod = fake_module(test, MODULE_STATE_LIVE);
+	mod = prime_test_module(test, MODULE_STATE_LIVE);
 	info.owner = mod;
 	dmabuf = dma_buf_export(&info);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
@@ -163,7 +151,7 @@ static void export_owner_outlives_fences(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, owned);
 	mock_exporter_info(exp, &info);
-	owned->owner = fake_module(test, MODULE_STATE_LIVE);
+	owned->owner = prime_test_module(test, MODULE_STATE_LIVE);
 	info.owner = owned->owner;
 	info.resv = NULL;
 	dmabuf = dma_buf_export(&info);
@@ -198,7 +186,7 @@ static void export_refused_owner_kept(struct kunit *test)
 	PRIME_TEST_NEEDS_WARN(test);
 	exp = mock_exporter_create(test, false);
 	mock_exporter_info(exp, &info);
-	mod = fake_module(test, MODULE_STATE_LIVE);
+	mod = prime_test_module(test, MODULE_STATE_LIVE);
 	info.owner = mod;
 	info.priv = NULL;
 	dmabuf = dma_buf_export(&info);
@@ -255,6 +243,24 @@ static void export_file_read_only(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
+/* The file does not block if the exporter says so; other flags are the descriptor's. */
+static void export_file_flags(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct dma_buf_export_info info;
+	struct dma_buf *dmabuf;
+
+	mock_exporter_info(exp, &info);
+	info.flags = O_RDWR | O_NONBLOCK | O_CLOEXEC | O_APPEND;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	exp->exported++;
+	KUNIT_EXPECT_EQ(test, dmabuf->file->f_flags & (O_NONBLOCK | O_CLOEXEC | O_APPEND),
+			(unsigned int)O_NONBLOCK);
+	KUNIT_EXPECT_EQ(test, inode_get_bytes(file_inode(dmabuf->file)), (loff_t)info.size);
+	dma_buf_put(dmabuf);
+}
+
 static void export_inodes_differ(struct kunit *test)
 {
 	struct mock_exporter *exp = mock_exporter_create(test, false);
@@ -267,6 +273,19 @@ static void export_inodes_differ(struct kunit *test)
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_NE(test, file_inode(dmabuf[i]->file)->i_ino,
 					file_inode(dmabuf[j]->file)->i_ino);
+}
+
+/* Numbers are counted, so that none comes again when 32 bits are used up. */
+static void export_inodes_count(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct inode *one = file_inode(mock_exporter_export(exp)->file);
+	struct inode *other = alloc_anon_inode(one->i_sb);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	iput(other);
+	KUNIT_EXPECT_EQ(test, (u64)file_inode(mock_exporter_export(exp)->file)->i_ino,
+			(u64)one->i_ino + 1);
 }
 
 static void export_own_resv(struct kunit *test)
@@ -422,7 +441,9 @@ static struct kunit_case dma_buf_object_cases[] = {
 	KUNIT_CASE(export_fields),
 	KUNIT_CASE(export_file),
 	KUNIT_CASE(export_file_read_only),
+	KUNIT_CASE(export_file_flags),
 	KUNIT_CASE(export_inodes_differ),
+	KUNIT_CASE(export_inodes_count),
 	KUNIT_CASE(export_own_resv),
 	KUNIT_CASE(export_given_resv),
 	KUNIT_CASE(release_after_last_put),

@@ -194,6 +194,35 @@ static void poll_finds_signaled(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(file_count(fix->dmabuf->file) == 1));
 }
 
+static int count_wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	atomic_inc(wait->private);
+	return 1;
+}
+
+/* Of two exclusive waiters, one may wait for the other direction: both look again. */
+static void poll_wakes_exclusive(struct kunit *test)
+{
+	struct poll_fixture *fix = test->priv;
+	atomic_t wakes[2] = { };
+	wait_queue_entry_t wait[2];
+	struct mock_fence *fence;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(wait); i++) {
+		init_waitqueue_func_entry(&wait[i], count_wake);
+		wait[i].private = &wakes[i];
+		add_wait_queue_exclusive(&fix->dmabuf->poll, &wait[i]);
+	}
+	fence = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_EQ(test, poll_for(fix, EPOLLIN), 0u);
+	dma_fence_signal(&fence->base);
+	for (i = 0; i < ARRAY_SIZE(wait); i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&wakes[i]), 1);
+		remove_wait_queue(&fix->dmabuf->poll, &wait[i]);
+	}
+}
+
 /* After the wake-up a new fence can be polled for, again and again. */
 static void poll_rearms(struct kunit *test)
 {
@@ -244,6 +273,24 @@ static void poll_keeps_count(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(file_count(fix->dmabuf->file) == 1));
 }
 
+/* Nor does one that waits, so the buffer goes though its fence is pending. */
+static void poll_holds_nothing(struct kunit *test)
+{
+	struct poll_fixture *fix = test->priv;
+	struct mock_fence *fence;
+
+	fence = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_EQ(test, poll_for(fix, EPOLLIN | EPOLLOUT), 0u);
+	KUNIT_EXPECT_EQ(test, file_count(fix->dmabuf->file), 1);
+	kunit_release_action(test, poller_end, &fix->poller);
+	mock_exporter_put(test, fix->dmabuf);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_exporter_calls(fix->exp, MOCK_RELEASE)));
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(&fence->base));
+	/* The watch is off the fence, and has given back its reference. */
+	KUNIT_EXPECT_TRUE(test, list_empty(&fence->base.cb_list));
+	KUNIT_EXPECT_EQ(test, kref_read(&fence->base.refcount), 1u);
+}
+
 static struct kunit_case dma_buf_poll_cases[] = {
 	KUNIT_CASE(poll_idle),
 	KUNIT_CASE(poll_without_table),
@@ -251,9 +298,11 @@ static struct kunit_case dma_buf_poll_cases[] = {
 	KUNIT_CASE_PARAM(poll_wakes, poll_gen_params),
 	KUNIT_CASE(poll_wakes_both),
 	KUNIT_CASE(poll_finds_signaled),
+	KUNIT_CASE(poll_wakes_exclusive),
 	KUNIT_CASE(poll_rearms),
 	KUNIT_CASE(poll_release_armed),
 	KUNIT_CASE(poll_keeps_count),
+	KUNIT_CASE(poll_holds_nothing),
 	{}
 };
 

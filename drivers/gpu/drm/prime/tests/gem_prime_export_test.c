@@ -2,6 +2,8 @@
 /*
  * Exporting an object: the buffer it becomes, the driver's own export, release.
  */
+#include <kunit/device.h>
+
 #include "mock_drm.h"
 
 struct export_fixture {
@@ -142,10 +144,78 @@ static void dmabuf_export_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&fix->mock->drm->ref), devices);
 }
 
+/* A close that is under way has taken the object's last handle already. */
+static void export_without_handles(struct kunit *test)
+{
+	struct export_fixture *fix = test->priv;
+	struct dma_buf *dmabuf;
+
+	mutex_lock(&fix->mock->drm->object_name_lock);
+	fix->obj->handle_count--;
+	mutex_unlock(&fix->mock->drm->object_name_lock);
+	dmabuf = drm_gem_prime_handle_to_dmabuf(fix->mock->drm, fix->priv, fix->handle,
+						DRM_CLOEXEC);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dmabuf), -ENOENT);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_EXPORT, 0);
+	mutex_lock(&fix->mock->drm->object_name_lock);
+	fix->obj->handle_count++;
+	mutex_unlock(&fix->mock->drm->object_name_lock);
+	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), 1u);
+}
+
+
+/* DRM_RDWR lets user space map the buffer for writing. */
+static void export_flags(struct kunit *test)
+{
+	struct export_fixture *fix = test->priv;
+	struct dma_buf *dmabuf = export_handle(test, DRM_CLOEXEC);
+
+	KUNIT_EXPECT_FALSE(test, dmabuf->file->f_mode & FMODE_WRITE);
+	dma_buf_put(dmabuf);
+	fix->handle = mock_drm_object_handle(fix->mock, fix->file, &fix->obj);
+	dmabuf = export_handle(test, DRM_CLOEXEC | DRM_RDWR);
+	KUNIT_EXPECT_TRUE(test, dmabuf->file->f_mode & FMODE_WRITE);
+	dma_buf_put(dmabuf);
+}
+
+/* The buffer can be the last to hold the device, which its object needs to be freed. */
+static void export_holds_device(struct kunit *test)
+{
+	struct export_fixture *fix = test->priv;
+	struct dma_buf *dmabuf = export_handle(test, DRM_CLOEXEC);
+
+	KUNIT_EXPECT_EQ(test, drm_gem_handle_delete(fix->priv, fix->handle), 0);
+	mock_drm_close(fix->mock, fix->file);
+	kunit_device_unregister(test, fix->mock->dev);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_FREE, 0);
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->mock, MOCK_GEM_FREE)));
+}
+
+/* The driver's module stays while the buffer can call it. */
+static void export_holds_driver(struct kunit *test)
+{
+	struct export_fixture *fix = test->priv;
+	struct file_operations fops = *fix->mock->driver.fops;
+	const struct file_operations *driver_fops = fix->mock->driver.fops;
+	struct dma_buf *dmabuf;
+
+	fops.owner = prime_test_module(test, MODULE_STATE_LIVE);
+	fix->mock->driver.fops = &fops;
+	dmabuf = export_handle(test, DRM_CLOEXEC);
+	fix->mock->driver.fops = driver_fops;
+	KUNIT_EXPECT_PTR_EQ(test, dmabuf->owner, fops.owner);
+	dma_buf_put(dmabuf);
+}
+
 static struct kunit_case gem_prime_export_cases[] = {
 	KUNIT_CASE(export_fields),
 	KUNIT_CASE(export_ops),
 	KUNIT_CASE(export_references),
+	KUNIT_CASE(export_without_handles),
+	KUNIT_CASE(export_flags),
+	KUNIT_CASE(export_holds_device),
+	KUNIT_CASE(export_holds_driver),
 	KUNIT_CASE(export_driver_function),
 	KUNIT_CASE(export_default_function),
 	KUNIT_CASE(export_direct),

@@ -193,6 +193,20 @@ static void import_driver_fails(struct kunit *test)
 	MOCK_DRM_EXPECT_CALLS(test, fix->exporter, MOCK_GEM_UNPIN, 1);
 }
 
+/* The same of an exporter that counts mappings. */
+static void import_driver_fails_unmaps(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct dma_buf *dmabuf = mock_exporter_export(exp);
+
+	mock_drm_fail(fix->importer, MOCK_GEM_IMPORT, 1, -ENODEV);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(drm_gem_prime_import(fix->importer->drm, dmabuf)), -ENODEV);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_UNMAP, 1);
+	MOCK_EXPECT_CALLS(test, exp, MOCK_DETACH, 1);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
+}
+
 static void import_attach_fails(struct kunit *test)
 {
 	struct import_fixture *fix = test->priv;
@@ -323,6 +337,55 @@ static void destroy(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
 		KUNIT_EXPECT_EQ(test, (long)file_count(fix->dmabuf->file), count);
 	}
+}
+
+static long count_at_detach;
+
+static void detach_looks(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	count_at_detach = file_count(dmabuf->file);
+}
+
+/* The importer's reference is the last to go, after the attachment. */
+static void destroy_holds_buffer(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
+
+	exp->ops.attach = NULL;
+	exp->ops.detach = detach_looks;
+	dmabuf = mock_exporter_export(exp);
+	obj = drm_gem_prime_import(fix->importer->drm, dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(obj));
+	mock_exporter_put(test, dmabuf);
+	count_at_detach = 0;
+	drm_gem_object_put(obj);
+	KUNIT_EXPECT_EQ(test, count_at_detach, 1);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_exporter_calls(exp, MOCK_RELEASE)));
+}
+
+/* An imported object that lost its handles is still exported as the buffer it came from. */
+static void reexport_regained_handle(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct drm_file *priv = mock_drm_priv(fix->importer_file);
+	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
+	u32 handle = 0;
+
+	obj = imported(test, &handle);
+	drm_gem_object_get(obj);
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+	KUNIT_EXPECT_NULL(test, obj->dma_buf);
+	handle = mock_drm_handle(fix->importer, fix->importer_file, obj);
+	dmabuf = drm_gem_prime_handle_to_dmabuf(fix->importer->drm, priv, handle, DRM_CLOEXEC);
+	KUNIT_EXPECT_PTR_EQ(test, dmabuf, fix->dmabuf);
+	if (!IS_ERR(dmabuf))
+		dma_buf_put(dmabuf);
+	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
+	drm_gem_object_put(obj);
 }
 
 /* --- imports of several threads --- */
@@ -514,6 +577,7 @@ static struct kunit_case gem_prime_import_cases[] = {
 	KUNIT_CASE(exporter_closes_first),
 	KUNIT_CASE(import_without_driver_function),
 	KUNIT_CASE(import_driver_fails),
+	KUNIT_CASE(import_driver_fails_unmaps),
 	KUNIT_CASE(import_attach_fails),
 	KUNIT_CASE(import_map_fails),
 	KUNIT_CASE(import_open_fails),
@@ -523,6 +587,8 @@ static struct kunit_case gem_prime_import_cases[] = {
 	KUNIT_CASE(import_other_device),
 	KUNIT_CASE(import_own_buffer),
 	KUNIT_CASE(destroy),
+	KUNIT_CASE(destroy_holds_buffer),
+	KUNIT_CASE(reexport_regained_handle),
 	KUNIT_CASE(claim_gives_same_handle),
 	KUNIT_CASE(claim_fails),
 	KUNIT_CASE(claim_open_fails),

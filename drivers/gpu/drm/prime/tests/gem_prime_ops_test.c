@@ -326,6 +326,29 @@ static void mmap_object_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), refs);
 }
 
+static unsigned int mmap_refs;
+
+static int mmap_looks(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	mmap_refs = mock_gem_refs(obj);
+	return vma->vm_ops == obj->funcs->vm_ops ? 0 : -ENOTTY;
+}
+
+/* The driver may drop a reference of its own: the mapping has one already. */
+static void mmap_holds_object(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct vm_area_struct *vma = prime_test_vma(test, fix->file, 1, 0);
+	unsigned int refs = mock_gem_refs(fix->obj);
+
+	fix->mock->funcs.mmap = mmap_looks;
+	KUNIT_ASSERT_EQ(test, drm_gem_prime_mmap(fix->obj, vma), 0);
+	KUNIT_EXPECT_EQ(test, mmap_refs, refs + 1);
+	KUNIT_EXPECT_PTR_EQ(test, vma->vm_private_data, (void *)fix->obj);
+	drm_gem_vm_close(vma);
+	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), refs);
+}
+
 static struct drm_gem_object *driver_mmap_object;
 static bool driver_mmap_allowed;
 
@@ -400,6 +423,7 @@ static struct kunit_case gem_prime_ops_cases[] = {
 	KUNIT_CASE(vmap_fails),
 	KUNIT_CASE(mmap_object),
 	KUNIT_CASE(mmap_object_fails),
+	KUNIT_CASE(mmap_holds_object),
 	KUNIT_CASE(mmap_driver),
 #if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
 	KUNIT_CASE(mmap_not_offered),

@@ -206,6 +206,36 @@ static void to_addr_array_too_small(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, back[2], 0);
 }
 
+static void free_pages_array(void *pages)
+{
+	kvfree(pages);
+}
+
+/* The bytes of more than 4 GiB are not counted in 32 bits. Nobody looks at the pages. */
+static void pages_beyond_4g(struct kunit *test)
+{
+	const unsigned int n = (SZ_4G >> PAGE_SHIFT) + 2;
+	struct sg_fixture *fix = test->priv;
+	struct scatterlist *sg;
+	struct sg_table *sgt;
+	struct page **pages;
+	u64 bytes = 0;
+	unsigned int i;
+
+	pages = kvmalloc_array(n, sizeof(*pages), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_pages_array, pages), 0);
+	for (i = 0; i < n; i++)
+		pages[i] = fix->block + i;
+	sgt = drm_prime_pages_to_sg(NULL, pages, n);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_table, sgt), 0);
+	for_each_sgtable_sg(sgt, sg, i)
+		bytes += sg->length;
+	KUNIT_EXPECT_EQ(test, bytes, (u64)n << PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 2u);
+}
+
 static struct kunit_case gem_prime_sg_cases[] = {
 	KUNIT_CASE(contiguous_pages),
 	KUNIT_CASE(scattered_pages),
@@ -216,6 +246,7 @@ static struct kunit_case gem_prime_sg_cases[] = {
 	KUNIT_CASE(contiguous_size_merged),
 	KUNIT_CASE(to_addr_array),
 	KUNIT_CASE(to_addr_array_too_small),
+	KUNIT_CASE(pages_beyond_4g),
 	{}
 };
 

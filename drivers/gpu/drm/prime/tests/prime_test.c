@@ -132,6 +132,19 @@ struct vm_area_struct *prime_test_vma(struct kunit *test, struct file *file,
 	return vma;
 }
 
+/* A module that nobody has loaded, with one reference. A test that is built in has none of its own. */
+struct module *prime_test_module(struct kunit *test, enum module_state state)
+{
+	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mod);
+	mod->state = state;
+#ifdef CONFIG_MODULE_UNLOAD
+	atomic_set(&mod->refcnt, 1);
+#endif
+	return mod;
+}
+
 /* A device that reaches all memory. */
 struct device *prime_test_device(struct kunit *test)
 {

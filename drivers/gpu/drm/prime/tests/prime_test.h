@@ -12,6 +12,7 @@
 #include <linux/file.h>
 #include <linux/jiffies.h>
 #include <linux/mm_types.h>
+#include <linux/module.h>
 
 #include <kunit/test.h>
 
@@ -59,6 +60,7 @@ unsigned long prime_test_user_read_only(struct kunit *test, const void *data, si
 struct vm_area_struct *prime_test_vma(struct kunit *test, struct file *file,
 				      unsigned long pages, unsigned long pgoff);
 struct file *prime_test_file(struct kunit *test);
+struct module *prime_test_module(struct kunit *test, enum module_state state);
 struct device *prime_test_device(struct kunit *test);
 u64 prime_test_low_mask(unsigned int bits);
 void prime_test_signal_self(void);

@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The list of all buffers, as bufinfo and the iterator show it. Each case looks
+ * for its own buffers only, since others may exist.
+ */
+#include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/mount.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "mock_exporter.h"
+#include "mock_importer.h"
+
+#define TEXT_SIZE	SZ_64K
+
+/**
+ * struct list_fixture - bufinfo and a buffer
+ * @exp: exporter of the buffer
+ * @dmabuf: the buffer
+ * @show: prints bufinfo
+ * @m: where to
+ * @exports: buffers that list_race() has made
+ */
+struct list_fixture {
+	struct mock_exporter *exp;
+	struct dma_buf *dmabuf;
+	int (*show)(struct seq_file *m, void *unused);
+	struct seq_file m;
+	atomic_t exports;
+};
+
+/* debugfs need not be mounted, and there may be no program that reads it. */
+static int find_bufinfo(struct kunit *test, struct list_fixture *fix)
+{
+	struct vfsmount *mnt = kern_mount(get_fs_type("debugfs"));
+	struct path root;
+	struct file *file;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mnt));
+	root = (struct path) { .mnt = mnt, .dentry = mnt->mnt_root };
+	file = file_open_root(&root, "dma_buf/bufinfo", O_RDONLY, 0);
+	if (!IS_ERR(file)) {
+		fix->show = ((struct seq_file *)file->private_data)->op->show;
+		__fput_sync(file);
+	}
+	kern_unmount(mnt);
+	return PTR_ERR_OR_ZERO(file);
+}
+
+static int list_init(struct kunit *test)
+{
+	struct list_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	fix->m.buf = kunit_kzalloc(test, TEXT_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fix->m.buf);
+	fix->m.size = TEXT_SIZE;
+	mutex_init(&fix->m.lock);
+	fix->exp = mock_exporter_create(test, false);
+	fix->dmabuf = mock_exporter_export(fix->exp);
+	test->priv = fix;
+	return find_bufinfo(test, fix);
+}
+
+static const char *bufinfo(struct list_fixture *fix)
+{
+	fix->m.count = 0;
+	fix->show(&fix->m, NULL);
+	fix->m.buf[min(fix->m.count, TEXT_SIZE - 1)] = '\0';
+	return fix->m.buf;
+}
+
+/* What follows the line of the buffer, or NULL if there is no such line. */
+static const char *after_line(struct kunit *test, unsigned int flags, unsigned int mode,
+			      long count, const char *name)
+{
+	struct list_fixture *fix = test->priv;
+	char *line = kunit_kzalloc(test, SZ_1K, GFP_KERNEL);
+	const char *text = bufinfo(fix), *found;
+
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	snprintf(line, SZ_1K, "\n%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", fix->dmabuf->size,
+		 flags, mode, count, fix->dmabuf->exp_name,
+		 (u64)d_inode(fix->dmabuf->file->f_path.dentry)->i_ino, name);
+	found = strstr(text, line);
+	return found ? found + strlen(line) : NULL;
+}
+
+static void set_name(struct kunit *test, const char *name)
+{
+	struct list_fixture *fix = test->priv;
+	char *copy = kstrdup(name, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	spin_lock(&fix->dmabuf->name_lock);
+	fix->dmabuf->name = copy;
+	spin_unlock(&fix->dmabuf->name_lock);
+}
+
+/* Size, flags, mode, references, exporter, inode, name; no fence and no device. */
+static void bufinfo_line(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct file *file = fix->dmabuf->file;
+	const char *rest;
+
+	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	KUNIT_EXPECT_TRUE(test, str_has_prefix(rest, "\tAttached Devices:\nTotal 0 devices"));
+	set_name(test, "a name");
+	get_dma_buf(fix->dmabuf);
+	KUNIT_EXPECT_NOT_NULL(test, after_line(test, file->f_flags, file->f_mode, 2, "a name"));
+	dma_buf_put(fix->dmabuf);
+	KUNIT_EXPECT_TRUE(test, str_has_prefix(fix->m.buf, "\nDma-buf Objects:\nsize    \t"));
+}
+
+/* Fences by usage; one that is for bookkeeping only is not shown. */
+static void bufinfo_fences(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct file *file = fix->dmabuf->file;
+	const char *rest, *end;
+	int described = 0;
+
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_KERNEL);
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
+	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	end = strstr(rest, "Attached Devices:");
+	KUNIT_ASSERT_NOT_NULL(test, end);
+	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, "\tkernel fence:", end - rest));
+	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, "\twrite fence:", end - rest));
+	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, "\tread fence:", end - rest));
+	for (; (rest = strnstr(rest, "mock-fence mock-fence", end - rest)); rest++)
+		described++;
+	KUNIT_EXPECT_EQ(test, described, 3);
+}
+
+/* The devices, oldest last, as long as they are attached. */
+static void bufinfo_devices(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct file *file = fix->dmabuf->file;
+	struct mock_importer *imp = mock_importer_create(test, false);
+	struct dma_buf_attachment *attach = mock_importer_attach(imp, fix->dmabuf);
+	char wanted[96];
+	const char *rest;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	snprintf(wanted, sizeof(wanted), "\tAttached Devices:\n\t%s\nTotal 1 devices attached\n\n",
+		 dev_name(imp->dev));
+	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
+	KUNIT_EXPECT_TRUE(test, rest && str_has_prefix(rest, wanted));
+	dma_buf_detach(fix->dmabuf, attach);
+	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
+	KUNIT_EXPECT_TRUE(test, rest && str_has_prefix(rest, "\tAttached Devices:\nTotal 0 "));
+}
+
+static void read_total(struct kunit *test, unsigned int *buffers, size_t *bytes)
+{
+	const char *total;
+
+	flush_delayed_fput();
+	total = strstr(bufinfo(test->priv), "\nTotal ");
+	while (total && strstr(total + 1, "\nTotal "))
+		total = strstr(total + 1, "\nTotal ");
+	KUNIT_ASSERT_NOT_NULL(test, total);
+	KUNIT_ASSERT_EQ(test, sscanf(total, "\nTotal %u objects, %zu bytes\n", buffers, bytes), 2);
+}
+
+static void bufinfo_total(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	unsigned int before, buffers, i;
+	size_t bytes_before, bytes;
+
+	read_total(test, &before, &bytes_before);
+	for (i = 0; i < 3; i++)
+		mock_exporter_export(fix->exp);
+	read_total(test, &buffers, &bytes);
+	KUNIT_EXPECT_EQ(test, buffers, before + 3);
+	KUNIT_EXPECT_EQ(test, bytes, bytes_before + 3 * MOCK_EXPORTER_SIZE);
+}
+
+/* A reader whose memory is too small is told so, and keeps no buffer. */
+static void bufinfo_overflows(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	size_t size;
+
+	mock_exporter_export(fix->exp);
+	for (size = 16; size < 2048; size *= 2) {
+		fix->m.size = size;
+		bufinfo(fix);
+		KUNIT_EXPECT_LE(test, fix->m.count, size);
+	}
+	mock_exporter_put(test, fix->dmabuf);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_exporter_calls(fix->exp, MOCK_RELEASE)));
+}
+
+/* Readers are not seen by the others, and leave nothing behind. */
+static void bufinfo_keeps_nothing(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct dentry *dentry = fix->dmabuf->file->f_path.dentry;
+	int i, count = d_count(dentry);
+
+	for (i = 0; i < 3; i++)
+		bufinfo(fix);
+	KUNIT_EXPECT_EQ(test, d_count(dentry), count);
+	KUNIT_EXPECT_EQ(test, file_count(fix->dmabuf->file), 1);
+}
+
+/* A buffer whose file has ended is listed until its dentry goes. */
+static void bufinfo_without_file(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct dentry *dentry = dget(fix->dmabuf->file->f_path.dentry);
+	char wanted[64];
+	unsigned int before, buffers;
+	size_t bytes;
+
+	snprintf(wanted, sizeof(wanted), "\n%08zu\t%08x\t%08x\t%08ld\tmock-exporter\t",
+		 fix->dmabuf->size, 0, 0, 0l);
+	read_total(test, &before, &bytes);
+	KUNIT_EXPECT_NULL(test, strstr(fix->m.buf, wanted));
+	mock_exporter_put(test, fix->dmabuf);
+	flush_delayed_fput();
+	read_total(test, &buffers, &bytes);
+	KUNIT_EXPECT_EQ(test, buffers, before);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(fix->m.buf, wanted));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_RELEASE, 0);
+	dput(dentry);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_RELEASE, 1);
+	read_total(test, &buffers, &bytes);
+	KUNIT_EXPECT_EQ(test, buffers, before - 1);
+}
+
+struct reader {
+	struct list_fixture *fix;
+	struct completion done;
+};
+
+static int reader_thread(void *data)
+{
+	struct reader *reader = data;
+
+	bufinfo(reader->fix);
+	complete_all(&reader->done);
+	return 0;
+}
+
+/* A reader does not wait for who holds a reservation object. */
+static void bufinfo_waits_for_nobody(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct reader reader = { .fix = fix };
+	struct task_struct *task;
+
+	init_completion(&reader.done);
+	dma_resv_lock(fix->dmabuf->resv, NULL);
+	task = kthread_run(reader_thread, &reader, "prime-reader");
+	if (!IS_ERR(task))
+		KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&reader.done, 5 * HZ), 0ul);
+	dma_resv_unlock(fix->dmabuf->resv);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&reader.done);
+}
+
+/**
+ * struct change - a fence that is added while another is printed
+ * @base: the fence that is printed
+ * @lock: its lock
+ * @fix: where
+ * @printing: somebody prints @base
+ * @added: the other fence is there
+ */
+struct change {
+	struct dma_fence base;
+	spinlock_t lock;	/* of @base */
+	struct list_fixture *fix;
+	atomic_t printing;
+	atomic_t added;
+};
+
+static const char *change_name(struct dma_fence *fence)
+{
+	struct change *change = container_of(fence, struct change, base);
+	int i;
+
+	/* Under RCU: the other thread has another processor. */
+	if (!atomic_xchg(&change->printing, 1))
+		for (i = 0; i < 5000 && !atomic_read(&change->added); i++)
+			udelay(1000);
+	return "changing";
+}
+
+static const struct dma_fence_ops change_ops = {
+	.get_driver_name = change_name,
+	.get_timeline_name = change_name,
+};
+
+static void signal_change(void *data)
+{
+	dma_fence_signal(data);
+	dma_fence_put(data);
+}
+
+/* Fences that change while they are printed are printed once, as they are then. */
+static void bufinfo_fences_change(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct change *change = kzalloc(sizeof(*change), GFP_KERNEL);
+	struct reader reader = { .fix = fix };
+	const char *first;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, change);
+	change->fix = fix;
+	spin_lock_init(&change->lock);
+	dma_fence_init(&change->base, &change_ops, &change->lock, dma_fence_context_alloc(1), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, signal_change, &change->base), 0);
+	mock_resv_add(test, fix->dmabuf->resv, &change->base, DMA_RESV_USAGE_READ);
+	if (num_online_cpus() < 2)
+		atomic_set(&change->printing, 1);
+
+	init_completion(&reader.done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(reader_thread, &reader, "prime-reader")));
+	while (!atomic_read(&change->printing))
+		msleep(1);
+	/* As many as need another array. */
+	for (i = 0; i < 8; i++)
+		mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
+	atomic_set(&change->added, 1);
+	wait_for_completion(&reader.done);
+	first = strstr(fix->m.buf, "changing changing");
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	KUNIT_EXPECT_NULL(test, strstr(first + 1, "changing changing"));
+}
+
+/**
+ * struct locked - what has to wait for a lock
+ * @fix: the fixture
+ * @attach: an attachment to detach
+ * @imp: a device to attach
+ * @run: what has to wait
+ * @begun: the thread is about to run it
+ * @over: it has run
+ */
+struct locked {
+	struct list_fixture *fix;
+	struct dma_buf_attachment *attach;
+	struct mock_importer *imp;
+	void (*run)(struct locked *locked);
+	atomic_t begun;
+	atomic_t over;
+};
+
+static void locked_fdinfo(struct locked *locked)
+{
+	struct file *file = locked->fix->dmabuf->file;
+
+	locked->fix->m.count = 0;
+	file->f_op->show_fdinfo(&locked->fix->m, file);
+}
+
+static void locked_bufinfo(struct locked *locked)
+{
+	bufinfo(locked->fix);
+}
+
+static void locked_path(struct locked *locked)
+{
+	struct dentry *dentry = locked->fix->dmabuf->file->f_path.dentry;
+
+	dentry->d_op->d_dname(dentry, locked->fix->m.buf, TEXT_SIZE);
+}
+
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+static void locked_attach(struct locked *locked)
+{
+	locked->attach = mock_importer_attach(locked->imp, locked->fix->dmabuf);
+}
+
+static void locked_detach(struct locked *locked)
+{
+	dma_buf_detach(locked->fix->dmabuf, locked->attach);
+}
+#endif
+
+static int locked_thread(void *data)
+{
+	struct locked *locked = data;
+
+	atomic_set(&locked->begun, 1);
+	locked->run(locked);
+	atomic_set(&locked->over, 1);
+	return 0;
+}
+
+/* On another processor, while this one holds the lock. */
+static void waits_for_name_lock(struct kunit *test, struct locked *locked,
+				void (*run)(struct locked *locked))
+{
+	struct task_struct *task;
+	bool over;
+	int i;
+
+	locked->run = run;
+	atomic_set(&locked->begun, 0);
+	atomic_set(&locked->over, 0);
+	task = kthread_create(locked_thread, locked, "prime-locked");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	migrate_disable();
+	kthread_bind(task, cpumask_any_but(cpu_online_mask, smp_processor_id()));
+	spin_lock(&locked->fix->dmabuf->name_lock);
+	wake_up_process(task);
+	for (i = 0; i < 2000 && !atomic_read(&locked->begun); i++)
+		udelay(100);
+	for (i = 0; i < 100 && !atomic_read(&locked->over); i++)
+		udelay(100);
+	over = atomic_read(&locked->over);
+	spin_unlock(&locked->fix->dmabuf->name_lock);
+	migrate_enable();
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(atomic_read(&locked->over)));
+	KUNIT_EXPECT_FALSE(test, over);
+}
+
+/* Who shows the name or the attachments waits for who changes them. */
+static void name_lock(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct locked locked = { .fix = fix };
+
+	if (num_online_cpus() < 2)
+		return;
+	locked.imp = mock_importer_create(test, false);
+	set_name(test, "a name");
+	waits_for_name_lock(test, &locked, locked_fdinfo);
+	waits_for_name_lock(test, &locked, locked_bufinfo);
+	waits_for_name_lock(test, &locked, locked_path);
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+	waits_for_name_lock(test, &locked, locked_attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(locked.attach));
+	waits_for_name_lock(test, &locked, locked_detach);
+#endif
+}
+
+static int exporting_thread(void *data)
+{
+	struct list_fixture *fix = data;
+	struct dma_buf_export_info info;
+	struct dma_buf *dmabuf;
+
+	mock_exporter_info(fix->exp, &info);
+	while (!kthread_should_stop()) {
+		dmabuf = dma_buf_export(&info);
+		if (IS_ERR(dmabuf))
+			continue;
+		atomic_inc(&fix->exports);
+		__fput_sync(dmabuf->file);
+	}
+	return 0;
+}
+
+/* Buffers come and go on all processors while the list is read. */
+static void list_race(struct kunit *test)
+{
+	const unsigned long end = jiffies + HZ / 2;
+	struct list_fixture *fix = test->priv;
+	struct task_struct *task[2];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(task); i++) {
+		task[i] = kthread_run(exporting_thread, fix, "prime-export");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task[i]));
+	}
+	while (time_before(jiffies, end) || atomic_read(&fix->exports) < 100) {
+		bufinfo(fix);
+		cond_resched();
+	}
+	for (i = 0; i < ARRAY_SIZE(task); i++)
+		kthread_stop(task[i]);
+	fix->exp->exported += atomic_read(&fix->exports);
+}
+
+#if !defined(MODULE) && IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+/* The iterator gives each buffer that has a file, with a reference to it. */
+static void iterator(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct dma_buf *more = mock_exporter_export(fix->exp), *ended, *dmabuf;
+	struct dentry *dentry;
+	int seen = 0, seen_more = 0;
+
+	ended = mock_exporter_export(fix->exp);
+	dentry = dget(ended->file->f_path.dentry);
+	mock_exporter_put(test, ended);
+	flush_delayed_fput();
+	for (dmabuf = dma_buf_iter_begin(); dmabuf; dmabuf = dma_buf_iter_next(dmabuf)) {
+		KUNIT_EXPECT_PTR_NE(test, dmabuf, ended);
+		seen += dmabuf == fix->dmabuf;
+		seen_more += dmabuf == more;
+		if (dmabuf == more || dmabuf == fix->dmabuf)
+			KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
+	}
+	KUNIT_EXPECT_EQ(test, seen, 1);
+	KUNIT_EXPECT_EQ(test, seen_more, 1);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, file_count(fix->dmabuf->file), 1);
+	KUNIT_EXPECT_EQ(test, file_count(more->file), 1);
+	dput(dentry);
+}
+#endif
+
+static struct kunit_case dma_buf_list_cases[] = {
+	KUNIT_CASE(bufinfo_line),
+	KUNIT_CASE(bufinfo_fences),
+	KUNIT_CASE(bufinfo_devices),
+	KUNIT_CASE(bufinfo_total),
+	KUNIT_CASE(bufinfo_overflows),
+	KUNIT_CASE(bufinfo_keeps_nothing),
+	KUNIT_CASE(bufinfo_without_file),
+	KUNIT_CASE(bufinfo_waits_for_nobody),
+	KUNIT_CASE(bufinfo_fences_change),
+	KUNIT_CASE(name_lock),
+	KUNIT_CASE(list_race),
+#if !defined(MODULE) && IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+	KUNIT_CASE(iterator),
+#endif
+	{}
+};
+
+static struct kunit_suite dma_buf_list_suite = {
+	.name = "dma_buf_list",
+	.init = list_init,
+	.test_cases = dma_buf_list_cases,
+};
+
+kunit_test_suite(dma_buf_list_suite);
