@@ -138,7 +138,8 @@ static void mock_drm_check(void *data)
 	struct mock_drm *mock = data;
 	struct mock_script *op = mock->op;
 
-	prime_test_wait(mock_drm_calls(mock, MOCK_GEM_FREE) >= mock->created);
+	/* Done, not only called: the operation writes to @mock until it returns. */
+	prime_test_wait(mock_done(&op[MOCK_GEM_FREE]) >= mock->created);
 	KUNIT_EXPECT_EQ_MSG(mock->test, mock_drm_calls(mock, MOCK_GEM_FREE), mock->created,
 			    "objects freed");
 	KUNIT_EXPECT_EQ_MSG(mock->test, mock_done(&op[MOCK_GEM_OPEN]),

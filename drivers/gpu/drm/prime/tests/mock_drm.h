@@ -105,6 +105,11 @@ static inline unsigned int mock_gem_refs(struct drm_gem_object *obj)
 	return kref_read(&obj->refcount);
 }
 
+#ifndef MODULE
+/* Of drm_gem.c of 7.3, which does not export it and whose ioctl is switched off. */
+int drm_gem_change_handle_ioctl(struct drm_device *dev, void *data, struct drm_file *file_priv);
+#endif
+
 /* Number of calls of one operation so far. */
 #define MOCK_DRM_EXPECT_CALLS(test, mock, operation, number) \
 	KUNIT_EXPECT_EQ_MSG(test, mock_drm_calls(mock, operation), number, #operation)
