@@ -195,6 +195,7 @@ static void export_holds_device(struct kunit *test)
 /* The driver's module stays while the buffer can call it. */
 static void export_holds_driver(struct kunit *test)
 {
+#ifdef CONFIG_MODULE_UNLOAD
 	struct export_fixture *fix = test->priv;
 	struct file_operations fops = *fix->mock->driver.fops;
 	const struct file_operations *driver_fops = fix->mock->driver.fops;
@@ -205,7 +206,13 @@ static void export_holds_driver(struct kunit *test)
 	dmabuf = export_handle(test, DRM_CLOEXEC);
 	fix->mock->driver.fops = driver_fops;
 	KUNIT_EXPECT_PTR_EQ(test, dmabuf->owner, fops.owner);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fops.owner->refcnt), 2);
+	KUNIT_EXPECT_EQ(test, drm_gem_handle_delete(fix->priv, fix->handle), 0);
 	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(atomic_read(&fops.owner->refcnt) == 1));
+#else
+	kunit_skip(test, "modules are not counted without CONFIG_MODULE_UNLOAD");
+#endif
 }
 
 static struct kunit_case gem_prime_export_cases[] = {
