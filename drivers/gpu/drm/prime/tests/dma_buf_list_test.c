@@ -294,7 +294,7 @@ static const char *change_name(struct dma_fence *fence)
 
 	/* Under RCU: the other thread has another processor. */
 	if (!atomic_xchg(&change->printing, 1))
-		for (i = 0; i < 5000 && !atomic_read(&change->added); i++)
+		for (i = 0; i < 1000 && !atomic_read(&change->added); i++)
 			udelay(1000);
 	return "changing";
 }
