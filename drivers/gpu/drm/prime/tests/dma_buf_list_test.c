@@ -163,13 +163,15 @@ static void bufinfo_devices(struct kunit *test)
 static void read_total(struct kunit *test, unsigned int *buffers, size_t *bytes)
 {
 	const char *total;
+	int found;
 
 	flush_delayed_fput();
 	total = strstr(bufinfo(test->priv), "\nTotal ");
 	while (total && strstr(total + 1, "\nTotal "))
 		total = strstr(total + 1, "\nTotal ");
 	KUNIT_ASSERT_NOT_NULL(test, total);
-	KUNIT_ASSERT_EQ(test, sscanf(total, "\nTotal %u objects, %zu bytes\n", buffers, bytes), 2);
+	found = sscanf(total, "\nTotal %u objects, %zu bytes\n", buffers, bytes);
+	KUNIT_ASSERT_EQ(test, found, 2);
 }
 
 static void bufinfo_total(struct kunit *test)
@@ -294,8 +296,8 @@ static const char *change_name(struct dma_fence *fence)
 
 	/* Under RCU: the other thread has another processor. */
 	if (!atomic_xchg(&change->printing, 1))
-		for (i = 0; i < 1000 && !atomic_read(&change->added); i++)
-			udelay(1000);
+		for (i = 0; i < 200000 && !atomic_read(&change->added); i++)
+			udelay(5);
 	return "changing";
 }
 
@@ -331,7 +333,7 @@ static void bufinfo_fences_change(struct kunit *test)
 	init_completion(&reader.done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(reader_thread, &reader, "prime-reader")));
 	while (!atomic_read(&change->printing))
-		msleep(1);
+		msleep(20);
 	/* As many as need another array. */
 	for (i = 0; i < 8; i++)
 		mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
@@ -419,10 +421,10 @@ static void waits_for_name_lock(struct kunit *test, struct locked *locked,
 	kthread_bind(task, cpumask_any_but(cpu_online_mask, smp_processor_id()));
 	spin_lock(&locked->fix->dmabuf->name_lock);
 	wake_up_process(task);
-	for (i = 0; i < 2000 && !atomic_read(&locked->begun); i++)
-		udelay(100);
-	for (i = 0; i < 100 && !atomic_read(&locked->over); i++)
-		udelay(100);
+	for (i = 0; i < 40000 && !atomic_read(&locked->begun); i++)
+		udelay(5);
+	for (i = 0; i < 2000 && !atomic_read(&locked->over); i++)
+		udelay(5);
 	over = atomic_read(&locked->over);
 	spin_unlock(&locked->fix->dmabuf->name_lock);
 	migrate_enable();

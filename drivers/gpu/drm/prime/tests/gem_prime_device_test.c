@@ -33,6 +33,7 @@ static void change_handle(struct kunit *test)
 	struct drm_file *priv = mock_drm_priv(file);
 	struct drm_gem_change_handle arg = { };
 	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
 	u32 found = 0;
 	long count;
 	int fd;
@@ -41,16 +42,18 @@ static void change_handle(struct kunit *test)
 	arg.new_handle = arg.handle + 41;
 	KUNIT_ASSERT_EQ(test, drm_gem_prime_handle_to_fd(mock->drm, priv, arg.handle, DRM_CLOEXEC,
 							 &fd), 0);
-	count = file_count(obj->dma_buf->file);
+	dmabuf = obj->dma_buf;
+	count = file_count(dmabuf->file);
 	KUNIT_EXPECT_EQ(test, drm_gem_change_handle_ioctl(mock->drm, &arg, priv), 0);
 	flush_delayed_fput();
-	KUNIT_EXPECT_EQ(test, file_count(obj->dma_buf->file), count);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
 	KUNIT_EXPECT_EQ(test, drm_gem_prime_fd_to_handle(mock->drm, priv, fd, &found), 0);
 	KUNIT_EXPECT_EQ(test, found, arg.new_handle);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(drm_gem_prime_handle_to_dmabuf(mock->drm, priv, arg.handle,
 								     DRM_CLOEXEC)), -ENOENT);
 	KUNIT_EXPECT_EQ(test, drm_gem_handle_delete(priv, arg.new_handle), 0);
-	KUNIT_EXPECT_EQ(test, file_count(obj->dma_buf->file), 1);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
 	prime_test_close_fd(test, fd);
 }
 #endif

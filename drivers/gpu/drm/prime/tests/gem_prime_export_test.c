@@ -163,7 +163,6 @@ static void export_without_handles(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_gem_refs(fix->obj), 1u);
 }
 
-
 /* DRM_RDWR lets user space map the buffer for writing. */
 static void export_flags(struct kunit *test)
 {
@@ -197,19 +196,19 @@ static void export_holds_driver(struct kunit *test)
 {
 #ifdef CONFIG_MODULE_UNLOAD
 	struct export_fixture *fix = test->priv;
-	struct file_operations fops = *fix->mock->driver.fops;
-	const struct file_operations *driver_fops = fix->mock->driver.fops;
+	struct module *owner = prime_test_module(test, MODULE_STATE_LIVE);
+	const struct file_operations owned = { .owner = owner };
+	const struct file_operations *fops = fix->mock->driver.fops;
 	struct dma_buf *dmabuf;
 
-	fops.owner = prime_test_module(test, MODULE_STATE_LIVE);
-	fix->mock->driver.fops = &fops;
+	fix->mock->driver.fops = &owned;
 	dmabuf = export_handle(test, DRM_CLOEXEC);
-	fix->mock->driver.fops = driver_fops;
-	KUNIT_EXPECT_PTR_EQ(test, dmabuf->owner, fops.owner);
-	KUNIT_EXPECT_EQ(test, atomic_read(&fops.owner->refcnt), 2);
+	fix->mock->driver.fops = fops;
+	KUNIT_EXPECT_PTR_EQ(test, dmabuf->owner, owner);
+	KUNIT_EXPECT_EQ(test, atomic_read(&owner->refcnt), 2);
 	KUNIT_EXPECT_EQ(test, drm_gem_handle_delete(fix->priv, fix->handle), 0);
 	dma_buf_put(dmabuf);
-	KUNIT_EXPECT_TRUE(test, prime_test_wait(atomic_read(&fops.owner->refcnt) == 1));
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(atomic_read(&owner->refcnt) == 1));
 #else
 	kunit_skip(test, "modules are not counted without CONFIG_MODULE_UNLOAD");
 #endif

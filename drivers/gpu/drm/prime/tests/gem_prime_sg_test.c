@@ -211,7 +211,7 @@ static void free_pages_array(void *pages)
 	kvfree(pages);
 }
 
-/* The bytes of more than 4 GiB are not counted in 32 bits. Here they are the same pages again and again. */
+/* The bytes of more than 4 GiB are not counted in 32 bits. Here they are a few pages many times. */
 static void pages_beyond_4g(struct kunit *test)
 {
 	const unsigned int n = (SZ_4G >> PAGE_SHIFT) + 2;

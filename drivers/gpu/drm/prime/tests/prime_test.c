@@ -132,7 +132,7 @@ struct vm_area_struct *prime_test_vma(struct kunit *test, struct file *file,
 	return vma;
 }
 
-/* A module that nobody has loaded, with one reference. A test that is built in has none of its own. */
+/* A module that nobody has loaded, with one reference; for tests that are built in, too. */
 struct module *prime_test_module(struct kunit *test, enum module_state state)
 {
 	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
