@@ -345,6 +345,21 @@ static void mmap_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_buf_mmap(fix->dmabuf, vma, 0), 0);
 }
 
+/* A last page that is not all of the buffer's can't be mapped. */
+static void mmap_part_of_page(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct vm_area_struct *vma = prime_test_vma(test, prime_test_file(test), 2, 0);
+	struct dma_buf *dmabuf;
+
+	exp->size = PAGE_SIZE + PAGE_SIZE / 2;
+	dmabuf = mock_exporter_export(exp);
+	KUNIT_EXPECT_EQ(test, dma_buf_mmap(dmabuf, vma, 0), -EINVAL);
+	vma->vm_end -= PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, dma_buf_mmap(dmabuf, vma, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf_mmap(dmabuf, vma, 0), 0);
+}
+
 static void mmap_without_op(struct kunit *test)
 {
 	struct cpu_fixture *fix = test->priv;
@@ -390,6 +405,7 @@ static struct kunit_case dma_buf_cpu_cases[] = {
 	KUNIT_CASE(mmap_moves_file_and_offset),
 	KUNIT_CASE(mmap_op_fails),
 	KUNIT_CASE(mmap_refused),
+	KUNIT_CASE(mmap_part_of_page),
 	KUNIT_CASE(mmap_without_op),
 	KUNIT_CASE(mmap_of_nothing),
 	{}

@@ -39,6 +39,21 @@ static int to_handle(struct handle_fixture *fix, int fd, u32 *handle)
 	return drm_gem_prime_fd_to_handle(fix->drm, fix->priv, fd, handle);
 }
 
+/* User space may pass any 32 bits, also when the file has a table to look them up in. */
+static void huge_handles(struct kunit *test)
+{
+	struct handle_fixture *fix = test->priv;
+	u32 handle = mock_drm_object_handle(fix->mock, fix->file, NULL), i;
+	int fd = -1, unused = -1;
+
+	KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &fd), 0);
+	for (i = 0; i < 16; i++) {
+		KUNIT_EXPECT_EQ(test, to_fd(fix, BIT(31) + i, 0, &unused), -ENOENT);
+		KUNIT_EXPECT_EQ(test, to_fd(fix, U32_MAX - i, 0, &unused), -ENOENT);
+	}
+	prime_test_close_fd(test, fd);
+}
+
 static void unknown_handle(struct kunit *test)
 {
 	struct handle_fixture *fix = test->priv;
@@ -405,6 +420,7 @@ static void ioctl_driver_hooks(struct kunit *test)
 
 static struct kunit_case gem_prime_handle_cases[] = {
 	KUNIT_CASE(unknown_handle),
+	KUNIT_CASE(huge_handles),
 	KUNIT_CASE(foreign_handle),
 	KUNIT_CASE(bad_fd),
 	KUNIT_CASE(foreign_fd),
