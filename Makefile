@@ -17,8 +17,7 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests \
-patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage explore explore-check conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
-patches patches-check patches-build dkms deb-check rig-check docs bench shell conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64 mutants:
+patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage explore explore-check mutants conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
@@ -30,8 +29,7 @@ runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix 
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 bench dkms docs,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
-	@$(phase) $@ scripts/bootstrap $(filter quick arm64 bench dkms docs,$(PRIME_TARGET:check-more=arm64)) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 bench dkms docs,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -55,9 +53,7 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more) igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds (7.3), IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
-check: uapi quick demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users $(if $(filter 6.12,$(LANE)),,selftests mutants-draw) patches-build deb-check ## IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, what others wrote, 30 mutants, each patch by itself, the packages installed and booted
+check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -172,7 +168,4 @@ distclean: clean ## remove the cache too
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate igt matrix abi layers style originality \
 	graft-check port-check users selftests rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
-	deb deb-check dkms modules conformance conformance-check conformance-farm clean distclean
-.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick kunit uapi edu negotiate igt matrix abi layers style originality \
-	graft-check port-check users selftests rig-check docs bench shell bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm mutants clean distclean
