@@ -69,5 +69,5 @@ until_objects()
 
 # What the kernel has warned of. Not what vkms's composer does: on a busy machine its worker may come late, find planes that
 # are unmapped already, and warn of that (compose_active_planes; seen on stock). The judge tells how often.
-vkms_warning='WARNING: .* at drivers/gpu/drm/vkms/vkms_composer\.c:'
+vkms_warning='WARNING: .*drivers/gpu/drm/vkms/vkms_composer\.c:'
 complaints() { dmesg | grep -E 'WARNING:|BUG:|Oops|refcount_t:' | grep -v "$vkms_warning" || :; }
