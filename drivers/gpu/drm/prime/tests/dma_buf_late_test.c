@@ -683,9 +683,10 @@ static void let_go_of_nothing(struct kunit *test)
 {
 	struct mock_importer *imp = mock_importer_create(test, true);
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct dma_buf_attachment *attach = attach_to(test, imp, dmabuf);
+	struct dma_buf_attachment *attach;
 
 	PRIME_TEST_NEEDS_WARN(test);
+	attach = attach_to(test, imp, dmabuf);
 	dma_resv_lock(dmabuf->resv, NULL);
 	prime_test_twice() {
 		dma_buf_unpin(attach);
