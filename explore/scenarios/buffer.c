@@ -86,45 +86,45 @@ static void unload(void)
 	ex_unload(&exporter_module);
 }
 
-static void against_close(void (*a)(void), void (*b)(void))
+static void against(void (*first)(void), void (*second)(void), void (*third)(void))
 {
 	begin(false);
-	thread(1, close_fd);
-	thread(2, a);
-	if (b)
-		thread(3, b);
+	thread(1, first);
+	thread(2, second);
+	if (third)
+		thread(3, third);
 	run_threads();
 	end(1);
 }
 
-static void close_get(void) { against_close(get_and_put, NULL); }
+static void close_get(void) { against(close_fd, get_and_put, NULL); }
 EX_SCENARIO(close_get, "close-get", "last close against a lookup by fd", close_get, 4, -1, 6, -1);
 
-static void close_link(void) { against_close(read_link, NULL); }
+static void close_link(void) { against(close_fd, read_link, NULL); }
 EX_SCENARIO(close_link, "close-link", "last close against a read of the link in /proc", close_link,
 	    4, -1, 6, -1);
 
-static void close_iterate(void) { against_close(iterate, NULL); }
+static void close_iterate(void) { against(close_fd, iterate, NULL); }
 EX_SCENARIO(close_iterate, "close-iterate", "last close against the iterator", close_iterate, 4, -1,
 	    6, -1);
 
-static void close_bufinfo(void) { against_close(read_bufinfo, NULL); }
+static void close_bufinfo(void) { against(close_fd, read_bufinfo, NULL); }
 EX_SCENARIO(close_bufinfo, "close-bufinfo", "last close against a reader of bufinfo", close_bufinfo,
 	    4, -1, 6, -1);
 
-static void close_fdinfo(void) { against_close(read_fdinfo, NULL); }
+static void close_fdinfo(void) { against(close_fd, read_fdinfo, NULL); }
 EX_SCENARIO(close_fdinfo, "close-fdinfo", "last close against a reader of fdinfo", close_fdinfo, 4,
 	    -1, 6, -1);
 
-static void close_two_readers(void) { against_close(read_bufinfo, iterate); }
+static void close_two_readers(void) { against(close_fd, read_bufinfo, iterate); }
 EX_SCENARIO(close_readers, "close-readers", "last close, a reader of bufinfo and the iterator",
 	    close_two_readers, 2, -1, 3, -1);
 
-static void close_link_get(void) { against_close(read_link, get_and_put); }
+static void close_link_get(void) { against(close_fd, read_link, get_and_put); }
 EX_SCENARIO(close_link_get, "close-link-get", "last close, a read of the link and a lookup",
 	    close_link_get, 2, -1, 3, -1);
 
-static void close_link_bufinfo(void) { against_close(read_link, read_bufinfo); }
+static void close_link_bufinfo(void) { against(close_fd, read_link, read_bufinfo); }
 EX_SCENARIO(close_link_bufinfo, "close-link-bufinfo",
 	    "last close, a read of the link and of bufinfo", close_link_bufinfo, 2, -1, 3, -1);
 
@@ -218,25 +218,14 @@ static void set_name(void)
 	ex_user_return();
 }
 
-static void name_against(void (*a)(void), void (*b)(void))
-{
-	begin(false);
-	thread(1, set_name);
-	thread(2, a);
-	if (b)
-		thread(3, b);
-	run_threads();
-	end(1);
-}
-
-static void name_name(void) { name_against(set_name, NULL); }
+static void name_name(void) { against(set_name, set_name, NULL); }
 EX_SCENARIO(name_name, "name-name", "two threads name one buffer", name_name, 4, 3, 6, 4);
-static void name_link(void) { name_against(read_link, NULL); }
+static void name_link(void) { against(set_name, read_link, NULL); }
 EX_SCENARIO(name_link, "name-link", "a name against a read of the link", name_link, 4, 3, 6, 4);
-static void name_bufinfo(void) { name_against(read_bufinfo, NULL); }
+static void name_bufinfo(void) { against(set_name, read_bufinfo, NULL); }
 EX_SCENARIO(name_bufinfo, "name-bufinfo", "a name against a reader of bufinfo", name_bufinfo, 4, 3,
 	    6, 4);
-static void name_close_link(void) { name_against(close_fd, read_link); }
+static void name_close_link(void) { against(set_name, close_fd, read_link); }
 EX_SCENARIO(name_close_link, "name-close-link", "a name, the last close and a read of the link",
 	    name_close_link, 2, 1, 3, 2);
 

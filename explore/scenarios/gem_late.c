@@ -64,22 +64,7 @@ static void import_narrow(void)
 
 static void fault_object(void)
 {
-	struct vm_area_struct vma = { .vm_start = 0x10000,
-				      .vm_end = 0x10000 + PAGE_SIZE,
-				      .vm_flags = VM_SHARED };
-	struct vm_fault fault = { .vma = &vma, .address = 0x10000 };
-	struct file *file = fget(fd);
-
-	if (!file)
-		return;
-	vma.vm_file = file;
-	if (!file->f_op->mmap(file, &vma)) {
-		vma.vm_ops->fault(&fault);
-		if (vma.vm_ops->close)
-			vma.vm_ops->close(&vma);
-	}
-	fput(vma.vm_file);
-	ex_user_return();
+	buffer_fault(fd);
 }
 
 static void vmap_object(void)

@@ -228,6 +228,27 @@ void storage_move(struct storage *st)
 	dma_resv_unlock(st->dmabuf->resv);
 }
 
+void buffer_fault(int fd)
+{
+	struct vm_area_struct vma = { .vm_start = 0x10000,
+				      .vm_end = 0x10000 + PAGE_SIZE,
+				      .vm_flags = VM_SHARED };
+	struct vm_fault fault = { .vma = &vma, .address = 0x10000 };
+	struct file *file = fget(fd);
+
+	if (!file)
+		return;
+	vma.vm_file = file;
+	if (!file->f_op->mmap(file, &vma)) {
+		vma.vm_ops->fault(&fault);
+		if (vma.vm_ops->close)
+			vma.vm_ops->close(&vma);
+	}
+	/* The mmap may have put another file there. */
+	fput(vma.vm_file);
+	ex_user_return();
+}
+
 /* --- importers --- */
 
 static u64 masks[2] = { DMA_BIT_MASK(64), DMA_BIT_MASK(24) };

@@ -39,6 +39,8 @@ struct storage {
 };
 
 extern struct module exporter_module;
+/* Maps a buffer for user space, faults, and unmaps. */
+void buffer_fault(int fd);
 /* A buffer of an exporter that can move it, if @dynamic. NULL without memory. */
 struct storage *storage_export(bool dynamic, struct dma_resv *resv);
 /* How many storages have been released. */

@@ -220,21 +220,9 @@ static void cpu_access(void)
 	buffer_ioctl(DMA_BUF_IOCTL_SYNC, &sync);
 }
 
-/* Maps it for user space, faults, and unmaps. */
 static void fault_it(void)
 {
-	struct vm_area_struct vma = { .vm_start = 0x10000,
-				      .vm_end = 0x10000 + PAGE_SIZE,
-				      .vm_flags = VM_SHARED };
-	struct vm_fault fault = { .vma = &vma, .address = 0x10000 };
-	struct file *file = fget(fd);
-
-	if (!file)
-		return;
-	if (!file->f_op->mmap(file, &vma))
-		vma.vm_ops->fault(&fault);
-	fput(file);
-	ex_user_return();
+	buffer_fault(fd);
 }
 
 static void run(void (*a)(void), void (*b)(void), void (*c)(void))
