@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The list of all buffers, as bufinfo and the iterator show it. Each case looks
+ * The list of all buffers, as bufinfo shows it. Each case looks
  * for its own buffers only, since others may exist.
  */
 #include <linux/delay.h>
@@ -490,35 +490,6 @@ static void list_race(struct kunit *test)
 	fix->exp->exported += atomic_read(&fix->exports);
 }
 
-#if !defined(MODULE) && IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
-/* The iterator gives each buffer that has a file, with a reference to it. */
-static void iterator(struct kunit *test)
-{
-	struct list_fixture *fix = test->priv;
-	struct dma_buf *more = mock_exporter_export(fix->exp), *ended, *dmabuf;
-	struct dentry *dentry;
-	int seen = 0, seen_more = 0;
-
-	ended = mock_exporter_export(fix->exp);
-	dentry = dget(ended->file->f_path.dentry);
-	mock_exporter_put(test, ended);
-	flush_delayed_fput();
-	for (dmabuf = dma_buf_iter_begin(); dmabuf; dmabuf = dma_buf_iter_next(dmabuf)) {
-		KUNIT_EXPECT_PTR_NE(test, dmabuf, ended);
-		seen += dmabuf == fix->dmabuf;
-		seen_more += dmabuf == more;
-		if (dmabuf == more || dmabuf == fix->dmabuf)
-			KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
-	}
-	KUNIT_EXPECT_EQ(test, seen, 1);
-	KUNIT_EXPECT_EQ(test, seen_more, 1);
-	flush_delayed_fput();
-	KUNIT_EXPECT_EQ(test, file_count(fix->dmabuf->file), 1);
-	KUNIT_EXPECT_EQ(test, file_count(more->file), 1);
-	dput(dentry);
-}
-#endif
-
 static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_line),
 	KUNIT_CASE(bufinfo_fences),
@@ -531,9 +502,6 @@ static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_fences_change),
 	KUNIT_CASE(name_lock),
 	KUNIT_CASE(list_race),
-#if !defined(MODULE) && IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
-	KUNIT_CASE(iterator),
-#endif
 	{}
 };
 
