@@ -61,15 +61,12 @@ struct dma_buf_conflict {
 	u64 found;
 };
 
-#ifdef CONFIG_DRM_PRIME_NEGOTIATE
+/* For drivers that say what they need, and why they refuse, if asked. */
+#ifdef CONFIG_DRM_PRIME_ACCOUNT
 void dma_buf_constraints_init(struct dma_buf_constraints *c);
 int devm_dma_buf_constraints_set(struct device *dev,
 				 const struct dma_buf_constraints *c);
-bool dma_buf_is_late(struct dma_buf *dmabuf);
-void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
-		    const struct dma_buf_conflict *conflict);
 #else
-/* Drivers can call these with negotiation on or off. */
 static inline void dma_buf_constraints_init(struct dma_buf_constraints *c)
 {
 	*c = (struct dma_buf_constraints) { };
@@ -81,14 +78,22 @@ devm_dma_buf_constraints_set(struct device *dev,
 {
 	return 0;
 }
+#endif
 
+#ifdef CONFIG_DRM_PRIME_NEGOTIATE
+bool dma_buf_is_late(struct dma_buf *dmabuf);
+#else
 static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 {
 	return false;
 }
+#endif
 
-static inline void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
-				  const struct dma_buf_conflict *conflict)
+#ifdef CONFIG_DRM_PRIME_ACCOUNT
+void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted, u64 found);
+#else
+static inline void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field,
+				  u64 wanted, u64 found)
 {
 }
 #endif

@@ -319,6 +319,11 @@ struct dma_buf_attachment {
 	enum dma_data_direction dir;
 #endif
 	bool peer2peer;
+#ifndef __GENKSYMS__
+	/* private: which system call made it; in a hole of the struct */
+	u16 call;
+	/* public: */
+#endif
 	const struct dma_buf_attach_ops *importer_ops;
 	void *importer_priv;
 	void *priv;

@@ -12,6 +12,7 @@
 #define DRM_PRIME_TRACE_DMA_BUF_H
 
 #include <linux/dma-buf.h>
+#include <linux/dma-buf-constraints.h>
 #include <linux/tracepoint.h>
 
 /* The file of a buffer may have ended. */
@@ -107,6 +108,43 @@ DMA_BUF_DEFINE_ATTACH_EVENT(dma_buf_unpin);
 DMA_BUF_DEFINE_ATTACH_EVENT(dma_buf_map);
 DMA_BUF_DEFINE_ATTACH_EVENT(dma_buf_unmap);
 DMA_BUF_DEFINE_ATTACH_EVENT(dma_buf_invalidate);
+
+/* Numbers are those of <linux/dma-buf-constraints.h>. */
+#ifdef CONFIG_DRM_PRIME_ACCOUNT
+TRACE_EVENT(dma_buf_refusal,
+	TP_PROTO(u64 ino, const struct dma_buf_refusal *why),
+	TP_ARGS(ino, why),
+	TP_STRUCT__entry(
+		__string(exp_name, why->exporter)
+		__string(dev_name, why->device)
+		__field(u64, size)
+		__field(u64, ino)
+		__field(u32, step)
+		__field(u32, by)
+		__field(u32, error)
+		__field(u32, field)
+		__field(u64, wanted)
+		__field(u64, found)
+	),
+	TP_fast_assign(
+		__assign_str(exp_name);
+		__assign_str(dev_name);
+		__entry->size = why->size;
+		__entry->ino = ino;
+		__entry->step = why->step;
+		__entry->by = why->by;
+		__entry->error = why->error;
+		__entry->field = why->field;
+		__entry->wanted = why->wanted;
+		__entry->found = why->found;
+	),
+	TP_printk("exp_name=%s size=%llu ino=%llu dev_name=%s step=%u by=%u error=%u field=%u wanted=%llu found=%llu",
+		  __get_str(exp_name), __entry->size, __entry->ino,
+		  __get_str(dev_name), __entry->step, __entry->by,
+		  __entry->error, __entry->field, __entry->wanted,
+		  __entry->found)
+);
+#endif
 
 #endif /* DRM_PRIME_TRACE_DMA_BUF_H */
 

@@ -36,6 +36,9 @@
 #define DMA_BUF_FIELD_COHERENT		7 /* 1: needed, 0: not given */
 #define DMA_BUF_FIELD_CONTIGUOUS	8 /* segments */
 #define DMA_BUF_FIELD_BOUNCE		9 /* swiotlb would copy */
+#define DMA_BUF_FIELD_OPERATION		10 /* 1: needed, 0: the driver has none */
+#define DMA_BUF_FIELD_SIZE		11 /* bytes that the DMA API maps at once */
+#define DMA_BUF_FIELD_ERROR		12 /* errno; no constraint explains it */
 
 /**
  * struct dma_buf_constraints_info - what storage must be for a set of devices
@@ -112,15 +115,63 @@ struct dma_buf_storage_info {
 	char exporter[32];
 };
 
+/* Which step was refused. Where steps nest, the innermost one that failed. */
+#define DMA_BUF_STEP_NONE	0
+#define DMA_BUF_STEP_DMA	1 /* the DMA API maps the exporter's table */
+#define DMA_BUF_STEP_PIN	2
+#define DMA_BUF_STEP_MAP	3 /* the exporter makes the table */
+#define DMA_BUF_STEP_TABLE	4 /* the core waits for fences, and copies the table */
+#define DMA_BUF_STEP_ADMIT	5 /* the device's constraints join those of the others */
+#define DMA_BUF_STEP_ATTACH	6
+#define DMA_BUF_STEP_VMAP	7
+#define DMA_BUF_STEP_MMAP	8
+#define DMA_BUF_STEP_CPU	9 /* begin_cpu_access */
+#define DMA_BUF_STEP_GIVEN_BACK	10 /* the importer attached, looked, and detached */
+#define DMA_BUF_STEP_IMPORT	11 /* a DRM driver's import, without a look */
+#define DMA_BUF_STEP_HANDLE	12 /* the rest of PRIME_FD_TO_HANDLE */
+
+/* Who refused. */
+#define DMA_BUF_BY_NONE		0
+#define DMA_BUF_BY_EXPORTER	1
+#define DMA_BUF_BY_IMPORTER	2
+#define DMA_BUF_BY_DMA_API	3
+#define DMA_BUF_BY_CORE		4
+
+/* Bits of dma_buf_refusal.flags */
+#define DMA_BUF_REFUSAL_TABLE		(1u << 0) /* segments, runs, largest and reach are known */
+#define DMA_BUF_REFUSAL_COHERENT	(1u << 1) /* the device sees the processor's caches */
+#define DMA_BUF_REFUSAL_TRANSLATED	(1u << 2) /* an IOMMU stands before the device */
+#define DMA_BUF_REFUSAL_BOUNCED		(1u << 3) /* the device was given copies (swiotlb) */
+#define DMA_BUF_REFUSAL_GUESSED		(1u << 4) /* field is the likely reason; nobody said so */
+
 /**
- * struct dma_buf_refusal - why the last import or ADD_DEVICE was refused
+ * struct dma_buf_refusal - why the calling process was refused the buffer last
  * @field: out: DMA_BUF_FIELD_*, DMA_BUF_FIELD_NONE when nothing was refused
  * @pad: 0
  * @wanted: out: what the device asked for, in the field's unit
  * @found: out: what there was
- * @device: out: name of the device
+ * @device: out: name of the device; empty for the processor
+ * @step: out: DMA_BUF_STEP_*
+ * @error: out: errno, as a positive number
+ * @by: out: DMA_BUF_BY_*
+ * @flags: out: DMA_BUF_REFUSAL_*
+ * @dma_mask: out: what the device is known to want, as in
+ *	&struct dma_buf_constraints_info; 0 without a device, as all up to @wants
+ * @segment_boundary: out: mask
+ * @max_segment_size: out: bytes
+ * @max_segments: out: segments
+ * @alignment: out: bytes
+ * @length_align: out: bytes
+ * @wants: out: DMA_BUF_CONSTRAINT_*
+ * @size: out: of the buffer, bytes
+ * @largest: out: longest run of contiguous addresses, bytes
+ * @reach: out: the smallest mask that covers all addresses
+ * @segments: out: entries of the table
+ * @runs: out: runs of contiguous addresses in it
+ * @exporter: out: name of the buffer's driver
  *
- * Argument of DMA_BUF_IOCTL_GET_REFUSAL.
+ * Argument of DMA_BUF_IOCTL_GET_REFUSAL, which works on every dma-buf. A process
+ * is told of its own refusals only, of the last one for each buffer.
  */
 struct dma_buf_refusal {
 	__u32 field;
@@ -128,6 +179,23 @@ struct dma_buf_refusal {
 	__u64 wanted;
 	__u64 found;
 	char device[64];
+	__u32 step;
+	__u32 error;
+	__u32 by;
+	__u32 flags;
+	__u64 dma_mask;
+	__u64 segment_boundary;
+	__u64 max_segment_size;
+	__u32 max_segments;
+	__u32 alignment;
+	__u32 length_align;
+	__u32 wants;
+	__u64 size;
+	__u64 largest;
+	__u64 reach;
+	__u32 segments;
+	__u32 runs;
+	char exporter[32];
 };
 
 #define DMA_BUF_IOCTL_ADD_DEVICE	_IOWR('b', 0x20, struct dma_buf_add_device)

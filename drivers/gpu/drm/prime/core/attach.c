@@ -17,8 +17,7 @@
 static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
 	return DMA_BUF_MAPS_AT_ATTACH &&
-	       dma_buf_attachment_is_dynamic(attach) !=
-	       dma_buf_is_dynamic(attach->dmabuf) &&
+	       dma_buf_attachment_is_dynamic(attach) != dma_buf_is_dynamic(attach->dmabuf) &&
 	       !to_dma_buf_object(attach->dmabuf)->late;
 }
 
@@ -35,13 +34,12 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	struct sg_table *sgt;
-	int ret = 0;
+	int ret;
 
 	guard(dma_resv)(dmabuf->resv);
-	if (to_dma_buf_object(dmabuf)->late)
-		ret = dma_buf_negotiate_ops->admit(attach);
+	ret = to_dma_buf_object(dmabuf)->late ? dma_buf_negotiate_ops->admit(attach) : 0;
 	if (ret)
-		return ret;
+		return dma_buf_refused(dmabuf, attach->dev, DMA_BUF_STEP_ADMIT, ret);
 
 	/* Linked before the map: the exporter may look at all attachments. */
 	scoped_guard(spinlock, &dmabuf->name_lock)
@@ -98,8 +96,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
  */
 struct dma_buf_attachment *
 dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
-		       const struct dma_buf_attach_ops *importer_ops,
-		       void *importer_priv)
+		       const struct dma_buf_attach_ops *importer_ops, void *importer_priv)
 {
 	struct dma_buf_attachment *attach;
 	int ret;
@@ -119,6 +116,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	attach->peer2peer = importer_ops && importer_ops->allow_peer2peer;
 	attach->importer_ops = importer_ops;
 	attach->importer_priv = importer_priv;
+	dma_buf_attachment_note_call(attach);
 
 	ret = dmabuf->ops->attach ? dmabuf->ops->attach(dmabuf, attach) : 0;
 	if (ret)
@@ -136,7 +134,7 @@ err_detach:
 		dmabuf->ops->detach(dmabuf, attach);
 err_free:
 	kfree(attach);
-	return ERR_PTR(ret);
+	return ERR_PTR(dma_buf_refused(dmabuf, dev, DMA_BUF_STEP_ATTACH, ret));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, "DMA_BUF");
 
@@ -158,6 +156,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	dma_buf_trace(detach, attach);
 	scoped_guard(dma_resv, dmabuf->resv) {
 		sgt = dma_buf_kept_table(attach, &dir);
+		dma_buf_given_back(attach, sgt);
 		dma_buf_keep_table(attach, NULL, DMA_NONE);
 		if (sgt)
 			dma_buf_unmap_attachment(attach, sgt, dir);

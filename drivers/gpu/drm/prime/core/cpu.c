@@ -41,7 +41,7 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir
 
 	ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
 	if (ret)
-		return ret;
+		return dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_CPU, ret);
 
 	/* The exporter may have moved the storage and queued the copy. */
 	ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
@@ -106,6 +106,8 @@ bool dma_buf_range_fits(const struct dma_buf *dmabuf,
  */
 int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, unsigned long pgoff)
 {
+	int ret;
+
 	if (WARN_ON_ONCE(!vma || !dmabuf) || !dmabuf->ops->mmap)
 		return -EINVAL;
 
@@ -118,7 +120,8 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, unsigned lo
 	vma_set_file(vma, dmabuf->file);
 
 	trace_dma_buf_mmap(dmabuf);
-	return dmabuf->ops->mmap(dmabuf, vma);
+	ret = dmabuf->ops->mmap(dmabuf, vma);
+	return ret ? dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_MMAP, ret) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, "DMA_BUF");
 
@@ -149,7 +152,7 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	if (!dmabuf->vmapping_counter) {
 		ret = dmabuf->ops->vmap ? dmabuf->ops->vmap(dmabuf, &fresh) : -EINVAL;
 		if (ret)
-			return ret;
+			return dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_VMAP, ret);
 		dmabuf->vmap_ptr = fresh;
 	}
 
@@ -193,8 +196,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	dma_resv_assert_held(dmabuf->resv);
 
 	/* @map is not the buffer's mapping, whose users still need it. */
-	if (WARN_ON_ONCE(!dmabuf->vmapping_counter ||
-			 !iosys_map_is_equal(&dmabuf->vmap_ptr, map)))
+	if (WARN_ON_ONCE(!dmabuf->vmapping_counter || !iosys_map_is_equal(&dmabuf->vmap_ptr, map)))
 		return;
 
 	if (--dmabuf->vmapping_counter)

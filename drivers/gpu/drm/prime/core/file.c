@@ -10,6 +10,10 @@
 #include "internal.h"
 
 const struct dma_buf_negotiate_ops *dma_buf_negotiate_ops __ro_after_init;
+#ifdef CONFIG_DRM_PRIME_ACCOUNT
+const struct dma_buf_account_ops *dma_buf_account_ops __ro_after_init;
+EXPORT_SYMBOL_NS_GPL(dma_buf_account_ops, "DMA_BUF");
+#endif
 
 /*
  * The last reference is gone, and nobody can get another one. The buffer's
@@ -34,12 +38,14 @@ static int dma_buf_release(struct inode *inode, struct file *file)
 static int dma_buf_mmap_file(struct file *file, struct vm_area_struct *vma)
 {
 	struct dma_buf *dmabuf = file->private_data;
+	int ret;
 
 	if (!dmabuf->ops->mmap || !dma_buf_range_fits(dmabuf, vma, vma->vm_pgoff))
-		return -EINVAL;
+		return dma_buf_refused_here(dmabuf, NULL, DMA_BUF_STEP_MMAP, -EINVAL);
 
 	trace_dma_buf_mmap_internal(dmabuf);
-	return dmabuf->ops->mmap(dmabuf, vma);
+	ret = dmabuf->ops->mmap(dmabuf, vma);
+	return ret ? dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_MMAP, ret) : 0;
 }
 
 /*
@@ -56,8 +62,7 @@ static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
 	return whence == SEEK_END ? dmabuf->size : 0;
 }
 
-static long dma_buf_ioctl_sync(struct dma_buf *dmabuf,
-			       const struct dma_buf_sync __user *uarg)
+static long dma_buf_ioctl_sync(struct dma_buf *dmabuf, const struct dma_buf_sync __user *uarg)
 {
 	static const enum dma_data_direction directions[] = {
 		[DMA_BUF_SYNC_READ] = DMA_FROM_DEVICE,
@@ -99,6 +104,7 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 {
 	struct dma_buf *dmabuf = file->private_data;
 	void __user *uarg = (void __user *)arg;
+	long ret;
 
 	switch (cmd) {
 	case DMA_BUF_IOCTL_SYNC:
@@ -108,13 +114,12 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return dma_buf_ioctl_set_name(dmabuf, uarg);
 	case DMA_BUF_IOCTL_EXPORT_SYNC_FILE:
 	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
-		if (IS_ENABLED(CONFIG_SYNC_FILE))
-			return dma_buf_sync_file_ioctl(dmabuf, cmd, uarg);
-		return -ENOTTY;
+		return IS_ENABLED(CONFIG_SYNC_FILE) ?
+		       dma_buf_sync_file_ioctl(dmabuf, cmd, uarg) : -ENOTTY;
 	default:
-		if (dma_buf_negotiate_ops)
-			return dma_buf_negotiate_ops->ioctl(file, cmd, uarg);
-		return -ENOTTY;
+		ret = dma_buf_account_ioctl(file, cmd, uarg);
+		return ret == -ENOTTY && dma_buf_negotiate_ops ?
+		       dma_buf_negotiate_ops->ioctl(file, cmd, uarg) : ret;
 	}
 }
 

@@ -30,6 +30,7 @@
 #include <linux/sync_file.h>
 
 #include "../kernel.h"
+#include "../refusal.h"
 #if defined(CONFIG_TRACEPOINTS) && DMA_BUF_CRCS_WITH_TRACING
 #include <linux/trace_events.h>
 #endif

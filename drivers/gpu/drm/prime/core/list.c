@@ -138,8 +138,7 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 
 	guard(spinlock)(&dmabuf->name_lock);
 	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", dmabuf->size,
-		   flags, mode, count, dmabuf->exp_name, obj->ino,
-		   dmabuf->name ?: "<none>");
+		   flags, mode, count, dmabuf->exp_name, obj->ino, dmabuf->name ?: "<none>");
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
@@ -175,8 +174,7 @@ static void dma_buf_describe_attachments(struct seq_file *s, struct dma_buf *dma
 	guard(spinlock)(&dmabuf->name_lock);
 	list_for_each_entry(attach, &dmabuf->attachments, node)
 		seq_printf(s, "\t%s\n", dev_name(attach->dev));
-	seq_printf(s, "Total %zu devices attached\n\n",
-		   list_count_nodes(&dmabuf->attachments));
+	seq_printf(s, "Total %zu devices attached\n\n", list_count_nodes(&dmabuf->attachments));
 }
 
 static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)

@@ -21,12 +21,16 @@ static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 
 static int dma_buf_mapping_pin_locked(struct dma_buf_attachment *attach)
 {
-	dma_resv_assert_held(attach->dmabuf->resv);
-	if (!dma_buf_is_dynamic(attach->dmabuf))
+	struct dma_buf *dmabuf = attach->dmabuf;
+	int ret;
+
+	dma_resv_assert_held(dmabuf->resv);
+	if (!dma_buf_is_dynamic(dmabuf))
 		return 0;
 
 	dma_buf_trace(pin, attach);
-	return attach->dmabuf->ops->pin(attach);
+	ret = dmabuf->ops->pin(attach);
+	return ret ? dma_buf_refused(dmabuf, attach->dev, DMA_BUF_STEP_PIN, ret) : 0;
 }
 
 static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
@@ -53,16 +57,14 @@ static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach, bool
 	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
 		return 0;
 	if (!may_wait)
-		return -EBUSY;
+		return dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, -EBUSY);
 
-	ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
+	ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true, MAX_SCHEDULE_TIMEOUT);
 	return min(ret, 0);
 }
 
 static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
-					  enum dma_data_direction dir,
-					  bool may_wait)
+					  enum dma_data_direction dir, bool may_wait)
 {
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 	struct sg_table *sgt = ops->map_dma_buf(attach, dir);
@@ -70,18 +72,20 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 	int ret;
 
 	if (IS_ERR_OR_NULL(sgt))
-		return sgt ?: ERR_PTR(-ENOMEM);
+		return ERR_PTR(dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_MAP,
+					       sgt ? PTR_ERR(sgt) : -ENOMEM));
 
 	ret = dma_buf_mapping_settle_locked(attach, may_wait);
 	lent = ret ? ERR_PTR(ret) : dma_buf_table_lend(sgt);
-	if (IS_ERR(lent))
+	if (IS_ERR(lent)) {
+		dma_buf_refused_table(attach, DMA_BUF_STEP_TABLE, PTR_ERR(lent), sgt);
 		ops->unmap_dma_buf(attach, sgt, dir);
+	}
 	return lent;
 }
 
 static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
-					   enum dma_data_direction dir,
-					   bool may_wait)
+					   enum dma_data_direction dir, bool may_wait)
 {
 	const bool pin = dma_buf_mapping_wants_pin(attach);
 	enum dma_data_direction kept;
@@ -112,6 +116,23 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 	}
 
 	return sgt;
+}
+
+static void dma_buf_unmap_locked(struct dma_buf_attachment *attach,
+				 struct sg_table *sgt, enum dma_data_direction dir)
+{
+	enum dma_data_direction kept;
+
+	might_sleep();
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (dma_buf_kept_table(attach, &kept) == sgt)
+		return;
+
+	dma_buf_trace(unmap, attach);
+	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_table_take(sgt), dir);
+	if (dma_buf_mapping_wants_pin(attach))
+		dma_buf_mapping_unpin_locked(attach);
 }
 
 /**
@@ -183,14 +204,14 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, "DMA_BUF");
  * Return: as dma_buf_map_attachment().
  */
 struct sg_table *
-dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
-				enum dma_data_direction dir)
+dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
+	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 
 	guard(dma_resv)(attach->dmabuf->resv);
-	return dma_buf_map_attachment(attach, dir);
+	return dma_buf_map_locked(attach, dir, true);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
 
@@ -218,8 +239,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
  * the exporter's pin or map_dma_buf.
  */
 struct sg_table *
-dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
-			   enum dma_data_direction dir)
+dma_buf_try_map_attachment(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct sg_table *sgt;
 
@@ -247,23 +267,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, "DMA_BUF");
  * Context: may sleep; caller holds the reservation object.
  */
 void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
-			      struct sg_table *sgt,
-			      enum dma_data_direction dir)
+			      struct sg_table *sgt, enum dma_data_direction dir)
 {
-	enum dma_data_direction kept;
-
-	might_sleep();
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
-		return;
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (dma_buf_kept_table(attach, &kept) == sgt)
-		return;
-
-	dma_buf_trace(unmap, attach);
-	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_table_take(sgt), dir);
-	if (dma_buf_mapping_wants_pin(attach))
-		dma_buf_mapping_unpin_locked(attach);
+	if (!WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		dma_buf_unmap_locked(attach, sgt, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, "DMA_BUF");
 
@@ -276,13 +283,13 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, "DMA_BUF");
  * Context: may sleep; takes the reservation object.
  */
 void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
-				       struct sg_table *sgt,
-				       enum dma_data_direction dir)
+				       struct sg_table *sgt, enum dma_data_direction dir)
 {
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
 		return;
 
 	guard(dma_resv)(attach->dmabuf->resv);
-	dma_buf_unmap_attachment(attach, sgt, dir);
+	dma_buf_given_back(attach, sgt);
+	dma_buf_unmap_locked(attach, sgt, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, "DMA_BUF");

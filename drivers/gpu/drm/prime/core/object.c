@@ -101,9 +101,10 @@
  *   &dma_buf.attachments without the reservation object. Nothing nests in it.
  * * The lock of the &dma_buf.poll wait queue is also taken inside a fence's
  *   lock, from interrupts.
- * * The lock of negotiate/negotiation.c protects announced devices, refusals,
- *   and which buffer has late storage. The lock of a device's resources nests
- *   in it.
+ * * The lock of negotiate/negotiation.c protects announced devices, and which
+ *   buffer has late storage. The lock of a device's resources nests in it.
+ * * The lock of account/refusal.c protects the records of refusals. Nothing
+ *   nests in it.
  *
  * The mutex of the device classes, in negotiate/device.c, is taken with no
  * other lock held. The lock of a device, device_lock(), is taken with no lock
@@ -203,8 +204,7 @@ static struct dma_buf_object *dma_buf_object_alloc(const struct dma_buf_export_i
 	struct dma_buf_object *obj;
 	struct dma_buf *dmabuf;
 
-	obj = kmem_cache_zalloc(info->resv ? dma_buf_cache : dma_buf_resv_cache,
-				GFP_KERNEL);
+	obj = kmem_cache_zalloc(info->resv ? dma_buf_cache : dma_buf_resv_cache, GFP_KERNEL);
 	if (!obj)
 		return NULL;
 
@@ -228,8 +228,7 @@ static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 	const struct dma_buf_ops *ops = info->ops;
 
 	return info->priv && ops &&
-	       ops->map_dma_buf && ops->unmap_dma_buf && ops->release &&
-	       !ops->pin == !ops->unpin &&
+	       ops->map_dma_buf && ops->unmap_dma_buf && ops->release && !ops->pin == !ops->unpin &&
 	       !(ops->pin && dma_buf_ops_keep_table(ops));
 }
 
@@ -408,12 +407,10 @@ static int __init dma_buf_init(void)
 	 * One byte more, so that no other object can have the address of
 	 * own_resv. dma_buf_object_free() compares that address.
 	 */
-	dma_buf_cache = kmem_cache_create("dma_buf",
-					  offsetof(struct dma_buf_object, own_resv) + 1,
+	dma_buf_cache = kmem_cache_create("dma_buf", offsetof(struct dma_buf_object, own_resv) + 1,
 					  0, SLAB_PANIC, NULL);
 	dma_buf_resv_cache = KMEM_CACHE(dma_buf_object, SLAB_PANIC);
 	dma_buf_list_init();
-	return dma_buf_init_sysfs_statistics() ?:
-	       dma_buf_fs_init(&dma_buf_dentry_ops);
+	return dma_buf_init_sysfs_statistics() ?: dma_buf_fs_init(&dma_buf_dentry_ops);
 }
 subsys_initcall(dma_buf_init);

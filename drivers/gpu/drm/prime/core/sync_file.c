@@ -88,8 +88,7 @@ long dma_buf_sync_file_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
 	if (!fence)
 		return -EINVAL;
 
-	ret = dma_buf_fence_add(dmabuf, fence, write ? DMA_RESV_USAGE_WRITE :
-						       DMA_RESV_USAGE_READ);
+	ret = dma_buf_fence_add(dmabuf, fence, write ? DMA_RESV_USAGE_WRITE : DMA_RESV_USAGE_READ);
 	dma_fence_put(fence);
 
 	return ret;

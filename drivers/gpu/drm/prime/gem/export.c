@@ -106,8 +106,7 @@ struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 	dmabuf = dma_buf_record_find(obj);
 	if (!dmabuf) {
 		dmabuf = obj->funcs && obj->funcs->export ?
-			 obj->funcs->export(obj, flags) :
-			 drm_gem_prime_export(obj, flags);
+			 obj->funcs->export(obj, flags) : drm_gem_prime_export(obj, flags);
 		if (IS_ERR(dmabuf))
 			return dmabuf;
 		dma_buf_record_add(dmabuf, obj);

@@ -145,8 +145,7 @@ EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
 static int drm_prime_handle_import_claimed(struct drm_device *dev,
 					   struct drm_file *file_priv,
 					   struct dma_buf *dmabuf,
-					   struct drm_prime_entry *claim,
-					   u32 *handle)
+					   struct drm_prime_entry *claim, u32 *handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
 	struct drm_gem_object *obj, *now = NULL;
@@ -161,10 +160,11 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 	 * is needed.
 	 */
 	obj = dev->driver->gem_prime_import ?
-	      dev->driver->gem_prime_import(dev, dmabuf) :
-	      drm_gem_prime_import(dev, dmabuf);
+	      dev->driver->gem_prime_import(dev, dmabuf) : drm_gem_prime_import(dev, dmabuf);
 	ret = PTR_ERR_OR_ZERO(obj);
-	if (!ret) {
+	if (ret) {
+		dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_IMPORT, ret);
+	} else {
 		mutex_lock(&dev->object_name_lock);
 		/* The close of the last handle may have cleared the pointer. */
 		if (!obj->dma_buf) {
@@ -173,6 +173,8 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 		}
 		/* Drops object_name_lock. */
 		ret = drm_gem_handle_create_tail(file_priv, obj, handle);
+		if (ret)
+			dma_buf_refused_here(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE, ret);
 	}
 
 	mutex_lock(&table->lock);
@@ -200,12 +202,11 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	claim = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime),
-				      dmabuf, handle);
-	ret = PTR_ERR_OR_ZERO(claim);
+	claim = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime), dmabuf, handle);
+	ret = IS_ERR(claim) ? dma_buf_refused_here(dmabuf, drm_dev_dma_dev(dev),
+						   DMA_BUF_STEP_HANDLE, PTR_ERR(claim)) : 0;
 	if (claim && !ret)
-		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf,
-						      claim, handle);
+		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf, claim, handle);
 
 	dma_buf_put(dmabuf);
 	return ret;
@@ -266,8 +267,7 @@ int drm_prime_handle_to_fd_ioctl(struct drm_device *dev, void *data,
 		return dev->driver->prime_handle_to_fd(dev, file_priv, args->handle,
 						       args->flags, &args->fd);
 
-	return drm_gem_prime_handle_to_fd(dev, file_priv, args->handle,
-					  args->flags, &args->fd);
+	return drm_gem_prime_handle_to_fd(dev, file_priv, args->handle, args->flags, &args->fd);
 }
 
 int drm_prime_fd_to_handle_ioctl(struct drm_device *dev, void *data,
@@ -276,8 +276,7 @@ int drm_prime_fd_to_handle_ioctl(struct drm_device *dev, void *data,
 	struct drm_prime_handle *args = data;
 
 	if (dev->driver->prime_fd_to_handle)
-		return dev->driver->prime_fd_to_handle(dev, file_priv, args->fd,
-						       &args->handle);
+		return dev->driver->prime_fd_to_handle(dev, file_priv, args->fd, &args->handle);
 
 	return drm_gem_prime_fd_to_handle(dev, file_priv, args->fd, &args->handle);
 }

@@ -27,6 +27,7 @@
 #include "../../drm_internal.h"
 #include "../core/record.h"
 #include "../kernel.h"
+#include "../refusal.h"
 
 /**
  * struct drm_prime_entry - one handle of a file, or a claim to a buffer
@@ -67,8 +68,7 @@ struct drm_prime_table {
 
 static_assert(sizeof(struct drm_prime_table) == sizeof(struct drm_prime_file_private));
 
-static inline struct drm_prime_table *
-to_drm_prime_table(struct drm_prime_file_private *prime)
+static inline struct drm_prime_table *to_drm_prime_table(struct drm_prime_file_private *prime)
 {
 	return container_of(&prime->lock, struct drm_prime_table, lock);
 }
@@ -82,11 +82,9 @@ void drm_prime_entry_set_handle_locked(struct drm_prime_table *table,
 				       struct drm_prime_entry *entry, u32 handle);
 void drm_prime_entry_unlink_locked(struct drm_prime_table *table,
 				   struct drm_prime_entry *entry);
+struct drm_prime_entry *drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle);
 struct drm_prime_entry *
-drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle);
-struct drm_prime_entry *
-drm_prime_entry_by_file_locked(struct drm_prime_table *table,
-			       const struct file *file);
+drm_prime_entry_by_file_locked(struct drm_prime_table *table, const struct file *file);
 
 /* gem/claim.c */
 struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,

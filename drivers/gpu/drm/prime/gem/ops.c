@@ -111,7 +111,7 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 
 	ret = drm_prime_pin_locked(attach->dmabuf);
 	if (ret)
-		return ERR_PTR(ret);
+		return ERR_PTR(dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_PIN, ret));
 
 	sgt = obj->funcs->get_sg_table(obj);
 	if (IS_ERR(sgt))
@@ -121,6 +121,7 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
 	if (!ret)
 		return sgt;
 
+	dma_buf_refused_table(attach, DMA_BUF_STEP_DMA, ret, sgt);
 	sg_free_table(sgt);
 	kfree(sgt);
 	return ERR_PTR(ret);

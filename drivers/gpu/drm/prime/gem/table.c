@@ -48,8 +48,7 @@ static void drm_prime_table_grow_locked(struct drm_prime_table *table)
 				       drm_prime_handle_bucket(table, entry->handle));
 		hlist_for_each_entry_safe(entry, next, &old[size + i], by_buffer)
 			hlist_add_head(&entry->by_buffer,
-				       drm_prime_buffer_bucket(table,
-							       entry->dmabuf->file));
+				       drm_prime_buffer_bucket(table, entry->dmabuf->file));
 	}
 	kvfree(old);
 }
@@ -85,8 +84,7 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table,
 	if (oldest)
 		list_add_tail(&entry->same, &oldest->same);
 	else
-		hlist_add_head(&entry->by_buffer,
-			       drm_prime_buffer_bucket(table, dmabuf->file));
+		hlist_add_head(&entry->by_buffer, drm_prime_buffer_bucket(table, dmabuf->file));
 	if (handle)
 		drm_prime_entry_set_handle_locked(table, entry, handle);
 }
@@ -121,8 +119,7 @@ void drm_prime_entry_unlink_locked(struct drm_prime_table *table,
 	kfree(entry);
 }
 
-struct drm_prime_entry *
-drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle)
+struct drm_prime_entry *drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle)
 {
 	struct drm_prime_entry *entry;
 
@@ -143,8 +140,7 @@ drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle)
  * file. The caller holds @file, which may be a file of any kind.
  */
 struct drm_prime_entry *
-drm_prime_entry_by_file_locked(struct drm_prime_table *table,
-			       const struct file *file)
+drm_prime_entry_by_file_locked(struct drm_prime_table *table, const struct file *file)
 {
 	struct drm_prime_entry *entry;
 

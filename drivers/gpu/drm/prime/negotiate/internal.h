@@ -50,19 +50,15 @@ struct device *dma_buf_device_get(struct file *file);
 
 /**
  * struct dma_buf_negotiation - the negotiation of a buffer
- * @late: the exporter's operations; NULL if the exporter does not place
- *	storage late, and then only @refusal is used. Set before anybody can
- *	find the buffer
+ * @late: the exporter's operations; set before anybody can find the buffer
  * @storage: the late storage of negotiate/late.c, or NULL; set with @late
  * @announced: links &dma_buf_announced.node; dma_buf_negotiate_lock
  *	protects it
- * @refusal: the last refusal; dma_buf_negotiate_lock protects it
  */
 struct dma_buf_negotiation {
 	const struct dma_buf_late_ops *late;
 	struct dma_buf_late *storage;
 	struct list_head announced;
-	struct dma_buf_refusal refusal;
 };
 
 struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf);
@@ -75,7 +71,6 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach);
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev);
 void dma_buf_announced_release(struct device *dev, void *res);
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
-void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal);
 
 /* --- storage.c: pages that suit given constraints --- */
 

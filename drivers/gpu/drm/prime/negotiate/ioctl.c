@@ -125,14 +125,6 @@ static long negotiate_get_storage(struct file *file, void __user *uarg, size_t u
 	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
 }
 
-static long negotiate_get_refusal(struct file *file, void __user *uarg, size_t usize)
-{
-	struct dma_buf_refusal refusal;
-
-	dma_buf_negotiation_refusal(file->private_data, &refusal);
-	return negotiate_answer(uarg, usize, &refusal, sizeof(refusal));
-}
-
 /* A request without the size of its struct, which depends on the program. */
 #define REQUEST(cmd) ((cmd) & ~IOCSIZE_MASK)
 
@@ -143,7 +135,6 @@ static const struct {
 } negotiate_requests[] = {
 	{ REQUEST(DMA_BUF_IOCTL_GET_CONSTRAINTS), negotiate_get_constraints },
 	{ REQUEST(DMA_BUF_IOCTL_GET_STORAGE), negotiate_get_storage },
-	{ REQUEST(DMA_BUF_IOCTL_GET_REFUSAL), negotiate_get_refusal },
 	{ REQUEST(DMA_BUF_IOCTL_ADD_DEVICE), negotiate_add_device },
 };
 

@@ -28,7 +28,7 @@
  * CONFIG_DMABUF_MOVE_NOTIFY, importers that follow moves are told, and the move
  * waits for their fences. Without that option, their mappings are pinned like
  * all others. If the storage can't move, the device gets -EBUSY, and
- * dma_buf_refuse() records the reason.
+ * DMA_BUF_IOCTL_GET_REFUSAL tells the reason.
  *
  * No device works on a copy. If the DMA API would bounce, the mapping is
  * refused with DMA_BUF_FIELD_BOUNCE. A device that needs coherent memory and
@@ -262,7 +262,8 @@ static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *atta
 	if (!ret)
 		ret = late_place_for(late, &all, &conflict);
 	if (ret && attach && conflict.field)
-		dma_buf_refuse(attach->dmabuf, attach->dev, &conflict);
+		dma_buf_refused_for(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, ret,
+				    &conflict);
 	return ret;
 }
 
@@ -330,7 +331,8 @@ struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach, enum dma_da
 
 	sgt = dma_buf_late_mapping_create(late, attach, dir, &conflict);
 	if (conflict.field)
-		dma_buf_refuse(attach->dmabuf, attach->dev, &conflict);
+		dma_buf_refused_for(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, PTR_ERR(sgt),
+				    &conflict);
 	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, "DMA_BUF");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Negotiation of a buffer's storage: the devices that programs announce, the
- * merged constraints of all devices, the admission of a device, and the last
- * refusal. The ioctls are in ioctl.c.
+ * merged constraints of all devices, and the admission of a device. The ioctls
+ * are in ioctl.c.
  */
 #include <kunit/visibility.h>
 
@@ -51,8 +51,8 @@ struct dma_buf_announced {
 };
 
 /*
- * Protects announced devices, refusals and &dma_buf_late.dmabuf of all buffers.
- * Held at most for a walk over the devices of one buffer.
+ * Protects announced devices and &dma_buf_late.dmabuf of all buffers. Held at
+ * most for a walk over the devices of one buffer.
  */
 static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
 
@@ -171,54 +171,6 @@ bool dma_buf_is_late(struct dma_buf *dmabuf)
 	return READ_ONCE(to_dma_buf_object(dmabuf)->late);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_is_late, "DMA_BUF");
-
-/* --- refusals --- */
-
-/**
- * dma_buf_refuse - say why a device is refused
- * @dmabuf: buffer
- * @dev: device that can't use it
- * @conflict: the reason; contains no address
- *
- * For an exporter of any kind whose attach, pin or map is about to return
- * -EBUSY. Programs read the reason with DMA_BUF_IOCTL_GET_REFUSAL. A refusal
- * replaces the one before. If there is no memory, nothing is recorded.
- *
- * Context: may sleep; the reservation object may be held.
- */
-void dma_buf_refuse(struct dma_buf *dmabuf, struct device *dev,
-		    const struct dma_buf_conflict *conflict)
-{
-	struct dma_buf_negotiation *neg = negotiation_make(dmabuf);
-	struct dma_buf_refusal refusal = {
-		.field = conflict->field,
-		.wanted = conflict->wanted,
-		.found = conflict->found,
-	};
-
-	if (!neg)
-		return;
-
-	strscpy(refusal.device, dev_name(dev));
-	spin_lock(&dma_buf_negotiate_lock);
-	neg->refusal = refusal;
-	spin_unlock(&dma_buf_negotiate_lock);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
-
-/* Copies the last refusal; all zeroes if there was none. */
-void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal *refusal)
-{
-	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-
-	*refusal = (struct dma_buf_refusal) { };
-	if (!neg)
-		return;
-
-	spin_lock(&dma_buf_negotiate_lock);
-	*refusal = neg->refusal;
-	spin_unlock(&dma_buf_negotiate_lock);
-}
 
 /* --- announced devices --- */
 
@@ -359,10 +311,9 @@ static int negotiation_derive(struct dma_buf *dmabuf, struct device *dev,
 	struct dma_buf_conflict conflict;
 
 	dma_buf_constraints_from_device(c, dev);
-	if (dma_buf_constraints_check_size(c, dmabuf->size, &conflict)) {
-		dma_buf_refuse(dmabuf, dev, &conflict);
-		return -EBUSY;
-	}
+	if (dma_buf_constraints_check_size(c, dmabuf->size, &conflict))
+		return dma_buf_refused_for(dmabuf, dev, DMA_BUF_STEP_ADMIT, -EBUSY,
+					   &conflict);
 	dma_buf_constraints_of_storage(c, dev, dmabuf->size);
 	return 0;
 }
@@ -383,8 +334,8 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev,
 	if (!ret && late->admit)
 		ret = late->admit(dmabuf, &merged, &conflict);
 	/* An exporter may fail without a constraint as the reason. */
-	if (ret && conflict.field)
-		dma_buf_refuse(dmabuf, dev, &conflict);
+	if (ret)
+		dma_buf_refused_for(dmabuf, dev, DMA_BUF_STEP_ADMIT, ret, &conflict);
 	return ret;
 }
 

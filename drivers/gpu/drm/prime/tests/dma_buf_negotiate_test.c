@@ -299,26 +299,12 @@ static void exporter_refuses(struct kunit *test)
 	expect_refusal(test, fix->announced, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EBUSY);
 	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
-	/* No constraint: the last reason stays. */
+	/* For no constraint. */
 	fix->admit_errno = -ENOMEM;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENOMEM);
-	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
+	expect_refusal(test, fix->announced, DMA_BUF_FIELD_ERROR, 0, ENOMEM);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
 	mock_exporter_expect_balanced(fix->exp);
-}
-
-/* Exporters that place early can say why, too. */
-static void refusal_of_any_buffer(struct kunit *test)
-{
-	static const struct dma_buf_conflict conflict = { DMA_BUF_FIELD_BOUNCE, 0, 1 };
-	struct negotiate_fixture *fix = test->priv;
-
-	expect_refusal(test, NULL, 0, 0, 0);
-	dma_buf_refuse(fix->dmabuf, fix->imp->dev, &conflict);
-	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_BOUNCE, 0, 1);
-	/* It is no negotiable buffer for that. */
-	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EOPNOTSUPP);
-	KUNIT_EXPECT_FALSE(test, dma_buf_is_late(fix->dmabuf));
 }
 
 static void not_negotiable(struct kunit *test)
@@ -774,7 +760,6 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(conflict_refuses),
 	KUNIT_CASE(size_refuses),
 	KUNIT_CASE(exporter_refuses),
-	KUNIT_CASE(refusal_of_any_buffer),
 	KUNIT_CASE(not_negotiable),
 	KUNIT_CASE(storage_is_asked),
 	KUNIT_CASE(sizes),

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reason of one refusal: what the device is known to want, what the storage
+ * is, and where the two do not fit together. No number of the answer is an
+ * address.
+ */
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/iommu-dma.h>
+#include <linux/swiotlb.h>
+
+#include "internal.h"
+
+/* A driver's name is its module's. The GEM side exports for all drivers as "drm". */
+static const char *reason_exporter(const struct dma_buf *dmabuf)
+{
+	if (dmabuf->owner && !strcmp(dmabuf->exp_name, "drm"))
+		return module_name(dmabuf->owner);
+	return dmabuf->exp_name;
+}
+
+static u32 reason_by(const struct dma_buf_failure *f)
+{
+	static const u8 by[] = {
+		[DMA_BUF_STEP_DMA] = DMA_BUF_BY_DMA_API,
+		[DMA_BUF_STEP_PIN] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_MAP] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_TABLE] = DMA_BUF_BY_CORE,
+		[DMA_BUF_STEP_ADMIT] = DMA_BUF_BY_CORE,
+		[DMA_BUF_STEP_ATTACH] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_VMAP] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_MMAP] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_CPU] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_GIVEN_BACK] = DMA_BUF_BY_IMPORTER,
+		[DMA_BUF_STEP_IMPORT] = DMA_BUF_BY_IMPORTER,
+		[DMA_BUF_STEP_HANDLE] = DMA_BUF_BY_CORE,
+	};
+
+	return f->by_core ? DMA_BUF_BY_CORE : by[f->step];
+}
+
+/* Of a table that the DMA API refused, what it was asked to map. */
+static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_failure *f)
+{
+	const bool mapped = f->step != DMA_BUF_STEP_DMA;
+	const bool direct = !use_dma_iommu(f->dev) && !get_dma_ops(f->dev);
+	u64 first, length, next = 0, run = 0;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	why->flags |= DMA_BUF_REFUSAL_TABLE;
+	why->segments = mapped ? f->sgt->nents : f->sgt->orig_nents;
+	for_each_sg(f->sgt->sgl, sg, why->segments, i) {
+		first = mapped ? sg_dma_address(sg) : sg_phys(sg);
+		length = mapped ? sg_dma_len(sg) : sg->length;
+		if (!length)
+			continue;
+		run = why->runs && first == next ? run : 0;
+		why->runs += !run;
+		run += length;
+		next = first + length;
+		why->largest = max(why->largest, run);
+		if (!mapped)
+			continue;
+		why->reach |= dma_buf_mask_of(next - 1);
+		if (direct && swiotlb_find_pool(f->dev, dma_to_phys(f->dev, first)))
+			why->flags |= DMA_BUF_REFUSAL_BOUNCED;
+	}
+}
+
+/*
+ * Where the importer gave the buffer back, or the DMA API refused: what does not
+ * fit. A driver that did not say how long its segments may be, or said that
+ * they have no limit, often takes one address only.
+ */
+static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf_failure *f,
+			 struct dma_buf_constraints *c, struct dma_buf_conflict *reason)
+{
+	const size_t most = dma_max_mapping_size(f->dev);
+	const u64 piece = f->step == DMA_BUF_STEP_DMA ? why->largest : why->size;
+
+	/* Exporters of their own map with the DMA API, too, and show no table. */
+	if ((f->step == DMA_BUF_STEP_DMA || f->step == DMA_BUF_STEP_MAP) && piece > most) {
+		*reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_SIZE, most, piece };
+		return true;
+	}
+	if (c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED) {
+		c->max_segment_size = U64_MAX;
+		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	}
+	if (f->sgt && f->step == DMA_BUF_STEP_GIVEN_BACK)
+		return dma_buf_constraints_check_table(c, f->sgt, reason) ||
+		       dma_buf_constraints_check_count(c, why->segments, why->runs, reason);
+	return f->step <= DMA_BUF_STEP_ATTACH &&
+	       dma_buf_constraints_check_size(c, why->size, reason);
+}
+
+static bool reason_lacks_operation(const struct dma_buf_failure *f)
+{
+	const struct dma_buf_ops *ops = f->dmabuf->ops;
+
+	return (f->step == DMA_BUF_STEP_VMAP && !ops->vmap) ||
+	       (f->step == DMA_BUF_STEP_MMAP && !ops->mmap);
+}
+
+/* Fills in all of @why. */
+void dma_buf_reason_find(const struct dma_buf_failure *f, struct dma_buf_refusal *why)
+{
+	struct dma_buf_conflict reason = { DMA_BUF_FIELD_ERROR, 0, -f->error };
+	struct dma_buf_constraints c;
+
+	*why = (struct dma_buf_refusal) {
+		.step = f->step,
+		.error = -f->error,
+		.by = reason_by(f),
+		.size = f->dmabuf->size,
+	};
+	strscpy(why->exporter, reason_exporter(f->dmabuf));
+	if (f->dev) {
+		strscpy(why->device, dev_name(f->dev));
+		dma_buf_constraints_from_device(&c, f->dev);
+		why->dma_mask = c.dma_mask;
+		why->segment_boundary = c.segment_boundary;
+		why->max_segment_size = c.max_segment_size;
+		why->max_segments = c.max_segments;
+		why->alignment = c.alignment;
+		why->length_align = c.length_align;
+		why->wants = c.flags;
+		why->flags = (dev_is_dma_coherent(f->dev) ? DMA_BUF_REFUSAL_COHERENT : 0) |
+			     (use_dma_iommu(f->dev) ? DMA_BUF_REFUSAL_TRANSLATED : 0);
+		if (f->sgt)
+			reason_measure(why, f);
+	}
+
+	if (f->why && f->why->field)
+		reason = *f->why;
+	else if (reason_lacks_operation(f))
+		reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_OPERATION, 1, 0 };
+	else if (f->dev && reason_judge(why, f, &c, &reason))
+		why->flags |= DMA_BUF_REFUSAL_GUESSED;
+	why->field = reason.field;
+	why->wanted = reason.wanted;
+	why->found = reason.found;
+}

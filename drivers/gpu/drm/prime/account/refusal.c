@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Refusals: why a process could not share a buffer, kept until it asks.
+ *
+ * The steps of sharing nest: an import attaches, which may pin and map. The
+ * innermost step that failed is told. Whether anything was refused, and with
+ * which errno, is known at the end of the system call: a driver may try
+ * something else when a step fails, and an importer that does not like a buffer
+ * gives it back without a word. So a record is finished by a task work, when
+ * the task returns to user space. It is dropped if the call succeeded.
+ */
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/task_work.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/**
+ * DOC: refusals
+ *
+ * A process is told of its own refusals, of the last one for each buffer. At
+ * most 8 are kept for a process and 256 in all. The oldest one is replaced
+ * first, those of processes that have ended before others.
+ */
+#define REFUSALS_MAX		256
+#define REFUSALS_OF_PROCESS	8
+
+/**
+ * struct refusal - one record
+ * @work: finishes it
+ * @queued: @work will run; the record is not used for another buffer until then
+ * @pid: the thread group, with a reference; NULL when the record is not in use
+ * @task: the thread whose call is not over; only compared
+ * @ino: inode number of the buffer, which is never used again
+ * @age: larger for a newer one
+ * @why: what the process is told. With an error of 0 it is not told yet
+ *
+ * refusal_lock protects all of it.
+ */
+struct refusal {
+	struct callback_head work;
+	bool queued;
+	struct pid *pid;
+	struct task_struct *task;
+	u64 ino;
+	u64 age;
+	struct dma_buf_refusal why;
+};
+
+static struct refusal refusals[REFUSALS_MAX];
+static u64 refusal_age;
+static DEFINE_SPINLOCK(refusal_lock);
+
+/* The first part of the struct is the interface of the first release. */
+static_assert(offsetof(struct dma_buf_refusal, step) == 88);
+static_assert(sizeof(struct dma_buf_refusal) == 208);
+
+static void refusal_forget_locked(struct refusal *r)
+{
+	lockdep_assert_held(&refusal_lock);
+
+	put_pid(r->pid);
+	r->pid = NULL;
+	r->task = NULL;
+}
+
+/*
+ * The newest one of the process that runs, or NULL: of those that can be told,
+ * or else of those that this thread may change.
+ */
+static struct refusal *refusal_find_locked(u64 ino, bool told)
+{
+	struct refusal *r, *found = NULL;
+
+	lockdep_assert_held(&refusal_lock);
+
+	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
+		if (r->pid != task_tgid(current) || r->ino != ino)
+			continue;
+		if (told ? !r->why.error : r->queued && r->task != current)
+			continue;
+		if (!found || r->age > found->age)
+			found = r;
+	}
+	return found;
+}
+
+/* What to replace next has the smallest number. */
+static u64 refusal_rank(const struct refusal *r)
+{
+	return r->pid && pid_has_task(r->pid, PIDTYPE_TGID) ? r->age : 0;
+}
+
+/* A record that may be used anew, or NULL: all are being made. */
+static struct refusal *refusal_take_locked(void)
+{
+	struct refusal *r, *all = NULL, *own = NULL;
+	unsigned int count = 0;
+
+	lockdep_assert_held(&refusal_lock);
+
+	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
+		const bool mine = r->pid == task_tgid(current);
+
+		count += mine;
+		if (r->queued)
+			continue;
+		if (mine && (!own || r->age < own->age))
+			own = r;
+		if (!all || refusal_rank(r) < refusal_rank(all))
+			all = r;
+	}
+	r = count < REFUSALS_OF_PROCESS ? all : own;
+	if (r)
+		refusal_forget_locked(r);
+	return r;
+}
+
+/* A call that a signal ended is no refusal: it is made again. */
+static bool refusal_error_counts(int error)
+{
+	switch (error) {
+	case 0:
+	case -EINTR:
+	case -ERESTARTSYS:
+	case -ERESTARTNOINTR:
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* The system call is over. */
+static void refusal_finish(struct callback_head *work)
+{
+	struct refusal *r = container_of(work, struct refusal, work);
+	int error = syscall_get_error(current, current_pt_regs());
+	struct dma_buf_refusal why = { };
+	u64 ino;
+
+	scoped_guard(spinlock, &refusal_lock) {
+		r->queued = false;
+		r->task = NULL;
+		ino = r->ino;
+		if (!refusal_error_counts(error)) {
+			refusal_forget_locked(r);
+			return;
+		}
+		r->why.error = r->why.error ?: -error;
+		if (r->why.field == DMA_BUF_FIELD_ERROR)
+			r->why.found = r->why.error;
+		why = r->why;
+	}
+	trace_dma_buf_refusal(ino, &why);
+}
+
+/*
+ * Did this fail because the step failed that was recorded? Then it is around that
+ * step, or what the importer does next: it gives the buffer back. Threads that
+ * never return to user space have many calls in one, so the order of the steps
+ * decides.
+ */
+static bool refusal_follows(const struct refusal *r, const struct dma_buf_refusal *why)
+{
+	if (r->task != current || (r->why.device[0] && strcmp(r->why.device, why->device)))
+		return false;
+	if (!why->error && r->why.error)
+		return why->step == DMA_BUF_STEP_GIVEN_BACK;
+	return why->step >= r->why.step && (!r->why.error || r->why.error == why->error);
+}
+
+/* The inner step says more, but does not know all. */
+static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refusal *why)
+{
+	lockdep_assert_held(&refusal_lock);
+
+	if (!r->why.step) {
+		r->why.step = why->step;
+		r->why.by = why->by;
+	}
+	r->why.error = r->why.error ?: why->error;
+	if (r->why.field == DMA_BUF_FIELD_ERROR)
+		r->why.found = r->why.error;
+}
+
+/* Returns true if the record is to be traced now. */
+static bool refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
+{
+	struct refusal *r = refusal_find_locked(ino, false);
+
+	lockdep_assert_held(&refusal_lock);
+
+	if (r && refusal_follows(r, why)) {
+		refusal_complete_locked(r, why);
+		return false;
+	}
+	r = r ?: refusal_take_locked();
+	if (!r)
+		return false;
+
+	r->pid = r->pid ?: get_pid(task_tgid(current));
+	r->task = current;
+	r->ino = ino;
+	r->age = ++refusal_age;
+	r->why = *why;
+	if (!r->queued && !(current->flags & (PF_KTHREAD | PF_USER_WORKER))) {
+		init_task_work(&r->work, refusal_finish);
+		r->queued = !task_work_add(current, &r->work, TWA_RESUME);
+	}
+	return !r->queued && why->error;
+}
+
+static void refusal_failed(const struct dma_buf_failure *failure)
+{
+	const u64 ino = to_dma_buf_object(failure->dmabuf)->ino;
+	struct dma_buf_refusal why;
+	bool now;
+
+	if (failure->error && !refusal_error_counts(failure->error))
+		return;
+	dma_buf_reason_find(failure, &why);
+	scoped_guard(spinlock, &refusal_lock)
+		now = refusal_record_locked(ino, &why);
+	if (now)
+		trace_dma_buf_refusal(ino, &why);
+}
+
+/**
+ * dma_buf_refuse - say why a buffer is refused
+ * @attach: attachment, also in &dma_buf_ops.attach
+ * @field: DMA_BUF_FIELD_*
+ * @wanted: what the device wants, in the field's unit; no address
+ * @found: what there is
+ *
+ * For a driver that is about to return an error: an exporter in its attach, pin
+ * or map_dma_buf, or an importer that looked at the table and gives the buffer
+ * back. The program reads it with DMA_BUF_IOCTL_GET_REFUSAL, with the errno that
+ * it got. Without this call it learns what the core can see.
+ *
+ * Context: may sleep; the reservation object may be held.
+ */
+void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted, u64 found)
+{
+	const struct dma_buf_conflict why = { field, wanted, found };
+
+	dma_buf_refused_for(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, 0, &why);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
+
+static long refusal_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
+{
+	struct dma_buf_refusal why = { };
+	const size_t usize = _IOC_SIZE(cmd), size = min(usize, sizeof(why));
+	struct refusal *r;
+
+	/* The size in the request says how much of it the program knows. */
+	if ((cmd ^ DMA_BUF_IOCTL_GET_REFUSAL) & ~IOCSIZE_MASK)
+		return -ENOTTY;
+	if (!usize)
+		return -EINVAL;
+
+	scoped_guard(spinlock, &refusal_lock) {
+		r = refusal_find_locked(to_dma_buf_object(file->private_data)->ino, true);
+		if (r)
+			why = r->why;
+	}
+	if (copy_to_user(uarg, &why, size) || clear_user(uarg + size, usize - size))
+		return -EFAULT;
+	return 0;
+}
+
+/* One line for each record of a process that lives. */
+static int refusals_show(struct seq_file *s, void *unused)
+{
+	struct refusal *r;
+
+	seq_puts(s, "pid\tino\texporter\tdevice\tstep\tby\terror\tfield\twanted\tfound\tsegments\truns\tlargest\tsize\tflags\n");
+	guard(spinlock)(&refusal_lock);
+	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
+		const struct dma_buf_refusal *why = &r->why;
+
+		if (!refusal_rank(r) || !why->error)
+			continue;
+		seq_printf(s, "%d\t%llu\t%s\t%s\t%u\t%u\t%u\t%u\t%llu\t%llu\t%u\t%u\t%llu\t%llu\t%u\n",
+			   pid_vnr(r->pid), r->ino, why->exporter,
+			   why->device[0] ? why->device : "-", why->step, why->by, why->error,
+			   why->field, why->wanted, why->found, why->segments, why->runs,
+			   why->largest, why->size, why->flags);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(refusals);
+
+static const struct dma_buf_account_ops refusal_ops = {
+	.failed = refusal_failed,
+	.ioctl = refusal_ioctl,
+};
+
+/* Before the first buffer can be. */
+static int __init refusal_init(void)
+{
+	dma_buf_account_ops = &refusal_ops;
+	return 0;
+}
+core_initcall(refusal_init);
+
+/* For root: it tells of all processes. */
+static int __init refusal_debugfs_init(void)
+{
+	struct dentry *dir = debugfs_lookup("dma_buf", NULL);
+
+	debugfs_create_file("refusals", 0400, dir, NULL, &refusals_fops);
+	dput(dir);
+	return 0;
+}
+late_initcall(refusal_debugfs_init);

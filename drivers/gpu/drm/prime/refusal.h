@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How the core, the GEM side and negotiate/ tell account/ that a step of sharing
+ * a buffer failed. The functions are called where an error is returned already.
+ * A call that succeeds pays nothing, except that attach notes in which system
+ * call it was made, and detach looks whether it is in the same one.
+ *
+ * Without CONFIG_DRM_PRIME_ACCOUNT all of it compiles to nothing.
+ */
+#ifndef DRM_PRIME_REFUSAL_H
+#define DRM_PRIME_REFUSAL_H
+
+#include <linux/dma-buf.h>
+#include <linux/dma-buf-constraints.h>
+
+/* Not seen by what computes the CRCs, which headers decide. */
+#if defined(CONFIG_DRM_PRIME_ACCOUNT) && !defined(__GENKSYMS__)
+#include <linux/ptrace.h>
+#include <asm/syscall.h>
+#define DMA_BUF_ACCOUNT
+#endif
+
+/**
+ * struct dma_buf_failure - a step that failed
+ * @dmabuf: buffer
+ * @dev: device that was to use it; NULL for the processor
+ * @step: DMA_BUF_STEP_*; DMA_BUF_STEP_NONE from a driver that is in one
+ * @error: negative errno; 0 when only the end of the system call will tell
+ * @sgt: the buffer's table for @dev, if the caller has it, otherwise NULL
+ * @why: the reason, if the caller knows it, otherwise NULL
+ * @by_core: the core itself refused, not the exporter or the importer
+ */
+struct dma_buf_failure {
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	u32 step;
+	int error;
+	const struct sg_table *sgt;
+	const struct dma_buf_conflict *why;
+	bool by_core;
+};
+
+/**
+ * struct dma_buf_account_ops - what account/ does for those below it
+ * @failed: a step failed, or may have. The reservation object may be held
+ * @ioctl: an ioctl of a dma-buf file that the core does not know; returns
+ *	-ENOTTY when account/ does not know it either
+ */
+struct dma_buf_account_ops {
+	void (*failed)(const struct dma_buf_failure *failure);
+	long (*ioctl)(struct file *file, unsigned int cmd, void __user *uarg);
+};
+
+/* Set at boot, before any buffer exists. */
+extern const struct dma_buf_account_ops *dma_buf_account_ops;
+
+#ifdef DMA_BUF_ACCOUNT
+
+#define dma_buf_failed(...)						\
+	dma_buf_account_ops->failed(&(struct dma_buf_failure){ __VA_ARGS__ })
+
+static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
+{
+	return dma_buf_account_ops->ioctl(file, cmd, uarg);
+}
+
+/*
+ * A number for the system call that runs: of the task and the second argument,
+ * which is the request of an ioctl. Another call can have the same number. That
+ * costs time, for account/ looks at what the call returns.
+ */
+static inline u16 dma_buf_call_number(void)
+{
+#ifdef CONFIG_HAVE_FUNCTION_ARG_ACCESS_API
+	return (unsigned long)current + regs_get_kernel_argument(current_pt_regs(), 1);
+#else
+	unsigned long args[6];
+
+	syscall_get_arguments(current, current_pt_regs(), args);
+	return (unsigned long)current + args[1];
+#endif
+}
+
+static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attach)
+{
+	attach->call = dma_buf_call_number();
+}
+
+/*
+ * An importer unmaps or detaches. If it attached in the same system call, and
+ * that call fails, it did not like the buffer.
+ */
+static inline void dma_buf_given_back(struct dma_buf_attachment *attach,
+				      const struct sg_table *sgt)
+{
+	if (unlikely(attach->call == dma_buf_call_number()))
+		dma_buf_failed(.dmabuf = attach->dmabuf, .dev = attach->dev,
+			       .step = DMA_BUF_STEP_GIVEN_BACK, .sgt = sgt);
+}
+
+#else
+
+#define dma_buf_failed(...) do { } while (0)
+
+static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
+{
+	return -ENOTTY;
+}
+
+static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attach)
+{
+}
+
+static inline void dma_buf_given_back(struct dma_buf_attachment *attach,
+				      const struct sg_table *sgt)
+{
+}
+
+#endif
+
+/* Each returns the error that it is given. */
+static inline int dma_buf_refused(struct dma_buf *dmabuf, struct device *dev,
+				  u32 step, int error)
+{
+	dma_buf_failed(.dmabuf = dmabuf, .dev = dev, .step = step, .error = error);
+	return error;
+}
+
+/* The core's own refusal. */
+static inline int dma_buf_refused_here(struct dma_buf *dmabuf, struct device *dev,
+				       u32 step, int error)
+{
+	dma_buf_failed(.dmabuf = dmabuf, .dev = dev, .step = step, .error = error,
+		       .by_core = true);
+	return error;
+}
+
+/* With the buffer's table for the device. */
+static inline int dma_buf_refused_table(struct dma_buf_attachment *attach, u32 step,
+					int error, const struct sg_table *sgt)
+{
+	dma_buf_failed(.dmabuf = attach->dmabuf, .dev = attach->dev, .step = step,
+		       .error = error, .sgt = sgt);
+	return error;
+}
+
+/* For a reason that the caller knows. */
+static inline int dma_buf_refused_for(struct dma_buf *dmabuf, struct device *dev, u32 step,
+				      int error, const struct dma_buf_conflict *why)
+{
+	dma_buf_failed(.dmabuf = dmabuf, .dev = dev, .step = step, .error = error,
+		       .why = why);
+	return error;
+}
+
+/* The driver has no such operation. */
+static inline int dma_buf_refused_lacking(struct dma_buf *dmabuf, struct device *dev,
+					  u32 step, int error)
+{
+	return dma_buf_refused_for(dmabuf, dev, step, error, &(struct dma_buf_conflict)
+				   { DMA_BUF_FIELD_OPERATION, 1, 0 });
+}
+
+#endif /* DRM_PRIME_REFUSAL_H */
