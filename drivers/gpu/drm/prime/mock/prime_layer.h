@@ -22,6 +22,9 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 {
 	return false;
 }
+
+/* Nor does anybody ask for the reason of a refusal. */
+#define dma_buf_refuse(attach, field, wanted, found) do { } while (0)
 #endif
 
 #define PRIME_BEFORE(major, minor) \

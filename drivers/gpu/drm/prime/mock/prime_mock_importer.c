@@ -170,23 +170,43 @@ int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
 }
 
 /* --- scatter list --- */
-static int mock_check_segment(struct device *dev, struct scatterlist *sg)
+/* Where an address is told, its highest bit is all that is. */
+static u64 mock_mask_of(u64 address)
+{
+	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;
+}
+
+/* Each refusal says which limit it is about, and what the list has. */
+static int mock_check_segment(struct dma_buf_attachment *attach,
+			      struct scatterlist *sg)
 {
 	u64 first = sg_dma_address(sg), last = first + sg_dma_len(sg) - 1;
-	u64 boundary = dma_get_seg_boundary(dev);
+	u64 boundary = dma_get_seg_boundary(attach->dev);
+	u64 longest = dma_get_max_seg_size(attach->dev);
+	u64 mask = dma_get_mask(attach->dev);
 
-	if (last > dma_get_mask(dev))
+	if (last > mask) {
+		dma_buf_refuse(attach, DMA_BUF_FIELD_DMA_MASK, mask,
+			       mock_mask_of(last));
 		return -EIO;
-	if (sg_dma_len(sg) > dma_get_max_seg_size(dev))
+	}
+	if (sg_dma_len(sg) > longest) {
+		dma_buf_refuse(attach, DMA_BUF_FIELD_MAX_SEGMENT_SIZE, longest,
+			       sg_dma_len(sg));
 		return -EFBIG;
-	if ((first & ~boundary) != (last & ~boundary))
+	}
+	if ((first & ~boundary) != (last & ~boundary)) {
+		dma_buf_refuse(attach, DMA_BUF_FIELD_SEGMENT_BOUNDARY, boundary,
+			       mock_mask_of(first ^ last));
 		return -EXDEV;
+	}
 	return 0;
 }
 
 /* Checks that the list is within the device's limits and covers the buffer. */
-static int mock_check_list(struct mock_device *mock, struct sg_table *sgt,
-			   size_t size)
+static int mock_check_list(struct mock_device *mock,
+			   struct dma_buf_attachment *attach,
+			   struct sg_table *sgt)
 {
 	u32 max_segments = READ_ONCE(mock->max_segments);
 	struct scatterlist *sg;
@@ -197,14 +217,18 @@ static int mock_check_list(struct mock_device *mock, struct sg_table *sgt,
 	if (READ_ONCE(mock->import_flags) & PRIME_MOCK_UNCHECKED)
 		return 0;
 	for_each_sgtable_dma_sg(sgt, sg, i) {
-		ret = mock_check_segment(mock->drm.dev, sg);
+		ret = mock_check_segment(attach, sg);
 		if (ret)
 			return ret;
 		length += sg_dma_len(sg);
 	}
-	if (length < size)
+	if (length < attach->dmabuf->size)
 		return -EINVAL;
-	return max_segments && sgt->nents > max_segments ? -E2BIG : 0;
+	if (!max_segments || sgt->nents <= max_segments)
+		return 0;
+	dma_buf_refuse(attach, DMA_BUF_FIELD_MAX_SEGMENTS, max_segments,
+		       sgt->nents);
+	return -E2BIG;
 }
 
 int mock_import_map_locked(struct mock_import *import,
@@ -218,7 +242,7 @@ int mock_import_map_locked(struct mock_import *import,
 	sgt = dma_buf_map_attachment(import->attach, direction);
 	if (IS_ERR(sgt))
 		return PTR_ERR(sgt);
-	ret = mock_check_list(import->mock, sgt, import->dmabuf->size);
+	ret = mock_check_list(import->mock, import->attach, sgt);
 	if (ret) {
 		dma_buf_unmap_attachment(import->attach, sgt, direction);
 		return ret;
@@ -397,7 +421,7 @@ static struct drm_gem_object *
 mock_import_static(struct mock_device *mock, struct dma_buf_attachment *attach,
 		   struct sg_table *sgt)
 {
-	int ret = mock_check_list(mock, sgt, attach->dmabuf->size);
+	int ret = mock_check_list(mock, attach, sgt);
 	struct mock_import *import;
 	struct mock_imported *obj;
 

@@ -354,9 +354,9 @@ static const struct drm_gem_object_funcs edu_import_funcs = {
  * accepts segments of any length and boundary. Other drivers also check
  * dma_get_max_seg_size() and dma_get_seg_boundary() here.
  */
-static int edu_import_check(struct device *dev, struct sg_table *sgt, size_t size)
+static int edu_import_check(struct dma_buf_attachment *attach, struct sg_table *sgt)
 {
-	u64 mask = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
+	u64 mask = min_not_zero(dma_get_mask(attach->dev), attach->dev->bus_dma_limit);
 	u64 length = 0, last;
 	struct scatterlist *sg;
 	unsigned int i;
@@ -365,11 +365,15 @@ static int edu_import_check(struct device *dev, struct sg_table *sgt, size_t siz
 		if (!sg_dma_len(sg))
 			return -EINVAL;
 		last = sg_dma_address(sg) + sg_dma_len(sg) - 1;
-		if (last > mask || last < sg_dma_address(sg))
+		if (last > mask || last < sg_dma_address(sg)) {
+			/* The program can ask why. No address is told. */
+			dma_buf_refuse(attach, DMA_BUF_FIELD_DMA_MASK, mask,
+				       GENMASK_ULL(fls64(last | 1) - 1, 0));
 			return -EIO;
+		}
 		length += sg_dma_len(sg);
 	}
-	return length < size ? -EINVAL : 0;
+	return length < attach->dmabuf->size ? -EINVAL : 0;
 }
 
 /*
@@ -390,7 +394,7 @@ static int edu_import_map(struct edu_bo *bo, struct dma_buf_attachment *attach)
 		return PTR_ERR(sgt);
 	}
 	bo->sgt = sgt;
-	return edu_import_check(attach->dev, sgt, attach->dmabuf->size);
+	return edu_import_check(attach, sgt);
 }
 
 /*
