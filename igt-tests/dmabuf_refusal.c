@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: dmabuf refusal
+ * Description: Why a buffer was refused, told by DMA_BUF_IOCTL_GET_REFUSAL: each step
+ *  that can fail, drivers that say nothing themselves, and who is told. The kernel
+ *  without the layer has no such request.
+ */
+#include "lib/mock_buffer.h"
+#include "lib/prime_memory.h"
+#include "lib/prime_v4l2.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <linux/dma-buf-constraints.h>
+
+#define DEBUGFS	"/sys/kernel/debug/dma_buf/refusals"
+#define KEPT	256	/* records, of all processes */
+
+static struct dma_buf_refusal refusal_of(int fd)
+{
+	struct dma_buf_refusal why;
+	int ret;
+
+	memset(&why, 0xff, sizeof(why));
+	ret = xioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, &why);
+	if (ret == -ENOTTY)
+		prime_skip("the kernel tells no refusals");
+	check_ok(ret);
+	check_eq(why.pad, 0);
+	return why;
+}
+
+static void expect_none(int fd)
+{
+	static const struct dma_buf_refusal none;
+	struct dma_buf_refusal why = refusal_of(fd);
+
+	if (memcmp(&why, &none, sizeof(none)))
+		prime_fail(__FILE__, __LINE__, "step %u of %.30s: field %u, errno %u",
+			   why.step, why.device, why.field, why.error);
+}
+
+/* --- each step --- */
+
+struct scene {
+	int exporter, importer;
+	struct mock_buffer b;
+};
+
+static struct scene scene_open(uint32_t flags)
+{
+	struct scene s = { .exporter = mock_open(0), .importer = mock_open(1) };
+
+	s.b = mock_buffer(s.exporter, flags, 2);
+	expect_none(s.b.fd);
+	return s;
+}
+
+static void scene_close(struct scene *s)
+{
+	mock_buffer_end(&s->b);
+	close(s->exporter);
+	close(s->importer);
+}
+
+static int do_import(struct scene *s)
+{
+	int64_t handle = gem_import(s->importer, s->b.fd);
+
+	if (handle >= 0)
+		check_ok(gem_close(s->importer, handle));
+	return handle < 0 ? (int)handle : 0;
+}
+
+static int do_attach(struct scene *s)
+{
+	int64_t import = mock_attach(s->importer, s->b.fd, 0);
+
+	if (import >= 0)
+		check_ok(mock_step(s->importer, import, PRIME_MOCK_DETACH));
+	return import < 0 ? (int)import : 0;
+}
+
+static int with_import(struct scene *s, int (*run)(int mock, uint32_t import))
+{
+	int64_t import = mock_attach(s->importer, s->b.fd, 0);
+	int ret;
+
+	if (import < 0)
+		return import;
+	ret = run(s->importer, import);
+	check_ok(mock_step(s->importer, import, PRIME_MOCK_DETACH));
+	return ret;
+}
+
+static int map_both(int mock, uint32_t import)
+{
+	int ret = mock_map(mock, import, PRIME_MOCK_BIDIRECTIONAL);
+
+	if (!ret)
+		check_ok(mock_step(mock, import, PRIME_MOCK_UNMAP));
+	return ret;
+}
+
+static int vmap_both(int mock, uint32_t import)
+{
+	int ret = mock_step(mock, import, PRIME_MOCK_VMAP);
+
+	if (!ret)
+		check_ok(mock_step(mock, import, PRIME_MOCK_VUNMAP));
+	return ret;
+}
+
+static int do_map(struct scene *s)
+{
+	return with_import(s, map_both);
+}
+
+static int do_vmap(struct scene *s)
+{
+	return with_import(s, vmap_both);
+}
+
+static int do_mmap(struct scene *s)
+{
+	void *memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, s->b.fd, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	unmap(memory, PAGE);
+	return 0;
+}
+
+static int do_cpu(struct scene *s)
+{
+	int ret = dmabuf_sync(s->b.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+
+	if (!ret)
+		check_ok(dmabuf_sync(s->b.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	return ret;
+}
+
+/* An operation that fails, a call of a program, and what it is told. */
+struct step {
+	const char *name;
+	uint32_t flags;		/* of the object */
+	uint32_t op;
+	bool of_importer;
+	int (*run)(struct scene *s);
+	bool has_device;
+	uint32_t step, by;
+};
+
+static const struct step steps[] = {
+	{ "attach", 0, PRIME_MOCK_ATTACH, false, do_attach, true,
+	  DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER },
+	{ "attach-in-import", 0, PRIME_MOCK_ATTACH, false, do_import, true,
+	  DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER },
+	{ "pin", PRIME_MOCK_DYNAMIC, PRIME_MOCK_PIN, false, do_map, true,
+	  DMA_BUF_STEP_PIN, DMA_BUF_BY_EXPORTER },
+	{ "pin-in-import", PRIME_MOCK_DYNAMIC, PRIME_MOCK_PIN, false, do_import, true,
+	  DMA_BUF_STEP_PIN, DMA_BUF_BY_EXPORTER },
+	{ "map", 0, PRIME_MOCK_MAP, false, do_map, true,
+	  DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER },
+	{ "map-in-import", 0, PRIME_MOCK_MAP, false, do_import, true,
+	  DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER },
+	{ "map-of-gem", PRIME_MOCK_DEFAULT, PRIME_MOCK_MAP, false, do_import, true,
+	  DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER },
+	{ "vmap", 0, PRIME_MOCK_VMAP, false, do_vmap, false,
+	  DMA_BUF_STEP_VMAP, DMA_BUF_BY_EXPORTER },
+	{ "mmap", 0, PRIME_MOCK_MMAP, false, do_mmap, false,
+	  DMA_BUF_STEP_MMAP, DMA_BUF_BY_EXPORTER },
+	{ "begin-cpu-access", 0, PRIME_MOCK_BEGIN, false, do_cpu, false,
+	  DMA_BUF_STEP_CPU, DMA_BUF_BY_EXPORTER },
+	{ "import", 0, PRIME_MOCK_IMPORT, true, do_import, true,
+	  DMA_BUF_STEP_IMPORT, DMA_BUF_BY_IMPORTER },
+	{ "given-back", 0, PRIME_MOCK_IMPORT_SG, true, do_import, true,
+	  DMA_BUF_STEP_GIVEN_BACK, DMA_BUF_BY_IMPORTER },
+};
+
+static void run_step(void *data)
+{
+	const struct step *step = data;
+	struct scene s = scene_open(step->flags);
+	struct dma_buf_refusal why;
+
+	check_ok(step->run(&s));
+	expect_none(s.b.fd);
+	check_ok(mock_fail(step->of_importer ? s.importer : s.exporter,
+			   step->of_importer ? 0 : s.b.id, step->op, 1, ELOOP));
+	check_error(step->run(&s), ELOOP);
+	why = refusal_of(s.b.fd);
+	check_eq(why.step, step->step);
+	check_eq(why.by, step->by);
+	check_eq(why.error, ELOOP);
+	check_eq(why.field, DMA_BUF_FIELD_ERROR);
+	check_eq(why.found, ELOOP);
+	check_eq(why.size, s.b.size);
+	check_eq(!strncmp(why.device, "prime_mock", 10), step->has_device);
+	check(!strcmp(why.exporter, "prime_mock"));
+	/* Asking takes nothing away, and what works again takes it neither. */
+	check_ok(step->run(&s));
+	check_eq(refusal_of(s.b.fd).step, step->step);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: steps
+ * Description: Each operation that fails is told with its errno, who answered, and
+ *  for which device. Before that, the same call succeeds and nothing is told.
+ */
+static void steps_are_told(void)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		prime_dynamic(steps[i].name, run_step, (void *)&steps[i]);
+}
+
+/**
+ * SUBTEST: missing-operations
+ * Description: An exporter without mmap and vmap: the field is the operation.
+ */
+static void missing_operations(void)
+{
+	struct scene s = scene_open(PRIME_MOCK_MINIMAL);
+	struct dma_buf_refusal why;
+
+	check_error(do_mmap(&s), EINVAL);
+	why = refusal_of(s.b.fd);
+	check_eq(why.step, DMA_BUF_STEP_MMAP);
+	check_eq(why.field, DMA_BUF_FIELD_OPERATION);
+	check_error(do_vmap(&s), EINVAL);
+	why = refusal_of(s.b.fd);
+	check_eq(why.step, DMA_BUF_STEP_VMAP);
+	check_eq(why.field, DMA_BUF_FIELD_OPERATION);
+	check_eq(why.wanted, 1);
+	check_eq(why.found, 0);
+	scene_close(&s);
+}
+
+/* --- limits of a device --- */
+
+struct limit {
+	const char *name;
+	struct drm_prime_mock_limits limits;
+	uint32_t field;
+	uint64_t wanted, found;
+};
+
+static void run_limit(void *data)
+{
+	const struct limit *limit = data;
+	int exporter = mock_open(0), importer = mock_open(1);
+	struct mock_buffer b = mock_buffer_as(exporter, 0, PRIME_MOCK_CONTIGUOUS, 2);
+	struct dma_buf_refusal why;
+
+	if (limit->field == DMA_BUF_FIELD_MAX_SEGMENTS) {
+		mock_buffer_end(&b);
+		b = mock_buffer(exporter, 0, 2);
+	}
+	expect_none(b.fd);
+	check_ok(mock_limits(importer, limit->limits));
+	check(gem_import(importer, b.fd) < 0);
+	check_ok(mock_limits(importer, MOCK_NO_LIMITS));
+	why = refusal_of(b.fd);
+	check_eq(why.step, DMA_BUF_STEP_GIVEN_BACK);
+	check_eq(why.by, DMA_BUF_BY_IMPORTER);
+	check_eq(why.field, limit->field);
+	check_eq(why.wanted, limit->wanted);
+	check_eq(why.found, limit->found);
+	check_eq(why.flags & DMA_BUF_REFUSAL_GUESSED, 0);
+	check(why.flags & DMA_BUF_REFUSAL_TABLE);
+	check_eq(why.segments, limit->field == DMA_BUF_FIELD_MAX_SEGMENTS ? 2 : 1);
+	check_eq(why.runs, why.segments);
+	check_eq(why.largest * why.runs, b.size);
+	/* A mask, and no address. */
+	check(why.reach && !(why.reach & (why.reach + 1)));
+	mock_buffer_end(&b);
+	close(exporter);
+	close(importer);
+}
+
+/**
+ * SUBTEST: limits
+ * Description: A driver that looks at the list and gives it back says which of its
+ *  limits it is, and the kernel what the storage is.
+ */
+static void limits_are_told(void)
+{
+	struct limit all[] = {
+		{ "max-segments", MOCK_NO_LIMITS, DMA_BUF_FIELD_MAX_SEGMENTS, 1, 2 },
+		{ "max-segment-size", MOCK_NO_LIMITS, DMA_BUF_FIELD_MAX_SEGMENT_SIZE,
+		  PAGE, 2 * PAGE },
+		{ "segment-boundary", MOCK_NO_LIMITS, DMA_BUF_FIELD_SEGMENT_BOUNDARY,
+		  PAGE - 1, 2 * PAGE - 1 },
+	};
+
+	all[0].limits.max_segments = 1;
+	all[1].limits.max_segment_size = PAGE;
+	all[2].limits.segment_boundary = PAGE - 1;
+	for (int i = 0; i < 3; i++)
+		prime_dynamic(all[i].name, run_limit, &all[i]);
+}
+
+/* --- V4L2, which says nothing --- */
+
+/**
+ * SUBTEST: v4l2-contiguous
+ * Description: A camera that takes one piece looks at a scattered buffer and gives
+ *  it back: told are the errno of QBUF, one piece, and how many there are.
+ */
+static void v4l2_contiguous(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG);
+	int fd = make_memory(MEMORY_SCATTERED, (q.size[0] + PAGE - 1) & -PAGE);
+	struct dma_buf_refusal why;
+	int ret;
+
+	expect_none(fd);
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 2));
+	ret = v4l2_queue_buffer(&q, 0, fd);
+	check(ret < 0);
+	why = refusal_of(fd);
+	check_eq(why.step, DMA_BUF_STEP_GIVEN_BACK);
+	check_eq(why.by, DMA_BUF_BY_IMPORTER);
+	check_eq(why.error, -ret);
+	check_eq(why.field, DMA_BUF_FIELD_CONTIGUOUS);
+	check_eq(why.wanted, 1);
+	check_eq(why.found, why.runs);
+	check(why.runs > 1);
+	check(why.flags & DMA_BUF_REFUSAL_GUESSED);
+	check(!strncmp(why.device, "vivid", 5));
+	check(!strcmp(why.exporter, "udmabuf"));
+	close(fd);
+	close(q.fd);
+}
+
+/**
+ * SUBTEST: v4l2-success
+ * Description: Buffers that a camera takes, replaces and gives up are no refusal,
+ *  though one task attaches and detaches them with the same request.
+ */
+static void v4l2_success(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG), other = v4l2_capture(V4L2_CONTIG);
+	int fds[2];
+
+	check_ok(v4l2_request(&other, V4L2_MEMORY_MMAP, 2));
+	for (int i = 0; i < 2; i++) {
+		fds[i] = check_ok(v4l2_export(&other, i, 0, O_RDWR));
+		expect_none(fds[i]);
+	}
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 2));
+	for (int i = 0; i < 4; i++) {
+		check_ok(v4l2_queue_buffer(&q, 0, fds[i % 2]));
+		check_ok(v4l2_start(&q));
+		check_ok(v4l2_stop(&q));
+	}
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 0));
+	for (int i = 0; i < 2; i++) {
+		expect_none(fds[i]);
+		close(fds[i]);
+	}
+	close(q.fd);
+	close(other.fd);
+}
+
+/* --- who is told --- */
+
+static void refuse(struct scene *s)
+{
+	check_ok(mock_fail(s->exporter, s->b.id, PRIME_MOCK_ATTACH, 1, EPERM));
+	check_error(do_import(s), EPERM);
+}
+
+static void in_child(void (*run)(struct scene *s), struct scene *s)
+{
+	int status;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		run(s);
+		_exit(0);
+	}
+	check_eq(waitpid(pid, &status, 0), pid);
+	check_eq(status, 0);
+}
+
+static void child_asks(struct scene *s)
+{
+	if (refusal_of(s->b.fd).error)
+		_exit(1);
+}
+
+static void child_is_refused(struct scene *s)
+{
+	refuse(s);
+	if (refusal_of(s->b.fd).error != EPERM)
+		_exit(1);
+}
+
+/**
+ * SUBTEST: other-processes
+ * Description: A process is told of its own refusals only: neither its child nor its
+ *  parent learns of them.
+ */
+static void other_processes(void)
+{
+	struct scene s = scene_open(0);
+
+	in_child(child_is_refused, &s);
+	expect_none(s.b.fd);
+	refuse(&s);
+	in_child(child_asks, &s);
+	check_eq(refusal_of(s.b.fd).error, EPERM);
+	scene_close(&s);
+}
+
+static void *thread_refuses(void *data)
+{
+	refuse(data);
+	return NULL;
+}
+
+/**
+ * SUBTEST: threads
+ * Description: A thread that has ended leaves its refusal to its process.
+ */
+static void threads(void)
+{
+	struct scene s = scene_open(0);
+	pthread_t thread;
+
+	check_eq(pthread_create(&thread, NULL, thread_refuses, &s), 0);
+	check_eq(pthread_join(thread, NULL), 0);
+	check_eq(refusal_of(s.b.fd).error, EPERM);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: eight-buffers
+ * Description: A process has the refusals of the last eight buffers.
+ */
+static void eight_buffers(void)
+{
+	struct scene s[9];
+
+	for (int i = 0; i < 9; i++)
+		s[i] = scene_open(0);
+	for (int i = 0; i < 9; i++)
+		refuse(&s[i]);
+	expect_none(s[0].b.fd);
+	for (int i = 1; i < 9; i++)
+		check_eq(refusal_of(s[i].b.fd).error, EPERM);
+	for (int i = 0; i < 9; i++)
+		scene_close(&s[i]);
+}
+
+/**
+ * SUBTEST: dead-processes
+ * Description: The refusals of processes that have ended make room first, however
+ *  many there were.
+ */
+static void dead_processes(void)
+{
+	struct scene s = scene_open(0);
+
+	refuse(&s);
+	for (int i = 0; i < KEPT + 20; i++)
+		in_child(child_is_refused, &s);
+	check_eq(refusal_of(s.b.fd).error, EPERM);
+	scene_close(&s);
+}
+
+/* --- for root --- */
+
+static int lines_of(pid_t pid, bool *told)
+{
+	char *text = read_text(DEBUGFS), *line, *rest = text;
+	int lines = 0;
+
+	if (!text)
+		prime_skip("%s can't be read", DEBUGFS);
+	if (told)
+		*told = strstr(text, "\tprime_mock\t") != NULL;
+	while ((line = strsep(&rest, "\n")))
+		lines += atoi(line) == pid;
+	free(text);
+	return lines;
+}
+
+/**
+ * SUBTEST: debugfs
+ * Description: Root sees the refusals of all processes that live, others can't read
+ *  the file.
+ */
+static void debugfs(void)
+{
+	struct scene s = scene_open(0);
+	struct stat st;
+	int status, done[2];
+	bool told;
+	pid_t pid;
+
+	check_eq(lines_of(getpid(), NULL), 0);
+	check(!stat(DEBUGFS, &st));
+	check_eq(st.st_mode & 0777, 0400);
+	refuse(&s);
+	check_eq(lines_of(getpid(), &told), 1);
+	check(told);
+	check(!pipe(done));
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		child_is_refused(&s);
+		check(write(done[1], "", 1) == 1);
+		pause();
+		_exit(0);
+	}
+	check(read(done[0], &status, 1) == 1);
+	check_eq(lines_of(pid, NULL), 1);
+	kill(pid, SIGKILL);
+	check_eq(waitpid(pid, &status, 0), pid);
+	check_eq(lines_of(pid, NULL), 0);
+	scene_close(&s);
+}
+
+#define TRACEFS		"/sys/kernel/tracing"
+#define INSTANCE	TRACEFS "/instances/dmabuf_refusal"
+#define EVENT		INSTANCE "/events/dma_buf/dma_buf_refusal"
+
+/* After each subtest, whatever became of it. */
+void prime_restore(void)
+{
+	rmdir(INSTANCE);
+}
+
+/**
+ * SUBTEST: trace-event
+ * Description: Each refusal is a trace event, and what succeeds in the end is none.
+ */
+static void trace_event(void)
+{
+	struct scene s = scene_open(0);
+	char *trace, wanted[64];
+
+	if (access(TRACEFS "/instances", F_OK))
+		mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
+		prime_skip("no trace instance can be made: %s", strerror(errno));
+	check_ok(write_text(EVENT "/enable", "1"));
+	check_ok(do_import(&s));
+	refuse(&s);
+	check_ok(write_text(EVENT "/enable", "0"));
+	trace = read_text(INSTANCE "/trace");
+	check(trace);
+	snprintf(wanted, sizeof(wanted), "ino=%llu dev_name=prime_mock",
+		 (unsigned long long)inode_of(s.b.fd));
+	check(strstr(trace, wanted));
+	check(!strstr(strstr(trace, wanted) + 1, "dma_buf_refusal:"));
+	snprintf(wanted, sizeof(wanted), "step=%u by=%u error=%u", DMA_BUF_STEP_ATTACH,
+		 DMA_BUF_BY_EXPORTER, EPERM);
+	check(strstr(trace, wanted));
+	free(trace);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: first-release
+ * Description: A program of the first release knows 88 bytes, and gets no more.
+ */
+static void first_release(void)
+{
+	struct scene s = scene_open(0);
+	unsigned char bytes[128];
+	uint32_t field;
+
+	refuse(&s);
+	memset(bytes, 0xff, sizeof(bytes));
+	check_ok(xioctl(s.b.fd, _IOC(_IOC_READ, 'b', 0x23, 88), bytes));
+	memcpy(&field, bytes, sizeof(field));
+	check(field);
+	check(!strncmp((char *)bytes + 24, "prime_mock", 10));
+	for (int i = 88; i < 128; i++)
+		check_eq(bytes[i], 0xff);
+	scene_close(&s);
+}
+
+static const struct prime_subtest subtests[] = {
+	{ "steps", steps_are_told },
+	SUBTEST(missing_operations),
+	{ "limits", limits_are_told },
+	SUBTEST(v4l2_contiguous),
+	SUBTEST(v4l2_success),
+	SUBTEST(other_processes),
+	SUBTEST(threads),
+	SUBTEST(eight_buffers),
+	SUBTEST(dead_processes),
+	SUBTEST(debugfs),
+	SUBTEST(trace_event),
+	SUBTEST(first_release),
+};
+
+PRIME_MAIN(subtests)
