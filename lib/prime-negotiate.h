@@ -20,8 +20,8 @@
 extern "C" {
 #endif
 
-#define PRIME_NEGOTIATE_MAJOR	0
-#define PRIME_NEGOTIATE_MINOR	1
+#define PRIME_NEGOTIATE_MAJOR	1
+#define PRIME_NEGOTIATE_MINOR	0
 
 /* The heap that prime_negotiate_alloc() takes memory from. */
 #define PRIME_NEGOTIATE_HEAP	"/dev/dma_heap/negotiated"
@@ -58,7 +58,11 @@ int prime_negotiate_constraints(int buffer,
 				struct dma_buf_constraints_info *info);
 /* Where its storage is. */
 int prime_negotiate_storage(int buffer, struct dma_buf_storage_info *info);
-/* Why the last import or prime_negotiate_add() was refused. */
+/*
+ * Why this process was refused the buffer last: any dma-buf, by any device or
+ * operation. -ENOTTY: the kernel does not tell. A kernel of the first release
+ * fills in the fields up to the device's name.
+ */
 int prime_negotiate_refusal(int buffer, struct dma_buf_refusal *refusal);
 
 /* --- the same as text; no newline at the end --- */
@@ -74,8 +78,8 @@ int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info
 int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 				 char *text, size_t room);
 /*
- * "card1 (0000:00:05.0) wants addresses below 256 MiB, the buffer has pages up
- * to 3 GiB"; "nothing was refused".
+ * "video0 (vivid.0) wants one contiguous piece; the buffer of vgem has 412.
+ * Allocate from the heap negotiated."; "nothing was refused".
  */
 int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
 				 char *text, size_t room);

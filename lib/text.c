@@ -89,6 +89,9 @@ const char *prime_negotiate_field_name(uint32_t field)
 		[DMA_BUF_FIELD_COHERENT] = "coherence",
 		[DMA_BUF_FIELD_CONTIGUOUS] = "contiguity",
 		[DMA_BUF_FIELD_BOUNCE] = "bounce",
+		[DMA_BUF_FIELD_OPERATION] = "operation",
+		[DMA_BUF_FIELD_SIZE] = "size of a mapping",
+		[DMA_BUF_FIELD_ERROR] = "error",
 	};
 
 	return field < sizeof(names) / sizeof(names[0]) ? names[field] :
@@ -259,74 +262,201 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 
 /* --- refusal --- */
 
+/* Names that the kernel ended; who filled in the struct may not have. */
+struct parties {
+	char device[192], exporter[40];
+};
+
+static struct parties parties_of(const struct dma_buf_refusal *r)
+{
+	struct parties p = { .exporter = "another driver" };
+	char device[sizeof(r->device) + 1] = "";
+
+	memcpy(device, r->device, sizeof(r->device));
+	if (*device)
+		prime_negotiate_node_name(device, p.device, sizeof(p.device));
+	else
+		strcpy(p.device, "a device");
+	if (*r->exporter)
+		snprintf(p.exporter, sizeof(p.exporter), "%.*s",
+			 (int)sizeof(r->exporter), r->exporter);
+	return p;
+}
+
 static void add_wanted(struct text *t, const struct dma_buf_refusal *r)
 {
 	switch (r->field) {
 	case DMA_BUF_FIELD_DMA_MASK:
 		add(t, "addresses below ");
 		add_limit(t, r->wanted);
-		add(t, ", the buffer has pages up to ");
-		add_limit(t, r->found);
 		break;
 	case DMA_BUF_FIELD_SEGMENT_BOUNDARY:
 		add(t, "no segment across multiples of ");
 		add_limit(t, r->wanted);
-		add(t, ", the buffer has one that only fits multiples of ");
-		add_limit(t, r->found);
 		break;
 	case DMA_BUF_FIELD_MAX_SEGMENT_SIZE:
 		add(t, "segments of at most ");
 		add_bytes(t, r->wanted);
-		add(t, ", the buffer has one of ");
+		break;
+	case DMA_BUF_FIELD_MAX_SEGMENTS:
+		add(t, "at most ");
+		add_count(t, r->wanted, "segment");
+		break;
+	case DMA_BUF_FIELD_ALIGNMENT:
+		add(t, "alignment to ");
+		add_bytes(t, r->wanted);
+		break;
+	case DMA_BUF_FIELD_LENGTH_ALIGN:
+		add(t, "lengths of a multiple of ");
+		add_bytes(t, r->wanted);
+		break;
+	case DMA_BUF_FIELD_COHERENT:
+		add(t, "coherent memory");
+		break;
+	case DMA_BUF_FIELD_CONTIGUOUS:
+		add(t, "one contiguous piece");
+		break;
+	case DMA_BUF_FIELD_BOUNCE:
+		add(t, "the memory itself");
+		break;
+	case DMA_BUF_FIELD_SIZE:
+		add(t, "pieces of at most ");
+		add_bytes(t, r->wanted);
+		break;
+	default:
+		add(t, "something of field %u: %#llx", r->field,
+		    (unsigned long long)r->wanted);
+	}
+}
+
+static void add_found(struct text *t, const struct dma_buf_refusal *r)
+{
+	switch (r->field) {
+	case DMA_BUF_FIELD_DMA_MASK:
+		add(t, "has pages up to ");
+		add_limit(t, r->found);
+		break;
+	case DMA_BUF_FIELD_SEGMENT_BOUNDARY:
+		add(t, "has one that only fits multiples of ");
+		add_limit(t, r->found);
+		break;
+	case DMA_BUF_FIELD_MAX_SEGMENT_SIZE:
+	case DMA_BUF_FIELD_SIZE:
+		add(t, "has one of ");
 		add_bytes(t, r->found);
 		break;
 	case DMA_BUF_FIELD_MAX_SEGMENTS:
 	case DMA_BUF_FIELD_CONTIGUOUS:
-		add(t, r->field == DMA_BUF_FIELD_CONTIGUOUS ?
-		       "contiguous memory, " : "at most ");
-		if (r->field == DMA_BUF_FIELD_MAX_SEGMENTS) {
-			add_count(t, r->wanted, "segment");
-			add(t, ", ");
-		}
-		add(t, "the buffer has ");
-		add_count(t, r->found, "segment");
+		add(t, "has %llu", (unsigned long long)r->found);
 		break;
 	case DMA_BUF_FIELD_ALIGNMENT:
 	case DMA_BUF_FIELD_LENGTH_ALIGN:
-		add(t, r->field == DMA_BUF_FIELD_ALIGNMENT ?
-		       "alignment to " : "lengths of a multiple of ");
-		add_bytes(t, r->wanted);
-		add(t, ", the buffer has ");
+		add(t, "has ");
 		add_bytes(t, r->found);
 		break;
 	case DMA_BUF_FIELD_COHERENT:
-		add(t, "coherent memory, the buffer is %s",
-		    r->found ? "coherent" : "not");
+		add(t, "is %s", r->found ? "coherent" : "not");
 		break;
 	case DMA_BUF_FIELD_BOUNCE:
-		add(t, "the memory itself, and would get a copy");
+		add(t, "would reach it as a copy");
 		break;
 	default:
-		add(t, "something of field %u: %#llx, the buffer has %#llx",
-		    r->field, (unsigned long long)r->wanted,
-		    (unsigned long long)r->found);
+		add(t, "has %#llx", (unsigned long long)r->found);
 	}
+}
+
+/* What failed where no constraint did. */
+static void add_failure(struct text *t, const struct dma_buf_refusal *r,
+			const struct parties *p)
+{
+	const char *x = p->exporter, *d = p->device;
+
+	switch (r->step) {
+	case DMA_BUF_STEP_DMA:
+		add(t, "the kernel can't map the buffer of %s for %s", x, d);
+		break;
+	case DMA_BUF_STEP_PIN:
+		add(t, "%s can't pin its buffer for %s", x, d);
+		break;
+	case DMA_BUF_STEP_MAP:
+		add(t, "%s can't map its buffer for %s", x, d);
+		break;
+	case DMA_BUF_STEP_TABLE:
+		add(t, "the buffer of %s is not ready for %s", x, d);
+		break;
+	case DMA_BUF_STEP_ADMIT:
+		add(t, "the buffer of %s can't be placed for %s", x, d);
+		break;
+	case DMA_BUF_STEP_ATTACH:
+		add(t, "%s does not share its buffer with %s", x, d);
+		break;
+	case DMA_BUF_STEP_VMAP:
+		add(t, "%s can't map its buffer into the kernel", x);
+		break;
+	case DMA_BUF_STEP_MMAP:
+		add(t, "the buffer of %s can't be mapped by a program", x);
+		break;
+	case DMA_BUF_STEP_CPU:
+		add(t, "%s can't let the processor at its buffer", x);
+		break;
+	case DMA_BUF_STEP_GIVEN_BACK:
+		add(t, "%s looked at the buffer of %s and gave it back", d, x);
+		break;
+	case DMA_BUF_STEP_IMPORT:
+		add(t, "%s does not import the buffer of %s", d, x);
+		break;
+	default:
+		add(t, "the buffer of %s was refused to %s", x, d);
+	}
+}
+
+/* What to do. A buffer that is negotiated has nothing better to become. */
+static const char *way_out(const struct dma_buf_refusal *r)
+{
+	const bool negotiated = !strcmp(r->exporter, "negotiated");
+
+	if (r->step == DMA_BUF_STEP_ADMIT)
+		return "Add all devices before the buffer is used; if that is refused too, copy.";
+	switch (r->step) {
+	case DMA_BUF_STEP_VMAP:
+	case DMA_BUF_STEP_MMAP:
+	case DMA_BUF_STEP_CPU:
+		return "Allocate from the heap system.";
+	case DMA_BUF_STEP_TABLE:
+		return "Try again when the devices that use it are done.";
+	}
+	if (r->error == ENOMEM && r->field == DMA_BUF_FIELD_ERROR)
+		return "It may be that memory is short: try again with less.";
+	return negotiated ? "Copy: no memory suits this device." :
+			    "Allocate from the heap negotiated.";
 }
 
 int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
 				 char *text, size_t room)
 {
-	char device[sizeof(refusal->device) + 1] = "", node[192];
+	const struct parties p = parties_of(refusal);
+	const bool guessed = refusal->flags & DMA_BUF_REFUSAL_GUESSED;
 	struct text t = begin(text, room);
 
-	if (refusal->field == DMA_BUF_FIELD_NONE) {
+	switch (refusal->field) {
+	case DMA_BUF_FIELD_NONE:
 		add(&t, "nothing was refused");
 		return t.length;
+	case DMA_BUF_FIELD_OPERATION:
+		add_failure(&t, refusal, &p);
+		add(&t, ": the driver has no such function. ");
+		break;
+	case DMA_BUF_FIELD_ERROR:
+		add_failure(&t, refusal, &p);
+		add(&t, ": %s. ", strerror(refusal->error));
+		break;
+	default:
+		add(&t, "%s %s ", p.device, guessed ? "seems to want" : "wants");
+		add_wanted(&t, refusal);
+		add(&t, "; the buffer of %s ", p.exporter);
+		add_found(&t, refusal);
+		add(&t, ". ");
 	}
-	/* The kernel ends it; who filled in the struct may not have. */
-	memcpy(device, refusal->device, sizeof(refusal->device));
-	prime_negotiate_node_name(device, node, sizeof(node));
-	add(&t, "%s wants ", *node ? node : "a device");
-	add_wanted(&t, refusal);
+	add(&t, "%s", way_out(refusal));
 	return t.length;
 }

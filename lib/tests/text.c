@@ -22,18 +22,95 @@ static void same(const char *name, const char *text, const char *wanted)
 		printf("  is:     %s\n  wanted: %s\n", text, wanted);
 }
 
+#define HEAP " Allocate from the heap negotiated."
+
 static void refusal(const char *name, uint32_t field, uint64_t wanted,
 		    uint64_t found, const char *expect)
 {
 	struct dma_buf_refusal r = {
 		.field = field, .wanted = wanted, .found = found,
-		.device = "0000:00:05.0",
+		.device = "0000:00:05.0", .exporter = "vgem",
+		.step = DMA_BUF_STEP_GIVEN_BACK, .error = EINVAL,
 	};
 	char text[256], all[300];
 
 	prime_negotiate_refusal_text(&r, text, sizeof(text));
-	snprintf(all, sizeof(all), "0000:00:05.0 wants %s", expect);
+	snprintf(all, sizeof(all), "0000:00:05.0 wants %s" HEAP, expect);
 	same(name, text, all);
+}
+
+static void refusals_of_constraints(void)
+{
+	refusal("refusal-mask", DMA_BUF_FIELD_DMA_MASK, (1 << 28) - 1,
+		(3ull << 30) - 1,
+		"addresses below 256 MiB; the buffer of vgem has pages up to 3 GiB.");
+	refusal("refusal-mask-64", DMA_BUF_FIELD_DMA_MASK, UINT32_MAX,
+		UINT64_MAX,
+		"addresses below 4 GiB; the buffer of vgem has pages up to 16 EiB.");
+	refusal("refusal-boundary", DMA_BUF_FIELD_SEGMENT_BOUNDARY,
+		(4 << 20) - 1, (8 << 20) - 1,
+		"no segment across multiples of 4 MiB; the buffer of vgem has one that only fits multiples of 8 MiB.");
+	refusal("refusal-segment-size", DMA_BUF_FIELD_MAX_SEGMENT_SIZE,
+		64 << 10, 68 << 10,
+		"segments of at most 64 KiB; the buffer of vgem has one of 68 KiB.");
+	refusal("refusal-segments", DMA_BUF_FIELD_MAX_SEGMENTS, 1, 576,
+		"at most 1 segment; the buffer of vgem has 576.");
+	refusal("refusal-contiguous", DMA_BUF_FIELD_CONTIGUOUS, 1, 412,
+		"one contiguous piece; the buffer of vgem has 412.");
+	refusal("refusal-alignment", DMA_BUF_FIELD_ALIGNMENT, 65536, 4096,
+		"alignment to 64 KiB; the buffer of vgem has 4 KiB.");
+	refusal("refusal-length", DMA_BUF_FIELD_LENGTH_ALIGN, 8192, 1,
+		"lengths of a multiple of 8 KiB; the buffer of vgem has 1 byte.");
+	refusal("refusal-coherent", DMA_BUF_FIELD_COHERENT, 1, 0,
+		"coherent memory; the buffer of vgem is not.");
+	refusal("refusal-bounce", DMA_BUF_FIELD_BOUNCE, 0, 1,
+		"the memory itself; the buffer of vgem would reach it as a copy.");
+	refusal("refusal-size", DMA_BUF_FIELD_SIZE, 256 << 10, 8 << 20,
+		"pieces of at most 256 KiB; the buffer of vgem has one of 8 MiB.");
+	refusal("refusal-of-a-later-kernel", 99, 1, 2,
+		"something of field 99: 0x1; the buffer of vgem has 0x2.");
+}
+
+/* Where a step failed for no constraint. */
+static void failure(const char *name, uint32_t step, uint32_t field, int error,
+		    const char *expect)
+{
+	struct dma_buf_refusal r = {
+		.field = field, .step = step, .error = error,
+		.device = "0000:00:05.0", .exporter = "vgem",
+	};
+	char text[256];
+
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	same(name, text, expect);
+}
+
+static void failures(void)
+{
+	failure("failure-dma", DMA_BUF_STEP_DMA, DMA_BUF_FIELD_ERROR, EIO,
+		"the kernel can't map the buffer of vgem for 0000:00:05.0: Input/output error." HEAP);
+	failure("failure-pin", DMA_BUF_STEP_PIN, DMA_BUF_FIELD_ERROR, ENOSPC,
+		"vgem can't pin its buffer for 0000:00:05.0: No space left on device." HEAP);
+	failure("failure-map", DMA_BUF_STEP_MAP, DMA_BUF_FIELD_ERROR, ENOMEM,
+		"vgem can't map its buffer for 0000:00:05.0: Cannot allocate memory. It may be that memory is short: try again with less.");
+	failure("failure-table", DMA_BUF_STEP_TABLE, DMA_BUF_FIELD_ERROR, EBUSY,
+		"the buffer of vgem is not ready for 0000:00:05.0: Device or resource busy. Try again when the devices that use it are done.");
+	failure("failure-attach", DMA_BUF_STEP_ATTACH, DMA_BUF_FIELD_ERROR, EPERM,
+		"vgem does not share its buffer with 0000:00:05.0: Operation not permitted." HEAP);
+	failure("failure-vmap", DMA_BUF_STEP_VMAP, DMA_BUF_FIELD_OPERATION, EINVAL,
+		"vgem can't map its buffer into the kernel: the driver has no such function. Allocate from the heap system.");
+	failure("failure-mmap", DMA_BUF_STEP_MMAP, DMA_BUF_FIELD_ERROR, ENXIO,
+		"the buffer of vgem can't be mapped by a program: No such device or address. Allocate from the heap system.");
+	failure("failure-cpu", DMA_BUF_STEP_CPU, DMA_BUF_FIELD_ERROR, EIO,
+		"vgem can't let the processor at its buffer: Input/output error. Allocate from the heap system.");
+	failure("failure-given-back", DMA_BUF_STEP_GIVEN_BACK, DMA_BUF_FIELD_ERROR, EFAULT,
+		"0000:00:05.0 looked at the buffer of vgem and gave it back: Bad address." HEAP);
+	failure("failure-import", DMA_BUF_STEP_IMPORT, DMA_BUF_FIELD_OPERATION, EINVAL,
+		"0000:00:05.0 does not import the buffer of vgem: the driver has no such function." HEAP);
+	failure("failure-handle", DMA_BUF_STEP_HANDLE, DMA_BUF_FIELD_ERROR, ENOSPC,
+		"the buffer of vgem was refused to 0000:00:05.0: No space left on device." HEAP);
+	failure("failure-admit", DMA_BUF_STEP_ADMIT, DMA_BUF_FIELD_ERROR, EIO,
+		"the buffer of vgem can't be placed for 0000:00:05.0: Input/output error. Add all devices before the buffer is used; if that is refused too, copy.");
 }
 
 static void refusals(void)
@@ -43,38 +120,33 @@ static void refusals(void)
 
 	prime_negotiate_refusal_text(&r, text, sizeof(text));
 	same("refusal-none", text, "nothing was refused");
-	refusal("refusal-mask", DMA_BUF_FIELD_DMA_MASK, (1 << 28) - 1,
-		(3ull << 30) - 1,
-		"addresses below 256 MiB, the buffer has pages up to 3 GiB");
-	refusal("refusal-mask-64", DMA_BUF_FIELD_DMA_MASK, UINT32_MAX,
-		UINT64_MAX,
-		"addresses below 4 GiB, the buffer has pages up to 16 EiB");
-	refusal("refusal-boundary", DMA_BUF_FIELD_SEGMENT_BOUNDARY,
-		(4 << 20) - 1, (8 << 20) - 1,
-		"no segment across multiples of 4 MiB, the buffer has one that only fits multiples of 8 MiB");
-	refusal("refusal-segment-size", DMA_BUF_FIELD_MAX_SEGMENT_SIZE,
-		64 << 10, 68 << 10,
-		"segments of at most 64 KiB, the buffer has one of 68 KiB");
-	refusal("refusal-segments", DMA_BUF_FIELD_MAX_SEGMENTS, 1, 576,
-		"at most 1 segment, the buffer has 576 segments");
-	refusal("refusal-contiguous", DMA_BUF_FIELD_CONTIGUOUS, 1, 2,
-		"contiguous memory, the buffer has 2 segments");
-	refusal("refusal-alignment", DMA_BUF_FIELD_ALIGNMENT, 65536, 4096,
-		"alignment to 64 KiB, the buffer has 4 KiB");
-	refusal("refusal-length", DMA_BUF_FIELD_LENGTH_ALIGN, 8192, 1,
-		"lengths of a multiple of 8 KiB, the buffer has 1 byte");
-	refusal("refusal-coherent", DMA_BUF_FIELD_COHERENT, 1, 0,
-		"coherent memory, the buffer is not");
-	refusal("refusal-bounce", DMA_BUF_FIELD_BOUNCE, 0, 1,
-		"the memory itself, and would get a copy");
-	refusal("refusal-of-a-later-kernel", 99, 1, 2,
-		"something of field 99: 0x1, the buffer has 0x2");
+	refusals_of_constraints();
+	failures();
+
+	r = (struct dma_buf_refusal){
+		.field = DMA_BUF_FIELD_CONTIGUOUS, .wanted = 1, .found = 2,
+		.device = "vivid-000", .exporter = "negotiated",
+		.step = DMA_BUF_STEP_GIVEN_BACK, .flags = DMA_BUF_REFUSAL_GUESSED,
+	};
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	same("refusal-guessed", text,
+	     "vivid-000 seems to want one contiguous piece; the buffer of negotiated has 2. Copy: no memory suits this device.");
+
+	/* Of a kernel that tells 88 bytes. */
+	r = (struct dma_buf_refusal){
+		.field = DMA_BUF_FIELD_CONTIGUOUS, .wanted = 1, .found = 2,
+		.device = "vivid-000",
+	};
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	same("refusal-of-an-older-kernel", text,
+	     "vivid-000 wants one contiguous piece; the buffer of another driver has 2." HEAP);
 
 	memset(&r, 'x', sizeof(r));
 	r.field = DMA_BUF_FIELD_BOUNCE;
-	verdict("refusal-name-without-end",
-		prime_negotiate_refusal_text(&r, text, sizeof(text)) ==
-		(int)(64 + strlen(" wants the memory itself, and would get a copy")));
+	r.flags = 0;
+	verdict("refusal-names-without-end",
+		prime_negotiate_refusal_text(&r, text, sizeof(text)) == 64 + 32 +
+		(int)strlen(" wants the memory itself; the buffer of  would reach it as a copy." HEAP));
 }
 
 static void constraints(void)
@@ -144,9 +216,9 @@ static void names(void)
 	same("name-without-device", text, "/dev/null");
 	prime_negotiate_device_name("/no/such/node", text, sizeof(text));
 	same("name-without-node", text, "/no/such/node");
-	same("field-unknown", prime_negotiate_field_name(10), "unknown");
-	same("field-last", prime_negotiate_field_name(DMA_BUF_FIELD_BOUNCE),
-	     "bounce");
+	same("field-unknown", prime_negotiate_field_name(13), "unknown");
+	same("field-last", prime_negotiate_field_name(DMA_BUF_FIELD_ERROR),
+	     "error");
 	same("zone-unknown", prime_negotiate_zone_name(5), "unknown");
 }
 
