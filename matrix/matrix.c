@@ -102,7 +102,7 @@ static void refused(const char *who, int error, const struct buffer *b,
 		    const char *when)
 {
 	struct dma_buf_refusal refusal;
-	char text[256] = "";
+	char text[512] = "";
 
 	for (int i = 0; i < BUFFERS && !*text; i++)
 		if (!prime_negotiate_refusal(b[i].fd, &refusal) &&
