@@ -24,7 +24,8 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 }
 
 /* Nor does anybody ask for the reason of a refusal. */
-#define dma_buf_refuse(attach, field, wanted, found) do { } while (0)
+#define dma_buf_refuse(attach, field, wanted, found) \
+	((void)(wanted), (void)(found))
 #endif
 
 #define PRIME_BEFORE(major, minor) \
