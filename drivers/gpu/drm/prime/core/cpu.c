@@ -72,10 +72,7 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 		return -EINVAL;
 	might_lock(&dmabuf->resv->lock.base);
 
-	if (!dmabuf->ops->end_cpu_access)
-		return 0;
-
-	return dmabuf->ops->end_cpu_access(dmabuf, dir);
+	return dmabuf->ops->end_cpu_access ? dmabuf->ops->end_cpu_access(dmabuf, dir) : 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, "DMA_BUF");
 

@@ -128,8 +128,9 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 	struct dma_buf *dmabuf = file->private_data;
 
 	/* Don't count the reference of the reader of fdinfo. */
-	seq_printf(m, "size:\t%zu\ncount:\t%ld\nexp_name:\t%s\n",
-		   dmabuf->size, file_count(file) - 1, dmabuf->exp_name);
+	seq_printf(m, "size:\t%zu\ncount:\t%ld\nexp_name:\t%s\nexporter:\t%s\n",
+		   dmabuf->size, file_count(file) - 1, dmabuf->exp_name,
+		   READ_ONCE(to_dma_buf_object(dmabuf)->exporter));
 
 	guard(spinlock)(&dmabuf->name_lock);
 	if (dmabuf->name)

@@ -46,6 +46,8 @@ struct dma_buf_negotiation;
  *	freed with the dentry, so it needs no reference to it
  * @ino: inode number of the file; never changes. The dentry loses its inode
  *	before the buffer is freed
+ * @exporter: name of the exporter's driver, for people. The exporter's module
+ *	holds the string. Changes at most once, before user space has an fd
  * @node: in the list of all buffers
  * @record: in the hash of buffers that were recorded for an exporter's object,
  *	or unhashed
@@ -68,6 +70,7 @@ struct dma_buf_object {
 	struct dma_buf base;
 	struct dentry *dentry;
 	u64 ino;
+	const char *exporter;
 	struct list_head node;
 	struct hlist_node record;
 	const void *key;

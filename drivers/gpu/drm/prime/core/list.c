@@ -54,6 +54,8 @@ void dma_buf_list_del(struct dma_buf_object *obj)
  * dma_buf_record_add - record the buffer of an exporter's object
  * @dmabuf: buffer that the caller has a reference to
  * @key: the object, which the buffer holds until &dma_buf_ops.release
+ * @exporter: name of the object's driver, which lives as long as @key. People
+ *	see it, since the module of the buffer's operations may serve many drivers
  *
  * For exporters whose object can drop its pointer to the buffer while user
  * space still has a file descriptor of it. The record is removed when the
@@ -62,13 +64,14 @@ void dma_buf_list_del(struct dma_buf_object *obj)
  * Context: any but interrupts. The caller holds a lock that excludes other
  * threads which record a buffer for the same @key.
  */
-void dma_buf_record_add(struct dma_buf *dmabuf, const void *key)
+void dma_buf_record_add(struct dma_buf *dmabuf, const void *key, const char *exporter)
 {
 	struct dma_buf_object *obj = to_dma_buf_object(dmabuf);
 
 	guard(spinlock)(&dma_buf_list_lock);
 	if (hlist_unhashed(&obj->record)) {
 		obj->key = key;
+		WRITE_ONCE(obj->exporter, exporter);
 		hash_add(dma_buf_records, &obj->record, (unsigned long)key);
 	}
 }
@@ -88,10 +91,9 @@ struct dma_buf *dma_buf_record_find(const void *key)
 	struct dma_buf_object *obj;
 
 	guard(spinlock)(&dma_buf_list_lock);
-	hash_for_each_possible(dma_buf_records, obj, record, (unsigned long)key) {
+	hash_for_each_possible(dma_buf_records, obj, record, (unsigned long)key)
 		if (obj->key == key && dma_buf_file_get_live(obj->base.file))
 			return &obj->base;
-	}
 
 	return NULL;
 }
@@ -137,8 +139,9 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 	}
 
 	guard(spinlock)(&dmabuf->name_lock);
-	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", dmabuf->size,
-		   flags, mode, count, dmabuf->exp_name, obj->ino, dmabuf->name ?: "<none>");
+	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\t%s\n", dmabuf->size,
+		   flags, mode, count, dmabuf->exp_name, obj->ino,
+		   dmabuf->name ?: "<none>", READ_ONCE(obj->exporter));
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
@@ -184,7 +187,7 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 	size_t bytes = 0;
 
 	seq_puts(s, "\nDma-buf Objects:\n");
-	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
+	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\texporter\n",
 		   "size", "flags", "mode", "count", "ino");
 
 	for (obj = dma_buf_list_next(NULL, false); obj; obj = next) {

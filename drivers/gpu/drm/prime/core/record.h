@@ -5,7 +5,7 @@
 
 struct dma_buf;
 
-void dma_buf_record_add(struct dma_buf *dmabuf, const void *key);
+void dma_buf_record_add(struct dma_buf *dmabuf, const void *key, const char *exporter);
 struct dma_buf *dma_buf_record_find(const void *key);
 
 #endif /* DMA_BUF_RECORD_H */

@@ -19,8 +19,7 @@
  *
  * Return: as dma_buf_export().
  */
-struct dma_buf *drm_gem_dmabuf_export(struct drm_device *dev,
-				      struct dma_buf_export_info *exp_info)
+struct dma_buf *drm_gem_dmabuf_export(struct drm_device *dev, struct dma_buf_export_info *exp_info)
 {
 	struct drm_gem_object *obj = exp_info->priv;
 	struct dma_buf *dmabuf = dma_buf_export(exp_info);
@@ -109,7 +108,7 @@ struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 			 obj->funcs->export(obj, flags) : drm_gem_prime_export(obj, flags);
 		if (IS_ERR(dmabuf))
 			return dmabuf;
-		dma_buf_record_add(dmabuf, obj);
+		dma_buf_record_add(dmabuf, obj, obj->dev->driver->name);
 	}
 
 	/* The object drops this reference with its last handle. */

@@ -61,8 +61,7 @@
  * when the file has no such handle; -ENOMEM; or the error of the driver's
  * export.
  */
-struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
-					       struct drm_file *file_priv,
+struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev, struct drm_file *file_priv,
 					       uint32_t handle, uint32_t flags)
 {
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
@@ -142,8 +141,7 @@ EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
  * lock to remove the entry. So if the handle leads to the object while the
  * prime lock is held here, a close will find the entry.
  */
-static int drm_prime_handle_import_claimed(struct drm_device *dev,
-					   struct drm_file *file_priv,
+static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_file *file_priv,
 					   struct dma_buf *dmabuf,
 					   struct drm_prime_entry *claim, u32 *handle)
 {
@@ -190,8 +188,7 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev,
 }
 
 /* Imports a buffer that the caller did not find in the file's table. */
-static noinline int drm_prime_handle_import_fd(struct drm_device *dev,
-					       struct drm_file *file_priv,
+static noinline int drm_prime_handle_import_fd(struct drm_device *dev, struct drm_file *file_priv,
 					       int prime_fd, u32 *handle)
 {
 	struct drm_prime_entry *claim;
@@ -255,8 +252,7 @@ int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_pri
 }
 EXPORT_SYMBOL(drm_gem_prime_fd_to_handle);
 
-int drm_prime_handle_to_fd_ioctl(struct drm_device *dev, void *data,
-				 struct drm_file *file_priv)
+int drm_prime_handle_to_fd_ioctl(struct drm_device *dev, void *data, struct drm_file *file_priv)
 {
 	struct drm_prime_handle *args = data;
 
@@ -270,8 +266,7 @@ int drm_prime_handle_to_fd_ioctl(struct drm_device *dev, void *data,
 	return drm_gem_prime_handle_to_fd(dev, file_priv, args->handle, args->flags, &args->fd);
 }
 
-int drm_prime_fd_to_handle_ioctl(struct drm_device *dev, void *data,
-				 struct drm_file *file_priv)
+int drm_prime_fd_to_handle_ioctl(struct drm_device *dev, void *data, struct drm_file *file_priv)
 {
 	struct drm_prime_handle *args = data;
 

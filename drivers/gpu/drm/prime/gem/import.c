@@ -22,8 +22,7 @@
  * no &drm_driver.gem_prime_import_sg_table; or the error of dma_buf_attach(),
  * dma_buf_map_attachment() or the driver.
  */
-struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev,
-						struct dma_buf *dma_buf,
+struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev, struct dma_buf *dma_buf,
 						struct device *attach_dev)
 {
 	const struct drm_driver *driver = dev->driver;

@@ -75,13 +75,11 @@ static inline struct drm_prime_table *to_drm_prime_table(struct drm_prime_file_p
 
 /* gem/table.c */
 struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *table);
-void drm_prime_entry_link_locked(struct drm_prime_table *table,
-				 struct drm_prime_entry *entry,
+void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime_entry *entry,
 				 struct dma_buf *dmabuf, u32 handle);
 void drm_prime_entry_set_handle_locked(struct drm_prime_table *table,
 				       struct drm_prime_entry *entry, u32 handle);
-void drm_prime_entry_unlink_locked(struct drm_prime_table *table,
-				   struct drm_prime_entry *entry);
+void drm_prime_entry_unlink_locked(struct drm_prime_table *table, struct drm_prime_entry *entry);
 struct drm_prime_entry *drm_prime_entry_by_handle_locked(struct drm_prime_table *table, u32 handle);
 struct drm_prime_entry *
 drm_prime_entry_by_file_locked(struct drm_prime_table *table, const struct file *file);

@@ -95,8 +95,7 @@ EXPORT_SYMBOL(drm_gem_map_detach);
  * get_sg_table; -ENOMEM; the error of pin, of get_sg_table or of
  * dma_map_sgtable().
  */
-struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach,
-				     enum dma_data_direction dir)
+struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct drm_gem_object *obj = attach->dmabuf->priv;
 	struct sg_table *sgt;

@@ -68,8 +68,7 @@ struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *tab
 }
 
 /* @handle is not in the table yet, or it is 0 for a claim. */
-void drm_prime_entry_link_locked(struct drm_prime_table *table,
-				 struct drm_prime_entry *entry,
+void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime_entry *entry,
 				 struct dma_buf *dmabuf, u32 handle)
 {
 	struct drm_prime_entry *oldest;
@@ -100,8 +99,7 @@ void drm_prime_entry_set_handle_locked(struct drm_prime_table *table,
 }
 
 /* Frees the entry and drops its reference to the buffer. */
-void drm_prime_entry_unlink_locked(struct drm_prime_table *table,
-				   struct drm_prime_entry *entry)
+void drm_prime_entry_unlink_locked(struct drm_prime_table *table, struct drm_prime_entry *entry)
 {
 	struct drm_prime_entry *next = list_next_entry(entry, same);
 
