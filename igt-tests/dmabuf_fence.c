@@ -965,6 +965,43 @@ static void export_sync_idle(void)
 				dmabuf_export_sync_file(fd, way))));
 }
 
+static uint64_t fence_time(int sync_file)
+{
+	struct sync_fence_info fence = { };
+	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = (uintptr_t)&fence };
+
+	check_ok(xioctl(sync_file, SYNC_IOC_FILE_INFO, &info));
+	check_eq(info.status, 1);
+	return fence.timestamp_ns;
+}
+
+/**
+ * SUBTEST: export-sync-signalled
+ * Description: Of a buffer whose fences have signalled the sync file has the
+ *  time of the last one that the access depends on.
+ */
+static void export_sync_signalled(void)
+{
+	struct scene a = scene_open(), b = { .timeline = sw_timeline(), .fd = a.fd };
+	int writer, reader, out[3];
+
+	scene_fence(&a, DMA_BUF_SYNC_WRITE);
+	scene_fence(&b, DMA_BUF_SYNC_READ);
+	writer = check_ok(dmabuf_export_sync_file(a.fd, DMA_BUF_SYNC_READ));
+	scene_signal(&a);
+	/* Pending since it has both: of the two only the reader is left. */
+	reader = check_ok(dmabuf_export_sync_file(a.fd, DMA_BUF_SYNC_WRITE));
+	usleep(20000);
+	scene_signal(&b);
+	usleep(20000);
+	for (int i = 0; i < 3; i++)
+		out[i] = check_ok(dmabuf_export_sync_file(a.fd, i + 1));
+	check(fence_time(writer) < fence_time(reader));
+	check_eq(fence_time(out[0]), fence_time(writer));
+	check_eq(fence_time(out[1]), fence_time(reader));
+	check_eq(fence_time(out[2]), fence_time(reader));
+}
+
 /**
  * SUBTEST: export-sync-writer
  * Description: A writer is in the sync file for readers and for writers.
@@ -1314,6 +1351,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(export_sync_emfile),
 	SUBTEST(export_sync_cloexec),
 	SUBTEST(export_sync_idle),
+	SUBTEST(export_sync_signalled),
 	SUBTEST(export_sync_writer),
 	SUBTEST(export_sync_reader),
 	SUBTEST(export_sync_merges),

@@ -8,11 +8,35 @@
 #include "internal.h"
 
 /*
+ * Stands for fences that have signalled: returns a fence with the time of the
+ * last one that the reservation object still has, or NULL without memory. A
+ * holder of the reservation object may be adding fences and may keep it for
+ * long, so this does not wait for it. Then the time is now, which is not too
+ * early.
+ */
+static struct dma_fence *dma_buf_fence_signalled(struct dma_resv *resv, enum dma_resv_usage usage)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	ktime_t last = 0;
+
+	if (!dma_resv_trylock(resv))
+		return dma_fence_allocate_private_stub(ktime_get());
+
+	dma_resv_for_each_fence(&cursor, resv, usage, fence)
+		if (dma_fence_is_signaled(fence))
+			last = max(last, dma_fence_timestamp(fence));
+	dma_resv_unlock(resv);
+	return last ? dma_fence_allocate_private_stub(last) : dma_fence_get_stub();
+}
+
+/*
  * The fd is installed after everything that can fail, including the copy to
  * user space.
  */
 static int dma_buf_fence_export(struct dma_buf *dmabuf, bool write, s32 __user *ufd)
 {
+	const enum dma_resv_usage usage = dma_resv_usage_rw(write);
 	struct sync_file *sync_file;
 	struct dma_fence *fence;
 	int ret;
@@ -22,13 +46,13 @@ static int dma_buf_fence_export(struct dma_buf *dmabuf, bool write, s32 __user *
 		return fd;
 
 	/* One fence that stands for all fences the access has to wait for. */
-	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write), &fence);
+	ret = dma_resv_get_singleton(dmabuf->resv, usage, &fence);
 	if (ret)
 		return ret;
 	if (!fence)
-		fence = dma_fence_get_stub();
+		fence = dma_buf_fence_signalled(dmabuf->resv, usage);
 
-	sync_file = sync_file_create(fence);
+	sync_file = fence ? sync_file_create(fence) : NULL;
 	dma_fence_put(fence);
 	if (!sync_file)
 		return -ENOMEM;

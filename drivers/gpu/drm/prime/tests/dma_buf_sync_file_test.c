@@ -2,7 +2,10 @@
 /*
  * Fences in and out of a buffer as sync files.
  */
+#include <linux/completion.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
+#include <linux/sched/task.h>
 #include <linux/sync_file.h>
 #include <linux/uaccess.h>
 
@@ -108,6 +111,82 @@ static void export_idle(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
 	dma_fence_put(fence);
 	prime_test_close_fd(test, fd);
+}
+
+static ktime_t exported_time(struct kunit *test, u32 flags)
+{
+	struct dma_fence *fence;
+	ktime_t time;
+	int fd;
+
+	KUNIT_ASSERT_EQ(test, export_fence(test, flags, &fd), 0);
+	fence = sync_file_get_fence(fd);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	KUNIT_ASSERT_TRUE(test, dma_fence_is_signaled(fence));
+	time = dma_fence_timestamp(fence);
+	dma_fence_put(fence);
+	prime_test_close_fd(test, fd);
+	return time;
+}
+
+/* The time is that of the last fence that the access depends on. */
+static void export_signalled(struct kunit *test)
+{
+	struct sync_file_fixture *fix = test->priv;
+	struct mock_fence *writer, *reader;
+
+	writer = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	reader = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
+	dma_fence_signal(&writer->base);
+	fsleep(2000);
+	dma_fence_signal(&reader->base);
+	fsleep(2000);
+	KUNIT_EXPECT_LT(test, writer->base.timestamp, reader->base.timestamp);
+	KUNIT_EXPECT_EQ(test, exported_time(test, DMA_BUF_SYNC_READ), writer->base.timestamp);
+	KUNIT_EXPECT_EQ(test, exported_time(test, DMA_BUF_SYNC_WRITE), reader->base.timestamp);
+	KUNIT_EXPECT_EQ(test, exported_time(test, DMA_BUF_SYNC_RW), reader->base.timestamp);
+}
+
+struct resv_holder {
+	struct dma_resv *resv;
+	struct completion has, over;
+};
+
+static int hold_resv(void *data)
+{
+	struct resv_holder *holder = data;
+
+	dma_resv_lock(holder->resv, NULL);
+	complete(&holder->has);
+	wait_for_completion(&holder->over);
+	dma_resv_unlock(holder->resv);
+	return 0;
+}
+
+/* An export does not wait for the reservation object; then the time is now. */
+static void export_signalled_locked(struct kunit *test)
+{
+	struct sync_file_fixture *fix = test->priv;
+	struct resv_holder holder = { .resv = fix->dmabuf->resv };
+	struct task_struct *task;
+	struct mock_fence *fence;
+	ktime_t before, time;
+
+	init_completion(&holder.has);
+	init_completion(&holder.over);
+	fence = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	dma_fence_signal(&fence->base);
+	fsleep(2000);
+	task = kthread_create(hold_resv, &holder, "prime-holder");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	get_task_struct(task);
+	wake_up_process(task);
+	wait_for_completion(&holder.has);
+	before = ktime_get();
+	time = exported_time(test, DMA_BUF_SYNC_RW);
+	complete(&holder.over);
+	kthread_stop_put(task);
+	KUNIT_EXPECT_GE(test, time, before);
 }
 
 struct sync_file_case {
@@ -224,6 +303,8 @@ static struct kunit_case dma_buf_sync_file_cases[] = {
 	KUNIT_CASE(bad_flags),
 	KUNIT_CASE(import_bad_fd),
 	KUNIT_CASE(export_idle),
+	KUNIT_CASE(export_signalled),
+	KUNIT_CASE(export_signalled_locked),
 	KUNIT_CASE_PARAM(export_busy, sync_file_gen_params),
 	KUNIT_CASE(export_table_full),
 	KUNIT_CASE(export_fault),
