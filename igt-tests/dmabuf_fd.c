@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <linux/udmabuf.h>
 #include <linux/dma-heap.h>
@@ -557,6 +558,30 @@ static void bufinfo(void)
 }
 
 /**
+ * SUBTEST: exporter-named
+ * Description: fdinfo has a line, and bufinfo a last column, with the name of the
+ *  driver whose buffer it is, also when its device file is closed.
+ */
+static void exporter_named(void)
+{
+	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL);
+	char value[64], column[80], *block, *end;
+	const char *driver = driver_name(drm);
+
+	close(drm);
+	check(fdinfo(fd, "exporter", value, sizeof(value)));
+	check(!strcmp(value, driver));
+	check_ok(dmabuf_set_name(fd, "a name"));
+	block = bufinfo_block(fd);
+	end = strchr(block, '\n');
+	check(end);
+	*end = '\0';
+	snprintf(column, sizeof(column), "\ta name\t%s", driver);
+	check(strstr(block, column));
+	check(!strcmp(strrchr(block, '\t') + 1, driver));
+}
+
+/**
  * SUBTEST: bufinfo-attachments
  * Description: debugfs names the device that imported the buffer, and no
  *  longer once that handle is closed.
@@ -957,6 +982,144 @@ static void scm_rights_in_flight(void)
 	check_eq(settle_buffers(0), 0);
 }
 
+/* --- who holds a buffer --- */
+
+#define HOLDERS		"/sys/kernel/debug/dma_buf/holders"
+
+/*
+ * Whether debugfs lists the buffer with a line of the holder, %d standing for this process.
+ * All references that the buffer and its objects have must be found.
+ */
+static bool held_by(uint64_t inode, const char *holder)
+{
+	char *text = read_text(HOLDERS), *line, *save, start[40], wanted[120], of_me[120];
+	bool ours = false, held = false;
+	long has, found;
+
+	if (!text)
+		prime_skip("%s: %s", HOLDERS, strerror(errno));
+	snprintf(start, sizeof(start), "buffer %llu: ", (unsigned long long)inode);
+	snprintf(of_me, sizeof(of_me), " in %d (", getpid());
+	snprintf(wanted, sizeof(wanted), "\t%s", holder);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *sums = strrchr(line, ':');
+
+		if (line[0] != '\t')
+			ours = !strncmp(line, start, strlen(start));
+		if (!ours)
+			continue;
+		printf("%s\n", line);
+		if (sums && sscanf(sums, ": %ld references, %ld found", &has, &found) == 2)
+			check_eq(found, has);
+		else
+			held |= !strncmp(line, wanted, strlen(wanted)) &&
+				(!strstr(line, " in ") || strstr(line, of_me));
+	}
+	free(text);
+	return held;
+}
+
+/**
+ * SUBTEST: holders-fd
+ * Description: debugfs names the process and the number of an fd, also of a second
+ *  process, and finds all references.
+ */
+static void holders_fd(void)
+{
+	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL), copy, ends[2];
+	uint64_t inode = inode_of(fd);
+	char holder[40], byte = 0;
+	pid_t pid;
+
+	copy = dup(fd);
+	check(copy >= 0);
+	check_ok(pipe(ends));
+	pid = fork();
+	if (!pid) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) ? 1 : 0);
+	}
+	snprintf(holder, sizeof(holder), "fd %d in ", fd);
+	check(held_by(inode, holder));
+	snprintf(holder, sizeof(holder), "fd %d in ", copy);
+	check(held_by(inode, holder));
+	close(ends[1]);
+	await(pid);
+	close(copy);
+	check(!held_by(inode, holder));
+}
+
+/**
+ * SUBTEST: holders-mapping
+ * Description: debugfs names the process that has a mapping and no fd.
+ */
+static void holders_mapping(void)
+{
+	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL);
+	uint64_t inode = inode_of(fd);
+
+	need_mmap(fd);
+	check(!held_by(inode, "mapping "));
+	check(map_shared(fd, PAGE, PROT_READ, 0) != MAP_FAILED);
+	close(fd);
+	check(held_by(inode, "mapping "));
+}
+
+/**
+ * SUBTEST: holders-message
+ * Description: debugfs names the process with a message that nobody has read, and
+ *  finds one in a connection that nobody has accepted.
+ */
+static void holders_message(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "\0dmabuf_fd" };
+	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL), ends[2], listener, sender;
+	uint64_t inode = inode_of(fd);
+
+	check_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	check(!held_by(inode, "message "));
+	send_fd(ends[0], fd);
+	check(held_by(inode, "message "));
+	close(ends[1]);
+	check(!held_by(inode, "message "));
+
+	listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	sender = socket(AF_UNIX, SOCK_STREAM, 0);
+	check_ok(bind(listener, (struct sockaddr *)&name, sizeof(name)));
+	check_ok(listen(listener, 1));
+	check_ok(connect(sender, (struct sockaddr *)&name, sizeof(name)));
+	send_fd(sender, fd);
+	close(fd);
+	check(held_by(inode, "message "));
+}
+
+/**
+ * SUBTEST: holders-handle
+ * Description: debugfs names process and device of a handle of another device that
+ *  alone holds the buffer, and the attachment.
+ */
+static void holders_handle(void)
+{
+	int drm = open_device(), other = open_other();
+	uint32_t handle, import;
+	int fd = make_dmabuf(drm, 1, &handle);
+	uint64_t inode = inode_of(fd);
+	char holder[80];
+
+	snprintf(holder, sizeof(holder), "handle %u of %s minor ", handle, driver_name(drm));
+	check(held_by(inode, holder));
+	check_ok(gem_close(drm, handle));
+	close(drm);
+	check(!held_by(inode, holder));
+	import = import_foreign(other, fd);
+	close(fd);
+	snprintf(holder, sizeof(holder), "handle %u of %s minor ", import, driver_name(other));
+	check(held_by(inode, holder));
+	check(held_by(inode, "attachment "));
+	check_ok(gem_close(other, import));
+	check(!held_by(inode, "attachment "));
+}
+
 /**
  * SUBTEST: fork
  * Description: A child has the fd and the mapping; each side sees what the
@@ -1089,6 +1252,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(proc_fd_link),
 	SUBTEST(maps),
 	SUBTEST(bufinfo),
+	SUBTEST(exporter_named),
 	SUBTEST(bufinfo_attachments),
 	SUBTEST(bufinfo_fences),
 	SUBTEST(bufinfo_total),
@@ -1104,6 +1268,10 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(sync_directions),
 	SUBTEST(scm_rights),
 	SUBTEST(scm_rights_in_flight),
+	SUBTEST(holders_fd),
+	SUBTEST(holders_mapping),
+	SUBTEST(holders_message),
+	SUBTEST(holders_handle),
 	{ "fork", fork_shares },
 	SUBTEST(pidfd_getfd),
 	SUBTEST(import_of_udmabuf),

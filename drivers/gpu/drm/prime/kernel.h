@@ -73,6 +73,9 @@ static inline bool dma_buf_file_get_live(struct file *file)
 /* The headers of tracing decide CRCs, and mainline's core includes them. */
 #define DMA_BUF_CRCS_WITH_TRACING	1
 
+/* Which files are in an unread message of AF_UNIX; the path is from account/. */
+#define DRM_PRIME_AF_UNIX_H "../../../../../net/unix/af_unix.h"
+
 /* 7.3 has no accounts in sysfs. */
 #define dma_buf_stats_setup(...)	0
 #define dma_buf_stats_teardown(...)	do { } while (0)
@@ -117,6 +120,9 @@ static inline bool dma_buf_file_get_live(struct file *file)
 #define drm_gem_guard_close(lock)	guard(mutex)(lock)
 
 #define DMA_BUF_CRCS_WITH_TRACING	0
+
+#define DRM_PRIME_AF_UNIX_H <net/af_unix.h>
+#define cmp_int(l, r)			(((l) > (r)) - ((l) < (r)))
 
 /* As on 7.3, the name of a namespace is a string. */
 #undef EXPORT_SYMBOL_NS_GPL

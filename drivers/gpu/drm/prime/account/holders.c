@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * debugfs' dma_buf/holders: who holds which buffer, for root. For each buffer
+ * one line per holder, and beside the number of references to its file, and to
+ * each of its GEM objects, how many of them the holders explain.
+ *
+ * An open of the file looks at everything once: all processes with their fds
+ * and mappings, the sockets of AF_UNIX, the DRM files among the fds and
+ * mappings, and the list of buffers. Others may come and go meanwhile, so the
+ * sums agree when the system is at rest.
+ *
+ * Nobody waits for a reader. A spinlock is held for some hundred fds or one
+ * socket, mmap_lock and the mutexes of DRM are only tried, and no reservation
+ * object is taken. References are taken to a process, to its memory, and to one
+ * DRM file or buffer at a time. The last one is dropped here and now, and not
+ * when the reader returns to user space. Records name what they found by number
+ * and pointers that are only compared.
+ *
+ * Locks, outermost first: task_lock(), &files_struct.file_lock, the lock of a
+ * socket's queue.
+ */
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/magic.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/mm.h>
+#include <linux/sort.h>
+#include <net/af_unix.h>
+
+#include "../core/internal.h"
+#include DRM_PRIME_AF_UNIX_H
+#include "holders.h"
+
+/* Major numbers of DRM and of drivers/accel, as in devices.txt. */
+#define DMA_BUF_DRM_MAJOR	226
+#define DMA_BUF_ACCEL_MAJOR	261
+
+/* Called in atomic context, too, so it does not grow the array. */
+static void dma_buf_holders_add(struct dma_buf_holders *h, struct dma_buf_holder record)
+{
+	record.pid = h->pid;
+	strscpy(record.comm, h->comm);
+	if (h->used < h->room)
+		h->records[h->used] = record;
+	h->used++;
+}
+
+/* The inode number of a dma-buf file; 0 for a file of another kind. */
+static u64 dma_buf_holders_ino(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return inode->i_sb->s_magic == DMA_BUF_MAGIC ? inode->i_ino : 0;
+}
+
+/*
+ * Is it a DRM file? If it is one that this process was not seen to have yet, it
+ * is kept, to look into it when all locks are dropped.
+ */
+static bool dma_buf_holders_is_drm(struct dma_buf_holders *h, struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	if (!h->gem || !S_ISCHR(inode->i_mode) || !file->private_data ||
+	    (imajor(inode) != DMA_BUF_DRM_MAJOR && imajor(inode) != DMA_BUF_ACCEL_MAJOR))
+		return false;
+
+	if (!xa_load(&h->seen, (unsigned long)file))
+		h->file = get_file(file);
+	return true;
+}
+
+static void dma_buf_holders_look_into_drm(struct dma_buf_holders *h)
+{
+	if (h->file) {
+		xa_store(&h->seen, (unsigned long)h->file, xa_mk_value(0), GFP_KERNEL);
+		h->gem(h, NULL, 0, h->file);
+		__fput_sync(h->file);
+		h->file = NULL;
+	}
+}
+
+/* Files in messages that nobody has read from this socket. */
+static void dma_buf_holders_socket(struct dma_buf_holders *h, struct sock *sk)
+{
+	struct dma_buf_holder record = { .what = "message", .files = 1 };
+	struct scm_fp_list *fpl;
+	struct sk_buff *skb;
+
+	if (sk->sk_family != AF_UNIX || !atomic_read(&unix_sk(sk)->scm_stat.nr_fds))
+		return;
+
+	guard(spinlock)(&sk->sk_receive_queue.lock);
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		fpl = UNIXCB(skb).fp;
+		record.owner = fpl;
+		for (record.number = 0; fpl && record.number < fpl->count; record.number++) {
+			record.ino = dma_buf_holders_ino(fpl->fp[record.number]);
+			if (record.ino)
+				h->add(h, record);
+		}
+	}
+}
+
+#ifdef CONFIG_UNIX
+/* Also sockets without an fd: not accepted yet, or in a message themselves. */
+static void dma_buf_holders_sockets(struct dma_buf_holders *h)
+{
+	struct net *net;
+	struct sock *sk;
+	int i;
+
+	guard(rcu)();
+	for_each_net_rcu(net) {
+		for (i = 0; i < UNIX_HASH_SIZE; i++) {
+			guard(spinlock)(&net->unx.table.locks[i]);
+			sk_for_each(sk, &net->unx.table.buckets[i])
+				dma_buf_holders_socket(h, sk);
+		}
+	}
+}
+#else
+static void dma_buf_holders_sockets(struct dma_buf_holders *h) { }
+#endif
+
+/* For iterate_fd(). Returns the fd to go on with when locks should be dropped. */
+static int dma_buf_holders_fd(const void *arg, struct file *file, unsigned int fd)
+{
+	struct dma_buf_holders *h = (struct dma_buf_holders *)arg;
+	struct dma_buf_holder record = { .what = "fd", .owner = h->files, .number = fd };
+	struct socket *sock = IS_ENABLED(CONFIG_UNIX) ? sock_from_file(file) : NULL;
+
+	record.ino = dma_buf_holders_ino(file);
+	/* One that was opened with O_PATH holds the dentry only. */
+	record.files = file->f_op == &dma_buf_fops;
+	if (record.ino)
+		h->add(h, record);
+	else if (sock && sock->sk)
+		dma_buf_holders_socket(h, sock->sk);
+	else
+		dma_buf_holders_is_drm(h, file);
+	return h->file || fd % 256 == 255 ? fd + 1 : 0;
+}
+
+static void dma_buf_holders_fds(struct dma_buf_holders *h, struct task_struct *task)
+{
+	int fd = 0;
+
+	do {
+		task_lock(task);
+		h->files = task->files;
+		fd = task->files ? iterate_fd(task->files, fd, dma_buf_holders_fd, h) : 0;
+		task_unlock(task);
+		dma_buf_holders_look_into_drm(h);
+		cond_resched();
+	} while (fd > 0);
+}
+
+static void dma_buf_holders_mapping(struct dma_buf_holders *h, struct vm_area_struct *vma)
+{
+	struct dma_buf_holder record = { .what = "mapping", .owner = vma->vm_mm, .objects = 1 };
+
+	if (!vma->vm_file)
+		return;
+	record.ino = dma_buf_holders_ino(vma->vm_file);
+	record.files = !!record.ino;
+	record.number = vma->vm_start >> PAGE_SHIFT;
+	/* A GEM object, if the exporter is one of DRM. */
+	record.object = vma->vm_private_data;
+	if (record.ino || dma_buf_holders_is_drm(h, vma->vm_file))
+		h->add(h, record);
+}
+
+static void dma_buf_holders_mappings(struct dma_buf_holders *h, struct task_struct *task)
+{
+	struct mm_struct *mm = get_task_mm(task);
+	struct vm_area_struct *vma = NULL;
+	unsigned long next = 0;
+
+	if (!mm)
+		return;
+	do {
+		if (!mmap_read_trylock(mm)) {
+			h->busy++;
+			break;
+		}
+		while ((vma = find_vma(mm, next))) {
+			dma_buf_holders_mapping(h, vma);
+			next = vma->vm_end;
+			if (h->file || mmap_lock_is_contended(mm))
+				break;
+		}
+		mmap_read_unlock(mm);
+		dma_buf_holders_look_into_drm(h);
+		cond_resched();
+	} while (vma);
+	mmput(mm);
+}
+
+/*
+ * Returns the next thread, with a reference. A thread that shares the fds of
+ * its process is skipped. Others may still share fds or memory with somebody,
+ * which dma_buf_holders_sum() sees by the owner of the records.
+ */
+static struct task_struct *dma_buf_holders_next_task(int *nr)
+{
+	struct task_struct *task;
+	struct pid *pid;
+
+	guard(rcu)();
+	while ((pid = find_ge_pid(*nr, &init_pid_ns))) {
+		*nr = pid_nr(pid) + 1;
+		task = pid_task(pid, PIDTYPE_PID);
+		/* data_race(): a thread that is seen twice counts once. */
+		if (task && (thread_group_leader(task) ||
+			     data_race(task->files != task->group_leader->files)))
+			return get_task_struct(task);
+	}
+	return NULL;
+}
+
+static void dma_buf_holders_tasks(struct dma_buf_holders *h)
+{
+	struct task_struct *task;
+	int nr = 1;
+
+	while ((task = dma_buf_holders_next_task(&nr))) {
+		h->pid = task_tgid_nr(task);
+		get_task_comm(h->comm, task);
+		dma_buf_holders_fds(h, task);
+		dma_buf_holders_mappings(h, task);
+		put_task_struct(task);
+		xa_destroy(&h->seen);
+	}
+	h->pid = 0;
+	h->comm[0] = '\0';
+}
+
+/* The caller holds the dentry, which keeps the buffer, but not its file. */
+static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_object *obj)
+{
+	struct dma_buf_holder record = { .what = "buffer", .head = 2, .ino = obj->ino };
+	struct file *file = get_file_active(&obj->base.file);
+	struct dma_buf_attachment *attach;
+
+	if (file) {
+		record.count = file_count(file) - 1;
+		__fput_sync(file);
+	}
+	record.number = obj->base.size;
+	strscpy(record.where, READ_ONCE(obj->exporter));
+	h->add(h, record);
+	if (h->gem)
+		h->gem(h, &obj->base, obj->ino, NULL);
+
+	/* An importer holds the file for each attachment. */
+	record = (struct dma_buf_holder){ .what = "attachment", .files = 1, .ino = obj->ino };
+	guard(spinlock)(&obj->base.name_lock);
+	list_for_each_entry(attach, &obj->base.attachments, node) {
+		record.owner = attach;
+		strscpy(record.where, dev_name(attach->dev));
+		h->add(h, record);
+	}
+}
+
+static void dma_buf_holders_buffers(struct dma_buf_holders *h)
+{
+	struct dma_buf_object *obj, *next;
+
+	for (obj = dma_buf_list_next(NULL, false); obj; obj = next) {
+		dma_buf_holders_buffer(h, obj);
+		next = dma_buf_list_next(obj, false);
+		/* This may be the last reference, which frees the buffer. */
+		dput(obj->dentry);
+		cond_resched();
+	}
+}
+
+/* Equal records are one reference. The process breaks the tie: none is last. */
+static int dma_buf_holders_differ(const struct dma_buf_holder *a, const struct dma_buf_holder *b)
+{
+	return cmp_int(a->key, b->key) ?: cmp_int(b->head, a->head) ?: strcmp(a->what, b->what) ?:
+	       cmp_int(a->owner, b->owner) ?: cmp_int(a->number, b->number);
+}
+
+static int dma_buf_holders_compare(const void *a, const void *b)
+{
+	return dma_buf_holders_differ(a, b) ?:
+	       cmp_int(((struct dma_buf_holder *)b)->pid, ((struct dma_buf_holder *)a)->pid);
+}
+
+/*
+ * Sorts by object (@head is 1) or buffer (2), and adds up what was found of
+ * each in its own record, which is the first. What holds an object of a buffer
+ * holds the buffer.
+ */
+static void dma_buf_holders_sum(struct dma_buf_holders *h, u8 head)
+{
+	struct dma_buf_holder *first = NULL, *r, *end = h->records + h->used;
+
+	for (r = h->records; r < end; r++)
+		r->key = head == 1 ? (unsigned long)r->object : r->ino;
+	sort(h->records, h->used, sizeof(*r), dma_buf_holders_compare, NULL);
+
+	for (r = h->records; r < end; r++) {
+		if (r == h->records || r->key != r[-1].key)
+			first = r;
+		if (!r->key || first->head != head)
+			continue;
+		r->ino = first->ino;
+		if (r == first || dma_buf_holders_differ(r, r - 1))
+			first->found += head == 1 ? r->objects : r->files;
+	}
+}
+
+static int dma_buf_holders_show(struct seq_file *s, void *unused)
+{
+	struct dma_buf_holders *h = s->private;
+	struct dma_buf_holder *r;
+
+	for (r = h->records; r < h->records + h->used; r++) {
+		/* Not a buffer's, or seen before: of this process, or of one that is known. */
+		if (!r->ino || (r > h->records && !dma_buf_holders_differ(r, r - 1) &&
+				(r->head || !r->pid || r->pid == r[-1].pid)))
+			continue;
+		if (r->head == 2)
+			seq_printf(s, "buffer %llu: %llu bytes", r->ino, r->number);
+		else
+			seq_printf(s, "\t%s %llu", r->what, r->number);
+		if (r->where[0])
+			seq_printf(s, " of %s", r->where);
+		if (r->head)
+			seq_printf(s, ": %ld references, %ld found\n", r->count, r->found);
+		else
+			seq_printf(s, r->pid ? " in %d (%s)\n" : "\n", r->pid, r->comm);
+	}
+	seq_printf(s, "%u locks were busy\n", h->busy);
+	return 0;
+}
+
+/* Looks again with a larger array while there is more than it has room for. */
+static int dma_buf_holders_look(struct dma_buf_holders *h)
+{
+	do {
+		kvfree(h->records);
+		h->room = h->used + h->used / 4 + 256;
+		h->used = 0;
+		h->busy = 0;
+		h->records = kvmalloc_array(h->room, sizeof(*h->records), GFP_KERNEL);
+		if (!h->records || fatal_signal_pending(current))
+			return -ENOMEM;
+		dma_buf_holders_tasks(h);
+		dma_buf_holders_sockets(h);
+		dma_buf_holders_buffers(h);
+	} while (h->used > h->room);
+
+	dma_buf_holders_sum(h, 1);
+	dma_buf_holders_sum(h, 2);
+	return 0;
+}
+
+static int dma_buf_holders_open(struct inode *inode, struct file *file)
+{
+	struct dma_buf_holders *h = kzalloc(sizeof(*h), GFP_KERNEL);
+	int ret;
+
+	if (!h)
+		return -ENOMEM;
+
+	xa_init(&h->seen);
+	h->add = dma_buf_holders_add;
+	/* Holds drm.ko meanwhile. */
+	h->gem = symbol_get(drm_prime_holders_find);
+	ret = dma_buf_holders_look(h);
+	if (h->gem)
+		symbol_put(drm_prime_holders_find);
+	/* Room for all lines at once, or seq_file would print them several times. */
+	ret = ret ?: single_open_size(file, dma_buf_holders_show, h, PAGE_SIZE + h->used * 96);
+	if (ret) {
+		kvfree(h->records);
+		kfree(h);
+	}
+	return ret;
+}
+
+static int dma_buf_holders_release(struct inode *inode, struct file *file)
+{
+	struct dma_buf_holders *h = ((struct seq_file *)file->private_data)->private;
+
+	kvfree(h->records);
+	kfree(h);
+	return single_release(inode, file);
+}
+
+static const struct file_operations dma_buf_holders_fops = {
+	.open = dma_buf_holders_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = dma_buf_holders_release,
+};
+
+static int __init dma_buf_holders_init(void)
+{
+	struct dentry *dir = debugfs_lookup("dma_buf", NULL);
+
+	debugfs_create_file("holders", 0400, dir, NULL, &dma_buf_holders_fops);
+	dput(dir);
+	return 0;
+}
+late_initcall(dma_buf_holders_init);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What account/holders.c, in vmlinux, and account/gem_holders.c, in drm.ko, share. */
+#ifndef DMA_BUF_HOLDERS_H
+#define DMA_BUF_HOLDERS_H
+
+#include <linux/dma-buf.h>
+#include <linux/sched.h>
+#include <linux/xarray.h>
+
+/**
+ * struct dma_buf_holder - somebody who holds a buffer
+ * @ino: inode number of the buffer; 0 while only @object is known
+ * @key: what the records are sorted by first: @object, then @ino
+ * @object: GEM object that this holds, or NULL. Only compared: it may be freed
+ * @owner: what @number belongs to. Only compared. Records with the same @what,
+ *	@owner and @number are one reference that several processes share
+ * @number: fd, handle, id, page or index; of a buffer its bytes
+ * @count: of a buffer or object: references that it has
+ * @found: of a buffer or object: references that were found
+ * @what: kind of holder, as it is printed
+ * @files: references to the buffer's file that this holds
+ * @objects: the same to @object
+ * @head: 2 for a buffer, 1 for a GEM object, 0 for others
+ * @pid: process, or 0
+ * @comm: name of the process
+ * @where: driver or device
+ */
+struct dma_buf_holder {
+	u64 ino, key;
+	const void *object, *owner;
+	u64 number;
+	long count, found;
+	char what[12];
+	u8 files, objects, head;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	char where[40];
+};
+
+/**
+ * struct dma_buf_holders - one look at all holders
+ * @records: what was found
+ * @used: records that there are; those beyond @room were not kept
+ * @room: records that @records has room for
+ * @busy: locks that others had, so that what they protect was not seen
+ * @pid: process that is looked at, or 0
+ * @comm: its name
+ * @files: its table of fds. Only compared
+ * @seen: DRM files of the process that were looked into, by their address
+ * @file: a DRM file to look into, with a reference, or NULL
+ * @gem: drm_prime_holders_find(), or NULL without drm.ko
+ * @add: adds a record
+ */
+struct dma_buf_holders {
+	struct dma_buf_holder *records;
+	size_t used, room;
+	unsigned int busy;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	const void *files;
+	struct xarray seen;
+	struct file *file;
+	void (*gem)(struct dma_buf_holders *h, struct dma_buf *dmabuf, u64 ino, struct file *file);
+	void (*add)(struct dma_buf_holders *h, struct dma_buf_holder record);
+};
+
+void drm_prime_holders_find(struct dma_buf_holders *h, struct dma_buf *dmabuf, u64 ino,
+			    struct file *file);
+
+#endif /* DMA_BUF_HOLDERS_H */
