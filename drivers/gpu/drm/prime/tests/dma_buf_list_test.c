@@ -72,7 +72,10 @@ static const char *bufinfo(struct list_fixture *fix)
 	return fix->m.buf;
 }
 
-/* What follows the line of the buffer, or NULL if there is no such line. */
+/*
+ * What follows the line of the buffer, or NULL if there is no such line. The
+ * layer has a further column, with the driver's name.
+ */
 static const char *after_line(struct kunit *test, unsigned int flags, unsigned int mode,
 			      long count, const char *name)
 {
@@ -81,11 +84,13 @@ static const char *after_line(struct kunit *test, unsigned int flags, unsigned i
 	const char *text = bufinfo(fix), *found;
 
 	KUNIT_ASSERT_NOT_NULL(test, line);
-	snprintf(line, SZ_1K, "\n%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\n", fix->dmabuf->size,
+	snprintf(line, SZ_1K, "\n%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s", fix->dmabuf->size,
 		 flags, mode, count, fix->dmabuf->exp_name,
 		 (u64)d_inode(fix->dmabuf->file->f_path.dentry)->i_ino, name);
 	found = strstr(text, line);
-	return found ? found + strlen(line) : NULL;
+	if (!found || (found[strlen(line)] != '\n' && found[strlen(line)] != '\t'))
+		return NULL;
+	return strchrnul(found + strlen(line), '\n') + 1;
 }
 
 static void set_name(struct kunit *test, const char *name)
@@ -114,6 +119,88 @@ static void bufinfo_line(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, after_line(test, file->f_flags, file->f_mode, 2, "a name"));
 	dma_buf_put(fix->dmabuf);
 	KUNIT_EXPECT_TRUE(test, str_has_prefix(fix->m.buf, "\nDma-buf Objects:\nsize    \t"));
+}
+
+/* The last column is the driver: the module, or the exporter if it is built in. */
+static void bufinfo_exporter(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct file *file = fix->dmabuf->file;
+	const char *rest;
+	char wanted[80];
+
+	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	snprintf(wanted, sizeof(wanted), "\t<none>\t%s\n",
+		 fix->dmabuf->owner ? module_name(fix->dmabuf->owner) : fix->dmabuf->exp_name);
+	KUNIT_EXPECT_EQ(test, strncmp(rest - strlen(wanted), wanted, strlen(wanted)), 0);
+}
+
+/* dma_buf/holders, printed into the fixture's text. */
+static const char *holders(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct vfsmount *mnt = kern_mount(get_fs_type("debugfs"));
+	struct seq_file *seq;
+	struct path root;
+	struct file *file;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mnt));
+	root = (struct path) { .mnt = mnt, .dentry = mnt->mnt_root };
+	file = file_open_root(&root, "dma_buf/holders", O_RDONLY, 0);
+	if (!IS_ERR(file)) {
+		seq = file->private_data;
+		fix->m.private = seq->private;
+		fix->m.count = 0;
+		seq->op->show(&fix->m, NULL);
+		fix->m.buf[min(fix->m.count, TEXT_SIZE - 1)] = '\0';
+		__fput_sync(file);
+	}
+	kern_unmount(mnt);
+	if (IS_ERR(file))
+		kunit_skip(test, "the kernel has no dma_buf/holders");
+	return fix->m.buf;
+}
+
+static void expect_sum(struct kunit *test, long count, long found, const char *holder)
+{
+	struct list_fixture *fix = test->priv;
+	u64 ino = d_inode(fix->dmabuf->file->f_path.dentry)->i_ino;
+	const char *text = holders(test), *at;
+	char head[40], sum[60];
+
+	snprintf(head, sizeof(head), "buffer %llu: ", ino);
+	snprintf(sum, sizeof(sum), ": %ld references, %ld found\n", count, found);
+	at = strstr(text, head);
+	KUNIT_ASSERT_NOT_NULL(test, at);
+	KUNIT_EXPECT_NOT_NULL(test, strnstr(at, sum, strchrnul(at, '\n') + 1 - at));
+	if (holder)
+		KUNIT_EXPECT_NOT_NULL(test, strstr(at, holder));
+}
+
+/* An fd and an attachment are found; a reference of a driver only counts. */
+static void holders_found(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct mock_importer *imp = mock_importer_create(test, false);
+	struct dma_buf_attachment *attach;
+	char holder[40];
+	int fd;
+
+	expect_sum(test, 1, 0, NULL);
+	get_dma_buf(fix->dmabuf);
+	fd = dma_buf_fd(fix->dmabuf, O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	snprintf(holder, sizeof(holder), "\tfd %d in ", fd);
+	expect_sum(test, 2, 1, holder);
+	get_dma_buf(fix->dmabuf);
+	attach = mock_importer_attach(imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	expect_sum(test, 3, 2, "\tattachment 0 of ");
+	dma_buf_detach(fix->dmabuf, attach);
+	dma_buf_put(fix->dmabuf);
+	prime_test_close_fd(test, fd);
+	expect_sum(test, 1, 0, NULL);
 }
 
 /* Fences by usage; one that is for bookkeeping only is not shown. */
@@ -492,6 +579,8 @@ static void list_race(struct kunit *test)
 
 static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_line),
+	KUNIT_CASE(bufinfo_exporter),
+	KUNIT_CASE(holders_found),
 	KUNIT_CASE(bufinfo_fences),
 	KUNIT_CASE(bufinfo_devices),
 	KUNIT_CASE(bufinfo_total),

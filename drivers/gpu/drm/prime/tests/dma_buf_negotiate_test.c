@@ -727,8 +727,8 @@ static void one_record(struct kunit *test)
 	int object, other;
 	struct dma_buf *found;
 
-	dma_buf_record_add(fix->dmabuf, &object);
-	dma_buf_record_add(fix->dmabuf, &other);
+	dma_buf_record_add(fix->dmabuf, &object, "mock");
+	dma_buf_record_add(fix->dmabuf, &other, "mock");
 	found = dma_buf_record_find(&object);
 	KUNIT_ASSERT_PTR_EQ(test, found, fix->dmabuf);
 	dma_buf_put(found);
