@@ -11,25 +11,7 @@
 #include <linux/file.h>
 
 #include "../gem/internal.h"
-#include "holders.h"
-
-/* The buffer that an object was imported from or exported as; 0 without one. */
-static u64 drm_prime_holders_ino(struct drm_gem_object *obj)
-{
-	struct dma_buf *dmabuf;
-	u64 ino;
-
-	/* The import holds the buffer. */
-	if (obj->import_attach)
-		return file_inode(obj->import_attach->dmabuf->file)->i_ino;
-
-	dmabuf = dma_buf_record_find(obj);
-	if (!dmabuf)
-		return 0;
-	ino = file_inode(dmabuf->file)->i_ino;
-	__fput_sync(dmabuf->file);
-	return ino;
-}
+#include "internal.h"
 
 /* @extra: references to the object that are the reader's own. */
 static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_object *obj,
@@ -52,6 +34,15 @@ static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_o
 	h->add(h, record);
 }
 
+/* An exported object is found by its buffer. An imported one holds its buffer. */
+static void drm_prime_holders_import(struct dma_buf_holders *h, struct drm_gem_object *obj,
+				     unsigned int extra)
+{
+	if (obj->import_attach)
+		drm_prime_holders_object(h, obj, file_inode(obj->import_attach->dmabuf->file)->i_ino,
+					 extra);
+}
+
 /* Does the file's table hold the buffer for this handle? */
 static bool drm_prime_holders_entry(struct dma_buf_holders *h, struct drm_file *file, u32 handle)
 {
@@ -65,18 +56,18 @@ static bool drm_prime_holders_entry(struct dma_buf_holders *h, struct drm_file *
 static void drm_prime_holders_handle(struct dma_buf_holders *h, struct drm_file *file,
 				     u32 handle, struct drm_gem_object *obj)
 {
-	struct dma_buf_holder record = { .what = "handle", .owner = file, .number = handle };
+	struct dma_buf_holder record = {
+		.what = "handle",
+		.owner = file,
+		.number = handle,
+		.object = obj,
+		.files = drm_prime_holders_entry(h, file, handle),
+	};
 
-	record.ino = drm_prime_holders_ino(obj);
-	if (!record.ino)
-		return;
-
-	record.object = obj;
-	record.files = drm_prime_holders_entry(h, file, handle);
 	snprintf(record.where, sizeof(record.where), "%s minor %u", obj->dev->driver->name,
 		 file->minor->index);
 	h->add(h, record);
-	drm_prime_holders_object(h, obj, record.ino, 1);
+	drm_prime_holders_import(h, obj, 1);
 }
 
 /*
@@ -116,11 +107,10 @@ static void drm_prime_holders_framebuffers(struct dma_buf_holders *h, struct drm
 		for (i = 0; i < ARRAY_SIZE(fb->obj); i++) {
 			record.owner = &fb->obj[i];
 			record.object = fb->obj[i];
-			record.ino = fb->obj[i] ? drm_prime_holders_ino(fb->obj[i]) : 0;
-			if (!record.ino)
+			if (!record.object)
 				continue;
 			h->add(h, record);
-			drm_prime_holders_object(h, fb->obj[i], record.ino, 0);
+			drm_prime_holders_import(h, fb->obj[i], 0);
 		}
 		drm_framebuffer_put(fb);
 	}
@@ -154,13 +144,13 @@ static void drm_prime_holders_file(struct dma_buf_holders *h, struct file *filp)
 	}
 }
 
-/* Adds the object that a buffer was exported from, or all that a DRM file has. */
-void drm_prime_holders_find(struct dma_buf_holders *h, struct dma_buf *dmabuf, u64 ino,
-			    struct file *file)
+/* Adds what a DRM file has, or the object that a buffer was exported from. */
+void drm_prime_holders_find(struct dma_buf_holders *h, struct file *file, const void *object,
+			    u64 ino)
 {
 	if (file)
 		drm_prime_holders_file(h, file);
-	else if (dmabuf->ops->release == drm_gem_dmabuf_release)
-		drm_prime_holders_object(h, dmabuf->priv, ino, 0);
+	else
+		drm_prime_holders_object(h, (struct drm_gem_object *)object, ino, 0);
 }
 EXPORT_SYMBOL_GPL(drm_prime_holders_find);

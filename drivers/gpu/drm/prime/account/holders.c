@@ -29,7 +29,7 @@
 
 #include "../core/internal.h"
 #include DRM_PRIME_AF_UNIX_H
-#include "holders.h"
+#include "internal.h"
 
 /* Major numbers of DRM and of drivers/accel, as in devices.txt. */
 #define DMA_BUF_DRM_MAJOR	226
@@ -74,7 +74,7 @@ static void dma_buf_holders_look_into_drm(struct dma_buf_holders *h)
 {
 	if (h->file) {
 		xa_store(&h->seen, (unsigned long)h->file, xa_mk_value(0), GFP_KERNEL);
-		h->gem(h, NULL, 0, h->file);
+		h->gem(h, h->file, NULL, 0);
 		__fput_sync(h->file);
 		h->file = NULL;
 	}
@@ -250,8 +250,9 @@ static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_obj
 	record.number = obj->base.size;
 	strscpy(record.where, READ_ONCE(obj->exporter));
 	h->add(h, record);
-	if (h->gem)
-		h->gem(h, &obj->base, obj->ino, NULL);
+	/* The buffer keeps the GEM object that it was recorded for. */
+	if (h->gem && READ_ONCE(obj->key))
+		h->gem(h, NULL, READ_ONCE(obj->key), obj->ino);
 
 	/* An importer holds the file for each attachment. */
 	record = (struct dma_buf_holder){ .what = "attachment", .files = 1, .ino = obj->ino };
@@ -313,9 +314,8 @@ static void dma_buf_holders_sum(struct dma_buf_holders *h, u8 head)
 	}
 }
 
-static int dma_buf_holders_show(struct seq_file *s, void *unused)
+static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 {
-	struct dma_buf_holders *h = s->private;
 	struct dma_buf_holder *r;
 
 	for (r = h->records; r < h->records + h->used; r++) {
@@ -335,7 +335,6 @@ static int dma_buf_holders_show(struct seq_file *s, void *unused)
 			seq_printf(s, r->pid ? " in %d (%s)\n" : "\n", r->pid, r->comm);
 	}
 	seq_printf(s, "%u locks were busy\n", h->busy);
-	return 0;
 }
 
 /* Looks again with a larger array while there is more than it has room for. */
@@ -359,52 +358,38 @@ static int dma_buf_holders_look(struct dma_buf_holders *h)
 	return 0;
 }
 
-static int dma_buf_holders_open(struct inode *inode, struct file *file)
+static int dma_buf_holders_show(struct seq_file *s, void *unused)
 {
-	struct dma_buf_holders *h = kzalloc(sizeof(*h), GFP_KERNEL);
+	/* A reference to the function holds drm.ko meanwhile. */
+	struct dma_buf_holders h = { .gem = symbol_get(drm_prime_holders_find) };
 	int ret;
 
-	if (!h)
-		return -ENOMEM;
-
-	xa_init(&h->seen);
-	h->add = dma_buf_holders_add;
-	/* Holds drm.ko meanwhile. */
-	h->gem = symbol_get(drm_prime_holders_find);
-	ret = dma_buf_holders_look(h);
-	if (h->gem)
-		symbol_put(drm_prime_holders_find);
-	/* Room for all lines at once, or seq_file would print them several times. */
-	ret = ret ?: single_open_size(file, dma_buf_holders_show, h, PAGE_SIZE + h->used * 96);
-	if (ret) {
-		kvfree(h->records);
-		kfree(h);
+	xa_init(&h.seen);
+	h.add = dma_buf_holders_add;
+	ret = dma_buf_holders_look(&h);
+	if (!ret && s->size < h.used * 96) {
+		/* Room for all lines at once: seq_file doubles it and calls this again. */
+		s->size = h.used * 64;
+		seq_commit(s, -1);
+	} else if (!ret) {
+		dma_buf_holders_print(&h, s);
 	}
+	kvfree(h.records);
+	if (h.gem)
+		symbol_put(drm_prime_holders_find);
 	return ret;
 }
+DEFINE_SHOW_ATTRIBUTE(dma_buf_holders);
+DEFINE_SHOW_ATTRIBUTE(dma_buf_refusals);
 
-static int dma_buf_holders_release(struct inode *inode, struct file *file)
-{
-	struct dma_buf_holders *h = ((struct seq_file *)file->private_data)->private;
-
-	kvfree(h->records);
-	kfree(h);
-	return single_release(inode, file);
-}
-
-static const struct file_operations dma_buf_holders_fops = {
-	.open = dma_buf_holders_open,
-	.read = seq_read,
-	.llseek = seq_lseek,
-	.release = dma_buf_holders_release,
-};
-
-static int __init dma_buf_holders_init(void)
+/* For root: both tell of all processes. */
+static int __init dma_buf_account_init(void)
 {
 	struct dentry *dir = debugfs_lookup("dma_buf", NULL);
 
 	debugfs_create_file("holders", 0400, dir, NULL, &dma_buf_holders_fops);
+	debugfs_create_file("refusals", 0400, dir, NULL, &dma_buf_refusals_fops);
 	dput(dir);
 	return 0;
 }
-late_initcall(dma_buf_holders_init);
+late_initcall(dma_buf_account_init);

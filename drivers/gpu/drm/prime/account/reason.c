@@ -9,30 +9,17 @@
 #include <linux/iommu-dma.h>
 #include <linux/swiotlb.h>
 
+#include "../negotiate/internal.h"
 #include "internal.h"
-
-/* A driver's name is its module's. The GEM side exports for all drivers as "drm". */
-static const char *reason_exporter(const struct dma_buf *dmabuf)
-{
-	if (dmabuf->owner && !strcmp(dmabuf->exp_name, "drm"))
-		return module_name(dmabuf->owner);
-	return dmabuf->exp_name;
-}
 
 static u32 reason_by(const struct dma_buf_failure *f)
 {
 	static const u8 by[] = {
 		[DMA_BUF_STEP_DMA] = DMA_BUF_BY_DMA_API,
-		[DMA_BUF_STEP_PIN] = DMA_BUF_BY_EXPORTER,
-		[DMA_BUF_STEP_MAP] = DMA_BUF_BY_EXPORTER,
-		[DMA_BUF_STEP_TABLE] = DMA_BUF_BY_CORE,
-		[DMA_BUF_STEP_ADMIT] = DMA_BUF_BY_CORE,
-		[DMA_BUF_STEP_ATTACH] = DMA_BUF_BY_EXPORTER,
-		[DMA_BUF_STEP_VMAP] = DMA_BUF_BY_EXPORTER,
-		[DMA_BUF_STEP_MMAP] = DMA_BUF_BY_EXPORTER,
-		[DMA_BUF_STEP_CPU] = DMA_BUF_BY_EXPORTER,
-		[DMA_BUF_STEP_GIVEN_BACK] = DMA_BUF_BY_IMPORTER,
-		[DMA_BUF_STEP_IMPORT] = DMA_BUF_BY_IMPORTER,
+		[DMA_BUF_STEP_PIN ... DMA_BUF_STEP_MAP] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_TABLE ... DMA_BUF_STEP_ADMIT] = DMA_BUF_BY_CORE,
+		[DMA_BUF_STEP_ATTACH ... DMA_BUF_STEP_CPU] = DMA_BUF_BY_EXPORTER,
+		[DMA_BUF_STEP_GIVEN_BACK ... DMA_BUF_STEP_IMPORT] = DMA_BUF_BY_IMPORTER,
 		[DMA_BUF_STEP_HANDLE] = DMA_BUF_BY_CORE,
 	};
 
@@ -115,7 +102,7 @@ void dma_buf_reason_find(const struct dma_buf_failure *f, struct dma_buf_refusal
 		.by = reason_by(f),
 		.size = f->dmabuf->size,
 	};
-	strscpy(why->exporter, reason_exporter(f->dmabuf));
+	strscpy(why->exporter, READ_ONCE(to_dma_buf_object(f->dmabuf)->exporter));
 	if (f->dev) {
 		strscpy(why->device, dev_name(f->dev));
 		dma_buf_constraints_from_device(&c, f->dev);

@@ -14,6 +14,7 @@
 #include <linux/task_work.h>
 #include <linux/uaccess.h>
 
+#include "../negotiate/internal.h"
 #include "internal.h"
 
 /**
@@ -55,15 +56,6 @@ static DEFINE_SPINLOCK(refusal_lock);
 /* The first part of the struct is the interface of the first release. */
 static_assert(offsetof(struct dma_buf_refusal, step) == 88);
 static_assert(sizeof(struct dma_buf_refusal) == 208);
-
-static void refusal_forget_locked(struct refusal *r)
-{
-	lockdep_assert_held(&refusal_lock);
-
-	put_pid(r->pid);
-	r->pid = NULL;
-	r->task = NULL;
-}
 
 /*
  * The newest one of the process that runs, or NULL: of those that can be told,
@@ -111,26 +103,14 @@ static struct refusal *refusal_take_locked(void)
 		if (!all || refusal_rank(r) < refusal_rank(all))
 			all = r;
 	}
-	r = count < REFUSALS_OF_PROCESS ? all : own;
-	if (r)
-		refusal_forget_locked(r);
-	return r;
+	return count < REFUSALS_OF_PROCESS ? all : own;
 }
 
 /* A call that a signal ended is no refusal: it is made again. */
 static bool refusal_error_counts(int error)
 {
-	switch (error) {
-	case 0:
-	case -EINTR:
-	case -ERESTARTSYS:
-	case -ERESTARTNOINTR:
-	case -ERESTARTNOHAND:
-	case -ERESTART_RESTARTBLOCK:
-		return false;
-	default:
-		return true;
-	}
+	return error && error != -EINTR &&
+	       (error > -ERESTARTSYS || error < -ERESTART_RESTARTBLOCK);
 }
 
 /* The system call is over. */
@@ -146,7 +126,8 @@ static void refusal_finish(struct callback_head *work)
 		r->task = NULL;
 		ino = r->ino;
 		if (!refusal_error_counts(error)) {
-			refusal_forget_locked(r);
+			put_pid(r->pid);
+			r->pid = NULL;
 			return;
 		}
 		r->why.error = r->why.error ?: -error;
@@ -201,7 +182,9 @@ static bool refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 	if (!r)
 		return false;
 
-	r->pid = r->pid ?: get_pid(task_tgid(current));
+	/* Of another process, maybe, if it is used anew. */
+	put_pid(r->pid);
+	r->pid = get_pid(task_tgid(current));
 	r->task = current;
 	r->ino = ino;
 	r->age = ++refusal_age;
@@ -246,7 +229,7 @@ void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted, u6
 {
 	const struct dma_buf_conflict why = { field, wanted, found };
 
-	dma_buf_refused_for(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, 0, &why);
+	refusal_failed(&(struct dma_buf_failure) { attach->dmabuf, attach->dev, .why = &why });
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
 
@@ -272,8 +255,8 @@ static long refusal_ioctl(struct file *file, unsigned int cmd, void __user *uarg
 	return 0;
 }
 
-/* One line for each record of a process that lives. */
-static int refusals_show(struct seq_file *s, void *unused)
+/* debugfs' dma_buf/refusals: a line for each record of a process that lives. */
+int dma_buf_refusals_show(struct seq_file *s, void *unused)
 {
 	struct refusal *r;
 
@@ -292,7 +275,6 @@ static int refusals_show(struct seq_file *s, void *unused)
 	}
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(refusals);
 
 static const struct dma_buf_account_ops refusal_ops = {
 	.failed = refusal_failed,
@@ -306,14 +288,3 @@ static int __init refusal_init(void)
 	return 0;
 }
 core_initcall(refusal_init);
-
-/* For root: it tells of all processes. */
-static int __init refusal_debugfs_init(void)
-{
-	struct dentry *dir = debugfs_lookup("dma_buf", NULL);
-
-	debugfs_create_file("refusals", 0400, dir, NULL, &refusals_fops);
-	dput(dir);
-	return 0;
-}
-late_initcall(refusal_debugfs_init);

@@ -103,8 +103,6 @@ bool dma_buf_range_fits(const struct dma_buf *dmabuf,
  */
 int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, unsigned long pgoff)
 {
-	int ret;
-
 	if (WARN_ON_ONCE(!vma || !dmabuf) || !dmabuf->ops->mmap)
 		return -EINVAL;
 
@@ -117,8 +115,7 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, unsigned lo
 	vma_set_file(vma, dmabuf->file);
 
 	trace_dma_buf_mmap(dmabuf);
-	ret = dmabuf->ops->mmap(dmabuf, vma);
-	return ret ? dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_MMAP, ret) : 0;
+	return dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_MMAP, dmabuf->ops->mmap(dmabuf, vma));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, "DMA_BUF");
 

@@ -38,14 +38,12 @@ static int dma_buf_release(struct inode *inode, struct file *file)
 static int dma_buf_mmap_file(struct file *file, struct vm_area_struct *vma)
 {
 	struct dma_buf *dmabuf = file->private_data;
-	int ret;
 
 	if (!dmabuf->ops->mmap || !dma_buf_range_fits(dmabuf, vma, vma->vm_pgoff))
-		return dma_buf_refused_here(dmabuf, NULL, DMA_BUF_STEP_MMAP, -EINVAL);
+		return dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_MMAP, -EINVAL, .by_core = true);
 
 	trace_dma_buf_mmap_internal(dmabuf);
-	ret = dmabuf->ops->mmap(dmabuf, vma);
-	return ret ? dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_MMAP, ret) : 0;
+	return dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_MMAP, dmabuf->ops->mmap(dmabuf, vma));
 }
 
 /*

@@ -29,8 +29,8 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
+#include "../account/refusal.h"
 #include "../kernel.h"
-#include "../refusal.h"
 #if defined(CONFIG_TRACEPOINTS) && DMA_BUF_CRCS_WITH_TRACING
 #include <linux/trace_events.h>
 #endif

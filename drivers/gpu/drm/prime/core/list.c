@@ -70,7 +70,7 @@ void dma_buf_record_add(struct dma_buf *dmabuf, const void *key, const char *exp
 
 	guard(spinlock)(&dma_buf_list_lock);
 	if (hlist_unhashed(&obj->record)) {
-		obj->key = key;
+		WRITE_ONCE(obj->key, key);
 		WRITE_ONCE(obj->exporter, exporter);
 		hash_add(dma_buf_records, &obj->record, (unsigned long)key);
 	}

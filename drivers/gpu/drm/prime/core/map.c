@@ -22,15 +22,13 @@ static bool dma_buf_mapping_wants_pin(struct dma_buf_attachment *attach)
 static int dma_buf_mapping_pin_locked(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
-	int ret;
 
 	dma_resv_assert_held(dmabuf->resv);
 	if (!dma_buf_is_dynamic(dmabuf))
 		return 0;
 
 	dma_buf_trace(pin, attach);
-	ret = dmabuf->ops->pin(attach);
-	return ret ? dma_buf_refused(dmabuf, attach->dev, DMA_BUF_STEP_PIN, ret) : 0;
+	return dma_buf_refused(dmabuf, attach->dev, DMA_BUF_STEP_PIN, dmabuf->ops->pin(attach));
 }
 
 static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
@@ -78,7 +76,7 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 	ret = dma_buf_mapping_settle_locked(attach, may_wait);
 	lent = ret ? ERR_PTR(ret) : dma_buf_table_lend(sgt);
 	if (IS_ERR(lent)) {
-		dma_buf_refused_table(attach, DMA_BUF_STEP_TABLE, PTR_ERR(lent), sgt);
+		dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, PTR_ERR(lent), sgt);
 		ops->unmap_dma_buf(attach, sgt, dir);
 	}
 	return lent;

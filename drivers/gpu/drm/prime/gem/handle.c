@@ -159,10 +159,9 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_fi
 	 */
 	obj = dev->driver->gem_prime_import ?
 	      dev->driver->gem_prime_import(dev, dmabuf) : drm_gem_prime_import(dev, dmabuf);
-	ret = PTR_ERR_OR_ZERO(obj);
-	if (ret) {
-		dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_IMPORT, ret);
-	} else {
+	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_IMPORT,
+			      PTR_ERR_OR_ZERO(obj));
+	if (!ret) {
 		mutex_lock(&dev->object_name_lock);
 		/* The close of the last handle may have cleared the pointer. */
 		if (!obj->dma_buf) {
@@ -170,9 +169,8 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_fi
 			obj->dma_buf = dmabuf;
 		}
 		/* Drops object_name_lock. */
-		ret = drm_gem_handle_create_tail(file_priv, obj, handle);
-		if (ret)
-			dma_buf_refused_here(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE, ret);
+		ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE,
+				      drm_gem_handle_create_tail(file_priv, obj, handle));
 	}
 
 	mutex_lock(&table->lock);
@@ -200,8 +198,8 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev, struct dr
 		return PTR_ERR(dmabuf);
 
 	claim = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime), dmabuf, handle);
-	ret = IS_ERR(claim) ? dma_buf_refused_here(dmabuf, drm_dev_dma_dev(dev),
-						   DMA_BUF_STEP_HANDLE, PTR_ERR(claim)) : 0;
+	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE,
+			      PTR_ERR_OR_ZERO(claim));
 	if (claim && !ret)
 		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf, claim, handle);
 

@@ -38,8 +38,8 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev, struct d
 	}
 
 	if (!driver->gem_prime_import_sg_table)
-		return ERR_PTR(dma_buf_refused_lacking(dma_buf, attach_dev,
-						       DMA_BUF_STEP_IMPORT, -EINVAL));
+		return ERR_PTR(dma_buf_refused(dma_buf, attach_dev, DMA_BUF_STEP_IMPORT, -EINVAL,
+			.why = &(struct dma_buf_conflict){ DMA_BUF_FIELD_OPERATION, 1, 0 }));
 
 	attach = dma_buf_attach(dma_buf, attach_dev);
 	if (IS_ERR(attach))

@@ -25,9 +25,9 @@
 #include <drm/drm_print.h>
 
 #include "../../drm_internal.h"
+#include "../account/refusal.h"
 #include "../core/record.h"
 #include "../kernel.h"
-#include "../refusal.h"
 
 /**
  * struct drm_prime_entry - one handle of a file, or a claim to a buffer

@@ -120,7 +120,7 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach, enum dma
 	if (!ret)
 		return sgt;
 
-	dma_buf_refused_table(attach, DMA_BUF_STEP_DMA, ret, sgt);
+	dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_DMA, ret, sgt);
 	sg_free_table(sgt);
 	kfree(sgt);
 	return ERR_PTR(ret);

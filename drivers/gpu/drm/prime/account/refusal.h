@@ -13,11 +13,10 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-constraints.h>
 
-/* Not seen by what computes the CRCs, which headers decide. */
-#if defined(CONFIG_DRM_PRIME_ACCOUNT) && !defined(__GENKSYMS__)
+/* Headers decide the CRCs of exports, so what computes them does not see these. */
+#ifndef __GENKSYMS__
 #include <linux/ptrace.h>
 #include <asm/syscall.h>
-#define DMA_BUF_ACCOUNT
 #endif
 
 /**
@@ -54,14 +53,28 @@ struct dma_buf_account_ops {
 /* Set at boot, before any buffer exists. */
 extern const struct dma_buf_account_ops *dma_buf_account_ops;
 
-#ifdef DMA_BUF_ACCOUNT
+/*
+ * The value is @_error, which is what a step returned: 0, or a negative errno,
+ * which is told. What account/ should know besides follows as members of
+ * struct dma_buf_failure. All but @_error are looked at after an error only.
+ */
+#define dma_buf_refused(_dmabuf, _dev, _step, _error, ...) ({			\
+	const int error_ = (_error);						\
+										\
+	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) && error_)			\
+		dma_buf_account_ops->failed(&(struct dma_buf_failure) {	\
+			_dmabuf, _dev, _step, error_, ##__VA_ARGS__ });		\
+	error_;									\
+})
 
-#define dma_buf_failed(...)						\
-	dma_buf_account_ops->failed(&(struct dma_buf_failure){ __VA_ARGS__ })
+/* For a reason that the caller knows. */
+#define dma_buf_refused_for(_dmabuf, _dev, _step, _error, _why) \
+	dma_buf_refused(_dmabuf, _dev, _step, _error, .why = (_why))
 
 static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 {
-	return dma_buf_account_ops->ioctl(file, cmd, uarg);
+	return IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) ?
+	       dma_buf_account_ops->ioctl(file, cmd, uarg) : -ENOTTY;
 }
 
 /*
@@ -83,7 +96,8 @@ static inline u16 dma_buf_call_number(void)
 
 static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attach)
 {
-	attach->call = dma_buf_call_number();
+	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT))
+		attach->call = dma_buf_call_number();
 }
 
 /*
@@ -93,72 +107,9 @@ static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attac
 static inline void dma_buf_given_back(struct dma_buf_attachment *attach,
 				      const struct sg_table *sgt)
 {
-	if (unlikely(attach->call == dma_buf_call_number()))
-		dma_buf_failed(.dmabuf = attach->dmabuf, .dev = attach->dev,
-			       .step = DMA_BUF_STEP_GIVEN_BACK, .sgt = sgt);
-}
-
-#else
-
-#define dma_buf_failed(...) do { } while (0)
-
-static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
-{
-	return -ENOTTY;
-}
-
-static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attach)
-{
-}
-
-static inline void dma_buf_given_back(struct dma_buf_attachment *attach,
-				      const struct sg_table *sgt)
-{
-}
-
-#endif
-
-/* Each returns the error that it is given. */
-static inline int dma_buf_refused(struct dma_buf *dmabuf, struct device *dev,
-				  u32 step, int error)
-{
-	dma_buf_failed(.dmabuf = dmabuf, .dev = dev, .step = step, .error = error);
-	return error;
-}
-
-/* The core's own refusal. */
-static inline int dma_buf_refused_here(struct dma_buf *dmabuf, struct device *dev,
-				       u32 step, int error)
-{
-	dma_buf_failed(.dmabuf = dmabuf, .dev = dev, .step = step, .error = error,
-		       .by_core = true);
-	return error;
-}
-
-/* With the buffer's table for the device. */
-static inline int dma_buf_refused_table(struct dma_buf_attachment *attach, u32 step,
-					int error, const struct sg_table *sgt)
-{
-	dma_buf_failed(.dmabuf = attach->dmabuf, .dev = attach->dev, .step = step,
-		       .error = error, .sgt = sgt);
-	return error;
-}
-
-/* For a reason that the caller knows. */
-static inline int dma_buf_refused_for(struct dma_buf *dmabuf, struct device *dev, u32 step,
-				      int error, const struct dma_buf_conflict *why)
-{
-	dma_buf_failed(.dmabuf = dmabuf, .dev = dev, .step = step, .error = error,
-		       .why = why);
-	return error;
-}
-
-/* The driver has no such operation. */
-static inline int dma_buf_refused_lacking(struct dma_buf *dmabuf, struct device *dev,
-					  u32 step, int error)
-{
-	return dma_buf_refused_for(dmabuf, dev, step, error, &(struct dma_buf_conflict)
-				   { DMA_BUF_FIELD_OPERATION, 1, 0 });
+	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) && unlikely(attach->call == dma_buf_call_number()))
+		dma_buf_account_ops->failed(&(struct dma_buf_failure) {
+			attach->dmabuf, attach->dev, DMA_BUF_STEP_GIVEN_BACK, 0, sgt });
 }
 
 #endif /* DRM_PRIME_REFUSAL_H */
