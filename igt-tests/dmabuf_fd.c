@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <linux/udmabuf.h>
 #include <linux/dma-heap.h>
+#include <libdrm/drm_fourcc.h>
 
 #define DMABUF_MAGIC	0x444d4142
 #define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
@@ -1121,6 +1122,33 @@ static void holders_handle(void)
 }
 
 /**
+ * SUBTEST: holders-framebuffer
+ * Description: debugfs names process and device of a framebuffer that has the
+ *  buffer's object when the handle is closed.
+ */
+static void holders_framebuffer(void)
+{
+	int drm = open_device(), fd, ret;
+	struct drm_mode_fb_cmd2 fb = {
+		.width = 64, .height = 16, .pixel_format = DRM_FORMAT_XRGB8888, .pitches = { PAGE },
+	};
+	uint64_t inode;
+	char holder[80];
+
+	fd = make_dmabuf(drm, 16, &fb.handles[0]);
+	inode = inode_of(fd);
+	ret = xioctl(drm, DRM_IOCTL_MODE_ADDFB2, &fb);
+	if (ret == -EOPNOTSUPP)
+		prime_skip("%s has no framebuffers", driver_name(drm));
+	check_ok(ret);
+	check_ok(gem_close(drm, fb.handles[0]));
+	snprintf(holder, sizeof(holder), "framebuffer %u of %s in ", fb.fb_id, driver_name(drm));
+	check(held_by(inode, holder));
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_RMFB, &fb.fb_id));
+	check(!held_by(inode, "framebuffer "));
+}
+
+/**
  * SUBTEST: fork
  * Description: A child has the fd and the mapping; each side sees what the
  *  other writes, and the parent's close does not end the child's use.
@@ -1272,6 +1300,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(holders_mapping),
 	SUBTEST(holders_message),
 	SUBTEST(holders_handle),
+	SUBTEST(holders_framebuffer),
 	{ "fork", fork_shares },
 	SUBTEST(pidfd_getfd),
 	SUBTEST(import_of_udmabuf),

@@ -13,7 +13,11 @@
 #include "../gem/internal.h"
 #include "internal.h"
 
-/* @extra: references to the object that are the reader's own. */
+/*
+ * @ino is 0 for an object that was not found by its buffer. Then only an import
+ * is of interest, which holds its buffer.
+ * @extra: references to the object that are the reader's own.
+ */
 static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_object *obj,
 				     u64 ino, unsigned int extra)
 {
@@ -23,24 +27,18 @@ static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_o
 		.ino = ino,
 		.object = obj,
 		.owner = obj,
-		/* data_race(): others may change both meanwhile, see account/holders.c. */
 		.count = (long)kref_read(&obj->refcount) - extra,
+		/* data_race(): others may change it meanwhile, see account/holders.c. */
 		.files = !!data_race(obj->dma_buf),
-		/* All handles share a reference, and an exported object's buffer has one. */
+		/* data_race(): the same. All handles share a reference, and a buffer has one. */
 		.objects = !!data_race(obj->handle_count) + !obj->import_attach,
 	};
 
-	strscpy(record.where, obj->dev->driver->name);
-	h->add(h, record);
-}
-
-/* An exported object is found by its buffer. An imported one holds its buffer. */
-static void drm_prime_holders_import(struct dma_buf_holders *h, struct drm_gem_object *obj,
-				     unsigned int extra)
-{
 	if (obj->import_attach)
-		drm_prime_holders_object(h, obj, file_inode(obj->import_attach->dmabuf->file)->i_ino,
-					 extra);
+		record.ino = file_inode(obj->import_attach->dmabuf->file)->i_ino;
+	strscpy(record.where, obj->dev->driver->name);
+	if (record.ino)
+		h->add(h, record);
 }
 
 /* Does the file's table hold the buffer for this handle? */
@@ -57,64 +55,35 @@ static void drm_prime_holders_handle(struct dma_buf_holders *h, struct drm_file 
 				     u32 handle, struct drm_gem_object *obj)
 {
 	struct dma_buf_holder record = {
-		.what = "handle",
-		.owner = file,
-		.number = handle,
-		.object = obj,
-		.files = drm_prime_holders_entry(h, file, handle),
+		.what = "handle", .owner = file, .number = handle, .object = obj,
 	};
 
+	record.files = drm_prime_holders_entry(h, file, handle);
 	snprintf(record.where, sizeof(record.where), "%s minor %u", obj->dev->driver->name,
 		 file->minor->index);
 	h->add(h, record);
-	drm_prime_holders_import(h, obj, 1);
+	drm_prime_holders_object(h, obj, 0, 1);
 }
 
-/*
- * Returns the framebuffer with the lowest id above @id, with a reference. One
- * whose references are gone may have given its objects back, but is on the list
- * until it is freed.
- */
-static struct drm_framebuffer *drm_prime_holders_next_fb(struct dma_buf_holders *h,
-							 struct drm_device *dev, u32 id)
-{
-	struct drm_framebuffer *fb, *next = NULL;
-
-	scoped_cond_guard(mutex_try, h->busy++, &dev->mode_config.fb_lock) {
-		do {
-			next = NULL;
-			drm_for_each_fb(fb, dev)
-				if (fb->base.id > id && (!next || fb->base.id < next->base.id))
-					next = fb;
-			id = next ? next->base.id : 0;
-		} while (next && !kref_get_unless_zero(&next->base.refcount));
-	}
-	return next;
-}
-
-static void drm_prime_holders_framebuffers(struct dma_buf_holders *h, struct drm_device *dev)
+/* The file's list holds the framebuffers, and these hold their objects. */
+static void drm_prime_holders_framebuffers(struct dma_buf_holders *h, struct drm_file *file)
 {
 	struct dma_buf_holder record = { .what = "framebuffer", .objects = 1 };
-	const pid_t pid = h->pid;
 	struct drm_framebuffer *fb;
 	unsigned int i;
 
-	/* Of the device, not of a process that has it open. */
-	h->pid = 0;
-	strscpy(record.where, dev->driver->name);
-	while ((fb = drm_prime_holders_next_fb(h, dev, record.number))) {
-		record.number = fb->base.id;
-		for (i = 0; i < ARRAY_SIZE(fb->obj); i++) {
-			record.owner = &fb->obj[i];
-			record.object = fb->obj[i];
-			if (!record.object)
-				continue;
-			h->add(h, record);
-			drm_prime_holders_import(h, fb->obj[i], 0);
+	strscpy(record.where, file->minor->dev->driver->name);
+	scoped_cond_guard(mutex_try, h->busy++, &file->fbs_lock) {
+		list_for_each_entry(fb, &file->fbs, filp_head) {
+			record.number = fb->base.id;
+			for (i = 0; i < ARRAY_SIZE(fb->obj) && fb->obj[i]; i++) {
+				record.owner = &fb->obj[i];
+				record.object = fb->obj[i];
+				h->add(h, record);
+				drm_prime_holders_object(h, fb->obj[i], 0, 0);
+			}
 		}
-		drm_framebuffer_put(fb);
 	}
-	h->pid = pid;
 }
 
 static void drm_prime_holders_file(struct dma_buf_holders *h, struct file *filp)
@@ -127,8 +96,7 @@ static void drm_prime_holders_file(struct dma_buf_holders *h, struct file *filp)
 	if (!drm_core_check_feature(dev, DRIVER_GEM))
 		return;
 
-	if (drm_core_check_feature(dev, DRIVER_MODESET))
-		drm_prime_holders_framebuffers(h, dev);
+	drm_prime_holders_framebuffers(h, file);
 	for (handle = 1;; handle++) {
 		scoped_guard(spinlock, &file->table_lock) {
 			obj = idr_get_next(&file->object_idr, &handle);

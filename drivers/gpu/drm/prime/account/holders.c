@@ -211,8 +211,8 @@ static struct task_struct *dma_buf_holders_next_task(int *nr)
 	while ((pid = find_ge_pid(*nr, &init_pid_ns))) {
 		*nr = pid_nr(pid) + 1;
 		task = pid_task(pid, PIDTYPE_PID);
-		/* data_race(): a thread that is seen twice counts once. */
 		if (task && (thread_group_leader(task) ||
+			     /* data_race(): a thread that is seen twice counts once. */
 			     data_race(task->files != task->group_leader->files)))
 			return get_task_struct(task);
 	}
@@ -360,12 +360,12 @@ static int dma_buf_holders_look(struct dma_buf_holders *h)
 
 static int dma_buf_holders_show(struct seq_file *s, void *unused)
 {
-	/* A reference to the function holds drm.ko meanwhile. */
-	struct dma_buf_holders h = { .gem = symbol_get(drm_prime_holders_find) };
+	struct dma_buf_holders h = { .add = dma_buf_holders_add };
 	int ret;
 
 	xa_init(&h.seen);
-	h.add = dma_buf_holders_add;
+	/* Holds drm.ko meanwhile. */
+	h.gem = symbol_get(drm_prime_holders_find);
 	ret = dma_buf_holders_look(&h);
 	if (!ret && s->size < h.used * 96) {
 		/* Room for all lines at once: seq_file doubles it and calls this again. */

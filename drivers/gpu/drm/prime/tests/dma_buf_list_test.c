@@ -137,7 +137,7 @@ static void bufinfo_exporter(struct kunit *test)
 }
 
 /* dma_buf/holders, printed into the fixture's text. */
-static const char *holders(struct kunit *test)
+static const char *holders_text(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;
 	struct vfsmount *mnt = kern_mount(get_fs_type("debugfs"));
@@ -166,7 +166,7 @@ static void expect_sum(struct kunit *test, long count, long found, const char *h
 {
 	struct list_fixture *fix = test->priv;
 	u64 ino = d_inode(fix->dmabuf->file->f_path.dentry)->i_ino;
-	const char *text = holders(test), *at;
+	const char *text = holders_text(test), *at;
 	char head[40], sum[60];
 
 	snprintf(head, sizeof(head), "buffer %llu: ", ino);
