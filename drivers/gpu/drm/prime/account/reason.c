@@ -84,10 +84,8 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 
 static bool reason_lacks_operation(const struct dma_buf_failure *f)
 {
-	const struct dma_buf_ops *ops = f->dmabuf->ops;
-
-	return (f->step == DMA_BUF_STEP_VMAP && !ops->vmap) ||
-	       (f->step == DMA_BUF_STEP_MMAP && !ops->mmap);
+	return (f->step == DMA_BUF_STEP_VMAP && !f->dmabuf->ops->vmap) ||
+	       (f->step == DMA_BUF_STEP_MMAP && !f->dmabuf->ops->mmap);
 }
 
 /* Fills in all of @why. */

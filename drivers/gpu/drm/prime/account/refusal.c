@@ -233,6 +233,30 @@ void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted, u6
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
 
+/*
+ * Exporters that sync a mapping of their own and not the importer's. If the
+ * importer's device works on copies (swiotlb), it and the processor don't see
+ * what the other one wrote. See reproducers/07-udmabuf-bounced.txt.
+ */
+static const char * const wrong_sync[] = { "udmabuf" };
+
+static int refusal_check(struct dma_buf_attachment *attach, const struct sg_table *sgt)
+{
+	const struct dma_buf_conflict bounce = { DMA_BUF_FIELD_BOUNCE, 0, 1 };
+	const struct dma_buf_failure failure = {
+		attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, -EOPNOTSUPP, sgt, &bounce,
+	};
+	struct dma_buf_refusal why;
+
+	if (match_string(wrong_sync, ARRAY_SIZE(wrong_sync), attach->dmabuf->exp_name) < 0)
+		return 0;
+	dma_buf_reason_find(&failure, &why);
+	if (!(why.flags & DMA_BUF_REFUSAL_BOUNCED))
+		return 0;
+	refusal_failed(&failure);
+	return failure.error;
+}
+
 static long refusal_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 {
 	struct dma_buf_refusal why = { };
@@ -278,6 +302,7 @@ int dma_buf_refusals_show(struct seq_file *s, void *unused)
 
 static const struct dma_buf_account_ops refusal_ops = {
 	.failed = refusal_failed,
+	.check = refusal_check,
 	.ioctl = refusal_ioctl,
 };
 

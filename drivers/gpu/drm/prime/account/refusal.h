@@ -42,11 +42,14 @@ struct dma_buf_failure {
 /**
  * struct dma_buf_account_ops - what account/ does for those below it
  * @failed: a step failed, or may have. The reservation object may be held
+ * @check: would the exporter handle this new mapping wrongly? Returns 0, or a
+ *	negative errno that @failed has been told of
  * @ioctl: an ioctl of a dma-buf file that the core does not know; returns
  *	-ENOTTY when account/ does not know it either
  */
 struct dma_buf_account_ops {
 	void (*failed)(const struct dma_buf_failure *failure);
+	int (*check)(struct dma_buf_attachment *attach, const struct sg_table *sgt);
 	long (*ioctl)(struct file *file, unsigned int cmd, void __user *uarg);
 };
 
@@ -75,6 +78,14 @@ static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, vo
 {
 	return IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) ?
 	       dma_buf_account_ops->ioctl(file, cmd, uarg) : -ENOTTY;
+}
+
+/* Those exporters that are known to handle some mappings wrongly are built in. */
+static inline int dma_buf_mapping_check(struct dma_buf_attachment *attach,
+					const struct sg_table *sgt)
+{
+	return IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) && !attach->dmabuf->owner ?
+	       dma_buf_account_ops->check(attach, sgt) : 0;
 }
 
 /*

@@ -73,10 +73,11 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 		return ERR_PTR(dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_MAP,
 					       sgt ? PTR_ERR(sgt) : -ENOMEM));
 
-	ret = dma_buf_mapping_settle_locked(attach, may_wait);
+	ret = dma_buf_mapping_check(attach, sgt) ?: dma_buf_mapping_settle_locked(attach, may_wait);
 	lent = ret ? ERR_PTR(ret) : dma_buf_table_lend(sgt);
 	if (IS_ERR(lent)) {
-		dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, PTR_ERR(lent), sgt);
+		dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE,
+				PTR_ERR(lent), sgt);
 		ops->unmap_dma_buf(attach, sgt, dir);
 	}
 	return lent;

@@ -77,7 +77,8 @@ static struct dma_buf_refusal expect_step(struct kunit *test, u32 step, u32 by, 
 	KUNIT_EXPECT_EQ(test, why.by, by);
 	KUNIT_EXPECT_EQ(test, why.error, -error);
 	KUNIT_EXPECT_STREQ(test, why.device, dev ? dev_name(dev) : "");
-	KUNIT_EXPECT_STREQ(test, why.exporter, fix->dmabuf->exp_name);
+	KUNIT_EXPECT_STREQ(test, why.exporter, fix->dmabuf->owner ?
+			   module_name(fix->dmabuf->owner) : fix->dmabuf->exp_name);
 	KUNIT_EXPECT_EQ(test, why.size, fix->dmabuf->size);
 	KUNIT_EXPECT_NE(test, why.field, DMA_BUF_FIELD_NONE);
 	return why;
@@ -612,6 +613,71 @@ static void sizes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ask(fix->dmabuf, 88, (void __user *)8), -EFAULT);
 }
 
+/* --- known faults of exporters --- */
+
+static void put_buffer(void *dmabuf)
+{
+	dma_buf_put(dmabuf);
+}
+
+/* As if built in, under the name of an exporter, with a page beyond 4 GiB. */
+static struct dma_buf *high_buffer_of(struct kunit *test, const char *exporter)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct dma_buf_export_info info;
+	struct dma_buf *dmabuf;
+
+	if (page_to_phys(exp->pages) <= U32_MAX)
+		kunit_skip(test, "CONFIG_SWIOTLB is off, or all memory is below 4 GiB");
+	mock_exporter_info(exp, &info);
+	info.exp_name = exporter;
+	info.owner = NULL;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	exp->exported++;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_buffer, dmabuf), 0);
+	return dmabuf;
+}
+
+/* Maps it once, and returns what that gave. */
+static int map_once(struct kunit *test, struct dma_buf *dmabuf)
+{
+	struct refusal_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, dmabuf);
+	struct sg_table *sgt;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	if (!IS_ERR(sgt))
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_buf_detach(dmabuf, attach);
+	return PTR_ERR_OR_ZERO(sgt);
+}
+
+/* udmabuf syncs the wrong mapping. What others do when it bounces is their affair. */
+static void wrong_sync_is_refused(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	struct dma_buf *wrong = high_buffer_of(test, "udmabuf");
+	struct dma_buf *other = high_buffer_of(test, "heap");
+	struct dma_buf_refusal why;
+
+	KUNIT_EXPECT_EQ(test, map_once(test, wrong), 0);
+	expect_none(test, wrong);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(fix->imp->dev, DMA_BIT_MASK(32)), 0);
+	if (dma_max_mapping_size(fix->imp->dev) == SIZE_MAX)
+		kunit_skip(test, "CONFIG_SWIOTLB is off, or all memory is below 4 GiB");
+	KUNIT_EXPECT_EQ(test, map_once(test, other), 0);
+	expect_none(test, other);
+	KUNIT_EXPECT_EQ(test, map_once(test, wrong), -EOPNOTSUPP);
+	why = refusal_of(test, wrong);
+	KUNIT_EXPECT_EQ(test, why.step, DMA_BUF_STEP_TABLE);
+	KUNIT_EXPECT_EQ(test, why.by, DMA_BUF_BY_CORE);
+	KUNIT_EXPECT_EQ(test, why.error, EOPNOTSUPP);
+	KUNIT_EXPECT_TRUE(test, why.flags & DMA_BUF_REFUSAL_BOUNCED);
+	expect_field(test, &why, DMA_BUF_FIELD_BOUNCE, 0, 1);
+}
+
 static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(success_is_silent),
 	KUNIT_CASE(attach_is_told),
@@ -635,6 +701,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(handle_is_told),
 	KUNIT_CASE(innermost_step),
 	KUNIT_CASE(dma_api_is_told),
+	KUNIT_CASE(wrong_sync_is_refused),
 	KUNIT_CASE(eight_of_a_process),
 	KUNIT_CASE(others_are_not_told),
 	KUNIT_CASE(sizes),
