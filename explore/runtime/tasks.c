@@ -5,6 +5,7 @@
  */
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/task_work.h>
 #include <linux/delay.h>
 
 #include "runtime.h"
@@ -13,6 +14,7 @@
 
 static struct task_struct tasks[EX_THREADS];
 static struct signal_struct signals[EX_THREADS];
+static struct pid pids[EX_THREADS];
 static int irqs_on[EX_THREADS];
 struct task_struct *cpu_tasks[NR_CPUS];
 
@@ -37,11 +39,26 @@ void ex_tasks_init(void)
 	for (i = 0; i < EX_THREADS; i++) {
 		cpu_tasks[i] = &tasks[i];
 		tasks[i].signal = &signals[i];
+		signals[i].pids[PIDTYPE_TGID] = &pids[i];
+		refcount_set(&pids[i].count, 1);
 		tasks[i].__state = TASK_RUNNING;
 		tasks[i].flags = i >= EX_WORK ? PF_KTHREAD : 0;
 		tasks[i].pid = tasks[i].tgid = 100 + i;
 		irqs_on[i] = 1;
 	}
+}
+
+/* No thread here returns to user space, so a refusal is told at once. */
+int task_work_add(struct task_struct *task, struct callback_head *work,
+		  enum task_work_notify_mode mode)
+{
+	return -ESRCH;
+}
+
+void put_pid(struct pid *pid)
+{
+	if (pid)
+		refcount_dec(&pid->count);
 }
 
 int uml_curr_cpu(void)
