@@ -156,13 +156,17 @@ static bool refusal_follows(const struct refusal *r, const struct dma_buf_refusa
 /* The inner step says more, but does not know all. */
 static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refusal *why)
 {
+	const struct dma_buf_refusal said = r->why;
+
 	lockdep_assert_held(&refusal_lock);
 
-	if (!r->why.step) {
-		r->why.step = why->step;
-		r->why.by = why->by;
+	if (!said.step) {
+		/* A driver said the field, within this step, and nothing else. */
+		r->why = *why;
+		memcpy(&r->why, &said, offsetof(struct dma_buf_refusal, device));
+		r->why.flags &= ~DMA_BUF_REFUSAL_GUESSED;
 	}
-	r->why.error = r->why.error ?: why->error;
+	r->why.error = said.error ?: why->error;
 	if (r->why.field == DMA_BUF_FIELD_ERROR)
 		r->why.found = r->why.error;
 }
