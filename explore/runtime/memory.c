@@ -156,6 +156,12 @@ unsigned long raw_copy_to_user(void __user *to, const void *from, unsigned long 
 	return 0;
 }
 
+unsigned long __clear_user(void __user *to, unsigned long n)
+{
+	memset((__force void *)to, 0, n);
+	return 0;
+}
+
 char *strndup_user(const char __user *s, long n)
 {
 	size_t length = strlen((__force const char *)s);

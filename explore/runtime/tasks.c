@@ -14,7 +14,7 @@
 
 static struct task_struct tasks[EX_THREADS];
 static struct signal_struct signals[EX_THREADS];
-static struct pid pids[EX_THREADS];
+static struct pid process;
 static int irqs_on[EX_THREADS];
 struct task_struct *cpu_tasks[NR_CPUS];
 
@@ -36,11 +36,11 @@ void ex_tasks_init(void)
 {
 	int i;
 
+	refcount_set(&process.count, 1);
 	for (i = 0; i < EX_THREADS; i++) {
 		cpu_tasks[i] = &tasks[i];
 		tasks[i].signal = &signals[i];
-		signals[i].pids[PIDTYPE_TGID] = &pids[i];
-		refcount_set(&pids[i].count, 1);
+		signals[i].pids[PIDTYPE_TGID] = &process;
 		tasks[i].__state = TASK_RUNNING;
 		tasks[i].flags = i >= EX_WORK ? PF_KTHREAD : 0;
 		tasks[i].pid = tasks[i].tgid = 100 + i;

@@ -164,6 +164,7 @@ static struct drm_gem_object *object_import(struct drm_device *dev,
 
 static const struct file_operations drm_fops = { .owner = &exporter_module };
 static const struct drm_driver driver = {
+	.name = "explore",
 	.driver_features = DRIVER_GEM,
 	.gem_prime_import_sg_table = object_import,
 	.fops = &drm_fops,

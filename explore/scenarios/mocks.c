@@ -253,7 +253,12 @@ void buffer_fault(int fd)
 
 static u64 masks[2] = { DMA_BIT_MASK(64), DMA_BIT_MASK(24) };
 static struct device_driver importer_driver;
-struct device importers[2] = { { .init_name = "importer 0" }, { .init_name = "importer 1" } };
+#define IMPORTER(i) {							\
+	.init_name = "importer " #i,					\
+	.devres_lock = __SPIN_LOCK_UNLOCKED(importers[i].devres_lock),	\
+	.devres_head = LIST_HEAD_INIT(importers[i].devres_head),	\
+}
+struct device importers[2] = { IMPORTER(0), IMPORTER(1) };
 
 void importers_begin(void)
 {

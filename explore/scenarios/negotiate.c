@@ -320,8 +320,9 @@ EX_SCENARIO(cpu_use, "late-cpu-use", "CPU access against a device that maps", cp
 
 static void refuse(void)
 {
-	dma_buf_refuse(buffer, &importers[0],
-		       &(struct dma_buf_conflict){ DMA_BUF_FIELD_COHERENT, 1, 0 });
+	const struct dma_buf_conflict why = { DMA_BUF_FIELD_COHERENT, 1, 0 };
+
+	dma_buf_refused_for(buffer, &importers[0], DMA_BUF_STEP_ADMIT, -EBUSY, &why);
 }
 
 static void refuse_refuse(void)
