@@ -102,8 +102,8 @@ static void udmabuf_unsealable(void)
 
 /**
  * SUBTEST: udmabuf-bad-fd
- * Description: An fd that is none, and files of other kinds, are EBADFD: a
- *  pipe, a directory, a device, a udmabuf itself.
+ * Description: A number that is not an open file gives EBADFD, and so do files of
+ *  other kinds: a pipe, a directory, a device, a udmabuf itself.
  */
 static void udmabuf_bad_fd(void)
 {
@@ -122,7 +122,7 @@ static void udmabuf_bad_fd(void)
 
 /**
  * SUBTEST: udmabuf-alignment
- * Description: Offset and size are whole pages; a size of zero is none.
+ * Description: Offset and size must be whole pages, and the size must not be 0.
  */
 static void udmabuf_alignment(void)
 {
@@ -177,7 +177,7 @@ static void udmabuf_efault(void)
 
 /**
  * SUBTEST: udmabuf-emfile
- * Description: Without an fd to give there is EMFILE and no buffer is left.
+ * Description: If no fd is free, the call gives EMFILE and leaves no buffer.
  */
 static void udmabuf_emfile(void)
 {
@@ -195,8 +195,8 @@ static void udmabuf_emfile(void)
 
 /**
  * SUBTEST: udmabuf-list-limits
- * Description: An empty list, and one longer than the module's list_limit, are
- *  EINVAL; so is a list of which one item is bad, wherever it stands.
+ * Description: An empty list, a list that is longer than the module's list_limit,
+ *  and a list with one bad item at any place give EINVAL.
  */
 static void udmabuf_list_limits(void)
 {
@@ -319,8 +319,8 @@ static void udmabuf_offset(void)
 
 /**
  * SUBTEST: udmabuf-list-order
- * Description: The items follow each other in the buffer as in the list, from
- *  two memfds and not in the order of their pages.
+ * Description: The items follow each other in the buffer as they do in the list.
+ *  They are from two memfds, and their pages are not in order.
  */
 static void udmabuf_list_order(void)
 {
@@ -465,8 +465,8 @@ static void udmabuf_hole_punched(void)
 
 /**
  * SUBTEST: udmabuf-hugetlb
- * Description: A memfd of huge pages is taken too: the content of a part that
- *  begins within such a page is the memfd's.
+ * Description: A memfd of huge pages is accepted, too. A part that begins within a
+ *  huge page has the content of the memfd.
  */
 static void udmabuf_hugetlb(void)
 {
@@ -515,9 +515,9 @@ static void heap_zero_size(void)
 
 /**
  * SUBTEST: heap-cma-too-large
- * Description: More than a contiguous heap has is ENOMEM; afterwards a small
- *  buffer is had. (The system heap knows no limit: it takes all the memory and
- *  its caller is killed.)
+ * Description: A size above that of a contiguous heap gives ENOMEM. Afterwards a
+ *  small buffer can be allocated. (The system heap knows no limit: it takes all the
+ *  memory, and its caller is killed.)
  */
 static void heap_cma_too_large(void)
 {
@@ -579,7 +579,8 @@ static void fd_not_zero(int heap)
 
 /**
  * SUBTEST: heap-fd-not-zero
- * Description: The field for the answer is zero on the way in, or EINVAL.
+ * Description: The field for the answer must be 0 in the request, otherwise the call
+ *  gives EINVAL.
  */
 static void heap_fd_not_zero(void)
 {
@@ -626,7 +627,7 @@ static void emfile(int heap)
 
 /**
  * SUBTEST: heap-emfile
- * Description: Without an fd to give there is EMFILE and no buffer is left.
+ * Description: If no fd is free, the call gives EMFILE and leaves no buffer.
  */
 static void heap_emfile(void)
 {
@@ -692,8 +693,8 @@ static void zeroed(int heap)
 
 /**
  * SUBTEST: heap-zeroed
- * Description: A buffer comes zeroed, also when its memory was another one's
- *  just before.
+ * Description: A new buffer is zeroed, also if another buffer had its memory just
+ *  before.
  */
 static void heap_zeroed(void)
 {
@@ -748,8 +749,8 @@ static void rights(int heap)
 
 /**
  * SUBTEST: heap-rights
- * Description: A buffer that may only be read has no writable mapping, not by
- *  way of mprotect() either; one that may only be written has none.
+ * Description: A buffer that may only be read can't be mapped for writing, not with
+ *  mprotect() either. One that may only be written can't be mapped at all.
  */
 static void heap_rights(void)
 {
@@ -871,8 +872,8 @@ static void heap_many(void)
 
 /**
  * SUBTEST: heap-cma-comes-back
- * Description: The memory of a contiguous heap comes back with the last close:
- *  half of it can be had again and again.
+ * Description: The memory of a contiguous heap is free again after the last close:
+ *  half of it can be allocated over and over.
  */
 static void heap_cma_comes_back(void)
 {

@@ -72,8 +72,8 @@ void mock_settled(const struct mock_buffer *b);
 void mock_gone(const struct mock_buffer *b);
 
 /*
- * How many bytes from the start are one run for a device, which prime_mock has to
- * tell: a skip without it.
+ * How many bytes from the start are one run for a device. prime_mock tells it, so
+ * this skips without prime_mock.
  */
 size_t contiguous_bytes(int dmabuf);
 
