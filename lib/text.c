@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* Text that grows; counts on when the room is used up. */
+/* Text that grows. Its length is counted even when the room is used up. */
 struct text {
 	char *start;
 	size_t room, length;
@@ -59,7 +59,7 @@ static void add_bytes(struct text *t, uint64_t bytes)
 	    unit || bytes != 1 ? units[unit] : "byte");
 }
 
-/* One byte beyond the highest address; all of them have no such number. */
+/* The limit is one byte above the highest address. 2^64 does not fit a u64. */
 static void add_limit(struct text *t, uint64_t highest)
 {
 	if (highest == UINT64_MAX)
@@ -323,7 +323,7 @@ int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
 		add(&t, "nothing was refused");
 		return t.length;
 	}
-	/* The kernel ends it; who filled in the struct may not have. */
+	/* The kernel terminates it, but others may fill in the struct. */
 	memcpy(device, refusal->device, sizeof(refusal->device));
 	prime_negotiate_node_name(device, node, sizeof(node));
 	add(&t, "%s wants ", *node ? node : "a device");
