@@ -156,7 +156,7 @@ static void compat_negotiate(void)
 
 /**
  * SUBTEST: unknown
- * Description: An unknown ioctl is ENOTTY.
+ * Description: An unknown ioctl gives ENOTTY.
  */
 static void compat_unknown(void)
 {

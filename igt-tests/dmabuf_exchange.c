@@ -15,7 +15,7 @@
 #include <libdrm/virtgpu_drm.h>
 
 #ifndef VIRTGPU_PARAM_RESOURCE_BLOB
-#define VIRTGPU_PARAM_RESOURCE_BLOB	3	/* libdrm of 2022 */
+#define VIRTGPU_PARAM_RESOURCE_BLOB	3	/* missing in libdrm of 2022 */
 #endif
 #include <libdrm/drm_mode.h>
 
@@ -337,7 +337,7 @@ static void check_frame(const struct gem *b, const void *picture)
 	unmap(memory, PAGES * PAGE);
 }
 
-/* vivid captures into buffers of @drm, but for those that it has to refuse. */
+/* vivid captures into the buffers of @drm, except those that it has to refuse. */
 static void capture_into(int drm, enum v4l2_device device)
 {
 	void *picture = v4l2_picture(device);

@@ -190,8 +190,8 @@ static void no_read_no_write(void)
 
 /**
  * SUBTEST: no-reopen
- * Description: The file cannot be opened again through /proc, which would be
- *  a way around its rights.
+ * Description: The file can't be opened again through /proc. Otherwise a program
+ *  could get more rights.
  */
 static void no_reopen(void)
 {
@@ -206,8 +206,8 @@ static void no_reopen(void)
 
 /**
  * SUBTEST: seek
- * Description: Seeking tells the size and nothing else: SEEK_SET and SEEK_END
- *  with 0 work, every other whence or offset is EINVAL.
+ * Description: Seeking only tells the size: SEEK_SET and SEEK_END with 0 work. Every
+ *  other whence or offset gives EINVAL.
  */
 static void seek(void)
 {
@@ -246,8 +246,8 @@ static void stat_size(void)
 
 /**
  * SUBTEST: mmap-bounds
- * Description: A mapping that lies inside the buffer works, one that reaches a
- *  page beyond it, starts behind it or wraps around is refused.
+ * Description: A mapping that lies inside the buffer works. One that reaches a page
+ *  beyond it, starts behind it or wraps around is refused.
  */
 static void mmap_bounds(void)
 {
@@ -285,7 +285,7 @@ static void last_pages(int fd)
 
 /**
  * SUBTEST: mmap-offset-of-gem
- * Description: A mapping of the last pages of a GEM buffer shows those.
+ * Description: A mapping of the last pages of a GEM buffer shows the last pages.
  */
 static void mmap_offset_of_gem(void)
 {
@@ -327,7 +327,7 @@ static int heap_dmabuf(size_t length)
 
 /**
  * SUBTEST: mmap-offset-of-heap
- * Description: A mapping of the last pages of a heap's buffer shows those.
+ * Description: A mapping of the last pages of a heap's buffer shows the last pages.
  */
 static void mmap_offset_of_heap(void)
 {
@@ -791,7 +791,7 @@ static void name_a_and_b(void)
 
 /**
  * SUBTEST: unknown-ioctl
- * Description: Another number, type or size is ENOTTY.
+ * Description: Another number, type or size gives ENOTTY.
  */
 static void unknown_ioctl(void)
 {
@@ -808,7 +808,7 @@ static void unknown_ioctl(void)
 
 /**
  * SUBTEST: sync-bad-flags
- * Description: Unknown bits are EINVAL, and so is a call without a direction.
+ * Description: Unknown bits give EINVAL, and so does a call without a direction.
  */
 static void sync_bad_flags(void)
 {
@@ -825,7 +825,7 @@ static void sync_bad_flags(void)
 
 /**
  * SUBTEST: sync-efault
- * Description: An argument that cannot be read is EFAULT.
+ * Description: An argument that can't be read gives EFAULT.
  */
 static void sync_efault(void)
 {

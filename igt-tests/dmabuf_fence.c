@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf fence
- * Description: A dma-buf with fences: what poll and epoll wait for, what a
- *  begin of CPU access waits for, and the way of fences into and out of sync
- *  files.
+ * Description: A dma-buf with fences: what poll and epoll wait for, what a begin of
+ *  CPU access waits for, and how fences get into and out of sync files.
  */
 #include "lib/prime_test.h"
 
@@ -178,8 +177,8 @@ static void poll_wakes(void)
 
 /**
  * SUBTEST: poll-many-writers
- * Description: Writers one after another on one buffer: ready only after the
- *  last of them.
+ * Description: Several writers use one buffer, one after another. It is ready only
+ *  after the last one.
  */
 static void poll_many_writers(void)
 {
@@ -342,7 +341,7 @@ static void *poller_run(void *data)
 
 /**
  * SUBTEST: two-pollers
- * Description: Two threads wait for the two events; both are woken.
+ * Description: One thread waits to read and one waits to write. Both are woken.
  */
 static void two_pollers(void)
 {
@@ -368,7 +367,7 @@ static void two_pollers(void)
 
 /**
  * SUBTEST: eight-pollers-one-event
- * Description: Eight threads wait for the same event; none is forgotten.
+ * Description: Eight threads wait for the same event. All are woken.
  */
 static void eight_pollers_one_event(void)
 {
@@ -670,7 +669,7 @@ static void epoll_two_instances(void)
 
 /* --- fences of a driver --- */
 
-/* The buffer in vgem: its own handle or, of another driver, an import. */
+/* A handle in vgem: its own, or an import if another driver made the buffer. */
 static uint32_t in_vgem(int *vgem, int fd)
 {
 	*vgem = open_driver("vgem");
@@ -925,7 +924,7 @@ static void export_sync_efault(void)
 
 /**
  * SUBTEST: export-sync-emfile
- * Description: A full fd table is EMFILE.
+ * Description: A full table of fds gives EMFILE.
  */
 static void export_sync_emfile(void)
 {

@@ -55,8 +55,9 @@ static void each_heap(void (*test)(int heap))
 
 /**
  * SUBTEST: udmabuf-seals
- * Description: The memfd must be sealed against shrinking and must not be
- *  sealed against writing: EINVAL otherwise, whichever seals it has.
+ * Description: The memfd must be sealed against shrinking and must not be sealed
+ *  against writing. Otherwise the call gives EINVAL, whichever other seals there
+ *  are.
  */
 static void udmabuf_seals(void)
 {
@@ -89,7 +90,7 @@ static void udmabuf_seals(void)
 
 /**
  * SUBTEST: udmabuf-unsealable
- * Description: A memfd that allows no sealing is never good enough: EINVAL.
+ * Description: A memfd that can't be sealed gives EINVAL.
  */
 static void udmabuf_unsealable(void)
 {
@@ -138,8 +139,8 @@ static void udmabuf_alignment(void)
 
 /**
  * SUBTEST: udmabuf-range
- * Description: A range past the end of the memfd is EINVAL, one whose end
- *  wraps around too.
+ * Description: A range past the end of the memfd gives EINVAL, and so does one whose
+ *  end wraps around.
  */
 static void udmabuf_range(void)
 {
@@ -156,7 +157,7 @@ static void udmabuf_range(void)
 
 /**
  * SUBTEST: udmabuf-efault
- * Description: An argument that cannot be read is EFAULT, in CREATE and in the
+ * Description: An argument that can't be read gives EFAULT, in CREATE and in the
  *  head and the items of CREATE_LIST.
  */
 static void udmabuf_efault(void)
@@ -228,8 +229,8 @@ static void udmabuf_list_limits(void)
 
 /**
  * SUBTEST: udmabuf-size-limit
- * Description: More than the module's size_limit_mb is EINVAL, in one item and
- *  as a sum.
+ * Description: More than the module's size_limit_mb gives EINVAL, in one item and as
+ *  a sum.
  */
 static void udmabuf_size_limit(void)
 {
@@ -248,7 +249,7 @@ static void udmabuf_size_limit(void)
 
 /**
  * SUBTEST: udmabuf-unknown-ioctl
- * Description: Another ioctl of the device is ENOTTY.
+ * Description: Another ioctl of the device gives ENOTTY.
  */
 static void udmabuf_unknown_ioctl(void)
 {
@@ -298,8 +299,8 @@ static void udmabuf_shares_memfd(void)
 
 /**
  * SUBTEST: udmabuf-offset
- * Description: A part of the memfd makes a buffer of that part alone: its
- *  size, its bytes, and the pages beside it untouched.
+ * Description: A buffer of a part of the memfd has the size and the bytes of this
+ *  part. The pages beside it do not change.
  */
 static void udmabuf_offset(void)
 {
@@ -396,8 +397,8 @@ static void udmabuf_outlives_memfd(void)
 
 /**
  * SUBTEST: udmabuf-mapping-outlives-fd
- * Description: A mapping keeps the buffer after its fd and the memfd are
- *  closed; it goes with the mapping.
+ * Description: A mapping keeps the buffer after its fd and the memfd are closed. The
+ *  buffer is freed with the mapping.
  */
 static void udmabuf_mapping_outlives_fd(void)
 {
@@ -416,7 +417,7 @@ static void udmabuf_mapping_outlives_fd(void)
 
 /**
  * SUBTEST: udmabuf-private-mapping
- * Description: A private mapping of the buffer is EINVAL.
+ * Description: A private mapping of the buffer gives EINVAL.
  */
 static void udmabuf_private_mapping(void)
 {
@@ -505,7 +506,7 @@ static void zero_size(int heap)
 
 /**
  * SUBTEST: heap-zero-size
- * Description: Zero bytes are EINVAL, and so is a size that is zero when
+ * Description: A size of 0 gives EINVAL, and so does one that is 0 when it is
  *  rounded up to pages.
  */
 static void heap_zero_size(void)
@@ -539,7 +540,7 @@ static void unknown_flags(int heap)
 
 /**
  * SUBTEST: heap-unknown-flags
- * Description: There are no heap flags: each bit is EINVAL.
+ * Description: There are no heap flags: each bit gives EINVAL.
  */
 static void heap_unknown_flags(void)
 {
@@ -606,8 +607,8 @@ static void efault(int heap)
 
 /**
  * SUBTEST: heap-efault
- * Description: An argument that cannot be read or cannot be answered is EFAULT
- *  and leaves neither an fd nor a buffer.
+ * Description: An argument that can't be read or written gives EFAULT, and leaves
+ *  neither an fd nor a buffer.
  */
 static void heap_efault(void)
 {
@@ -643,7 +644,7 @@ static void unknown_ioctl(int heap)
 
 /**
  * SUBTEST: heap-unknown-ioctl
- * Description: Another ioctl number of a heap is EINVAL.
+ * Description: Another ioctl number of a heap gives EINVAL.
  */
 static void heap_unknown_ioctl(void)
 {
@@ -768,7 +769,7 @@ static void private_mapping(int heap)
 
 /**
  * SUBTEST: heap-private-mapping
- * Description: A private mapping of a buffer is EINVAL.
+ * Description: A private mapping of a buffer gives EINVAL.
  */
 static void heap_private_mapping(void)
 {
@@ -789,8 +790,8 @@ static void mapping_past_end(int heap)
 
 /**
  * SUBTEST: heap-mapping-past-end
- * Description: A mapping that goes past the end of the buffer, or begins
- *  there, is EINVAL.
+ * Description: A mapping that goes past the end of the buffer, or begins there,
+ *  gives EINVAL.
  */
 static void heap_mapping_past_end(void)
 {
@@ -836,8 +837,8 @@ static void mapping_outlives_fd(int heap)
 
 /**
  * SUBTEST: heap-mapping-outlives-fd
- * Description: A mapping keeps the buffer after its fd is closed; the buffer
- *  goes with the mapping.
+ * Description: A mapping keeps the buffer after its fd is closed. The buffer is
+ *  freed with the mapping.
  */
 static void heap_mapping_outlives_fd(void)
 {

@@ -125,7 +125,7 @@ static int open_path_of(pid_t pid, int fd)
 	return path;
 }
 
-/* The only thing left of the buffer of @fd. */
+/* A path of the buffer of @fd, which is closed. Only the path is left. */
 static int keep_by_path(int fd)
 {
 	int path = open_path_of(getpid(), fd);
@@ -168,8 +168,8 @@ static void path_gives_no_access_on(int fd)
 
 /**
  * SUBTEST: path-gives-no-access
- * Description: A buffer of which only a path is left has a name and a number; it
- *  can't be opened, mapped, imported, polled or synced by the path.
+ * Description: A buffer of which only a path is left has a name and a number. It
+ *  can't be opened, mapped, imported, polled or synced through the path.
  */
 static void path_gives_no_access(void)
 {

@@ -21,7 +21,7 @@ static int open_iter(void)
 	int fd;
 
 	check(bpf);
-	/* Without this name among its types the kernel has no such iterator. */
+	/* A kernel that has the iterator has a type of this name. */
 	if (libbpf_find_vmlinux_btf_id("dmabuf", BPF_TRACE_ITER) < 0)
 		prime_skip("no BPF iterator \"dmabuf\"");
 	check_ok(dmabuf_iter_print__load(bpf));
@@ -102,8 +102,9 @@ static void each_once(void)
 
 /**
  * SUBTEST: closed-meanwhile
- * Description: All buffers are closed between two reads. The walk ends. Until it
- *  goes on it keeps the buffer where it was, and no other one.
+ * Description: All buffers are closed between two reads. The walk still has a
+ *  reference to the one where it stands, and to no other one. It drops that at the
+ *  next read, and ends.
  */
 static void closed_meanwhile(void)
 {

@@ -277,7 +277,7 @@ static void kept_mapping_refused(void)
 
 /* --- DMA mask --- */
 
-/* Can this machine's devices be given so few bits? */
+/* Do this machine's devices accept a mask of so few bits? */
 static void need_mask(int importer, unsigned int bits)
 {
 	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;

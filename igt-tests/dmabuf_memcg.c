@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf memcg
- * Description: Buffers in a memory cgroup at its limit. A workload that makes, fills,
- *  imports and drops buffers survives a limit that it survives on the stock kernel,
- *  with swap and without. PRIME_MEMCG_RUNS repeats it so many times, each in a group
- *  of its own, and counts the runs in which memory.events tells of an OOM kill.
+ * Description: Buffers in a memory cgroup at its limit. A workload makes, fills,
+ *  imports and drops buffers. It survives each limit that it survives on the stock
+ *  kernel, with swap and without. PRIME_MEMCG_RUNS repeats it so many times, each in
+ *  a group of its own, and counts the runs in which memory.events shows an OOM kill.
  */
 #include "lib/prime_memory.h"
 
@@ -213,8 +213,8 @@ static void run_all(bool swap, unsigned int held)
 
 /**
  * SUBTEST: without-swap
- * Description: Buffers are made and dropped again and again. They and the rest fit
- *  the limit, and page cache fills it. Nobody is killed.
+ * Description: Buffers are made and dropped again and again. Together with the other
+ *  memory they fit the limit, and page cache fills the rest of it. Nobody is killed.
  */
 static void without_swap(void)
 {

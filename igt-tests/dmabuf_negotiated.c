@@ -130,7 +130,7 @@ static void unmap_now(int mock, uint32_t id)
 	check_ok(mock_step(mock, id, PRIME_MOCK_DETACH));
 }
 
-/* All that the device sees, by its addresses. */
+/* All bytes of the buffer, as the device reads them by its addresses. */
 static size_t seen(int mock, uint32_t id, size_t size, uint32_t seed)
 {
 	uint8_t *bytes = malloc(size);
@@ -191,9 +191,8 @@ static int shared_buffer(int heap, uint64_t size, const int *devices, int count)
 
 /**
  * SUBTEST: shared-by-all
- * Description: Two devices are added before they map a buffer, and each sees what
- *  was written. If one of the devices can't share it with the others, there is no
- *  buffer.
+ * Description: Two devices are added and then map one buffer. Each sees what was
+ *  written. A device that no storage for all can suit makes the allocation fail.
  */
 static void shared_by_all(void)
 {
@@ -274,8 +273,9 @@ static void placed_at_fault(void)
 
 /**
  * SUBTEST: placed-at-import
- * Description: A device that maps the buffer places the storage. The kernel says so
- *  as long as it is mapped. The device and the processor see each other's bytes.
+ * Description: A device that maps the buffer places the storage. GET_STORAGE says
+ *  that it is mapped, as long as it is. The device and the processor see each
+ *  other's bytes.
  */
 static void placed_at_import(void)
 {
@@ -321,8 +321,9 @@ static void below_the_mask(void)
 
 /**
  * SUBTEST: every-limit
- * Description: A device takes one segment, or segments of 64 KiB, or has a boundary
- *  of 4 MiB, or needs all of this below 28 bits. It accepts the list.
+ * Description: The limits of a device are: one segment, segments of 64 KiB, a
+ *  boundary of 4 MiB, and each of these below 28 bits. It accepts the list each
+ *  time.
  */
 static void every_limit(void)
 {
@@ -382,7 +383,7 @@ static void announced(void)
 
 /* --- moves --- */
 
-/* Storage where @low does not reach it; @size bytes of it with seed 5. */
+/* Storage out of reach of @low, @size bytes long, filled with seed 5. */
 static int high_buffer(size_t size)
 {
 	int fd = buffer(size);
@@ -547,7 +548,7 @@ static void sizes(void)
 
 /**
  * SUBTEST: private-mapping
- * Description: A private mapping that may be written is EINVAL.
+ * Description: A private mapping that may be written gives EINVAL.
  */
 static void private_mapping(void)
 {
@@ -623,8 +624,8 @@ static int status_of_reader(int fd, size_t size)
 /**
  * SUBTEST: charged-to-its-maker
  * Description: Storage is charged to the memory cgroup of the process that allocated
- *  the buffer, whether a page fault or a device of somebody else places it, as one
- *  run or as many.
+ *  the buffer. It does not matter who places it: a page fault or a device of another
+ *  process, as one run or as many.
  */
 static void charged_to_its_maker(void)
 {

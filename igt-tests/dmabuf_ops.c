@@ -164,8 +164,8 @@ static void calls_of_pin(void)
 
 /**
  * SUBTEST: calls-of-vmap
- * Description: The exporter maps the buffer into the kernel once for all users and
- *  unmaps it after the last; an exporter without vmap refuses.
+ * Description: The exporter maps the buffer into the kernel once for all users, and
+ *  unmaps it after the last one. An exporter without vmap refuses.
  */
 static void calls_of_vmap(void)
 {
@@ -272,7 +272,7 @@ static void attach_refused(void)
 		struct calls want = { .attach = 1, .detach = op != ops[0] };
 		struct mock_scene s;
 
-		/* Who calls it while attaching? */
+		/* Which operations are called while a device attaches? */
 		if (op == PRIME_MOCK_ATTACH ? !kind->counts_attach :
 		    op == PRIME_MOCK_PIN ? !(kind->dynamic && mixed) : !mixed)
 			continue;

@@ -112,8 +112,8 @@ static void life_of_a_buffer(void)
 
 /**
  * SUBTEST: attachments
- * Description: An import attaches a device and its end detaches it. Both events name
- *  the device and the same attachment.
+ * Description: An import attaches a device, and the end of the import detaches it.
+ *  Both events name the device and the same attachment.
  */
 static void attachments(void)
 {

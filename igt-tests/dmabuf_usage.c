@@ -16,7 +16,7 @@
 #include <linux/sync_file.h>
 
 #define BOTH	(POLLIN | POLLOUT)
-#define MS	80	/* after which a fence signals by itself, give or take a tick */
+#define MS	80	/* a fence signals by itself after this time, or a tick earlier or later */
 #define WAITED	((MS - 20) / 1000.0)
 
 /* What each usage holds back. A reader waits for writers, a writer for both. */
@@ -172,9 +172,8 @@ static void sync_each_usage(void)
 
 /**
  * SUBTEST: sync-interrupted
- * Description: A signal ends SYNC_START while it waits for a fence, of each usage
- *  that it waits for. It gives EINTR, and the exporter has begun nothing that needs
- *  an end.
+ * Description: For a fence of each usage that SYNC_START waits for: a signal ends
+ *  the wait with EINTR, and the exporter has begun nothing that needs an end.
  */
 static void sync_interrupted(void)
 {
@@ -474,8 +473,8 @@ static void map_interrupted(void)
 
 /**
  * SUBTEST: fence-by-handle
- * Description: A driver's fence on its object from before the export counts on the
- *  buffer. A fence on an imported object counts on the exporter's.
+ * Description: A driver puts a fence on its object before the export. It counts on
+ *  the buffer. A fence on an imported object counts on the exporter's buffer.
  */
 static void fence_by_handle(void)
 {

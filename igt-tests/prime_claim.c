@@ -421,7 +421,7 @@ static void meanwhile_close(void)
 	meanwhile_end(&m);
 }
 
-/* --- handles that change hands before they are in the table --- */
+/* --- handles that are used before they are in the table --- */
 
 static atomic_bool over;
 static atomic_ulong hits;	/* guesses that hit the handle */

@@ -97,7 +97,7 @@ static void on_fault(int signal)
 	siglongjmp(fault, signal);
 }
 
-/* The signal that reading at @address brings, 0 for none. */
+/* The signal that a read at @address causes, 0 for none. */
 static int touch(volatile char *address)
 {
 	struct sigaction action = { .sa_handler = on_fault };
@@ -213,8 +213,8 @@ static void cve_2022_49983_udmabuf_without_dma_mask(void)
 }
 
 /*
- * A memfd of one piece whose pages can be had again and again in one udmabuf:
- * a huge page if the machine gives one, which is quicker, else small ones.
+ * A memfd whose pages can be many times in one udmabuf: a huge page if there is one,
+ * which is quicker, else small ones.
  */
 #define PIECE	(2 * MIB)
 
@@ -377,13 +377,13 @@ static double half_a_race(void)
 	return now() + race_seconds() / 2;
 }
 
-/* A race goes on until it has raced. */
+/* A race goes on until its threads have met. */
 static bool racing(double end, unsigned int seen)
 {
 	return now() < end || (!seen && now() < end + 20);
 }
 
-static atomic_uint met;	/* waits of an epoll that had a buffer in it */
+static atomic_uint met;	/* waits on an epoll with a buffer in it */
 
 static void *wait_on_epoll(void *data)
 {
@@ -554,7 +554,7 @@ static void cve_2025_38595_fd_closed_while_made(void)
 
 /* --- DRM --- */
 
-/* An object that only its dma-buf holds is mapped, and outlives even that. */
+/* Maps an object that only its dma-buf holds, and then closes the dma-buf, too. */
 static void map_the_last_reference(int drm)
 {
 	uint32_t handle = check_ok(gem_create(drm, 4));
@@ -618,7 +618,7 @@ static void cve_2021_47200_mmap_of_the_last_reference(void)
 		drm = open(path, O_RDWR | O_CLOEXEC);
 		if (drm < 0)
 			continue;
-		/* Not by the number, which depends on who else has a card. */
+		/* Not by the card's number, which depends on the other cards. */
 		snprintf(drivers[i], sizeof(drivers[i]), "%s", driver_name(drm));
 		for (int j = 0; j < i; j++)
 			nth += !strcmp(drivers[j], drivers[i]);
@@ -742,7 +742,7 @@ static void paint(int fd, uint32_t colour)
 	unmap(map, ROWS * PAGE);
 }
 
-/* What the display's own buffer looks like when painted so. */
+/* The checksum of the display's own buffer, painted in this way. */
 static unsigned long shown_locally(struct display *d, uint32_t colour)
 {
 	uint32_t handle, fb;

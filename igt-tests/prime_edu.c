@@ -398,7 +398,7 @@ static void own_buffer_is_zeroed(void)
 
 /**
  * SUBTEST: vgem
- * Description: Bytes arrive complete from and in an imported buffer of vgem.
+ * Description: Bytes are copied completely from and to an imported buffer of vgem.
  */
 static void vgem(void)
 {
@@ -410,8 +410,8 @@ static void vgem(void)
 
 /**
  * SUBTEST: udmabuf
- * Description: Bytes arrive complete from and in an imported udmabuf, in which no
- *  two pages are adjacent.
+ * Description: Bytes are copied completely from and to an imported udmabuf, in which
+ *  no two pages are adjacent.
  */
 static void udmabuf(void)
 {
@@ -436,8 +436,8 @@ static void udmabuf_cpu_access(void)
 
 /**
  * SUBTEST: system-heap
- * Description: Bytes arrive complete from and in an imported buffer of the system
- *  heap.
+ * Description: Bytes are copied completely from and to an imported buffer of the
+ *  system heap.
  */
 static void system_heap(void)
 {
@@ -639,7 +639,7 @@ static void wrong_handles(void)
 /**
  * SUBTEST: wrong-ranges
  * Description: A range that is empty, leaves its buffer, wraps around 64 bits or
- *  overlaps the other is EINVAL, and no fence is left.
+ *  overlaps the other one gives EINVAL, and no fence is left.
  */
 static void wrong_ranges(void)
 {
@@ -958,7 +958,7 @@ static void held_back_alone(void)
 	check_ok(edu_copy(other, c.handle, 0, d.handle, 0, PAGE));
 	check_eq(writer_status(&d, COPY_MS), 1);
 	check_range(&d, 0, PAGE, 1, 0);
-	/* Neither has gone ahead, nor has it been given up. */
+	/* The copy has neither started nor been given up. */
 	check_eq(poll_events(b.fd, POLLIN, 0), 0);
 	sw_advance(timeline, 1);
 	check_eq(writer_status(&b, COPY_MS), 1);
@@ -1035,8 +1035,8 @@ static void jobs_are_bounded(void)
 
 /**
  * SUBTEST: copy-too-large
- * Description: A copy that would take the engine for too long is E2BIG, the
- *  largest one is not.
+ * Description: A copy that would occupy the engine for too long gives E2BIG. The
+ *  largest allowed copy is accepted.
  */
 static void copy_too_large(void)
 {
@@ -1307,8 +1307,8 @@ static void other_device_beyond_mask(void)
 }
 
 /*
- * Devices are bound, and behind the IOMMU if there is one. And the driver has let
- * go of what a subtest left that failed: the next one counts buffers from here.
+ * Binds the devices, behind the IOMMU if there is one. The driver has then let go of
+ * what a failed subtest left, before the next one counts buffers.
  */
 void prime_restore(void)
 {

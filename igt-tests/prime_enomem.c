@@ -281,7 +281,7 @@ static void sweep(const struct operation *op)
 	long shmem, lost;
 	bool failed;
 
-	/* The first time caches are filled and pages of this program touched. */
+	/* The first run fills caches, and touches pages of this program. */
 	sweep_one(op, faults, TOO_MANY, &failed);
 	shmem = shmem_kb();
 	while (sweep_one(op, faults, nth, &failed)) {
@@ -1009,7 +1009,7 @@ static void sweep_mock_attach(void)
 /**
  * SUBTEST: mock-attach-pinned
  * Description: An importer that does not follow moves attaches to an exporter that
- *  moves. Afterwards the storage is pinned, or is not attached.
+ *  moves. Either the storage is pinned, or there is no attachment.
  */
 static void sweep_mock_attach_pinned(void)
 {

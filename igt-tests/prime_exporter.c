@@ -264,7 +264,7 @@ static void pin(void)
  * SUBTEST: attach-thousands
  * Description: One buffer has four thousand attachments, half of them mapped. All
  *  end with the files that hold them. A kernel that checks DMA mappings allows few
- *  of one page, so none is mapped there.
+ *  mappings of one page, so none is mapped there.
  */
 static void attach_thousands(void)
 {
@@ -379,8 +379,8 @@ static bool must_fit(const struct scene *s, const struct drm_prime_mock_limits *
 }
 
 /*
- * The importer checks its limits itself: what is mapped is within, and what is
- * not is refused and undone, here and in an import as an object.
+ * The importer checks its limits itself. A list that is mapped is within them. Any other
+ * list is refused and undone, in an import by id and in one as an object.
  */
 static void within(const struct drm_prime_mock_limits *limits, int refusal)
 {
@@ -418,9 +418,9 @@ static void within(const struct drm_prime_mock_limits *limits, int refusal)
 
 /**
  * SUBTEST: segment-size
- * Description: For a device with a maximum segment size, of a page or more, the list
- *  has no longer segment, if the exporter's list is within it or is cut. Otherwise
- *  the import is refused.
+ * Description: For a device with a maximum segment size, of a page or more, no
+ *  segment of the list is longer. If the exporter's list is longer and the exporter
+ *  does not cut it, the import is refused.
  */
 static void segment_size(void)
 {

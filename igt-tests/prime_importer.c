@@ -252,8 +252,8 @@ static void exported_again(void)
 /* --- an import that is refused --- */
 
 /*
- * The import fails as the exporter does, and what had been done is undone. A
- * driver that maps later than at its import can't be told to fail so.
+ * The import gives the exporter's errno, and what was done is undone. This can't be
+ * tested with a driver that maps later than at its import.
  */
 static void refused(int drm, struct mock_buffer *b, uint32_t op, int error)
 {
@@ -926,8 +926,8 @@ static void kernel_fence_killed(void)
 /* --- content --- */
 
 /*
- * The bytes as the importer has them: through its engine if it is a mock, else
- * by mmap of its handle; a driver that maps no imported objects exports it.
+ * The bytes as the importer has them: through its engine if it is a mock, else by mmap
+ * of its handle, or of its export if the driver maps no imported objects.
  */
 static void read_through(int drm, uint32_t handle, void *data, size_t size)
 {

@@ -688,8 +688,8 @@ static void identity_over_processes(void)
 /**
  * SUBTEST: identity-over-files
  * Description: Eight files of the importer have one handle of their own each,
- *  however often they import and whichever file's export it is. Closing the handle
- *  of one file does not change the others.
+ *  however often they import, and whichever file has exported the fd. Closing the
+ *  handle of one file does not change the others.
  */
 static void identity_over_files(void)
 {

@@ -147,7 +147,7 @@ static void framebuffer_outlives_fds(void)
 /* --- a handle that is closed while something else is made of it --- */
 
 static atomic_bool over;
-static atomic_uint arrived;		/* at the line, in all */
+static atomic_uint arrived;		/* threads that have come to the wait, in all */
 static uint32_t raced;			/* the handle */
 static unsigned int delay[2];		/* of the maker and the closer */
 
@@ -189,7 +189,7 @@ static void race(int64_t (*make)(void), void (*look)(int64_t made))
 	double end = now() + 2 * race_seconds();
 	unsigned int made = 0, late = 0;
 	pthread_t thread;
-	int lead = 0;		/* of the maker; homes in on where both meet */
+	int lead = 0;		/* of the maker; changes until both meet */
 
 	srand(1);
 	check_eq(pthread_create(&thread, NULL, close_raced, NULL), 0);

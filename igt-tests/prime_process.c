@@ -15,7 +15,7 @@
 
 #define SIZE	(3 * PAGE)
 
-/* A child and the parent's and the child's ends of a line between them. */
+/* A child, and the ends of a pipe from the child to the parent. */
 struct child {
 	pid_t pid;
 	int mine, theirs;

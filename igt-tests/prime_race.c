@@ -245,8 +245,8 @@ static void file_operations(void)
 
 /**
  * SUBTEST: name-against-readers
- * Description: A name that is replaced again and again is never read in half or
- *  after it was freed.
+ * Description: A name is replaced again and again. No reader sees half of a name or
+ *  a freed one.
  */
 static void do_read_name(unsigned int turn)
 {

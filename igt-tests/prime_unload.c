@@ -87,7 +87,7 @@ static int module_users(const char *module)
 	return users;
 }
 
-/* Other modules that use it, each a user. */
+/* The number of other modules that use it. */
 static int module_holders(const char *module)
 {
 	char path[128];

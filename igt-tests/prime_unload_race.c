@@ -6,9 +6,9 @@
  *  of these buffers, an importer, or the driver of a device that was announced for
  *  them. Each pair of driver and use is a dynamic subtest. A call works, or gives
  *  ENODEV if its device is away. Unloading gives EAGAIN while the driver is in use.
- *  A subtest fails if the driver was never away, or never left during the use. All
- *  of it runs with --destructive only. PRIME_RACE_SECONDS (2) is the time of four
- *  such pairs.
+ *  A subtest fails if the driver was never unbound or unloaded, or never during a
+ *  use. All of it runs with --destructive only. PRIME_RACE_SECONDS (2) is the time
+ *  of four such pairs.
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"

@@ -256,7 +256,7 @@ static void try_export_efault(struct v4l2_queue *q)
 /**
  * SUBTEST: expbuf-efault
  * Description: An argument that can't be read or written gives EFAULT, and leaves no
- *  fd that nobody knows.
+ *  fd.
  */
 static void expbuf_efault(void)
 {
@@ -341,8 +341,8 @@ static void try_export_orphaned(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-orphaned
- * Description: Buffers can be given back while exported; the dma-buf keeps its
- *  memory, and later buffers have other memory.
+ * Description: Buffers can be given back while they are exported. The dma-buf keeps
+ *  its memory, and later buffers have other memory.
  */
 static void expbuf_orphaned(void)
 {

@@ -460,8 +460,8 @@ static void begin_peer(void)
 }
 
 /*
- * Starts a copy and gives a file of its fence. A fence on the card's own buffer
- * holds the copy back until then: the error of a copy that has ended is forgotten.
+ * Starts a copy and gives a file of its fence. A fence on the card's own buffer holds
+ * the copy back until there is this file: the error of a copy that has ended is lost.
  */
 static int start(uint32_t from, uint32_t to, int to_fd, uint64_t size)
 {

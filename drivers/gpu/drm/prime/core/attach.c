@@ -176,8 +176,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_detach, "DMA_BUF");
  * @dmabuf: buffer of a dynamic exporter
  *
  * The exporter calls this before it moves the storage or takes it away, and may
- * call it twice. It does not reach static importers, for which the storage is
- * pinned, and importers without a callback.
+ * call it twice. It reaches neither static importers, for which the storage is
+ * pinned, nor importers without a callback.
  *
  * When it returns, importers start no new use of their mappings. Jobs that were
  * queued before may still run, so the exporter waits for the
@@ -209,7 +209,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, "DMA_BUF");
  * @attach: attachment
  *
  * For &dma_buf_ops.attach of an exporter that revokes. Such an exporter refuses
- * an importer that can't be told.
+ * an importer that it can't tell.
  *
  * Context: any; no lock needed.
  *

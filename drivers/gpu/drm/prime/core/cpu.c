@@ -192,7 +192,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return;
 	dma_resv_assert_held(dmabuf->resv);
 
-	/* The users of the buffer's mapping must not lose it to a wrong @map. */
+	/* Leave the buffer's mapping to its users if @map is another one. */
 	if (WARN_ON_ONCE(!dmabuf->vmapping_counter ||
 			 !iosys_map_is_equal(&dmabuf->vmap_ptr, map)))
 		return;

@@ -50,9 +50,9 @@ struct dma_buf_negotiation;
  *	or unhashed
  * @key: that object, once @record is hashed. The exporter holds it until
  *	&dma_buf_ops.release
- * @fence_in: the fence, of a writer, that has the callback &dma_buf.cb_in, with
- *	a reference; or NULL; protected by the lock of &dma_buf.poll
- * @fence_out: the same for &dma_buf.cb_out; the fence of a writer or reader
+ * @fence_in: a writer's fence with the callback &dma_buf.cb_in, with a
+ *	reference; NULL if there is none; protected by the lock of &dma_buf.poll
+ * @fence_out: a writer's or reader's fence, in the same way for &dma_buf.cb_out
  * @negotiation: what negotiate/ keeps for the buffer, or NULL; set once, with
  *	cmpxchg(), and freed by &dma_buf_negotiate_ops.free
  * @late: the storage is placed when it is first used; set by negotiate/ before

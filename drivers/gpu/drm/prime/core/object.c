@@ -225,7 +225,7 @@ static struct dma_buf_object *dma_buf_object_alloc(const struct dma_buf_export_i
 	return obj;
 }
 
-/* An exporter whose storage may move can't have the core keep mappings. */
+/* The core can't keep mappings for an exporter whose storage may move. */
 static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 {
 	const struct dma_buf_ops *ops = info->ops;

@@ -446,7 +446,7 @@ static void constraints_translate(struct dma_buf_constraints *c)
  * @dev: the device
  * @size: bytes
  *
- * The device's mask limits addresses of its bus. The result limits addresses of
+ * The device's mask limits addresses of its bus. The new mask limits addresses of
  * memory. Behind an IOMMU that translates for the DMA API, only the constraints
  * that concern pages are left. The table that the IOMMU makes is checked against
  * the others. For a device that snoops caches all storage is coherent.

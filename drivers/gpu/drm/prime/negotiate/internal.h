@@ -81,7 +81,7 @@ void dma_buf_negotiation_refusal(struct dma_buf *dmabuf, struct dma_buf_refusal 
 
 /**
  * struct dma_buf_storage - pages, zeroed when they are allocated
- * @refs: the buffer has one, and each mapping for a device
+ * @refs: one of the buffer, and one of each mapping for a device
  * @wanted: the constraints it was allocated for, from
  *	dma_buf_get_constraints()
  * @cma: the first page if all of it is one block of CMA, else NULL

@@ -13,7 +13,7 @@
 
 #include "internal.h"
 
-/* Copies what the program knows. What the kernel does not know becomes 0. */
+/* Copies the fields that the program knows. Fields that only it knows become 0. */
 static long negotiate_answer(void __user *uarg, size_t usize, const void *answer, size_t size)
 {
 	if (copy_to_user(uarg, answer, min(usize, size)))

@@ -502,8 +502,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
 /**
  * dma_buf_late_fault - page fault of a mapping of user space
  * @late: storage
- * @vmf: fault in a mapping; &dma_buf_late.file_start is the offset of the
- *	first page
+ * @vmf: fault in a mapping of a file in which the storage begins at
+ *	&dma_buf_late.file_start
  *
  * Places the storage. If there is no memory, the process gets SIGBUS, and the
  * OOM killer is not called.

@@ -349,9 +349,9 @@ static bool storage_fill_cma(struct dma_buf_storage *st)
 
 /*
  * Takes one block for a device that prefers it: from the page allocator, or
- * from CMA if the block is longer than the highest order. Reclaims and empties
- * nothing, since most drivers that seem to prefer one run do not: they never set
- * a segment size.
+ * from CMA if the block is longer than the highest order. Many drivers only seem
+ * to prefer one run, because they never set a segment size. So this reclaims and
+ * empties nothing.
  */
 static bool storage_fill_preferred(struct dma_buf_storage *st)
 {
