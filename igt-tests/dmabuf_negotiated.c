@@ -192,7 +192,7 @@ static int shared_buffer(int heap, uint64_t size, const int *devices, int count)
 /**
  * SUBTEST: shared-by-all
  * Description: Two devices are added and then map one buffer. Each sees what was
- *  written. A device that no storage for all can suit makes the allocation fail.
+ *  written. If no storage suits all devices, there is no buffer.
  */
 static void shared_by_all(void)
 {
@@ -321,9 +321,8 @@ static void below_the_mask(void)
 
 /**
  * SUBTEST: every-limit
- * Description: The limits of a device are: one segment, segments of 64 KiB, a
- *  boundary of 4 MiB, and each of these below 28 bits. It accepts the list each
- *  time.
+ * Description: A device accepts its list, whatever its limits are: one segment,
+ *  short segments, a boundary, or several of these, also with 28 address bits.
  */
 static void every_limit(void)
 {

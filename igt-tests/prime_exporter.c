@@ -419,8 +419,8 @@ static void within(const struct drm_prime_mock_limits *limits, int refusal)
 /**
  * SUBTEST: segment-size
  * Description: For a device with a maximum segment size, of a page or more, no
- *  segment of the list is longer. If the exporter's list is longer and the exporter
- *  does not cut it, the import is refused.
+ *  segment of the list is longer. If the exporter's segments are longer and it does
+ *  not cut them, the import is refused.
  */
 static void segment_size(void)
 {

@@ -190,7 +190,7 @@ int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info
 {
 	struct text t = begin(text, room);
 
-	/* A mask of all bits means no limit, and so does 0 of a maximum. */
+	/* A mask of all bits means no limit, and so does a maximum of 0. */
 	if (info->dma_mask && info->dma_mask != UINT64_MAX) {
 		add(&t, "addresses below ");
 		add_limit(&t, info->dma_mask);

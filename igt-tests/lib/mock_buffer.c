@@ -193,7 +193,7 @@ size_t contiguous_bytes(int dmabuf)
 		bytes += list[i].length;
 	}
 	free(list);
-	/* With what is mapped. */
+	/* This also ends its mappings. */
 	close(mock);
 	return bytes;
 }

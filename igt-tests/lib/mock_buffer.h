@@ -41,7 +41,7 @@ struct mock_buffer mock_buffer_as(int mock, uint32_t flags, uint32_t backing,
 				  unsigned int pages);
 void mock_buffer_close_handle(struct mock_buffer *b);
 void mock_buffer_close_fd(struct mock_buffer *b);
-/* Both, and it must be gone. */
+/* Closes both. The buffer must be freed then. */
 void mock_buffer_end(struct mock_buffer *b);
 
 /* A buffer of one mock, and another mock to import it. */

@@ -242,7 +242,7 @@ struct job {
 
 static double deadline;		/* of the subtest of this process */
 
-/* What its dynamic subtests came to. */
+/* The results of its dynamic subtests. */
 static struct {
 	int run, skipped, failed;
 } dynamic;
@@ -263,7 +263,7 @@ static void be_job(const struct job *job, const sigset_t *signals)
 	      PRIME_EXIT_SUCCESS);
 }
 
-/* The verdict of a process that has ended, or has to. */
+/* The verdict of a process that has ended, or must end. */
 static int end_job(const struct job *job, pid_t pid)
 {
 	/* A dynamic subtest is out of time a moment before its subtest is. */
@@ -294,7 +294,7 @@ static int end_job(const struct job *job, pid_t pid)
 /* Is the kernel as it was? */
 static bool kernel_is_well(long taint, int lockdep, bool count)
 {
-	/* Also waits for buffers of a subtest that failed: the next one begins without them. */
+	/* Also waits after a failure, so that the next subtest begins without these buffers. */
 	int left = buffers_before >= 0 ? settle_buffers(0) : 0;
 	bool well = !left || !count;
 

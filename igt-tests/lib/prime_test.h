@@ -6,7 +6,7 @@
  * A program is a table of subtests and PRIME_MAIN(table). Each subtest runs in
  * a process of its own, so a crash or a hang takes nothing else with it. When
  * that process is gone, the kernel must be untainted by it, lockdep must still
- * be on, and no dma-buf may be left: these three are asked after each subtest.
+ * be on, and no dma-buf may be left. These three are checked after each subtest.
  */
 #ifndef PRIME_TEST_H
 #define PRIME_TEST_H
@@ -183,7 +183,7 @@ void need_vkms_screen(void);
 int64_t vkms_checksum(int drm);
 /* A buffer of the device and its fd, writable and close-on-exec. */
 int make_dmabuf(int drm, unsigned int pages, uint32_t *handle);
-/* The same from a device under test opened here and never closed. */
+/* The same, from a device under test that this opens and never closes. */
 int any_dmabuf(unsigned int pages);
 
 /* --- the dma-buf file; a negative errno on failure --- */

@@ -2,7 +2,7 @@
 /*
  * What differs between the kernels that the programs know. A driver's feature is probed
  * where it is used. This file has what the kernel itself promises since a release: a
- * probe could not tell that it is missing from a fault.
+ * probe could not tell whether it is missing or has a fault.
  */
 #ifndef PRIME_VERSION_LIB_H
 #define PRIME_VERSION_LIB_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Waits until a thread is seen asleep in a system call, not for some time. */
+/* Waits until a thread is seen asleep in a system call, and not for a fixed time. */
 #include "prime_test.h"
 
 #include <dirent.h>

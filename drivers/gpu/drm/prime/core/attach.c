@@ -209,7 +209,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, "DMA_BUF");
  * @attach: attachment
  *
  * For &dma_buf_ops.attach of an exporter that revokes. Such an exporter refuses
- * an importer that it can't tell.
+ * an importer that it can't notify.
  *
  * Context: any; no lock needed.
  *
