@@ -408,8 +408,8 @@ struct dma_buf *dma_buf_iter_begin(void)
 static int __init dma_buf_init(void)
 {
 	/*
-	 * One byte more, so that no other object can have the address of
-	 * own_resv. dma_buf_object_free() compares that address.
+	 * One byte more: otherwise another object could have the address of
+	 * own_resv, which dma_buf_object_free() compares.
 	 */
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  offsetof(struct dma_buf_object, own_resv) + 1,

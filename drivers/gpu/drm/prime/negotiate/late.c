@@ -24,11 +24,11 @@
  *
  * If the storage does not suit a device that joins or maps, it moves, unless it
  * is pinned or mapped in the kernel. A move copies the content. It removes user
- * mappings, and the next access faults them in again. With
- * CONFIG_DMABUF_MOVE_NOTIFY, importers that follow moves are told, and the move
- * waits for their fences. Without that option, their mappings are pinned like
- * all others. If the storage can't move, the device gets -EBUSY, and
- * dma_buf_refuse() records the reason.
+ * mappings, and the next access faults them in again. Importers that follow
+ * moves are told, and the move waits for their fences. On 6.12 without
+ * CONFIG_DMABUF_MOVE_NOTIFY, their mappings are pinned like all others. If the
+ * storage can't move, the device gets -EBUSY, and dma_buf_refuse() records the
+ * reason.
  *
  * No device works on a copy. If the DMA API would bounce, the mapping is
  * refused with DMA_BUF_FIELD_BOUNCE. A device that needs coherent memory and
