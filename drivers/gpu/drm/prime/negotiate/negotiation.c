@@ -144,7 +144,8 @@ void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
  *
  * Context: may sleep; no lock needed.
  *
- * Return: 0; -EBUSY when the buffer is negotiable already; -ENOMEM.
+ * Return: 0; -EINVAL without @ops or &dma_buf_late_ops.storage; -EBUSY when the
+ * buffer is negotiable already; -ENOMEM.
  */
 int dma_buf_set_late(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops)
 {

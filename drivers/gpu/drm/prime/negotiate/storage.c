@@ -6,9 +6,10 @@
  *
  * Every page is charged to the active memory cgroup of the caller, whichever
  * allocator it comes from. Pages are returned one by one, so nothing records the
- * blocks. The process that touches a buffer first may belong to
- * another cgroup than the one that pays. So no allocation may call the OOM
- * killer: all have __GFP_RETRY_MAYFAIL, or don't reclaim at all.
+ * blocks. The process that touches a buffer first may belong to another cgroup
+ * than the one that pays. So no allocation of pages may call the OOM killer: each
+ * has __GFP_RETRY_MAYFAIL, as alloc_contig_range() does itself, or does not
+ * reclaim.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
