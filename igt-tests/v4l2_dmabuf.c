@@ -1418,8 +1418,8 @@ static void poll_frames_on(enum v4l2_device device)
 /**
  * SUBTEST: poll-frames
  * Description: A node that does not stream gives an error. A node that streams is
- *  ready when a frame has arrived, and then only when there is a buffer for the next
- *  frame.
+ *  ready when a frame has arrived. It is not ready again before there is a buffer
+ *  for the next one.
  */
 static void poll_frames(void)
 {
