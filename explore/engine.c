@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Explores schedules. Each is run from the start: what the kernel's objects and
- * the runtime have written is put back, and the decisions of the last schedule
- * are repeated but for the last one that had another way to go.
+ * Explores schedules. Each is run from the start: the memory of the kernel's
+ * objects and of the runtime is restored. The decisions of the schedule before are
+ * repeated, up to the last one that had another way to go, which is then taken.
  *
  * A thread can be preempted before it touches a location for which two threads
  * race: in some schedule so far, nothing else orders their accesses (vector
@@ -502,7 +502,7 @@ void ex_free(const void *p, unsigned long pc)
 		fault_pc(pc, "double free of an object of %lu bytes, freed before by %s at %s",
 			 a->size, threads[a->freed_by].name, at);
 	}
-	/* Whoever uses it on another thread has to be done before. */
+	/* A use by another thread must be over before. */
 	for (i = 0; i < a->size; i += 8)
 		ex_touch((char *)p + i, 8, 1, pc);
 	if (a->freed_at)
@@ -739,7 +739,7 @@ void __tsan_init(void)
 {
 }
 
-/* What the objects want and nobody provides: see the Makefile. */
+/* Symbols that the objects need and nobody provides: see the Makefile. */
 void ex_missing(const char *name);
 void ex_missing(const char *name)
 {
@@ -892,7 +892,7 @@ static void print_replay(const struct ex_scenario *scenario)
 static void tell(const struct ex_scenario *scenario)
 {
 	forced = 1;
-	/* Once without a story, since a replay has to learn first what is raced for. */
+	/* Runs once without a story: a replay first has to learn for what threads race. */
 	execute(scenario);
 	story_begin(&story);
 	execute(scenario);

@@ -76,8 +76,8 @@ static void compat_sync(void)
 
 /**
  * SUBTEST: set-name
- * Description: SET_NAME_A is what a 32-bit program is compiled to, SET_NAME_B
- *  what a 64-bit one is; both name the buffer.
+ * Description: SET_NAME_A is the ioctl's number in a 32-bit program, SET_NAME_B its
+ *  number in a 64-bit one. Both name the buffer.
  */
 static void compat_set_name(void)
 {
@@ -156,7 +156,7 @@ static void compat_negotiate(void)
 
 /**
  * SUBTEST: unknown
- * Description: An unknown ioctl is ENOTTY.
+ * Description: An unknown ioctl gives ENOTTY.
  */
 static void compat_unknown(void)
 {
@@ -194,8 +194,8 @@ static void compat_prime(void)
 
 /**
  * SUBTEST: prime-readonly-argument
- * Description: An export whose answer cannot be written is EFAULT, and is no
- *  obstacle to the next one.
+ * Description: If the answer of an export can't be written, the export gives EFAULT.
+ *  The next one works.
  */
 static void compat_prime_readonly_argument(void)
 {

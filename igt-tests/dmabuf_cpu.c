@@ -3,9 +3,9 @@
  * TEST: dmabuf cpu
  * Description: Begin and end of CPU access by the SYNC ioctl, as careless and
  *  hostile programs call it: unbalanced, nested, from several processes and
- *  threads, interrupted, on files that are none. The kernel keeps no account
- *  per program, so none of it may be refused for what another did, none may
- *  block for ever, and what is read after a begin is what was written.
+ *  threads, interrupted, and on files that are no dma-buf. The kernel keeps no
+ *  account of each program. So no call is refused because of another program's
+ *  calls, no call blocks for ever, and a read after a begin finds what was written.
  */
 #include "lib/prime_memory.h"
 
@@ -94,8 +94,8 @@ static void await_exit(pid_t pid, int wanted)
 
 /**
  * SUBTEST: end-without-begin
- * Description: An end that ends nothing succeeds, a hundred times in each
- *  direction, and the next begin and end work.
+ * Description: An end without a begin succeeds, a hundred times in each direction.
+ *  The next begin and end work.
  */
 static void end_without_begin(void)
 {
@@ -113,8 +113,8 @@ static void end_without_begin(void)
 
 /**
  * SUBTEST: begin-without-end
- * Description: Begins that are never ended pile up nothing: a thousand of them
- *  later it works, and the buffer goes with its last fd.
+ * Description: A thousand begins without an end leave nothing behind: the next
+ *  access works, and the buffer is freed with its last fd.
  */
 static void begin_without_end(void)
 {
@@ -136,8 +136,8 @@ static void begin_without_end(void)
 
 /**
  * SUBTEST: begin-twice-end-twice
- * Description: A second begin and a second end by the same program succeed,
- *  together and in every order of four calls.
+ * Description: Two begins and two ends by the same program succeed, in every order
+ *  of the four calls.
  */
 static void begin_twice_end_twice(void)
 {
@@ -154,8 +154,8 @@ static void begin_twice_end_twice(void)
 
 /**
  * SUBTEST: end-of-other-direction
- * Description: A begin of one direction and an end of another are not
- *  matched up: each pair succeeds and the content stays.
+ * Description: A begin of one direction and an end of another one succeed, and the
+ *  content stays.
  */
 static void end_of_other_direction(void)
 {
@@ -175,8 +175,8 @@ static void end_of_other_direction(void)
 
 /**
  * SUBTEST: nested
- * Description: An access inside another: the end of the inner one does not
- *  end the outer's view of what it wrote.
+ * Description: An access begins and ends inside another one. After the inner end,
+ *  the outer access still sees what it wrote.
  */
 static void nested(void)
 {
@@ -200,8 +200,8 @@ static void nested(void)
 
 /**
  * SUBTEST: through-any-fd
- * Description: Begin by one fd and end by another of the same buffer, by a dup
- *  and by a second export, is one access like any other.
+ * Description: A begin by one fd and an end by another fd of the same buffer, a dup
+ *  or a second export, are one access.
  */
 static void through_any_fd(void)
 {
@@ -225,9 +225,9 @@ static void through_any_fd(void)
 
 /**
  * SUBTEST: two-processes
- * Description: Two processes are inside at once, one reading and one writing:
- *  neither waits for the other's end, and the reader's next begin shows what
- *  was written.
+ * Description: One process reads and another writes, both between begin and end.
+ *  Neither waits for the other's end, and the reader's next begin shows what was
+ *  written.
  */
 static void two_processes(void)
 {
@@ -261,8 +261,8 @@ static void two_processes(void)
 
 /**
  * SUBTEST: killed-inside
- * Description: A process killed between begin and end locks nobody out, and
- *  what it wrote until then is seen; the buffer goes with its last fd.
+ * Description: A process is killed between begin and end. Others can still access
+ *  the buffer, and see what it wrote. The buffer is freed with its last fd.
  */
 static void killed_inside(void)
 {
@@ -299,8 +299,8 @@ static void killed_inside(void)
 
 /**
  * SUBTEST: two-processes-wait
- * Description: Two processes wait in begin for one fence: both go on when it
- *  signals, and one that is killed meanwhile takes nothing from the other.
+ * Description: Two processes wait in begin for one fence. Both go on when it
+ *  signals. If one is killed while it waits, the other one is not affected.
  */
 static void two_processes_wait(void)
 {
@@ -332,8 +332,8 @@ static void two_processes_wait(void)
 
 /**
  * SUBTEST: directions-and-fences
- * Description: What a begin waits for: READ for writers, WRITE and RW for
- *  readers and writers; told by a signal that ends the wait with EINTR.
+ * Description: A begin for READ waits for writers, one for WRITE or RW also for
+ *  readers. A signal ends each wait with EINTR.
  */
 static void directions_and_fences(void)
 {
@@ -364,9 +364,9 @@ static void directions_and_fences(void)
 
 /**
  * SUBTEST: interrupted-leaves-nothing
- * Description: A begin that a signal ended has begun nothing: the buffer's
- *  count and its readiness are as before, the next begin waits again, an end
- *  is not owed, and the buffer goes with its last fd.
+ * Description: A signal ends a begin. The buffer's count and its readiness are as
+ *  before, the next begin waits again, no end is needed, and the buffer is freed
+ *  with its last fd.
  */
 static void interrupted_leaves_nothing(void)
 {
@@ -398,8 +398,8 @@ static void interrupted_leaves_nothing(void)
 
 /**
  * SUBTEST: restarted
- * Description: A signal whose handler asks for it (SA_RESTART) does not end
- *  the wait: begin succeeds after the fence and not before.
+ * Description: A signal whose handler has SA_RESTART does not end the wait: begin
+ *  succeeds after the fence has signalled, and not before.
  */
 static void restarted(void)
 {
@@ -409,7 +409,7 @@ static void restarted(void)
 	fence = pending_fence(timeline, fd, WRITE, 1);
 	pid = fork();
 	if (!pid) {
-		/* Asleep again after each of some signals. */
+		/* Asleep again after each of several signals. */
 		for (int i = 0; i < 3; i++) {
 			await_asleep(getppid(), SYS_ioctl);
 			kill(getppid(), SIGALRM);
@@ -430,8 +430,8 @@ static void restarted(void)
 
 /**
  * SUBTEST: begin-ends-with-timeline
- * Description: A begin that waits for a fence whose timeline is closed goes
- *  on: the fence ends in an error, which is none of the access.
+ * Description: A begin waits for a fence whose timeline is closed. The fence ends
+ *  with an error, and the begin succeeds.
  */
 static void begin_ends_with_timeline(void)
 {
@@ -453,12 +453,13 @@ static void begin_ends_with_timeline(void)
 	await_exit(pid, 0);
 }
 
-/* --- files that are none --- */
+/* --- files that are no dma-buf --- */
 
 /**
  * SUBTEST: closed-fd
- * Description: A number that is no open file is EBADF, also one that was a
- *  dma-buf a moment ago, also in the middle of an access; O_PATH is too.
+ * Description: A number that is not an open file gives EBADF, even if it was a
+ *  dma-buf a moment ago, or is closed in the middle of an access. So does an O_PATH
+ *  descriptor.
  */
 static void closed_fd(void)
 {
@@ -481,7 +482,7 @@ static void closed_fd(void)
 
 /**
  * SUBTEST: other-files
- * Description: A file of another kind does not know the ioctl: ENOTTY.
+ * Description: A file of another kind does not know the ioctl, and gives ENOTTY.
  */
 static void other_files(void)
 {
@@ -501,9 +502,9 @@ static void other_files(void)
 
 /**
  * SUBTEST: heap
- * Description: A heap's buffer, whose exporter has work to do at begin and
- *  end, takes the same: unbalanced and nested, with the device under test
- *  attached and without, and keeps its content.
+ * Description: The same calls on a heap's buffer, whose exporter has work to do at
+ *  begin and end: unbalanced and nested, with the device under test attached and
+ *  without. The content stays.
  */
 static void heap(void)
 {
@@ -521,7 +522,7 @@ static void heap(void)
 		check_eq(map[0], 0xfeed);
 		check_works(fd, map, attached);
 	}
-	/* The attachment goes in the middle of an access. */
+	/* The attachment ends in the middle of an access. */
 	check_ok(dmabuf_sync(fd, START | RW));
 	check_ok(gem_close(drm, handle));
 	check_ok(dmabuf_sync(fd, END | RW));
@@ -530,8 +531,8 @@ static void heap(void)
 
 /**
  * SUBTEST: udmabuf
- * Description: A udmabuf, which may refuse an end with no begin before it
- *  (EINVAL) but nothing else, keeps its content through all of it.
+ * Description: The same calls on a udmabuf. It may refuse an end without a begin
+ *  (EINVAL), but no other call. The content stays.
  */
 static void udmabuf(void)
 {
@@ -554,9 +555,9 @@ static void udmabuf(void)
 
 /**
  * SUBTEST: imported-buffer
- * Description: On the importer's own export the accesses are the exporter's:
- *  begun there and ended here, with the importer's handle closed in between,
- *  and they wait for the same fences.
+ * Description: The importer exports the buffer, too. An access begins by one side's
+ *  fd and ends by the other's, also if the importer's handle is closed in between.
+ *  It waits for the same fences.
  */
 static void imported_buffer(void)
 {
@@ -600,9 +601,9 @@ static uint32_t *map_handle(int drm, uint32_t handle, size_t length)
 
 /**
  * SUBTEST: content-of-device-mapping
- * Description: What is written through the device's own mapping of its handle
- *  is seen after a begin on the importer's fd, and what is written there is
- *  seen by the device after the end, word for word, time and again.
+ * Description: What is written through the device's own mapping of its handle is
+ *  seen after a begin on the importer's fd. What is written there is seen by the
+ *  device after the end. Each word is compared, many times.
  */
 static void content_of_device_mapping(void)
 {
@@ -680,9 +681,9 @@ static void *fence_thread(void *data)
 
 /**
  * SUBTEST: threads
- * Description: Six threads go in and out of one buffer in all directions and
- *  out of balance, while fences come and signal: nobody waits for a fence
- *  that has signalled, and each finds what it wrote.
+ * Description: Six threads begin and end accesses of one buffer, in all directions
+ *  and unbalanced, while fences are added and signal. Nobody waits for a fence that
+ *  has signalled, and each thread finds what it wrote.
  */
 static void threads(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf exchange
- * Description: The DRM device under test against memory that no DRM device
- *  made: udmabuf, the dma-heaps and V4L2's queues, both ways. Each byte is
- *  compared, and either side may go first.
+ * Description: The DRM device under test shares buffers with udmabuf, the dma-heaps
+ *  and V4L2's queues, as exporter and as importer. Each byte is compared, and
+ *  either side may be closed first.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -15,7 +15,7 @@
 #include <libdrm/virtgpu_drm.h>
 
 #ifndef VIRTGPU_PARAM_RESOURCE_BLOB
-#define VIRTGPU_PARAM_RESOURCE_BLOB	3	/* libdrm of 2022 */
+#define VIRTGPU_PARAM_RESOURCE_BLOB	3	/* missing in libdrm of 2022 */
 #endif
 #include <libdrm/drm_mode.h>
 
@@ -91,7 +91,7 @@ static void import_is_the_buffer(struct origin *o)
 	check_eq(filled_dmabuf(o->fd, o->size, 2), o->size);
 	close(again);
 
-	/* The importer goes first. */
+	/* The importer is closed first. */
 	check_ok(gem_close(drm, handle));
 	check_eq(settle_attachments(o->fd, 0), 0);
 	check_eq(filled_dmabuf(o->fd, o->size, 2), o->size);
@@ -101,7 +101,7 @@ static void import_is_the_buffer(struct origin *o)
 	check_eq(filled_dmabuf(o->fd, o->size, 2), o->size);
 }
 
-/* The exporter goes first. */
+/* The exporter is closed first. */
 static void import_outlives_exporter(struct origin *o)
 {
 	int drm = open_device(), buffers = count_buffers(), again;
@@ -143,9 +143,9 @@ static void v4l2_to_drm(enum v4l2_device device)
 
 /**
  * SUBTEST: udmabuf-to-drm
- * Description: The device imports a udmabuf: one handle, one attachment, the
- *  same dma-buf again on export, the same bytes; whichever side closes first,
- *  the other keeps the memory, and in the end none is left.
+ * Description: The device imports a udmabuf. There is one handle and one attachment,
+ *  an export gives the same dma-buf, and the bytes are the same. Whichever side is
+ *  closed first, the other one keeps the memory. In the end none is left.
  */
 static void udmabuf_to_drm(void)
 {
@@ -216,8 +216,8 @@ static void mem2mem_to_drm(void)
 
 /**
  * SUBTEST: udmabuf-to-two-devices
- * Description: Two devices import one udmabuf at once: two attachments, and
- *  each keeps it without the other.
+ * Description: Two devices import one udmabuf at the same time. There are two
+ *  attachments, and each device keeps the buffer when the other one closes it.
  */
 static void udmabuf_to_two_devices(void)
 {
@@ -337,7 +337,7 @@ static void check_frame(const struct gem *b, const void *picture)
 	unmap(memory, PAGES * PAGE);
 }
 
-/* vivid captures into buffers of @drm, but for those that it has to refuse. */
+/* vivid captures into the buffers of @drm, except those that it has to refuse. */
 static void capture_into(int drm, enum v4l2_device device)
 {
 	void *picture = v4l2_picture(device);
@@ -407,9 +407,9 @@ static void drm_to_vivid_vmalloc(void)
 
 /**
  * SUBTEST: drm-to-vivid-contig
- * Description: vivid with dma-contig fills the device's buffers whole where
- *  they are contiguous, which prime_mock tells, and refuses them with EFAULT where
- *  they are not, and keeps nothing of them.
+ * Description: vivid with dma-contig fills those buffers of the device that are
+ *  contiguous, as prime_mock tells. It refuses the others with EFAULT, and keeps
+ *  nothing of them.
  */
 static void drm_to_vivid_contig(void)
 {
@@ -418,8 +418,8 @@ static void drm_to_vivid_contig(void)
 
 /**
  * SUBTEST: drm-to-mem2mem
- * Description: vim2m reads one buffer of the device and writes another: it
- *  shows the first one turned, and the first is untouched.
+ * Description: vim2m reads one buffer of the device and writes another one. The
+ *  second one holds the picture turned, and the first one is unchanged.
  */
 static void drm_to_mem2mem(void)
 {
@@ -428,8 +428,7 @@ static void drm_to_mem2mem(void)
 
 /**
  * SUBTEST: drm-to-vivid-output
- * Description: vivid sends out buffers of the device; each comes back as it
- *  was.
+ * Description: vivid outputs buffers of the device. Each comes back unchanged.
  */
 static void drm_to_vivid_output(void)
 {
@@ -455,8 +454,8 @@ static void drm_to_vivid_output(void)
 
 /**
  * SUBTEST: drm-too-small-for-vivid
- * Description: A buffer of the device that is a page too small is EINVAL, and
- *  one that is larger is taken.
+ * Description: A buffer of the device that is a page too small gives EINVAL. One
+ *  that is larger is accepted.
  */
 static void drm_too_small_for_vivid(void)
 {
@@ -471,8 +470,8 @@ static void drm_too_small_for_vivid(void)
 
 /**
  * SUBTEST: drm-closed-while-queued
- * Description: Handle, fd and device are closed while vivid holds the buffers:
- *  the frames arrive in their memory, which goes with the last mapping.
+ * Description: The handle, the fd and the device are closed while vivid holds the
+ *  buffers. The frames arrive in the memory, which is freed with the last mapping.
  */
 static void drm_closed_while_queued(void)
 {
@@ -509,8 +508,8 @@ static void drm_closed_while_queued(void)
 
 /**
  * SUBTEST: drm-vivid-mem2mem-drm
- * Description: A chain around: vivid captures into the device's buffer, vim2m
- *  turns it into one of a heap, and the device imports that.
+ * Description: A chain: vivid captures into the device's buffer, vim2m writes the
+ *  turned picture into a buffer of a heap, and the device imports that buffer.
  */
 static void drm_vivid_mem2mem_drm(void)
 {
@@ -566,8 +565,8 @@ static void virtio_to_mem2mem(void)
 
 /**
  * SUBTEST: virtio-import
- * Description: virtio-gpu without blob resources refuses each kind of foreign
- *  buffer with ENODEV and keeps nothing. (With them newer kernels import it.)
+ * Description: virtio-gpu without blob resources refuses each kind of foreign buffer
+ *  with ENODEV, and keeps nothing. (With blob resources, newer kernels import it.)
  */
 static void virtio_import(void)
 {
@@ -611,7 +610,7 @@ static struct screen screen_open(void)
 	res.connector_id_ptr = (uintptr_t)&s.connector;
 	check_ok(xioctl(s.drm, DRM_IOCTL_MODE_GETRESOURCES, &res));
 	check(s.crtc && s.connector);
-	/* Asked for nothing, the driver looks which modes there are. */
+	/* A request without room for an answer makes the driver probe the modes. */
 	probe.connector_id = s.connector;
 	check_ok(xioctl(s.drm, DRM_IOCTL_MODE_GETCONNECTOR, &probe));
 	connector.connector_id = s.connector;
@@ -657,7 +656,7 @@ static uint32_t screen_shows(const struct screen *s, uint32_t handle)
 	return sum;
 }
 
-/* @fd on the screen is what vkms's own buffer of that content is there. */
+/* With @fd on the screen its checksum is that of vkms's own buffer of this content. */
 static void shown_as_its_own(const struct screen *s, int fd)
 {
 	size_t size = screen_size(s);
@@ -682,8 +681,8 @@ static void shown_memory(enum memory kind)
 
 /**
  * SUBTEST: vkms-shows-udmabuf
- * Description: vkms shows a udmabuf: its checksum of the screen is that of a
- *  buffer of its own with the same content, and another one with another.
+ * Description: vkms shows a udmabuf. The checksum of the screen is that of vkms's
+ *  own buffer with the same content. Other content gives another checksum.
  */
 static void vkms_shows_udmabuf(void)
 {

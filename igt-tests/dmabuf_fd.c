@@ -59,7 +59,7 @@ static int map_errno(int fd, size_t length, int prot, off_t offset)
 
 /**
  * SUBTEST: cloexec
- * Description: DRM_CLOEXEC sets the flag on the fd, its absence does not.
+ * Description: DRM_CLOEXEC sets the flag on the fd. Without it the flag is not set.
  */
 static void cloexec(void)
 {
@@ -73,7 +73,8 @@ static void cloexec(void)
 
 /**
  * SUBTEST: cloexec-over-exec
- * Description: After exec the one fd is there and the other is not.
+ * Description: After exec the fd with DRM_CLOEXEC is closed, and the other one is
+ *  open.
  */
 static void cloexec_over_exec(void)
 {
@@ -98,7 +99,8 @@ static void cloexec_over_exec(void)
 
 /**
  * SUBTEST: access-mode
- * Description: DRM_RDWR opens for reading and writing, its absence for reading.
+ * Description: With DRM_RDWR the fd is open for reading and writing, otherwise for
+ *  reading only.
  */
 static void access_mode(void)
 {
@@ -112,8 +114,8 @@ static void access_mode(void)
 
 /**
  * SUBTEST: access-mode-is-the-first-exports
- * Description: Every fd of a buffer is one open file, so the rights of the
- *  first export stand for all while it lives.
+ * Description: All fds of a buffer are one open file. So all have the access mode of
+ *  the first export, as long as the buffer lives.
  */
 static void access_mode_is_the_first_exports(void)
 {
@@ -152,7 +154,7 @@ static void readonly_export_mmap(void)
 
 /**
  * SUBTEST: readonly-export-ioctls
- * Description: The rights limit mappings only: SYNC, names and fences work on
+ * Description: The access mode limits mappings only: SYNC, names and fences work on
  *  a read-only fd.
  */
 static void readonly_export_ioctls(void)
@@ -168,8 +170,8 @@ static void readonly_export_ioctls(void)
 
 /**
  * SUBTEST: no-read-no-write
- * Description: The file holds no stream: read and write are EINVAL, pread is
- *  ESPIPE, the size cannot be changed.
+ * Description: read and write give EINVAL and pread gives ESPIPE, since the file is
+ *  no stream. Its size can't be changed.
  */
 static void no_read_no_write(void)
 {
@@ -190,8 +192,8 @@ static void no_read_no_write(void)
 
 /**
  * SUBTEST: no-reopen
- * Description: The file cannot be opened again through /proc, which would be
- *  a way around its rights.
+ * Description: The file can't be opened again through /proc. Otherwise a program
+ *  could get more rights.
  */
 static void no_reopen(void)
 {
@@ -206,8 +208,8 @@ static void no_reopen(void)
 
 /**
  * SUBTEST: seek
- * Description: Seeking tells the size and nothing else: SEEK_SET and SEEK_END
- *  with 0 work, every other whence or offset is EINVAL.
+ * Description: Seeking only tells the size: SEEK_SET and SEEK_END with 0 work. Every
+ *  other whence or offset gives EINVAL.
  */
 static void seek(void)
 {
@@ -246,8 +248,8 @@ static void stat_size(void)
 
 /**
  * SUBTEST: mmap-bounds
- * Description: A mapping that lies inside the buffer works, one that reaches a
- *  page beyond it, starts behind it or wraps around is refused.
+ * Description: A mapping that lies inside the buffer works. One that reaches a page
+ *  beyond it, starts behind it or wraps around is refused.
  */
 static void mmap_bounds(void)
 {
@@ -285,7 +287,7 @@ static void last_pages(int fd)
 
 /**
  * SUBTEST: mmap-offset-of-gem
- * Description: A mapping of the last pages of a GEM buffer shows those.
+ * Description: A mapping of the last pages of a GEM buffer shows the last pages.
  */
 static void mmap_offset_of_gem(void)
 {
@@ -327,7 +329,7 @@ static int heap_dmabuf(size_t length)
 
 /**
  * SUBTEST: mmap-offset-of-heap
- * Description: A mapping of the last pages of a heap's buffer shows those.
+ * Description: A mapping of the last pages of a heap's buffer shows the last pages.
  */
 static void mmap_offset_of_heap(void)
 {
@@ -439,8 +441,8 @@ static void filesystem_magic(void)
 
 /**
  * SUBTEST: inode-unique
- * Description: Each buffer has an inode number of its own, the same on every
- *  fd and device, and kcmp's notion of one file agrees.
+ * Description: Each buffer has an inode number of its own, the same on every fd and
+ *  device. kcmp agrees about which fds are one file.
  */
 static void inode_unique(void)
 {
@@ -484,8 +486,8 @@ static void proc_fd_link(void)
 
 /**
  * SUBTEST: maps
- * Description: A mapping appears in /proc/self/maps under the buffer's name,
- *  as named at the moment of reading, with the buffer's inode.
+ * Description: A mapping is in /proc/self/maps, with the buffer's inode and with the
+ *  name that the buffer has at the moment of reading.
  */
 static void maps(void)
 {
@@ -533,8 +535,8 @@ static char *bufinfo_block(int fd)
 
 /**
  * SUBTEST: bufinfo
- * Description: debugfs lists the buffer with its size, exporter and name, and
- *  no longer when it is gone.
+ * Description: debugfs lists the buffer with its size, exporter and name, until it
+ *  is freed.
  */
 static void bufinfo(void)
 {
@@ -584,8 +586,8 @@ static void exporter_named(void)
 
 /**
  * SUBTEST: bufinfo-attachments
- * Description: debugfs names the device that imported the buffer, and no
- *  longer once that handle is closed.
+ * Description: debugfs names the device that imported the buffer, until that handle
+ *  is closed.
  */
 static void bufinfo_attachments(void)
 {
@@ -606,7 +608,7 @@ static void bufinfo_attachments(void)
 
 /**
  * SUBTEST: bufinfo-fences
- * Description: debugfs tells of a fence that is pending on the buffer.
+ * Description: debugfs shows a fence that is pending on the buffer.
  */
 static bool names_fence(const char *block)
 {
@@ -656,8 +658,9 @@ static void bufinfo_total(void)
 
 /**
  * SUBTEST: inode-is-new
- * Description: Number, size, owner, mode and times of a buffer are its own, and
- *  nobody watches it, whatever was done to the one before it on this processor.
+ * Description: A new buffer inherits nothing from the buffer before it on this
+ *  processor: inode number, size, owner, mode and times are its own, and nobody
+ *  watches it.
  */
 static void inode_is_new(void)
 {
@@ -709,8 +712,8 @@ static void inode_is_new(void)
 
 /**
  * SUBTEST: name-length
- * Description: 31 characters fit, 32 do not and leave the old name; the empty
- *  name is one.
+ * Description: A name of 31 characters is accepted. One of 32 is refused and leaves
+ *  the old name. An empty name is accepted, too.
  */
 static void name_length(void)
 {
@@ -737,8 +740,8 @@ static void name_length(void)
 
 /**
  * SUBTEST: name-efault
- * Description: A name that cannot be read is EFAULT and leaves the old one,
- *  also when it begins readable and runs into the end of the mapping.
+ * Description: A name that can't be read gives EFAULT and leaves the old one, even
+ *  if only its end can't be read.
  */
 static void name_efault(void)
 {
@@ -814,7 +817,7 @@ static void name_a_and_b(void)
 
 /**
  * SUBTEST: unknown-ioctl
- * Description: Another number, type or size is ENOTTY.
+ * Description: Another number, type or size gives ENOTTY.
  */
 static void unknown_ioctl(void)
 {
@@ -831,7 +834,7 @@ static void unknown_ioctl(void)
 
 /**
  * SUBTEST: sync-bad-flags
- * Description: Unknown bits are EINVAL, and so is a call without a direction.
+ * Description: Unknown bits give EINVAL, and so does a call without a direction.
  */
 static void sync_bad_flags(void)
 {
@@ -848,7 +851,7 @@ static void sync_bad_flags(void)
 
 /**
  * SUBTEST: sync-efault
- * Description: An argument that cannot be read is EFAULT.
+ * Description: An argument that can't be read gives EFAULT.
  */
 static void sync_efault(void)
 {
@@ -924,8 +927,8 @@ static void await(pid_t pid)
 
 /**
  * SUBTEST: scm-rights
- * Description: An fd passed over a socket is the same buffer in the receiver,
- *  which imports it and shows content back.
+ * Description: An fd that is passed over a socket is the same buffer for the
+ *  receiver. It imports the buffer, and each side sees the bytes of the other one.
  */
 static void scm_rights(void)
 {
@@ -961,8 +964,8 @@ static void scm_rights(void)
 
 /**
  * SUBTEST: scm-rights-in-flight
- * Description: A buffer whose only reference is in an unread message lives,
- *  and goes with the socket.
+ * Description: A buffer whose only reference is in an unread message stays. It is
+ *  freed with the socket.
  */
 static void scm_rights_in_flight(void)
 {
@@ -1150,8 +1153,8 @@ static void holders_framebuffer(void)
 
 /**
  * SUBTEST: fork
- * Description: A child has the fd and the mapping; each side sees what the
- *  other writes, and the parent's close does not end the child's use.
+ * Description: A child has the fd and the mapping. Each side sees what the other one
+ *  writes, and the child can still use the buffer after the parent's close.
  */
 static void fork_shares(void)
 {

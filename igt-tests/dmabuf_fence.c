@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf fence
- * Description: A dma-buf with fences: what poll and epoll wait for, what a
- *  begin of CPU access waits for, and the way of fences into and out of sync
- *  files.
+ * Description: A dma-buf with fences: what poll and epoll wait for, what a begin of
+ *  CPU access waits for, and how fences get into and out of sync files.
  */
 #include "lib/prime_test.h"
 
@@ -84,8 +83,8 @@ static int sync_file_pending(int sync_file)
 
 /**
  * SUBTEST: poll-idle
- * Description: A buffer that no device uses is ready for both at once, and
- *  asking for nothing gives nothing.
+ * Description: An idle buffer is ready for reading and writing at once. A poll for
+ *  no event gives none.
  */
 static void poll_idle(void)
 {
@@ -132,8 +131,8 @@ static void poll_reader(void)
 
 /**
  * SUBTEST: poll-reader-and-writer
- * Description: Reading waits for the writer alone, writing for both, whichever
- *  is done first.
+ * Description: Reading waits for the writer only, and writing for both, whichever is
+ *  done first.
  */
 static void poll_reader_and_writer(void)
 {
@@ -178,8 +177,8 @@ static void poll_wakes(void)
 
 /**
  * SUBTEST: poll-many-writers
- * Description: Writers one after another on one buffer: ready only after the
- *  last of them.
+ * Description: Several writers use one buffer, one after another. It is ready only
+ *  after the last one.
  */
 static void poll_many_writers(void)
 {
@@ -199,8 +198,8 @@ static void poll_many_writers(void)
 
 /**
  * SUBTEST: poll-again
- * Description: A poll that ran out of time leaves nothing that spoils the
- *  next: ask a thousand times, signal, be ready; then the same again.
+ * Description: A poll that timed out does not disturb the next one. A thousand polls
+ *  time out, the fence signals, and the buffer is ready. Then the same again.
  */
 static void poll_again(void)
 {
@@ -218,8 +217,8 @@ static void poll_again(void)
 
 /**
  * SUBTEST: poll-no-events
- * Description: Asked for no event, poll never has one, pending fence or not,
- *  sleeps its time, and leaves nothing behind that keeps the buffer.
+ * Description: A poll for no event never gives one, with or without a pending fence.
+ *  It sleeps until its timeout, and leaves nothing behind that keeps the buffer.
  */
 static void poll_no_events(void)
 {
@@ -246,8 +245,8 @@ static void poll_no_events(void)
 
 /**
  * SUBTEST: poll-unknown-events
- * Description: Events that a buffer never has are never found, alone or beside
- *  the two that it has, idle or busy.
+ * Description: Events that a buffer never has are never reported, alone or beside
+ *  the two that it has, on an idle or a busy buffer.
  */
 static void poll_unknown_events(void)
 {
@@ -276,8 +275,8 @@ static void poll_unknown_events(void)
 
 /**
  * SUBTEST: poll-failed-fence
- * Description: A fence that ends in an error, as its timeline is closed, ends
- *  the wait like any other: the two events, and no POLLERR.
+ * Description: A fence that ends with an error, because its timeline is closed, ends
+ *  the wait like any other. Poll gives the two events and no POLLERR.
  */
 static void poll_failed_fence(void)
 {
@@ -312,8 +311,7 @@ static void alarm_every(int ms)
 
 /**
  * SUBTEST: poll-interrupted
- * Description: A signal ends a sleeping poll with EINTR, and the buffer polls
- *  as before.
+ * Description: A signal ends a sleeping poll with EINTR. Later polls work as before.
  */
 static void poll_interrupted(void)
 {
@@ -343,7 +341,7 @@ static void *poller_run(void *data)
 
 /**
  * SUBTEST: two-pollers
- * Description: Two threads wait for the two events; both are woken.
+ * Description: One thread waits to read and one waits to write. Both are woken.
  */
 static void two_pollers(void)
 {
@@ -369,7 +367,7 @@ static void two_pollers(void)
 
 /**
  * SUBTEST: eight-pollers-one-event
- * Description: Eight threads wait for the same event; none is forgotten.
+ * Description: Eight threads wait for the same event. All are woken.
  */
 static void eight_pollers_one_event(void)
 {
@@ -394,9 +392,8 @@ static void eight_pollers_one_event(void)
 
 /**
  * SUBTEST: close-while-polled
- * Description: The fd, the last one, is closed while a thread sleeps in poll:
- *  the sleeper still wakes by the fence, to find its fd gone, and the buffer
- *  goes.
+ * Description: The last fd is closed while a thread sleeps in poll. The fence still
+ *  wakes the thread, which finds its fd closed, and the buffer is freed.
  */
 static void close_while_polled(void)
 {
@@ -418,8 +415,8 @@ static void close_while_polled(void)
 
 /**
  * SUBTEST: close-after-poll
- * Description: A poll ran out of time and everything is closed while the
- *  fence is still pending: the fence signals afterwards and finds nobody.
+ * Description: A poll timed out, and everything is closed while the fence is still
+ *  pending. When the fence signals afterwards, there is nobody to wake.
  */
 static void close_after_poll(void)
 {
@@ -466,8 +463,8 @@ static int epoll_get(int ep, int ms)
 
 /**
  * SUBTEST: close-after-poll-frees
- * Description: A poll ran out of time and everything is closed: the buffer
- *  goes although the fence it was polled for is still pending.
+ * Description: A poll timed out, and everything is closed. The buffer is freed,
+ *  although the fence that was polled for is still pending.
  */
 static void close_after_poll_frees(void)
 {
@@ -485,7 +482,7 @@ static void close_after_poll_frees(void)
 
 /**
  * SUBTEST: epoll-level
- * Description: In level mode each wait tells the state of the moment.
+ * Description: A level-triggered epoll reports the current state at each wait.
  */
 static void epoll_level(void)
 {
@@ -523,7 +520,7 @@ static void epoll_wakes(void)
 
 /**
  * SUBTEST: epoll-edge
- * Description: In edge mode the end of a writer is an event.
+ * Description: An edge-triggered epoll reports an event when a writer ends.
  */
 static void epoll_edge(void)
 {
@@ -539,9 +536,9 @@ static void epoll_edge(void)
 
 /**
  * SUBTEST: epoll-edge-once
- * Description: In edge mode an idle buffer whose event is taken gives no
- *  further one: asking for the state is not a change of it. A program that
- *  waits in a loop would spin otherwise.
+ * Description: An edge-triggered epoll reports an idle buffer once. A second wait
+ *  does not report it again, since nothing has changed. Otherwise a program that
+ *  waits in a loop would never sleep.
  */
 static void epoll_edge_once(void)
 {
@@ -583,8 +580,9 @@ static void epoll_close_pending(void)
 
 /**
  * SUBTEST: epoll-no-events
- * Description: Watched for no event a buffer is never reported, idle, busy or
- *  when its fence signals; the same watch, changed to an event, is.
+ * Description: A buffer that is watched for no event is never reported: not idle,
+ *  not busy, and not when its fence signals. When an event is added to the same
+ *  watch, it is reported.
  */
 static void epoll_no_events(void)
 {
@@ -620,9 +618,9 @@ static int aio_events(aio_context_t aio, int ms)
 
 /**
  * SUBTEST: aio-poll-waits-for-all
- * Description: A poll by aio, which takes the wake-up for its answer and does
- *  not look again, completes when the last of two writers is done and not
- *  when the first one is.
+ * Description: aio takes the wake-up for the answer and does not look again. A poll
+ *  by aio completes when the last of two writers is done, and not when the first
+ *  one is.
  */
 static void aio_poll_waits_for_all(void)
 {
@@ -651,7 +649,7 @@ static void aio_poll_waits_for_all(void)
 
 /**
  * SUBTEST: epoll-two-instances
- * Description: Two instances watch one buffer for different events; each gets
+ * Description: Two instances watch one buffer for different events. Each is told of
  *  its own.
  */
 static void epoll_two_instances(void)
@@ -671,7 +669,7 @@ static void epoll_two_instances(void)
 
 /* --- fences of a driver --- */
 
-/* The buffer in vgem: its own handle or, of another driver, an import. */
+/* A handle in vgem: its own, or an import if another driver made the buffer. */
 static uint32_t in_vgem(int *vgem, int fd)
 {
 	*vgem = open_driver("vgem");
@@ -680,8 +678,8 @@ static uint32_t in_vgem(int *vgem, int fd)
 
 /**
  * SUBTEST: vgem-writer
- * Description: A fence that a driver puts on the buffer as a writer holds back
- *  poll on the exported fd, both ways.
+ * Description: A driver's fence for a writer makes poll on the exported fd wait, for
+ *  reading and for writing.
  */
 static void vgem_writer(void)
 {
@@ -697,7 +695,7 @@ static void vgem_writer(void)
 
 /**
  * SUBTEST: vgem-reader
- * Description: A driver's reader holds back POLLOUT alone.
+ * Description: A driver's fence for a reader makes only POLLOUT wait.
  */
 static void vgem_reader(void)
 {
@@ -713,8 +711,8 @@ static void vgem_reader(void)
 
 /**
  * SUBTEST: vgem-conflict
- * Description: A fence that came through IMPORT_SYNC_FILE is one that a driver
- *  respects: vgem refuses a conflicting one with EBUSY.
+ * Description: A driver respects a fence that came through IMPORT_SYNC_FILE: vgem
+ *  refuses a conflicting one with EBUSY.
  */
 static void vgem_conflict(void)
 {
@@ -731,7 +729,8 @@ static void vgem_conflict(void)
 
 /**
  * SUBTEST: vgem-before-export
- * Description: A fence put on before the first export counts after it.
+ * Description: A fence that was added before the first export is waited for after
+ *  it.
  */
 static void vgem_before_export(void)
 {
@@ -747,8 +746,8 @@ static void vgem_before_export(void)
 
 /**
  * SUBTEST: vgem-through-importer
- * Description: The fence holds back poll on the fd that another device, which
- *  imported the buffer, exported again.
+ * Description: The fence makes poll wait on the fd that another device, which
+ *  imported the buffer, has exported.
  */
 static void vgem_through_importer(void)
 {
@@ -782,7 +781,7 @@ static void vgem_file_closed(void)
 
 /**
  * SUBTEST: sync-waits-for-writer
- * Description: A begin of reading waits until the writer is done.
+ * Description: A begin for reading waits until the writer is done.
  */
 static void sync_waits_for_writer(void)
 {
@@ -800,7 +799,7 @@ static void sync_waits_for_writer(void)
 
 /**
  * SUBTEST: sync-read-ignores-reader
- * Description: A begin of reading does not wait for other readers; a begin of
+ * Description: A begin for reading does not wait for other readers. A begin for
  *  writing does.
  */
 static void sync_read_ignores_reader(void)
@@ -820,7 +819,7 @@ static void sync_read_ignores_reader(void)
 
 /**
  * SUBTEST: sync-end-does-not-wait
- * Description: An end returns at once with a fence pending.
+ * Description: An end returns at once, even if a fence is pending.
  */
 static void sync_end_does_not_wait(void)
 {
@@ -835,8 +834,8 @@ static void sync_end_does_not_wait(void)
 
 /**
  * SUBTEST: sync-interrupted
- * Description: A signal ends a waiting begin with EINTR; afterwards begin and
- *  end work as if it had not been tried.
+ * Description: A signal ends a waiting begin with EINTR. Afterwards begin and end
+ *  work.
  */
 static void sync_interrupted(void)
 {
@@ -855,8 +854,8 @@ static void sync_interrupted(void)
 
 /**
  * SUBTEST: sync-killed
- * Description: A process killed while it waits in begin dies, with the fence
- *  still pending.
+ * Description: A process that waits in begin can be killed while the fence is
+ *  pending.
  */
 static void sync_killed(void)
 {
@@ -882,7 +881,7 @@ static void sync_killed(void)
 
 /**
  * SUBTEST: export-sync-bad-flags
- * Description: No direction and unknown bits are EINVAL.
+ * Description: A request without a direction, or with unknown bits, gives EINVAL.
  */
 static void export_sync_bad_flags(void)
 {
@@ -900,8 +899,8 @@ static void export_sync_bad_flags(void)
 
 /**
  * SUBTEST: export-sync-efault
- * Description: An argument that cannot be read, or not be answered in, is
- *  EFAULT and leaves no fd.
+ * Description: An argument that can't be read or written gives EFAULT and leaves no
+ *  fd.
  */
 static void export_sync_efault(void)
 {
@@ -925,7 +924,7 @@ static void export_sync_efault(void)
 
 /**
  * SUBTEST: export-sync-emfile
- * Description: A full fd table is EMFILE.
+ * Description: A full table of fds gives EMFILE.
  */
 static void export_sync_emfile(void)
 {
@@ -942,7 +941,7 @@ static void export_sync_emfile(void)
 
 /**
  * SUBTEST: export-sync-cloexec
- * Description: The new fd is close-on-exec: the ioctl has no flag to ask.
+ * Description: The new fd is close-on-exec, since the ioctl has no flag for it.
  */
 static void export_sync_cloexec(void)
 {
@@ -954,7 +953,7 @@ static void export_sync_cloexec(void)
 
 /**
  * SUBTEST: export-sync-idle
- * Description: Of an idle buffer the sync file is signalled.
+ * Description: The sync file of an idle buffer is signalled.
  */
 static void export_sync_idle(void)
 {
@@ -1004,7 +1003,8 @@ static void export_sync_signalled(void)
 
 /**
  * SUBTEST: export-sync-writer
- * Description: A writer is in the sync file for readers and for writers.
+ * Description: The fence of a writer is in the sync file for readers and in the one
+ *  for writers.
  */
 static void export_sync_writer(void)
 {
@@ -1023,8 +1023,8 @@ static void export_sync_writer(void)
 
 /**
  * SUBTEST: export-sync-reader
- * Description: A reader is in the sync file for writers only: who wants to
- *  read need not wait for it.
+ * Description: The fence of a reader is only in the sync file for writers, since
+ *  readers need not wait for it.
  */
 static void export_sync_reader(void)
 {
@@ -1042,8 +1042,8 @@ static void export_sync_reader(void)
 
 /**
  * SUBTEST: export-sync-merges
- * Description: Several fences come out as one sync file, which signals when
- *  the last of them has.
+ * Description: Several fences become one sync file, which signals with the last of
+ *  them.
  */
 static void export_sync_merges(void)
 {
@@ -1090,7 +1090,7 @@ static void export_sync_is_a_snapshot(void)
 
 /**
  * SUBTEST: export-sync-of-driver-fence
- * Description: A driver's fence comes out as well.
+ * Description: A driver's fence is in the sync file, too.
  */
 static void export_sync_of_driver_fence(void)
 {
@@ -1106,7 +1106,7 @@ static void export_sync_of_driver_fence(void)
 
 /**
  * SUBTEST: sync-file-outlives-buffer
- * Description: The sync file works on when the buffer is gone.
+ * Description: The sync file still works after the buffer is freed.
  */
 static void sync_file_outlives_buffer(void)
 {
@@ -1128,7 +1128,8 @@ static void sync_file_outlives_buffer(void)
 
 /**
  * SUBTEST: import-sync-bad-flags
- * Description: No direction and unknown bits are EINVAL and add no fence.
+ * Description: A request without a direction, or with unknown bits, gives EINVAL and
+ *  adds no fence.
  */
 static void import_sync_bad_flags(void)
 {
@@ -1148,8 +1149,8 @@ static void import_sync_bad_flags(void)
 
 /**
  * SUBTEST: import-sync-bad-fd
- * Description: An fd that holds no fence is EINVAL: none at all, a file of
- *  another kind, the dma-buf itself, a timeline.
+ * Description: An fd without a fence gives EINVAL: a number that is not open, a file
+ *  of another kind, the dma-buf itself, a timeline.
  */
 static void import_sync_bad_fd(void)
 {
@@ -1168,8 +1169,8 @@ static void import_sync_bad_fd(void)
 
 /**
  * SUBTEST: import-sync-efault
- * Description: An argument that cannot be read is EFAULT; one that cannot be
- *  written is fine, as nothing is answered.
+ * Description: An argument that can't be read gives EFAULT. One that can't be
+ *  written works, since there is no answer.
  */
 static void import_sync_efault(void)
 {
@@ -1218,8 +1219,8 @@ static void import_sync_closed_at_once(void)
 
 /**
  * SUBTEST: import-sync-merged
- * Description: A sync file of several fences holds the buffer back until all
- *  of them have signalled.
+ * Description: A sync file of several fences makes the buffer wait until all of them
+ *  have signalled.
  */
 static void import_sync_merged(void)
 {
@@ -1239,8 +1240,8 @@ static void import_sync_merged(void)
 
 /**
  * SUBTEST: import-sync-keeps-others
- * Description: A further fence replaces none that is pending: a writer's fence
- *  does not drop the readers before it.
+ * Description: A new fence does not replace one that is pending: the fence of a
+ *  writer does not drop those of the readers before it.
  */
 static void import_sync_keeps_others(void)
 {
@@ -1257,8 +1258,8 @@ static void import_sync_keeps_others(void)
 
 /**
  * SUBTEST: import-sync-later-point
- * Description: Of one timeline the later point counts: the buffer is idle when
- *  that has signalled, and not before.
+ * Description: Two points of one timeline are added. The buffer is idle when the
+ *  later one has signalled, and not before.
  */
 static void import_sync_later_point(void)
 {
@@ -1274,7 +1275,7 @@ static void import_sync_later_point(void)
 
 /**
  * SUBTEST: import-sync-from-other-buffer
- * Description: What one buffer gives out another takes in: the second waits
+ * Description: The sync file of one buffer is added to another one, which then waits
  *  for the first one's writer.
  */
 static void import_sync_from_other_buffer(void)
@@ -1292,7 +1293,7 @@ static void import_sync_from_other_buffer(void)
 
 /**
  * SUBTEST: fence-outlives-buffer
- * Description: The buffer goes while its fence is pending; the fence signals
+ * Description: The buffer is freed while its fence is pending. The fence signals
  *  afterwards.
  */
 static void fence_outlives_buffer(void)

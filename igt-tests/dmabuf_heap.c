@@ -55,8 +55,9 @@ static void each_heap(void (*test)(int heap))
 
 /**
  * SUBTEST: udmabuf-seals
- * Description: The memfd must be sealed against shrinking and must not be
- *  sealed against writing: EINVAL otherwise, whichever seals it has.
+ * Description: The memfd must be sealed against shrinking and must not be sealed
+ *  against writing. Otherwise the call gives EINVAL, whichever other seals there
+ *  are.
  */
 static void udmabuf_seals(void)
 {
@@ -89,7 +90,7 @@ static void udmabuf_seals(void)
 
 /**
  * SUBTEST: udmabuf-unsealable
- * Description: A memfd that allows no sealing is never good enough: EINVAL.
+ * Description: A memfd that can't be sealed gives EINVAL.
  */
 static void udmabuf_unsealable(void)
 {
@@ -102,8 +103,8 @@ static void udmabuf_unsealable(void)
 
 /**
  * SUBTEST: udmabuf-bad-fd
- * Description: An fd that is none, and files of other kinds, are EBADFD: a
- *  pipe, a directory, a device, a udmabuf itself.
+ * Description: A number that is not an open file gives EBADFD, and so do files of
+ *  other kinds: a pipe, a directory, a device, a udmabuf itself.
  */
 static void udmabuf_bad_fd(void)
 {
@@ -122,7 +123,7 @@ static void udmabuf_bad_fd(void)
 
 /**
  * SUBTEST: udmabuf-alignment
- * Description: Offset and size are whole pages; a size of zero is none.
+ * Description: Offset and size must be whole pages, and the size must not be 0.
  */
 static void udmabuf_alignment(void)
 {
@@ -138,8 +139,8 @@ static void udmabuf_alignment(void)
 
 /**
  * SUBTEST: udmabuf-range
- * Description: A range past the end of the memfd is EINVAL, one whose end
- *  wraps around too.
+ * Description: A range past the end of the memfd gives EINVAL, and so does one whose
+ *  end wraps around.
  */
 static void udmabuf_range(void)
 {
@@ -156,7 +157,7 @@ static void udmabuf_range(void)
 
 /**
  * SUBTEST: udmabuf-efault
- * Description: An argument that cannot be read is EFAULT, in CREATE and in the
+ * Description: An argument that can't be read gives EFAULT, in CREATE and in the
  *  head and the items of CREATE_LIST.
  */
 static void udmabuf_efault(void)
@@ -177,7 +178,7 @@ static void udmabuf_efault(void)
 
 /**
  * SUBTEST: udmabuf-emfile
- * Description: Without an fd to give there is EMFILE and no buffer is left.
+ * Description: If no fd is free, the call gives EMFILE and leaves no buffer.
  */
 static void udmabuf_emfile(void)
 {
@@ -195,8 +196,8 @@ static void udmabuf_emfile(void)
 
 /**
  * SUBTEST: udmabuf-list-limits
- * Description: An empty list, and one longer than the module's list_limit, are
- *  EINVAL; so is a list of which one item is bad, wherever it stands.
+ * Description: An empty list, a list that is longer than the module's list_limit,
+ *  and a list with one bad item at any place give EINVAL.
  */
 static void udmabuf_list_limits(void)
 {
@@ -228,8 +229,8 @@ static void udmabuf_list_limits(void)
 
 /**
  * SUBTEST: udmabuf-size-limit
- * Description: More than the module's size_limit_mb is EINVAL, in one item and
- *  as a sum.
+ * Description: More than the module's size_limit_mb gives EINVAL, in one item and as
+ *  a sum.
  */
 static void udmabuf_size_limit(void)
 {
@@ -248,7 +249,7 @@ static void udmabuf_size_limit(void)
 
 /**
  * SUBTEST: udmabuf-unknown-ioctl
- * Description: Another ioctl of the device is ENOTTY.
+ * Description: Another ioctl of the device gives ENOTTY.
  */
 static void udmabuf_unknown_ioctl(void)
 {
@@ -298,8 +299,8 @@ static void udmabuf_shares_memfd(void)
 
 /**
  * SUBTEST: udmabuf-offset
- * Description: A part of the memfd makes a buffer of that part alone: its
- *  size, its bytes, and the pages beside it untouched.
+ * Description: A buffer of a part of the memfd has the size and the bytes of this
+ *  part. The pages beside it do not change.
  */
 static void udmabuf_offset(void)
 {
@@ -319,8 +320,8 @@ static void udmabuf_offset(void)
 
 /**
  * SUBTEST: udmabuf-list-order
- * Description: The items follow each other in the buffer as in the list, from
- *  two memfds and not in the order of their pages.
+ * Description: The items follow each other in the buffer as they do in the list.
+ *  They are from two memfds, and their pages are not in order.
  */
 static void udmabuf_list_order(void)
 {
@@ -396,8 +397,8 @@ static void udmabuf_outlives_memfd(void)
 
 /**
  * SUBTEST: udmabuf-mapping-outlives-fd
- * Description: A mapping keeps the buffer after its fd and the memfd are
- *  closed; it goes with the mapping.
+ * Description: A mapping keeps the buffer after its fd and the memfd are closed. The
+ *  buffer is freed with the mapping.
  */
 static void udmabuf_mapping_outlives_fd(void)
 {
@@ -416,7 +417,7 @@ static void udmabuf_mapping_outlives_fd(void)
 
 /**
  * SUBTEST: udmabuf-private-mapping
- * Description: A private mapping of the buffer is EINVAL.
+ * Description: A private mapping of the buffer gives EINVAL.
  */
 static void udmabuf_private_mapping(void)
 {
@@ -465,8 +466,8 @@ static void udmabuf_hole_punched(void)
 
 /**
  * SUBTEST: udmabuf-hugetlb
- * Description: A memfd of huge pages is taken too: the content of a part that
- *  begins within such a page is the memfd's.
+ * Description: A memfd of huge pages is accepted, too. A part that begins within a
+ *  huge page has the content of the memfd.
  */
 static void udmabuf_hugetlb(void)
 {
@@ -505,7 +506,7 @@ static void zero_size(int heap)
 
 /**
  * SUBTEST: heap-zero-size
- * Description: Zero bytes are EINVAL, and so is a size that is zero when
+ * Description: A size of 0 gives EINVAL, and so does one that is 0 when it is
  *  rounded up to pages.
  */
 static void heap_zero_size(void)
@@ -515,9 +516,9 @@ static void heap_zero_size(void)
 
 /**
  * SUBTEST: heap-cma-too-large
- * Description: More than a contiguous heap has is ENOMEM; afterwards a small
- *  buffer is had. (The system heap knows no limit: it takes all the memory and
- *  its caller is killed.)
+ * Description: A size above that of a contiguous heap gives ENOMEM. Afterwards a
+ *  small buffer can be allocated. (The system heap knows no limit: it takes all the
+ *  memory, and its caller is killed.)
  */
 static void heap_cma_too_large(void)
 {
@@ -539,7 +540,7 @@ static void unknown_flags(int heap)
 
 /**
  * SUBTEST: heap-unknown-flags
- * Description: There are no heap flags: each bit is EINVAL.
+ * Description: There are no heap flags: each bit gives EINVAL.
  */
 static void heap_unknown_flags(void)
 {
@@ -579,7 +580,8 @@ static void fd_not_zero(int heap)
 
 /**
  * SUBTEST: heap-fd-not-zero
- * Description: The field for the answer is zero on the way in, or EINVAL.
+ * Description: The field for the answer must be 0 in the request, otherwise the call
+ *  gives EINVAL.
  */
 static void heap_fd_not_zero(void)
 {
@@ -605,8 +607,8 @@ static void efault(int heap)
 
 /**
  * SUBTEST: heap-efault
- * Description: An argument that cannot be read or cannot be answered is EFAULT
- *  and leaves neither an fd nor a buffer.
+ * Description: An argument that can't be read or written gives EFAULT, and leaves
+ *  neither an fd nor a buffer.
  */
 static void heap_efault(void)
 {
@@ -626,7 +628,7 @@ static void emfile(int heap)
 
 /**
  * SUBTEST: heap-emfile
- * Description: Without an fd to give there is EMFILE and no buffer is left.
+ * Description: If no fd is free, the call gives EMFILE and leaves no buffer.
  */
 static void heap_emfile(void)
 {
@@ -642,7 +644,7 @@ static void unknown_ioctl(int heap)
 
 /**
  * SUBTEST: heap-unknown-ioctl
- * Description: Another ioctl number of a heap is EINVAL.
+ * Description: Another ioctl number of a heap gives EINVAL.
  */
 static void heap_unknown_ioctl(void)
 {
@@ -692,8 +694,8 @@ static void zeroed(int heap)
 
 /**
  * SUBTEST: heap-zeroed
- * Description: A buffer comes zeroed, also when its memory was another one's
- *  just before.
+ * Description: A new buffer is zeroed, also if another buffer had its memory just
+ *  before.
  */
 static void heap_zeroed(void)
 {
@@ -748,8 +750,8 @@ static void rights(int heap)
 
 /**
  * SUBTEST: heap-rights
- * Description: A buffer that may only be read has no writable mapping, not by
- *  way of mprotect() either; one that may only be written has none.
+ * Description: A buffer that may only be read can't be mapped for writing, not with
+ *  mprotect() either. One that may only be written can't be mapped at all.
  */
 static void heap_rights(void)
 {
@@ -767,7 +769,7 @@ static void private_mapping(int heap)
 
 /**
  * SUBTEST: heap-private-mapping
- * Description: A private mapping of a buffer is EINVAL.
+ * Description: A private mapping of a buffer gives EINVAL.
  */
 static void heap_private_mapping(void)
 {
@@ -788,8 +790,8 @@ static void mapping_past_end(int heap)
 
 /**
  * SUBTEST: heap-mapping-past-end
- * Description: A mapping that goes past the end of the buffer, or begins
- *  there, is EINVAL.
+ * Description: A mapping that goes past the end of the buffer, or begins there,
+ *  gives EINVAL.
  */
 static void heap_mapping_past_end(void)
 {
@@ -835,8 +837,8 @@ static void mapping_outlives_fd(int heap)
 
 /**
  * SUBTEST: heap-mapping-outlives-fd
- * Description: A mapping keeps the buffer after its fd is closed; the buffer
- *  goes with the mapping.
+ * Description: A mapping keeps the buffer after its fd is closed. The buffer is
+ *  freed with the mapping.
  */
 static void heap_mapping_outlives_fd(void)
 {
@@ -871,8 +873,8 @@ static void heap_many(void)
 
 /**
  * SUBTEST: heap-cma-comes-back
- * Description: The memory of a contiguous heap comes back with the last close:
- *  half of it can be had again and again.
+ * Description: The memory of a contiguous heap is free again after the last close:
+ *  half of it can be allocated over and over.
  */
 static void heap_cma_comes_back(void)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf hold
- * Description: What holds a buffer when no process has an fd for use: a path
- *  (O_PATH, or a link in /proc/PID/fd), a message on its way, a child, a program
- *  that was started with it. Each is tried with a buffer of each exporter that there is.
+ * Description: What holds a buffer when no process has a usable fd of it: a path
+ *  (O_PATH, or a link in /proc/PID/fd), a message that is not yet received, a
+ *  child, a program that was started with it. Each is tried with a buffer of each
+ *  exporter of the machine.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -124,7 +125,7 @@ static int open_path_of(pid_t pid, int fd)
 	return path;
 }
 
-/* The only thing left of the buffer of @fd. */
+/* A path of the buffer of @fd, which is closed. Only the path is left. */
 static int keep_by_path(int fd)
 {
 	int path = open_path_of(getpid(), fd);
@@ -167,8 +168,8 @@ static void path_gives_no_access_on(int fd)
 
 /**
  * SUBTEST: path-gives-no-access
- * Description: A buffer of which only a path is left has a name and a number; it
- *  can't be opened, mapped, imported, polled or synced by the path.
+ * Description: A buffer of which only a path is left has a name and a number. It
+ *  can't be opened, mapped, imported, polled or synced through the path.
  */
 static void path_gives_no_access(void)
 {
@@ -217,9 +218,9 @@ static void link_of_another_process_on(int fd)
 
 /**
  * SUBTEST: link-of-another-process
- * Description: A path is opened by the link in /proc/PID/fd of a process that has
- *  the only fd, and that is killed then: the path still names the buffer, and the
- *  last close frees it.
+ * Description: A path is opened by the link in /proc/PID/fd of the process that has
+ *  the only fd, and that process is killed. The path still names the buffer, and
+ *  the last close frees it.
  */
 static void link_of_another_process(void)
 {
@@ -261,9 +262,9 @@ static void strangers_check(const struct strangers *s)
 }
 
 /*
- * Each shrinker is asked to give back what it can. The page cache is left alone: an
- * exporter by DRM's shmem helper loses what a process wrote through a mapping, for
- * nothing marks its pages as dirty.
+ * Asks each shrinker to give back what it can. The page cache is left alone: DRM's shmem
+ * helper does not mark pages as dirty that a process has written through a mapping, so
+ * their content would be lost.
  */
 static void press(void)
 {
@@ -277,7 +278,7 @@ static void press(void)
 	close(out);
 }
 
-/* A process that takes half of what is free, but no more than it does in time. */
+/* A process that takes half of the free memory, or less if its time is over. */
 static void fill_memory(void)
 {
 	long want = meminfo_kb("MemAvailable:") / 2;
@@ -316,8 +317,8 @@ static void path_and_strangers_on(int fd)
 /**
  * SUBTEST: path-and-strangers
  * Description: The file of a buffer is freed while a path keeps its memory, and
- *  others get the memory of that file. Then memory runs short: nothing of theirs is
- *  touched, before and after the buffer goes.
+ *  others get the memory of that file. Then memory runs short. Nothing of theirs is
+ *  touched, before and after the buffer is freed.
  */
 static void path_and_strangers(void)
 {
@@ -383,8 +384,8 @@ static void message_on(int fd)
 
 /**
  * SUBTEST: message
- * Description: The only reference is in a message while memory runs short: the one
- *  who receives it has the buffer and its content. A message that nobody takes goes
+ * Description: The only reference is in a message while memory runs short. The
+ *  receiver gets the buffer and its content. A message that nobody receives ends
  *  with its sockets, and the buffer with it.
  */
 static void message(void)
@@ -404,7 +405,7 @@ static void message_in_circle_on(int fd)
 	check_eq(count_buffers(), 1);
 	close(pair[1]);
 	close(pair[0]);
-	/* The sockets hold each other; the kernel looks for such when one is closed. */
+	/* The sockets hold each other. The kernel looks for such circles at a close. */
 	check_ok(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) ? -errno : 0);
 	close(pair[0]);
 	close(pair[1]);
@@ -413,7 +414,7 @@ static void message_in_circle_on(int fd)
 /**
  * SUBTEST: message-in-circle
  * Description: The buffer is in a message together with the socket that the message
- *  is for, so that both hold each other: the kernel's collector frees all of it.
+ *  is for, so both hold each other. The kernel's collector frees them.
  */
 static void message_in_circle(void)
 {
@@ -463,8 +464,8 @@ static void child_on(int fd)
 
 /**
  * SUBTEST: child
- * Description: A child has the only fd: the buffer and its content stay while memory
- *  runs short, and end with the child, which is killed.
+ * Description: A child has the only fd. The buffer and its content stay while memory
+ *  runs short, and end when the child is killed.
  */
 static void child(void)
 {

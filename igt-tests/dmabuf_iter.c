@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf iter
- * Description: The BPF iterator "dmabuf": a program sees each buffer once, right
- *  while buffers go, and the iterator leaves none behind.
+ * Description: The BPF iterator "dmabuf". A program sees each buffer once, also
+ *  while buffers are freed, and the iterator keeps no reference.
  *
  * The kernel needs BTF. The program is compiled by scripts/selftests, as it needs
  * libbpf and the types of that kernel.
@@ -21,7 +21,7 @@ static int open_iter(void)
 	int fd;
 
 	check(bpf);
-	/* Without this name among its types the kernel has no such iterator. */
+	/* A kernel that has the iterator has a type of this name. */
 	if (libbpf_find_vmlinux_btf_id("dmabuf", BPF_TRACE_ITER) < 0)
 		prime_skip("no BPF iterator \"dmabuf\"");
 	check_ok(dmabuf_iter_print__load(bpf));
@@ -102,8 +102,9 @@ static void each_once(void)
 
 /**
  * SUBTEST: closed-meanwhile
- * Description: All buffers are closed between two reads. The walk ends, and keeps
- *  none alive but the one where it was, and that only until it goes on.
+ * Description: All buffers are closed between two reads. The walk still has a
+ *  reference to the one where it stands, and to no other one. It drops that at the
+ *  next read, and ends.
  */
 static void closed_meanwhile(void)
 {
@@ -121,7 +122,7 @@ static void closed_meanwhile(void)
 		close(fds[i]);
 	check_eq(settle_buffers(1), 1);
 	text = read_iter(iter, 64);
-	/* The rest of the first line, and that of the buffer that was kept. */
+	/* The rest of the first line, and the line of the buffer that was kept. */
 	check(lines_of(text, "\n") <= 2 + buffers_before);
 	check_eq(settle_buffers(0), 0);
 	free(text);
@@ -130,7 +131,7 @@ static void closed_meanwhile(void)
 
 /**
  * SUBTEST: given-up
- * Description: A walk that is given up in the middle leaves no reference.
+ * Description: A walk that is abandoned in the middle leaves no reference.
  */
 static void given_up(void)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf limits
- * Description: Scatter lists between an exporter whose pages lie as a test wants
- *  and an importer that takes only so much: segment size and boundary, number of
- *  segments, DMA mask. A list is within the limits, or is refused with everything
- *  undone, and a move brings the storage within reach. Both sides are prime_mock.
+ * Description: Scatter lists between an exporter whose pages lie as the test
+ *  chooses, and an importer with limits: segment size and boundary, number of
+ *  segments, DMA mask. A list is within the limits, or it is refused and everything
+ *  is undone. A move brings the storage within reach. Both sides are prime_mock.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -112,8 +112,8 @@ static void check_refused(struct scene *s, struct drm_prime_mock_limits limits,
 
 /**
  * SUBTEST: layouts
- * Description: The list tells how the pages lie: scattered ones are a segment
- *  each, a contiguous run and a huge page are one segment.
+ * Description: The list shows how the pages lie: each scattered page is a segment,
+ *  and a contiguous run or a huge page is one segment.
  */
 static void layouts(void)
 {
@@ -137,8 +137,8 @@ static void layouts(void)
 
 /**
  * SUBTEST: contiguous-device
- * Description: A device that takes one segment gets contiguous storage, and is
- *  refused scattered storage until the exporter has moved it together.
+ * Description: A device that takes one segment gets contiguous storage. Scattered
+ *  storage is refused until the exporter has moved it to contiguous pages.
  */
 static void contiguous_device(void)
 {
@@ -164,8 +164,8 @@ static void contiguous_device(void)
 
 /**
  * SUBTEST: segment-size
- * Description: A contiguous run is cut into segments of the importer's greatest
- *  size; the bytes are whole.
+ * Description: A contiguous run is cut into segments of the importer's largest size,
+ *  and no byte is lost.
  */
 static void segment_size(void)
 {
@@ -213,9 +213,9 @@ static void segment_boundary(void)
 
 /**
  * SUBTEST: disregarded
- * Description: An exporter that joins all it can hands out lists that the importer
- *  can't use: each is refused for its reason, undone, and the attachment is still
- *  good; an importer that does not look takes them.
+ * Description: An exporter that joins all adjacent pages gives lists that the
+ *  importer can't use. Each is refused with the errno of its reason and undone, and
+ *  the attachment still works. An importer that does not check accepts them.
  */
 static void disregarded(void)
 {
@@ -250,8 +250,8 @@ static void disregarded(void)
 
 /**
  * SUBTEST: kept-mapping-refused
- * Description: The core keeps the first mapping of such an exporter; the importer
- *  that refuses it, again and again, leaves one mapping, until it detaches.
+ * Description: The core keeps the first mapping of such an exporter. If the importer
+ *  refuses it, again and again, one mapping is left until the detach.
  */
 static void kept_mapping_refused(void)
 {
@@ -277,7 +277,7 @@ static void kept_mapping_refused(void)
 
 /* --- DMA mask --- */
 
-/* Can this machine's devices be given so few bits? */
+/* Do this machine's devices accept a mask of so few bits? */
 static void need_mask(int importer, unsigned int bits)
 {
 	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
@@ -305,8 +305,8 @@ static uint64_t last_address(const struct scene *s)
 
 /**
  * SUBTEST: mask-kept
- * Description: Storage made below a mask has DMA addresses below it, of each
- *  layout, and a device of such a mask imports it.
+ * Description: Storage of each layout that is made below a mask has DMA addresses
+ *  below it, and a device with this mask imports it.
  */
 static void mask_kept(void)
 {
@@ -330,7 +330,7 @@ static void mask_kept(void)
 	}
 }
 
-/* Memory is given from anywhere: holds buffers until one lies above @bits. */
+/* Memory may come from anywhere, so this holds buffers until one lies above @bits. */
 static struct scene scene_above(unsigned int bits)
 {
 	for (int i = 0; i < 200; i++) {
@@ -346,8 +346,8 @@ static struct scene scene_above(unsigned int bits)
 
 /**
  * SUBTEST: mask-refused
- * Description: A device that reaches less than where the storage lies is refused,
- *  with everything undone; when the exporter has moved it into reach, the import
+ * Description: A device that does not reach the storage is refused, and everything
+ *  is undone. When the exporter has moved the storage within reach, the import
  *  works and the bytes are the same.
  */
 static void mask_refused(void)
@@ -373,8 +373,8 @@ static void mask_refused(void)
 
 /**
  * SUBTEST: narrowed-while-mapped
- * Description: Limits that become narrower leave a list that is mapped as it was;
- *  the next one heeds them.
+ * Description: When limits become narrower, a list that is mapped stays as it was.
+ *  The next list is within the new limits.
  */
 static void narrowed_while_mapped(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf list
- * Description: The list of all buffers, debugfs dma_buf/bufinfo: right while buffers
- *  come and go, and its readers hold up nobody.
+ * Description: The list of all buffers, debugfs dma_buf/bufinfo. It is right while
+ *  buffers are made and freed, and its readers block nobody.
  */
 #include "lib/mock_buffer.h"
 
@@ -31,7 +31,7 @@ static void run_on_cpu(unsigned int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* --- right --- */
+/* --- what is listed --- */
 
 enum { STEADY = 64 };
 
@@ -102,8 +102,8 @@ static void look(const uint64_t *steady)
 
 /**
  * SUBTEST: listed-once
- * Description: While others come and go on two processors, debugfs lists each
- *  buffer that stays once, and none twice.
+ * Description: While other buffers are made and freed on two processors, debugfs
+ *  lists each buffer that stays once, and none twice.
  */
 static void listed_once(void)
 {

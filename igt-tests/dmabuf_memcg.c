@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf memcg
- * Description: Buffers in a memory cgroup at its limit. A workload that makes, fills,
- *  imports and drops buffers survives a limit that it survives on the stock kernel,
- *  with swap and without. PRIME_MEMCG_RUNS repeats it so many times, each in a group
- *  of its own, and counts the runs in which memory.events tells of an OOM kill.
+ * Description: Buffers in a memory cgroup at its limit. A workload makes, fills,
+ *  imports and drops buffers. It survives each limit that it survives on the stock
+ *  kernel, with swap and without. PRIME_MEMCG_RUNS repeats it so many times, each in
+ *  a group of its own, and counts the runs in which memory.events shows an OOM kill.
  */
 #include "lib/prime_memory.h"
 
@@ -50,7 +50,7 @@ static long event(const char *key)
 	return count;
 }
 
-/* The tree of version 2: where it is, or mounted for the time of the subtest. */
+/* The tree of cgroup version 2. If there is none, it is mounted during the subtest. */
 static void find_root(void)
 {
 	struct statfs fs;
@@ -107,7 +107,7 @@ static void fill_one(int fd, uint32_t seed)
 	unmap(map, PIECE);
 }
 
-/* Page cache that is the group's: files are read that nobody has in memory. */
+/* Fills page cache that the group is charged for: files that are not in memory. */
 static void fill_cache(size_t size)
 {
 	static char room[1 << 16];
@@ -130,9 +130,9 @@ static void fill_cache(size_t size)
 }
 
 /*
- * Holds @held buffers, imports each for a moment, over and over; what an import had
- * pinned can be taken back after it. Beside them comes and goes memory of its own.
- * The content is not looked at: see press() of dmabuf_hold.
+ * Holds @held buffers, and imports each for a moment, over and over. What an import has
+ * pinned can be reclaimed after it. Also allocates and frees memory of its own. The
+ * content is not looked at: see press() of dmabuf_hold.
  */
 static void work(unsigned int held, unsigned int rounds)
 {
@@ -183,7 +183,7 @@ static long run_once(bool swap, unsigned int held)
 	check_eq(waitpid(pid, &status, 0), pid);
 	kills = event("oom_kill ");
 	printf("max reached %ld times, %ld killed\n", event("max "), kills);
-	/* A limit that is not met limits nothing. */
+	/* Otherwise the limit has limited nothing. */
 	check(event("max ") > 0);
 	end_group();
 	if (!kills && status)
@@ -213,8 +213,8 @@ static void run_all(bool swap, unsigned int held)
 
 /**
  * SUBTEST: without-swap
- * Description: Buffers that fit the limit together with the rest, made and dropped
- *  again and again beside page cache that fills it: nobody is killed.
+ * Description: Buffers are made and dropped again and again. Together with the other
+ *  memory they fit the limit, and page cache fills the rest of it. Nobody is killed.
  */
 static void without_swap(void)
 {
@@ -241,8 +241,9 @@ void prime_restore(void)
 
 /**
  * SUBTEST: with-swap
- * Description: More buffers than the limit allows, held at once and imported each for
- *  a moment. Memory that nobody has mapped goes to swap, so nobody is killed.
+ * Description: More buffers than the limit allows are held at the same time, and
+ *  each is imported for a moment. Memory that no device has mapped goes to swap, so
+ *  nobody is killed.
  */
 static void with_swap(void)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf negotiated
- * Description: Buffers whose storage comes late, of the dma-heap "negotiated"
- *  and of prime_late: when it comes and where, that it moves and when it can't,
- *  what a refusal says, and what bounds it. The importers are prime_mock's.
- *  Kernels without the layer have no such buffers.
+ * Description: Buffers of the dma-heap "negotiated" and of prime_late, whose storage
+ *  is placed late: when and where it is placed, when it moves, what a refusal says,
+ *  and what limits it. The importers are prime_mock's. Kernels without the layer
+ *  have no such buffers.
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
@@ -22,7 +22,7 @@
 #include <libdrm/drm_mode.h>
 
 #define SIZE	(1u << 20)
-#define LOW	24	/* bits of a device that sees hardly anything */
+#define LOW	24	/* bits of a device that reaches very little */
 
 static void put_text(const char *path, const char *text)
 {
@@ -130,7 +130,7 @@ static void unmap_now(int mock, uint32_t id)
 	check_ok(mock_step(mock, id, PRIME_MOCK_DETACH));
 }
 
-/* All that the device sees, by its addresses. */
+/* All bytes of the buffer, as the device reads them by its addresses. */
 static size_t seen(int mock, uint32_t id, size_t size, uint32_t seed)
 {
 	uint8_t *bytes = malloc(size);
@@ -191,9 +191,8 @@ static int shared_buffer(int heap, uint64_t size, const int *devices, int count)
 
 /**
  * SUBTEST: shared-by-all
- * Description: A buffer for two devices that are added first: both map it, and
- *  each sees what was written. With a device that it can't be shared with there
- *  is none.
+ * Description: Two devices are added and then map one buffer. Each sees what was
+ *  written. If no storage suits all devices, there is no buffer.
  */
 static void shared_by_all(void)
 {
@@ -219,12 +218,12 @@ static void shared_by_all(void)
 	check_error(shared_buffer(heap(), SIZE, mock, 2), EBUSY);
 }
 
-/* --- when storage comes --- */
+/* --- when storage is placed --- */
 
 /**
  * SUBTEST: no-storage-before-use
- * Description: A new buffer has a size and no storage, and costs no memory;
- *  neither does mapping it without a look, attaching it, or SYNC.
+ * Description: A new buffer has a size and no storage, and costs no memory. Mapping
+ *  it without an access, attaching it, or SYNC does not change that.
  */
 static void no_storage_before_use(void)
 {
@@ -252,8 +251,8 @@ static void no_storage_before_use(void)
 
 /**
  * SUBTEST: placed-at-fault
- * Description: The first access through a mapping places all of the storage,
- *  zeroed; another mapping shows what is written at the first.
+ * Description: The first access through a mapping places all of the storage, zeroed.
+ *  Another mapping shows what is written through the first one.
  */
 static void placed_at_fault(void)
 {
@@ -274,8 +273,9 @@ static void placed_at_fault(void)
 
 /**
  * SUBTEST: placed-at-import
- * Description: A device that maps places the storage; as long as it has it
- *  mapped the storage says so. Bytes go both ways.
+ * Description: A device that maps the buffer places the storage. GET_STORAGE says
+ *  that it is mapped, as long as it is. The device and the processor see each
+ *  other's bytes.
  */
 static void placed_at_import(void)
 {
@@ -299,8 +299,8 @@ static void placed_at_import(void)
 
 /**
  * SUBTEST: below-the-mask
- * Description: For devices of 32, 28 and 24 bits every address is one that the
- *  device has.
+ * Description: For devices with 32, 28 and 24 address bits, the device reaches every
+ *  address of the list.
  */
 static void below_the_mask(void)
 {
@@ -321,8 +321,8 @@ static void below_the_mask(void)
 
 /**
  * SUBTEST: every-limit
- * Description: One segment, segments of 64 KiB, a boundary of 4 MiB, all of
- *  these below 28 bits: the device takes what it gets.
+ * Description: A device accepts its list, whatever its limits are: one segment,
+ *  short segments, a boundary, or several of these, also with 28 address bits.
  */
 static void every_limit(void)
 {
@@ -335,7 +335,7 @@ static void every_limit(void)
 		{ 28, 0, 1 << 20, 12, (4 << 20) - 1 },
 	};
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		/* A long run of low memory is not always to be had. */
+		/* A long run of low memory is not always available. */
 		bool scarce = limits[i].dma_bits < 32 &&
 			      limits[i].max_segments == 1;
 		const size_t size = scarce ? 2 << 20 : 10 << 20;
@@ -354,8 +354,8 @@ static void every_limit(void)
 
 /**
  * SUBTEST: announced
- * Description: A device that is added before the first use decides where the
- *  storage comes, though another one uses it first; nothing moves later.
+ * Description: A device that is added before the first use decides where the storage
+ *  is placed, even if another one uses it first. Nothing moves later.
  */
 static void announced(void)
 {
@@ -382,7 +382,7 @@ static void announced(void)
 
 /* --- moves --- */
 
-/* Storage where @low does not reach it; @size bytes of it with seed 5. */
+/* Storage out of reach of @low, @size bytes long, filled with seed 5. */
 static int high_buffer(size_t size)
 {
 	int fd = buffer(size);
@@ -418,9 +418,9 @@ static void move_keeps_content(void)
 
 /**
  * SUBTEST: move-of-followers
- * Description: An importer that follows moves is told when the kernel lets it
- *  follow (CONFIG_DMABUF_MOVE_NOTIFY), and sees the same bytes at the new place;
- *  on other kernels the second device is EBUSY.
+ * Description: Where the kernel lets importers follow moves
+ *  (CONFIG_DMABUF_MOVE_NOTIFY), such an importer is told, and sees the same bytes
+ *  at the new place. On other kernels the second device gets EBUSY.
  */
 static void move_of_followers(void)
 {
@@ -466,9 +466,9 @@ static void check_refusal(int fd, uint32_t field, uint64_t wanted, const char *d
 
 /**
  * SUBTEST: busy-while-mapped
- * Description: While a device has the storage mapped, one that does not reach
- *  it is EBUSY, at import and when it is added, with its name, the field and
- *  what it wants; afterwards it is taken.
+ * Description: While a device has the storage mapped, a device that does not reach
+ *  it gets EBUSY, at import and when it is added. The refusal tells its name, the
+ *  field and what it wants. Afterwards the device is accepted.
  */
 static void busy_while_mapped(void)
 {
@@ -489,8 +489,8 @@ static void busy_while_mapped(void)
 
 /**
  * SUBTEST: conflict-told-when-added
- * Description: A device that no storage of this size suits is refused when it
- *  is added, before there is any; the others are not disturbed.
+ * Description: A device that no storage of this size suits is refused when it is
+ *  added, before there is storage. The other devices still work.
  */
 static void conflict_told_when_added(void)
 {
@@ -512,8 +512,9 @@ static void conflict_told_when_added(void)
 
 /**
  * SUBTEST: read-only
- * Description: A descriptor for reading may ask what the storage has to be, and
- *  may not announce a device (EACCES): that says where the bytes have to lie.
+ * Description: With a descriptor for reading, a program may ask for the constraints.
+ *  It may not announce a device (EACCES), since that decides where the storage is
+ *  placed.
  */
 static void read_only(void)
 {
@@ -529,8 +530,8 @@ static void read_only(void)
 
 /**
  * SUBTEST: sizes
- * Description: No bytes are EINVAL, more than the machine has is ENOMEM; an
- *  odd size is rounded up to pages.
+ * Description: A size of 0 gives EINVAL, and one above the machine's memory ENOMEM.
+ *  Other sizes are rounded up to pages.
  */
 static void sizes(void)
 {
@@ -546,7 +547,7 @@ static void sizes(void)
 
 /**
  * SUBTEST: private-mapping
- * Description: A private mapping that may be written is EINVAL.
+ * Description: A private mapping that may be written gives EINVAL.
  */
 static void private_mapping(void)
 {
@@ -621,8 +622,9 @@ static int status_of_reader(int fd, size_t size)
 
 /**
  * SUBTEST: charged-to-its-maker
- * Description: Storage is charged to the memory cgroup of who allocated the
- *  buffer, whoever places it: a page fault, a device, as one run or as many.
+ * Description: Storage is charged to the memory cgroup of the process that allocated
+ *  the buffer. It does not matter who places it: a page fault or a device of another
+ *  process, as one run or as many.
  */
 static void charged_to_its_maker(void)
 {
@@ -655,8 +657,9 @@ static void charged_to_its_maker(void)
 
 /**
  * SUBTEST: limited-by-cgroup
- * Description: Beyond memory.max a page fault is SIGBUS and an import ENOMEM,
- *  nobody is killed, and nothing stays charged; a smaller buffer is had after.
+ * Description: Beyond memory.max a page fault gives SIGBUS and an import ENOMEM.
+ *  Nobody is killed, and nothing stays charged. Afterwards a smaller buffer can be
+ *  placed.
  */
 static void limited_by_cgroup(void)
 {
@@ -691,8 +694,8 @@ static void limited_by_cgroup(void)
 
 /**
  * SUBTEST: memory-comes-back
- * Description: Made, placed in every way, moved and closed, many times: the
- *  machine has as much free memory as before.
+ * Description: Buffers are made, placed in every way, moved and closed, many times.
+ *  The machine has as much free memory as before.
  */
 static void memory_comes_back(void)
 {
@@ -744,8 +747,9 @@ static int late_buffer(int drm, uint64_t *offset)
 
 /**
  * SUBTEST: gem-placed-late
- * Description: A dumb buffer of a driver with late objects has no storage when
- *  it is made and exported, and gets it below the mask of the device that maps.
+ * Description: A dumb buffer of a driver with late objects has no storage when it is
+ *  made and exported. Its storage is placed below the mask of the device that maps
+ *  it.
  */
 static void gem_placed_late(void)
 {
@@ -765,9 +769,8 @@ static void gem_placed_late(void)
 
 /**
  * SUBTEST: gem-moves
- * Description: Such a buffer moves for a device that does not reach it; a
- *  mapping of the DRM file and one of the dma-buf show the same bytes, before
- *  and after.
+ * Description: Such a buffer moves for a device that does not reach it. A mapping of
+ *  the DRM file and one of the dma-buf show the same bytes, before and after.
  */
 static void gem_moves(void)
 {
@@ -817,8 +820,8 @@ static long faults_of(const uint8_t *memory)
 
 /**
  * SUBTEST: gem-moves-alone
- * Description: A move takes down the mappings of its own object, and none of
- *  another object that is mapped through the same DRM file.
+ * Description: A move removes the mappings of its own object, and none of another
+ *  object that is mapped through the same DRM file.
  */
 static void gem_moves_alone(void)
 {
@@ -858,7 +861,7 @@ static uint8_t *race_memory;
 static atomic_bool race_over;
 static atomic_ulong race_faults, race_maps, race_busy;
 
-/* Each page is one value over and over, the same in every process' eyes. */
+/* Each page holds one value many times, the same for every process. */
 static void *racing_reader(void *data)
 {
 	unsigned int at = (uintptr_t)data;
@@ -905,9 +908,9 @@ static void *racing_importer(void *data)
 
 /**
  * SUBTEST: race-faults-imports-moves
- * Description: Two threads read through a mapping, two devices of which one
- *  sees low memory only import, and storage is new again and again: a page or a
- *  device never shows other bytes, and imports are refused with EBUSY only.
+ * Description: Two threads read through a mapping. Two devices import, of which one
+ *  reaches low memory only. The storage is new again and again. A page or a device
+ *  never shows other bytes, and an import is refused with EBUSY only.
  */
 static void race_faults_imports_moves(void)
 {
@@ -948,8 +951,8 @@ static void race_faults_imports_moves(void)
 
 /**
  * SUBTEST: killed-while-placing
- * Description: A process that is killed while storage is placed or moved for it
- *  goes at once, and leaves the buffer usable.
+ * Description: A process is killed while storage is placed or moved for it. It ends
+ *  at once, and the buffer can still be used.
  */
 static void killed_while_placing(void)
 {

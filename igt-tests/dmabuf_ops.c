@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: dmabuf ops
- * Description: Which operations of an exporter the core calls for which step of
- *  an importer, with both sides static or dynamic: not one too many, none twice,
- *  each undone, also when one of them fails, sleeps or moves the storage. Both
- *  sides are prime_mock: this is about the core alone.
+ * Description: Which operations of an exporter the core calls for each step of an
+ *  importer, with both sides static or dynamic. None is missing, none is called
+ *  twice, and each is undone, also when one of them fails, sleeps or moves the
+ *  storage. Both sides are prime_mock, so only the core is tested.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -34,8 +34,7 @@ static void say(const struct mock_kind *kind, uint32_t way)
 }
 
 /*
- * One side follows moves and the other does not: until some release the attachment
- * maps at once.
+ * Only one side is dynamic, and the kernel is one that then maps at the attachment.
  */
 static bool is_mixed(const struct mock_kind *kind, uint32_t way)
 {
@@ -50,7 +49,7 @@ static bool keeps(const struct mock_kind *kind)
 
 /* --- which operations are called --- */
 
-/* The calls of each operation that there should be by now. */
+/* The number of calls that each operation should have had by now. */
 struct calls {
 	unsigned int attach, detach, pin, unpin, map, unmap;
 };
@@ -86,9 +85,10 @@ static void check_calls(const struct mock_kind *kind, const struct mock_buffer *
 
 /**
  * SUBTEST: calls-of-each-step
- * Description: For each exporter and importer, the calls that attach, map, unmap,
- *  map again, unmap and detach make. Before 6.16 mixed ones map at the attachment and
- *  unmap at its end; dynamic storage is pinned below what can't follow a move.
+ * Description: For each exporter and importer: the calls that attach, map, unmap,
+ *  map again, unmap and detach make. Before 6.16, if only one side is dynamic, the
+ *  core maps at attach and unmaps at detach. It pins dynamic storage for an
+ *  importer that can't follow a move.
  */
 static void calls_of_each_step(void)
 {
@@ -134,8 +134,8 @@ static void calls_of_each_step(void)
 
 /**
  * SUBTEST: calls-of-pin
- * Description: A dynamic importer's pin and unpin reach a dynamic exporter, each
- *  once; of a static exporter the core asks nothing, and they succeed.
+ * Description: A dynamic importer's pin and unpin reach a dynamic exporter, once
+ *  each. With a static exporter they succeed, and the core calls nothing.
  */
 static void calls_of_pin(void)
 {
@@ -164,8 +164,8 @@ static void calls_of_pin(void)
 
 /**
  * SUBTEST: calls-of-vmap
- * Description: The exporter maps the buffer into the kernel once for all users and
- *  unmaps it after the last; an exporter without vmap refuses.
+ * Description: The exporter maps the buffer into the kernel once for all users, and
+ *  unmaps it after the last one. An exporter without vmap refuses.
  */
 static void calls_of_vmap(void)
 {
@@ -196,8 +196,8 @@ static void calls_of_vmap(void)
 
 /**
  * SUBTEST: calls-of-sync
- * Description: SYNC calls begin and end of the exporter once each, an end without
- *  a begin too; an exporter without them is no error.
+ * Description: SYNC calls the exporter's begin and end once each, also for an end
+ *  without a begin. SYNC succeeds if the exporter has neither.
  */
 static void calls_of_sync(void)
 {
@@ -226,9 +226,9 @@ static void calls_of_sync(void)
 
 /**
  * SUBTEST: steps-out-of-order
- * Description: Unmap, unpin and vunmap of what is not, a second map, a pin by a
- *  static importer, a detach of what is mapped, a second detach: refused before
- *  they reach the exporter.
+ * Description: An unmap, unpin or vunmap without its counterpart, a second map, a
+ *  pin by a static importer, a detach of a mapped attachment and a second detach
+ *  are refused before they reach the exporter.
  */
 static void steps_out_of_order(void)
 {
@@ -255,9 +255,9 @@ static void steps_out_of_order(void)
 
 /**
  * SUBTEST: attach-refused
- * Description: For each exporter and importer, attach, pin and map of the exporter
- *  fail in turn while a device attaches: the errno is the exporter's, and exactly
- *  that is undone which was done.
+ * Description: For each exporter and importer, the exporter's attach, pin and map
+ *  fail in turn while a device attaches. The importer gets the exporter's errno,
+ *  and exactly what was done is undone.
  */
 static void attach_refused(void)
 {
@@ -272,7 +272,7 @@ static void attach_refused(void)
 		struct calls want = { .attach = 1, .detach = op != ops[0] };
 		struct mock_scene s;
 
-		/* Who calls it while attaching? */
+		/* Which operations are called while a device attaches? */
 		if (op == PRIME_MOCK_ATTACH ? !kind->counts_attach :
 		    op == PRIME_MOCK_PIN ? !(kind->dynamic && mixed) : !mixed)
 			continue;
@@ -292,8 +292,8 @@ static void attach_refused(void)
 
 /**
  * SUBTEST: map-refused
- * Description: The n-th map fails, in pin or in map of the exporter: its errno,
- *  what was pinned for it is unpinned, and the next map works.
+ * Description: The n-th map fails in the exporter's pin or map. The importer gets
+ *  that errno, what was pinned for this map is unpinned, and the next map works.
  */
 static void map_refused(void)
 {
@@ -339,8 +339,8 @@ static void map_refused(void)
 
 /**
  * SUBTEST: list-refused
- * Description: The importer's driver refuses the list that it got: the core undoes
- *  map and attach, for a static and for a dynamic import.
+ * Description: The importer's driver refuses the list that it got. Map and attach
+ *  are undone, for a static and for a dynamic import.
  */
 static void list_refused(void)
 {
@@ -367,8 +367,8 @@ static void list_refused(void)
 
 /**
  * SUBTEST: export-refused
- * Description: The driver can't export the object: its errno, no buffer, and the
- *  next export works and is the same one ever after.
+ * Description: The driver can't export the object. The program gets its errno and no
+ *  buffer. The next export works, and all later ones give the same buffer.
  */
 static void export_refused(void)
 {
@@ -394,8 +394,8 @@ static void export_refused(void)
 
 /**
  * SUBTEST: mmap-refused
- * Description: The exporter refuses mmap, or has none: the errno, and nothing of
- *  the mapping stays; the buffer goes when it is closed.
+ * Description: The exporter refuses mmap, or has none. The program gets the errno,
+ *  nothing of the mapping is left, and the buffer is freed when it is closed.
  */
 static void mmap_refused(void)
 {
@@ -422,8 +422,8 @@ static void mmap_refused(void)
 
 /**
  * SUBTEST: vmap-refused
- * Description: The n-th vmap fails at the exporter: its errno, no count is left,
- *  and the next one works.
+ * Description: The n-th vmap fails at the exporter. The importer gets its errno, no
+ *  count is left, and the next vmap works.
  */
 static void vmap_refused(void)
 {
@@ -436,7 +436,7 @@ static void vmap_refused(void)
 		check_eq(mock_scene_state(&s, import).vmaps, 0);
 		check_eq(mock_balance(&s.b, PRIME_MOCK_VMAPPED), 0);
 		check_ok(step(&s, import, PRIME_MOCK_VMAP));
-		/* What is mapped is not asked for again. */
+		/* While there is a vmap, the exporter is not called again. */
 		check_ok(mock_fail(s.exporter, s.b.id, PRIME_MOCK_VMAP, 1, EIO));
 		check_ok(step(&s, import, PRIME_MOCK_VMAP));
 		check_ok(step(&s, import, PRIME_MOCK_VUNMAP));
@@ -449,7 +449,7 @@ static void vmap_refused(void)
 
 /**
  * SUBTEST: sync-refused
- * Description: The exporter's begin or end fails: SYNC and the kernel's own access
+ * Description: The exporter's begin or end fails. SYNC and the kernel's own access
  *  get its errno, and no end follows a begin that failed.
  */
 static void sync_refused(void)
@@ -502,8 +502,9 @@ static void *close_fd_run(void *data)
 
 /**
  * SUBTEST: sleep-interrupted
- * Description: A signal comes while the exporter sleeps in attach, pin, map, vmap
- *  or begin: EINTR, nothing is left of the step, and it works when taken again.
+ * Description: A signal comes while the exporter sleeps in attach, pin, map, vmap or
+ *  begin. The step gives EINTR, nothing of it is left, and it works when it is
+ *  repeated.
  */
 static void sleep_interrupted(void)
 {
@@ -548,8 +549,9 @@ static void sleep_interrupted(void)
 
 /**
  * SUBTEST: sleep-in-map
- * Description: The exporter sleeps in map for one importer: another buffer is
- *  mapped meanwhile, and the first one's second importer gets its mapping after.
+ * Description: The exporter sleeps in map for one importer. Another buffer is mapped
+ *  meanwhile, and a second importer of the first buffer gets its mapping
+ *  afterwards.
  */
 static void sleep_in_map(void)
 {
@@ -581,8 +583,8 @@ static void sleep_in_map(void)
 
 /**
  * SUBTEST: sleep-in-release
- * Description: The exporter sleeps in the release of a buffer: other buffers are
- *  made, exported, imported and released meanwhile, and bufinfo is read.
+ * Description: While the exporter sleeps in the release of a buffer, other buffers
+ *  are made, exported, imported and released, and bufinfo is read.
  */
 static void sleep_in_release(void)
 {
@@ -609,8 +611,8 @@ static void sleep_in_release(void)
 
 /**
  * SUBTEST: released-once
- * Description: A buffer held by a handle, two fds, a mapping and an attachment is
- *  released when the last of these goes, in each order, once.
+ * Description: A buffer is held by a handle, two fds, a mapping and an attachment.
+ *  It is released once, when the last of these ends, in each order.
  */
 static void released_once(void)
 {
@@ -661,8 +663,8 @@ static void read_and_check(struct mock_scene *s, uint32_t import, uint32_t seed)
 
 /**
  * SUBTEST: move-pinned
- * Description: Storage that is pinned, mapped by a static importer or mapped in
- *  the kernel does not move; what is merely attached by a dynamic importer does.
+ * Description: Storage that is pinned, mapped by a static importer, or mapped in the
+ *  kernel does not move. Storage that a dynamic importer has only attached does.
  */
 static void move_pinned(void)
 {
@@ -695,8 +697,8 @@ static void move_pinned(void)
 
 /**
  * SUBTEST: move-static
- * Description: A static exporter's storage stays while it is mapped by anybody,
- *  and moves before and after.
+ * Description: A static exporter's storage stays while anybody has it mapped, and
+ *  moves before and after.
  */
 static void move_static(void)
 {
@@ -720,9 +722,9 @@ static void move_static(void)
 
 /**
  * SUBTEST: move-notifies
- * Description: Each dynamic importer is told of each move, mapped or not, and
- *  nobody else; when it maps again it has the bytes. Where the kernel lets no one
- *  follow moves, a mapping holds the storage instead.
+ * Description: Each dynamic importer is told of each move, whether it has mapped or
+ *  not, and nobody else is told. When it maps again it finds the bytes. Where the
+ *  kernel lets no one follow moves, a mapping keeps the storage in place instead.
  */
 static void move_notifies(void)
 {
@@ -765,8 +767,8 @@ static void move_notifies(void)
 
 /**
  * SUBTEST: move-under-object
- * Description: An imported object that follows moves has the right bytes after
- *  each of them, and so do a process's mappings of the buffer.
+ * Description: An imported object that follows moves has the right bytes after each
+ *  of them, and so have a process's mappings of the buffer.
  */
 static void move_under_object(void)
 {
@@ -801,8 +803,8 @@ static void move_under_object(void)
 
 /**
  * SUBTEST: move-waits
- * Description: A move waits for what is pending on the buffer; a signal ends that
- *  wait, and nobody has been told of a move then.
+ * Description: A move waits for what is pending on the buffer. If a signal ends that
+ *  wait, nobody has been told of a move.
  */
 static void move_waits(void)
 {
@@ -856,7 +858,7 @@ static void *mover_run(void *data)
 /**
  * SUBTEST: race-move-map
  * Description: One thread moves the storage while others attach, map, read and
- *  detach, statically and dynamically: whoever reads has the bytes or is told that
+ *  detach, statically and dynamically. A reader finds the bytes, or is told that
  *  they have moved.
  */
 static void race_move_map(void)
@@ -896,8 +898,8 @@ static void unload_refused(void)
 
 /**
  * SUBTEST: module-stays
- * Description: The exporter's module can't be unloaded while there is a buffer of
- *  it, held by an fd or by a mapping alone, or a fence of it, held by a sync_file.
+ * Description: The exporter's module can't be unloaded while one of its buffers is
+ *  held by an fd or only by a mapping, or one of its fences by a sync_file.
  */
 static void module_stays(void)
 {
@@ -922,8 +924,8 @@ static void module_stays(void)
 
 /**
  * SUBTEST: exporter-unplugged
- * Description: The exporting device is taken away while a buffer of it is
- *  attached, mapped and seen by a process: all goes on and ends as usual.
+ * Description: The exporting device is taken away while a buffer of it is attached,
+ *  mapped and seen by a process. All of this still works, and ends as usual.
  */
 static void exporter_unplugged(void)
 {
@@ -958,8 +960,8 @@ static void exporter_unplugged(void)
 /**
  * SUBTEST: importer-unplugged
  * Description: The importing device is taken away while it has a buffer attached,
- *  mapped and pinned; when its file is closed, the exporter has been called for
- *  each thing once.
+ *  mapped and pinned. When its file is closed, the exporter has been called once
+ *  for each step and its undoing.
  */
 static void importer_unplugged(void)
 {

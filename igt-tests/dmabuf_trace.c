@@ -15,7 +15,7 @@
 #define INSTANCE	TRACEFS "/instances/dmabuf_trace"
 #define EVENTS		INSTANCE "/events/dma_buf"
 
-/* After each subtest, whatever became of it. */
+/* After each subtest, whatever its verdict is. */
 void prime_restore(void)
 {
 	rmdir(INSTANCE);
@@ -112,8 +112,8 @@ static void life_of_a_buffer(void)
 
 /**
  * SUBTEST: attachments
- * Description: An import attaches a device and its end detaches it. Both events name
- *  the device and the same attachment.
+ * Description: An import attaches a device, and the end of the import detaches it.
+ *  Both events name the device and the same attachment.
  */
 static void attachments(void)
 {
@@ -134,8 +134,8 @@ static void attachments(void)
 
 /**
  * SUBTEST: mappings
- * Description: prime_mock maps a buffer of its own that can move. The events of the
- *  layer tell pin, map, unmap and unpin in the order in which they happen, and the
+ * Description: prime_mock maps a buffer of its own that can move. The layer's events
+ *  show pin, map, unmap and unpin in the order in which they happen, and the
  *  release when the buffer is freed.
  */
 static void mappings(void)
@@ -152,7 +152,7 @@ static void mappings(void)
 	check_eq(settle_buffers(0), 0);
 	trace = end_trace();
 
-	/* On 6.12 within the attach, whose own event comes when it has succeeded. */
+	/* On 6.12 these are within the attach, whose event follows its success. */
 	expect_event(&trace, "pin", ino);
 	expect_event(&trace, "map", ino);
 	expect_event(&trace, "unmap", ino);

@@ -16,7 +16,7 @@
 #include <linux/sync_file.h>
 
 #define BOTH	(POLLIN | POLLOUT)
-#define MS	80	/* after which a fence signals by itself, give or take a tick */
+#define MS	80	/* a fence signals by itself after this time, or a tick earlier or later */
 #define WAITED	((MS - 20) / 1000.0)
 
 /* What each usage holds back. A reader waits for writers, a writer for both. */
@@ -56,8 +56,9 @@ static int status_of(int sync_file)
 
 /**
  * SUBTEST: poll-each-usage
- * Description: Reading waits for kernel and write, writing for read too, and
- *  nobody for bookkeep; when the fence has signalled, both are ready.
+ * Description: A poll for reading waits for kernel and write fences, a poll for
+ *  writing also for read fences, and neither for bookkeep fences. When the fence
+ *  has signalled, the buffer is ready for both.
  */
 static void poll_each_usage(void)
 {
@@ -101,14 +102,14 @@ static void poll_sleeps_each_usage(void)
 
 /**
  * SUBTEST: poll-all-usages
- * Description: With a fence of each usage, signalled one after another, poll says
- *  after each what is left to wait for.
+ * Description: A buffer has a fence of each usage, and they signal one after
+ *  another. After each, poll says what is left to wait for.
  */
 static void poll_all_usages(void)
 {
 	struct mock_scene s = mock_scene(0, 1);
 
-	/* In each of the orders that begin at another one. */
+	/* In the same order, but each time another one is the first. */
 	for (int first = 0; first < USAGES; first++) {
 		int64_t fences[USAGES];
 		bool pending[USAGES];
@@ -138,8 +139,8 @@ static void poll_all_usages(void)
 
 /**
  * SUBTEST: sync-each-usage
- * Description: SYNC_START to read waits for kernel and write, to write for read
- *  too; SYNC_END waits for nothing.
+ * Description: SYNC_START to read waits for kernel and write fences, SYNC_START to
+ *  write also for read fences. SYNC_END waits for nothing.
  */
 static void sync_each_usage(void)
 {
@@ -171,8 +172,8 @@ static void sync_each_usage(void)
 
 /**
  * SUBTEST: sync-interrupted
- * Description: A signal ends SYNC_START that waits, for a fence of each usage that
- *  it waits for: EINTR, and the exporter has begun nothing that needs an end.
+ * Description: For a fence of each usage that SYNC_START waits for: a signal ends
+ *  the wait with EINTR, and the exporter has begun nothing that needs an end.
  */
 static void sync_interrupted(void)
 {
@@ -193,8 +194,8 @@ static void sync_interrupted(void)
 }
 
 /*
- * A child waits in SYNC_START for a kernel fence that came when the exporter had
- * begun the access, as when it moves the storage for it; the child is killed.
+ * A child waits in SYNC_START for a kernel fence that was added while the exporter began
+ * the access, as an exporter does that moves the storage. The child is killed.
  */
 static void kill_behind_begin(struct mock_scene *s)
 {
@@ -210,7 +211,7 @@ static void kill_behind_begin(struct mock_scene *s)
 	}
 	mock_wait_calls(&s->b, PRIME_MOCK_BEGIN, 1);
 	check_ok(mock_fence(s->importer, s->b.fd, PRIME_MOCK_USAGE_KERNEL, 0));
-	/* In the exporter, and then behind it. */
+	/* Asleep in the exporter, and then in the wait after it. */
 	while (!mock_balance(&s->b, PRIME_MOCK_BEGUN))
 		await_asleep(pid, SYS_ioctl);
 	await_asleep(pid, SYS_ioctl);
@@ -222,8 +223,8 @@ static void kill_behind_begin(struct mock_scene *s)
 
 /**
  * SUBTEST: sync-killed-behind-begin
- * Description: A kernel fence comes while the exporter begins the access. Who waits
- *  for it in SYNC_START can be killed.
+ * Description: A kernel fence is added while the exporter begins the access. A
+ *  process that waits for it in SYNC_START can be killed.
  */
 static void sync_killed_behind_begin(void)
 {
@@ -234,7 +235,7 @@ static void sync_killed_behind_begin(void)
 
 /**
  * SUBTEST: sync-killed-ends-begin
- * Description: The same, and the exporter is told of the end of what it had begun.
+ * Description: The same, and the exporter's end is called, since its begin was.
  */
 static void sync_killed_ends_begin(void)
 {
@@ -247,8 +248,8 @@ static void sync_killed_ends_begin(void)
 
 /**
  * SUBTEST: export-each-usage
- * Description: EXPORT_SYNC_FILE gives a reader what it waits for, and a writer what
- *  that waits for: pending or done by the usage.
+ * Description: EXPORT_SYNC_FILE gives what a reader or a writer waits for. Whether
+ *  the sync_file is pending depends on the usage of the buffer's fence.
  */
 static void export_each_usage(void)
 {
@@ -279,7 +280,7 @@ static void export_each_usage(void)
 
 /**
  * SUBTEST: failed-each-usage
- * Description: A fence that ends in an error ends every wait; the sync_file tells
+ * Description: A fence that ends with an error ends every wait. The sync_file has
  *  the error, the buffer has no POLLERR, and SYNC succeeds.
  */
 static void failed_each_usage(void)
@@ -311,8 +312,8 @@ static void failed_each_usage(void)
 
 /**
  * SUBTEST: fails-after-time
- * Description: A fence signals by itself with the error that it was given, not
- *  earlier than it was told.
+ * Description: A fence signals by itself with the error that it was given, and not
+ *  before its time.
  */
 static void fails_after_time(void)
 {
@@ -335,7 +336,7 @@ static void fails_after_time(void)
 
 /**
  * SUBTEST: owner-gone
- * Description: The file that put the fences on the buffer is closed: they signal,
+ * Description: The file that put the fences on the buffer is closed. They signal
  *  with an error, and nobody waits any more.
  */
 static void owner_gone(void)
@@ -364,8 +365,8 @@ static void owner_gone(void)
 
 /**
  * SUBTEST: owner-unplugged
- * Description: The device of a pending fence is taken away: the fence signals all
- *  the same when the device's file is closed.
+ * Description: The device of a pending fence is taken away. The fence still signals
+ *  when the device's file is closed.
  */
 static void owner_unplugged(void)
 {
@@ -383,8 +384,8 @@ static void owner_unplugged(void)
 
 /**
  * SUBTEST: map-waits-for-kernel
- * Description: A static importer gets its mapping when the kernel's fence has
- *  signalled, at the attachment where that maps; no other usage delays it.
+ * Description: A static importer gets its mapping only when the kernel fence has
+ *  signalled, already at the attachment if that maps. No other usage delays it.
  */
 static void map_waits_for_kernel(void)
 {
@@ -413,8 +414,8 @@ static void map_waits_for_kernel(void)
 
 /**
  * SUBTEST: dynamic-map-does-not-wait
- * Description: A dynamic importer gets its mapping at once, whatever is pending,
- *  and waits for the kernel's fence before it touches the bytes.
+ * Description: A dynamic importer gets its mapping at once, whatever is pending. It
+ *  waits for the kernel fence before it touches the bytes.
  */
 static void dynamic_map_does_not_wait(void)
 {
@@ -437,8 +438,8 @@ static void dynamic_map_does_not_wait(void)
 
 /**
  * SUBTEST: map-interrupted
- * Description: A signal comes while a static importer waits for the kernel's fence:
- *  EINTR, and what the exporter had mapped and pinned is undone.
+ * Description: A signal comes while a static importer waits for the kernel fence.
+ *  The map gives EINTR, and what the exporter had mapped and pinned is undone.
  */
 static void map_interrupted(void)
 {
@@ -457,7 +458,7 @@ static void map_interrupted(void)
 				       PRIME_MOCK_BIDIRECTIONAL);
 		alarm_every(0);
 		check_error(import > 0 ? ret : import, EINTR);
-		/* Until some release the attachment maps what can move. */
+		/* Older kernels map storage that can move at the attachment. */
 		check_eq(import < 0,
 			 kind->dynamic && !kernel_has(KERNEL_MAPS_AT_MAP));
 		check_eq(mock_balance(&s.b, PRIME_MOCK_MAPPED), 0);
@@ -472,8 +473,8 @@ static void map_interrupted(void)
 
 /**
  * SUBTEST: fence-by-handle
- * Description: A fence that a driver puts on its object before the export counts
- *  on the buffer, and one on an imported object on the exporter's.
+ * Description: A driver puts a fence on its object before the export. It counts on
+ *  the buffer. A fence on an imported object counts on the exporter's buffer.
  */
 static void fence_by_handle(void)
 {
@@ -501,8 +502,8 @@ static void fence_by_handle(void)
 
 /**
  * SUBTEST: many-fences
- * Description: A thousand fences of mixed usage: the buffer is ready when the last
- *  one that counts has signalled, in whatever order.
+ * Description: A buffer has a thousand fences of mixed usage. It is ready when the
+ *  last one that counts has signalled, in whatever order.
  */
 static void many_fences(void)
 {
@@ -524,8 +525,8 @@ static void many_fences(void)
 
 /**
  * SUBTEST: fence-outlives-buffer
- * Description: The buffer is closed while fences of each usage are pending: it
- *  goes, and they signal afterwards to nobody.
+ * Description: The buffer is closed while fences of each usage are pending. It is
+ *  freed, and they signal afterwards.
  */
 static void fence_outlives_buffer(void)
 {
@@ -546,8 +547,8 @@ static void fence_outlives_buffer(void)
 
 /**
  * SUBTEST: fence-told-nowhere
- * Description: A fence whose numbers can't be told (EFAULT) is not put on the
- *  buffer, and no fd is left.
+ * Description: If the numbers of a new fence can't be copied to the program
+ *  (EFAULT), the fence is not added and no fd is left.
  */
 static void fence_told_nowhere(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime claim
- * Description: One thread imports a buffer whose exporter takes its time, or
- *  fails, and others use the same file and device meanwhile. Who wants the same
- *  buffer gets the same handle; who wants anything else does not wait. The
+ * Description: One thread imports a buffer from an exporter that is slow or fails,
+ *  while other threads use the same file and device. A thread that imports the same
+ *  buffer gets the same handle. A thread that does something else does not wait. The
  *  exporter is prime_mock, the importer the device under test.
  */
 #include "lib/mock_buffer.h"
@@ -74,25 +74,25 @@ static int64_t import_end(struct import *import)
 	return import->handle;
 }
 
-/* An import that has come as far as the exporter, where it sleeps. */
+/* An import that sleeps in the exporter. */
 static void import_asleep(struct import *import, const struct mock_buffer *b)
 {
 	import_start(import, drm, b->fd);
 	mock_wait_calls(b, PRIME_MOCK_ATTACH, 1);
 }
 
-/* Nothing has waited for the slow import: it is still in the exporter. */
+/* Nothing above has waited for the slow import, which is still in the exporter. */
 static void check_still_asleep(void)
 {
 	check_eq(threads_asleep(SYS_ioctl), 1);
 }
 
-/* --- who wants the same buffer --- */
+/* --- threads that import the same buffer --- */
 
 /**
  * SUBTEST: one-handle
- * Description: Eight threads import one buffer into one file while the first of
- *  them is being attached: all get one handle, and there is one attachment.
+ * Description: Eight threads import one buffer into one file while the first of them
+ *  is being attached. All get one handle, and there is one attachment.
  */
 static void one_handle(void)
 {
@@ -146,8 +146,8 @@ static void two_files(void)
 
 /**
  * SUBTEST: first-fails
- * Description: The first of two imports is refused by the exporter while the
- *  second waits for it: the second one tries itself and succeeds.
+ * Description: The exporter refuses the first of two imports while the second one
+ *  waits for it. The second thread imports the buffer itself, and succeeds.
  */
 static void first_fails(void)
 {
@@ -177,8 +177,8 @@ static void first_fails(void)
 
 /**
  * SUBTEST: all-fail
- * Description: Eight imports of one buffer, all refused: each is told so, none
- *  hangs, and nothing is left.
+ * Description: Eight imports of one buffer are all refused. Each gets the errno,
+ *  none hangs, and nothing is left.
  */
 static void all_fail(void)
 {
@@ -217,8 +217,8 @@ static pid_t import_process(int fd)
 
 /**
  * SUBTEST: killed-while-waiting
- * Description: A process that waits for another one's import into their common
- *  file is killed: it ends at once, and the import is none the worse for it.
+ * Description: A process that waits for another one's import into their common file
+ *  is killed. It ends at once, and the import still succeeds.
  */
 static void killed_while_waiting(void)
 {
@@ -247,8 +247,8 @@ static void killed_while_waiting(void)
 
 /**
  * SUBTEST: killed-while-importing
- * Description: The process that imports is killed while another one waits for
- *  it. The exporter can't be interrupted, so the other gets its handle.
+ * Description: The process that imports is killed while another one waits for it.
+ *  The exporter can't be interrupted, so the other one gets its handle.
  */
 static void killed_while_importing(void)
 {
@@ -305,7 +305,7 @@ static void signals_while_waiting(void)
 	teardown();
 }
 
-/* --- who wants something else --- */
+/* --- threads that do something else --- */
 
 struct meanwhile {
 	struct import import;
@@ -313,7 +313,7 @@ struct meanwhile {
 	uint32_t handle;	/* of the known one */
 };
 
-/* A slow import has begun; another buffer is imported, a third one is not. */
+/* A slow import has begun. The file knows a second buffer, and not a third one. */
 static void meanwhile_begin(struct meanwhile *m)
 {
 	setup();
@@ -351,7 +351,7 @@ static void meanwhile_export(void)
 
 /**
  * SUBTEST: meanwhile-export-first
- * Description: Nor does the first export of a new object.
+ * Description: The first export of a new object does not wait either.
  */
 static void meanwhile_export_first(void)
 {
@@ -367,7 +367,7 @@ static void meanwhile_export_first(void)
 
 /**
  * SUBTEST: meanwhile-import-known
- * Description: Nor FD_TO_HANDLE of a buffer that the file knows.
+ * Description: FD_TO_HANDLE of a buffer that the file knows does not wait either.
  */
 static void meanwhile_import_known(void)
 {
@@ -380,7 +380,7 @@ static void meanwhile_import_known(void)
 
 /**
  * SUBTEST: meanwhile-import
- * Description: Nor the import of another buffer.
+ * Description: The import of another buffer does not wait either.
  */
 static void meanwhile_import(void)
 {
@@ -393,7 +393,8 @@ static void meanwhile_import(void)
 
 /**
  * SUBTEST: meanwhile-import-elsewhere
- * Description: Nor the import of another buffer into another file of the device.
+ * Description: The import of another buffer into another file of the device does not
+ *  wait either.
  */
 static void meanwhile_import_elsewhere(void)
 {
@@ -409,7 +410,7 @@ static void meanwhile_import_elsewhere(void)
 
 /**
  * SUBTEST: meanwhile-close
- * Description: Nor the close of another handle of the file.
+ * Description: The close of another handle of the file does not wait either.
  */
 static void meanwhile_close(void)
 {
@@ -420,10 +421,10 @@ static void meanwhile_close(void)
 	meanwhile_end(&m);
 }
 
-/* --- handles that change hands before they are in the table --- */
+/* --- handles that are used before they are in the table --- */
 
 static atomic_bool over;
-static atomic_ulong hits;	/* guesses that were the handle of the moment */
+static atomic_ulong hits;	/* guesses that hit the handle */
 static struct mock_buffer raced;
 static int second;
 
@@ -494,9 +495,9 @@ static void race_all(int *first, int *other)
 
 /**
  * SUBTEST: guessed-handle
- * Description: Threads import one buffer into two files, while others close and
- *  export the handles that it may get, before the imports have returned: no
- *  handle leads to another buffer, and nothing is left.
+ * Description: Threads import one buffer into two files. Others guess the handles,
+ *  and close and export them before the imports have returned. No handle leads to
+ *  another buffer, and nothing is left.
  */
 static void guessed_handle(void)
 {
@@ -511,8 +512,8 @@ static void guessed_handle(void)
 
 /**
  * SUBTEST: guessed-handle-of-own
- * Description: The same for a buffer of the device itself, whose object loses
- *  its last handle now and then while it is imported.
+ * Description: The same for a buffer of the device itself, whose object sometimes
+ *  loses its last handle during an import.
  */
 static void guessed_handle_of_own(void)
 {

@@ -2,14 +2,14 @@
 /**
  * TEST: prime cve
  * Description: Regressions for published vulnerabilities of buffer sharing. A
- *  description says what went wrong and how the subtest notices; besides, every
- *  subtest fails when the kernel is tainted (a warning, an oops, a report of KASAN)
- *  or a buffer is left. Eleven of the fifteen are tested where they were, in code
- *  that this kernel has. Four were in drivers that need hardware or a hypervisor
- *  which a machine for tests has not. Their subtests are stand-ins: they look for
- *  the same mistake in the code that every driver shares, and would not have found
- *  the vulnerability itself. CVE-2022-50819 needs an allocation that fails: it is
- *  sync of prime_enomem.
+ *  description says what went wrong and how the subtest notices. Every subtest also
+ *  fails when the kernel is tainted (a warning, an oops, a report of KASAN) or a
+ *  buffer is left. Eleven of the fifteen vulnerabilities are tested where they were,
+ *  in code that this kernel has. Four were in drivers that need hardware or a
+ *  hypervisor. Their subtests are stand-ins: they look for the same mistake in the
+ *  code that every driver shares, and would not have found the vulnerability itself.
+ *  CVE-2022-50819 needs an allocation that fails, and is tested by prime_enomem's
+ *  sync.
  */
 #include "lib/prime_memory.h"
 
@@ -44,7 +44,7 @@ static int seal_writes(int memfd)
 	return fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE) ? -errno : 0;
 }
 
-/* By a device that is open already: for when no other fd can be had. */
+/* By a device that is open already, for use when no fd is free. */
 static int create_on(int device, int memfd, uint64_t size)
 {
 	struct udmabuf_create arg = {
@@ -54,7 +54,7 @@ static int create_on(int device, int memfd, uint64_t size)
 	return xioctl(device, UDMABUF_CREATE, &arg);
 }
 
-/* The start of one memfd, @count times over. */
+/* The start of one memfd, @count times. */
 static int create_repeated(int memfd, uint64_t size, unsigned int count)
 {
 	struct udmabuf_create_item *items = calloc(count + 1, sizeof(*items));
@@ -97,7 +97,7 @@ static void on_fault(int signal)
 	siglongjmp(fault, signal);
 }
 
-/* The signal that reading at @address brings, 0 for none. */
+/* The signal that a read at @address causes, 0 for none. */
 static int touch(volatile char *address)
 {
 	struct sigaction action = { .sa_handler = on_fault };
@@ -132,7 +132,7 @@ static void check_the_end(int fd, off_t pages)
 			check_eq(errno, EFAULT);
 		}
 		check_eq(touch(map + length - 1), 0);
-		/* What is refused here has lost its old page, too. */
+		/* If the call is refused, the old page is gone, too. */
 		check(remap_file_pages(map, PAGE, 0, pages, 0));
 		munmap(map, length + (more == MAP_FAILED ? 0 : PAGE));
 	}
@@ -146,10 +146,10 @@ static void check_the_end(int fd, off_t pages)
 
 /**
  * SUBTEST: cve-2023-2008-udmabuf-fault-past-the-end
- * Description: CVE-2023-2008: the fault handler of udmabuf took the page
- *  offset as an index without a look at the number of pages, so a mapping that
- *  was grown showed memory of the kernel. Noticed: a mapping that can be grown
- *  and has something there (no SIGBUS), or a report of KASAN.
+ * Description: CVE-2023-2008: the fault handler of udmabuf used the page offset as
+ *  an index and did not check the number of pages. So a mapping that was grown
+ *  showed memory of the kernel. Noticed: a grown mapping that shows something (no
+ *  SIGBUS), or a report of KASAN.
  */
 static void cve_2023_2008_udmabuf_fault_past_the_end(void)
 {
@@ -164,9 +164,9 @@ static void cve_2023_2008_udmabuf_fault_past_the_end(void)
 
 /**
  * SUBTEST: cve-2021-47649-udmabuf-of-no-page
- * Description: CVE-2021-47649: a udmabuf of size 0 was made, with an array at
- *  the pointer that kmalloc() gives for no byte; the first access through it
- *  crashed. Noticed: an answer other than EINVAL, or a crash by the CPU access.
+ * Description: CVE-2021-47649: a udmabuf of size 0 could be made. Its array was at
+ *  the pointer that kmalloc() gives for 0 bytes, and the first access through it
+ *  crashed. Noticed: an answer other than EINVAL, or a crash at the CPU access.
  */
 static void cve_2021_47649_udmabuf_of_no_page(void)
 {
@@ -190,10 +190,10 @@ static void cve_2021_47649_udmabuf_of_no_page(void)
 
 /**
  * SUBTEST: cve-2022-49983-udmabuf-without-dma-mask
- * Description: CVE-2022-49983: the device that udmabuf maps for had no DMA
- *  mask, so the first CPU access warned and was refused. Noticed: an errno, or
- *  the taint of the warning. One buffer for each direction, since a buffer
- *  stays mapped in the direction of its first access.
+ * Description: CVE-2022-49983: the device that udmabuf maps for had no DMA mask, so
+ *  the first CPU access gave a warning and failed. Noticed: an errno, or the taint
+ *  of the warning. There is one buffer for each direction, since a buffer stays
+ *  mapped in the direction of its first access.
  */
 static void cve_2022_49983_udmabuf_without_dma_mask(void)
 {
@@ -213,8 +213,8 @@ static void cve_2022_49983_udmabuf_without_dma_mask(void)
 }
 
 /*
- * A memfd of one piece whose pages can be had again and again in one udmabuf:
- * a huge page if the machine gives one, which is quicker, else small ones.
+ * A memfd whose pages can be many times in one udmabuf: a huge page if there is one,
+ * which is quicker, else small ones.
  */
 #define PIECE	(2 * MIB)
 
@@ -231,7 +231,7 @@ static int one_piece(void)
 	return sealed_memfd(PIECE / PAGE);
 }
 
-/* One more huge page, where none is free. */
+/* Adds one huge page if none is free. */
 static void need_huge_page(void)
 {
 	const char *path = "/proc/sys/vm/nr_hugepages";
@@ -258,10 +258,10 @@ static int udmabuf_with_limit(int limit, unsigned int count)
 
 /**
  * SUBTEST: cve-2024-56544-udmabuf-of-two-gigabytes
- * Description: CVE-2024-56544: the array of a udmabuf's pages had to lie in one
- *  piece of memory, so a buffer of more than 2 GiB, which the limit may be
- *  raised to, warned and was refused. Here it is one huge page many times over.
- *  Noticed: ENOMEM, the taint of the warning, or a last page that is not there.
+ * Description: CVE-2024-56544: the array of a udmabuf's pages had to be contiguous.
+ *  So a buffer of more than 2 GiB, which a higher limit allows, gave a warning and
+ *  was refused. Here it is one huge page many times. Noticed: ENOMEM, the taint of
+ *  the warning, or a last page that is missing.
  */
 static void cve_2024_56544_udmabuf_of_two_gigabytes(void)
 {
@@ -284,10 +284,10 @@ static void cve_2024_56544_udmabuf_of_two_gigabytes(void)
 
 /**
  * SUBTEST: cve-2024-56712-udmabuf-without-fd
- * Description: CVE-2024-56712: when there was no fd left for a new udmabuf, its
- *  pages were let go but its dma-buf stayed for ever, with a pointer to them.
- *  Noticed: a count of buffers that grows, or a page that stays pinned, which
- *  keeps the memfd from being sealed.
+ * Description: CVE-2024-56712: when no fd was left for a new udmabuf, its pages were
+ *  released, but its dma-buf stayed for ever with a pointer to them. Noticed: a
+ *  count of buffers that grows, or a page that stays pinned, so that the memfd can't
+ *  be sealed.
  */
 static void cve_2024_56712_udmabuf_without_fd(void)
 {
@@ -295,7 +295,7 @@ static void cve_2024_56712_udmabuf_without_fd(void)
 	int before = count_buffers();
 	unsigned long limit;
 
-	/* What reads the count needs an fd, so it is asked afterwards. */
+	/* Reading the count needs an fd, so it is read afterwards. */
 	limit = forbid_fds();
 	for (int i = 0; i < 200; i++)
 		check_error(create_on(device, memfd, 4 * PAGE), EMFILE);
@@ -311,9 +311,9 @@ static void cve_2024_56712_udmabuf_without_fd(void)
 
 /**
  * SUBTEST: cve-2025-37803-udmabuf-limit-overflows
- * Description: CVE-2025-37803: the limit in MiB was turned into bytes in 32
- *  bits. One of 4096 refused every buffer, one of 2048 none at all. Noticed: a
- *  page that is refused, or a buffer above the limit that is made.
+ * Description: CVE-2025-37803: the limit in MiB was converted to bytes in 32 bits. A
+ *  limit of 4096 refused every buffer, and one of 2048 refused none. Noticed: a page
+ *  that is refused, or a buffer above the limit that is made.
  */
 static void cve_2025_37803_udmabuf_limit_overflows(void)
 {
@@ -332,9 +332,9 @@ static void cve_2025_37803_udmabuf_limit_overflows(void)
 
 /**
  * SUBTEST: cve-2024-46852-cma-heap-fault-past-the-end
- * Description: CVE-2024-46852: the fault handler of the contiguous heap let the
- *  first page past the end through, when a mapping had been grown. Noticed: a
- *  mapping that can be grown and has something there (no SIGBUS), or KASAN.
+ * Description: CVE-2024-46852: when a mapping had been grown, the fault handler of
+ *  the contiguous heap accepted the first page past the end. Noticed: a grown
+ *  mapping that shows something (no SIGBUS), or a report of KASAN.
  */
 static void cve_2024_46852_cma_heap_fault_past_the_end(void)
 {
@@ -343,8 +343,8 @@ static void cve_2024_46852_cma_heap_fault_past_the_end(void)
 
 /**
  * SUBTEST: cve-2024-46852-other-exporters-past-the-end
- * Description: The same of the system heap, which maps at once, and of the
- *  device under test and the other one.
+ * Description: The same test with the system heap, which maps all pages at once,
+ *  with the device under test and with the other one.
  */
 static void cve_2024_46852_other_exporters_past_the_end(void)
 {
@@ -377,13 +377,13 @@ static double half_a_race(void)
 	return now() + race_seconds() / 2;
 }
 
-/* A race goes on until it has raced. */
+/* A race goes on until its threads have met. */
 static bool racing(double end, unsigned int seen)
 {
 	return now() < end || (!seen && now() < end + 20);
 }
 
-static atomic_uint met;	/* looks at an epoll that had a buffer in it */
+static atomic_uint met;	/* waits on an epoll with a buffer in it */
 
 static void *wait_on_epoll(void *data)
 {
@@ -404,11 +404,11 @@ static void *wait_on_epoll(void *data)
 
 /**
  * SUBTEST: cve-2024-38580-epoll-meets-the-last-close
- * Description: CVE-2024-38580: epoll asked a file whose last reference was
- *  gone, and the poll of a dma-buf took one of the dead file for the time of
- *  its fence. One thread waits on an epoll whose buffers, each with a pending
- *  fence, are closed by another. Noticed: KASAN, a warning of the file's count,
- *  or a buffer left.
+ * Description: CVE-2024-38580: epoll polled a file whose last reference was gone.
+ *  The poll of a dma-buf then took a reference to the dead file until its fence
+ *  signalled. One thread waits on an epoll whose buffers, each with a pending fence,
+ *  are closed by another thread. Noticed: KASAN, a warning of the file's count, or a
+ *  buffer left.
  */
 static void cve_2024_38580_epoll_meets_the_last_close(void)
 {
@@ -438,7 +438,7 @@ static void cve_2024_38580_epoll_meets_the_last_close(void)
 		close(fd);
 		if (!(turn & 1))
 			sw_advance(timeline, 1);
-		/* sw_sync must not see a fence go while it is signalled. */
+		/* sw_sync fails if a fence is freed while it is being signalled. */
 		check_eq(poll_events(fence, 1, 5000), 1);
 		close(fence);
 	}
@@ -516,11 +516,11 @@ static int make_sync_file(void *data)
 
 /**
  * SUBTEST: cve-2025-38722-fd-closed-while-exported
- * Description: Stands in for CVE-2025-38722, in habanalabs, which needs its hardware: an
- *  export went on with the buffer after its fd was to be had, when another
- *  thread may have closed it. Here HANDLE_TO_FD and EXPORT_SYNC_FILE meet a
- *  thread that closes the next fd as soon as it is there. Noticed: KASAN, a
- *  crash, or a buffer left.
+ * Description: Stands in for CVE-2025-38722, in habanalabs, which needs its
+ *  hardware: an export used the buffer after its fd was installed, when another
+ *  thread may have closed it. Here a thread closes the next fd as soon as it is
+ *  installed, during HANDLE_TO_FD and EXPORT_SYNC_FILE. Noticed: KASAN, a crash, or
+ *  a buffer left.
  */
 static void cve_2025_38722_fd_closed_while_exported(void)
 {
@@ -534,10 +534,10 @@ static void cve_2025_38722_fd_closed_while_exported(void)
 
 /**
  * SUBTEST: cve-2025-38595-fd-closed-while-made
- * Description: Stands in for CVE-2025-38595, in Xen's grant tables, which need Xen: the same
- *  mistake where a buffer is made from pages. Here udmabuf and the system heap
- *  meet such a thread. Noticed: KASAN, a crash, a buffer left, or a page that
- *  stays pinned.
+ * Description: Stands in for CVE-2025-38595, in Xen's grant tables, which need Xen:
+ *  the same mistake where a buffer is made from pages. Here such a thread runs
+ *  during the ioctls of udmabuf and the system heap. Noticed: KASAN, a crash, a
+ *  buffer left, or a page that stays pinned.
  */
 static void cve_2025_38595_fd_closed_while_made(void)
 {
@@ -554,7 +554,7 @@ static void cve_2025_38595_fd_closed_while_made(void)
 
 /* --- DRM --- */
 
-/* An object that only its dma-buf holds is mapped, and outlives even that. */
+/* Maps an object that only its dma-buf holds, and then closes the dma-buf, too. */
 static void map_the_last_reference(int drm)
 {
 	uint32_t handle = check_ok(gem_create(drm, 4));
@@ -600,11 +600,11 @@ static bool exports_dumb_buffers(int drm)
 /**
  * SUBTEST: cve-2021-47200-mmap-of-the-last-reference
  * Description: CVE-2021-47200: mapping a dma-buf took the reference to the GEM
- *  object after the driver's mmap (TTM's helper) had dropped one, so an object
- *  held by its dma-buf alone was freed in between. On every DRM device that makes
- *  dumb buffers, each a dynamic subtest. Only a driver with that helper, as bochs,
- *  can show the vulnerability itself. Noticed: KASAN, a warning of the count, or
- *  content that is lost.
+ *  object after the driver's mmap (TTM's helper) had dropped one. So an object that
+ *  only its dma-buf held was freed in between. Tested on every DRM device that makes
+ *  dumb buffers, each a dynamic subtest. Only a driver with that helper, such as
+ *  bochs, can show the vulnerability itself. Noticed: KASAN, a warning of the count,
+ *  or content that is lost.
  */
 static void cve_2021_47200_mmap_of_the_last_reference(void)
 {
@@ -618,7 +618,7 @@ static void cve_2021_47200_mmap_of_the_last_reference(void)
 		drm = open(path, O_RDWR | O_CLOEXEC);
 		if (drm < 0)
 			continue;
-		/* Not by the number, which depends on who else has a card. */
+		/* Not by the card's number, which depends on the other cards. */
 		snprintf(drivers[i], sizeof(drivers[i]), "%s", driver_name(drm));
 		for (int j = 0; j < i; j++)
 			nth += !strcmp(drivers[j], drivers[i]);
@@ -742,7 +742,7 @@ static void paint(int fd, uint32_t colour)
 	unmap(map, ROWS * PAGE);
 }
 
-/* What the display's own buffer looks like when painted so. */
+/* The checksum of the display's own buffer, painted in this way. */
 static unsigned long shown_locally(struct display *d, uint32_t colour)
 {
 	uint32_t handle, fb;
@@ -762,12 +762,12 @@ static unsigned long shown_locally(struct display *d, uint32_t colour)
 
 /**
  * SUBTEST: cve-2025-38449-framebuffer-outlives-its-handle
- * Description: CVE-2025-38449: a framebuffer held the GEM object but not its
- *  handle, so closing the handle took the dma-buf away under an object that is
- *  about to be shown, and the display's mapping of it went through a pointer to
- *  nothing. The handle, the fd and the exporter are closed, then the
- *  framebuffer is shown, hidden and shown again. Noticed: a crash or warning,
- *  a picture that is not the one painted, or another dma-buf than before.
+ * Description: CVE-2025-38449: a framebuffer held the GEM object but not its handle.
+ *  So closing the handle took the dma-buf from an object that was about to be shown,
+ *  and the display mapped it through a NULL pointer. The handle, the fd and the
+ *  exporter are closed. Then the framebuffer is shown, hidden and shown again.
+ *  Noticed: a crash or warning, a picture that is not the one painted, or another
+ *  dma-buf than before.
  */
 static void cve_2025_38449_framebuffer_outlives_its_handle(void)
 {
@@ -805,11 +805,11 @@ static void cve_2025_38449_framebuffer_outlives_its_handle(void)
 
 /**
  * SUBTEST: cve-2025-38674-import-outlives-its-handle
- * Description: CVE-2025-38674, of Linux 6.15: freeing an imported object went
- *  by the object's own dma-buf pointer, which is gone with the last handle, and
- *  not by its attachment. Imported objects are let outlive their handle in a
- *  framebuffer, get a new handle, are exported again, and are freed in each
- *  order. Noticed: a crash, an attachment or a buffer left.
+ * Description: CVE-2025-38674, of Linux 6.15: when an imported object was freed, the
+ *  object's own dma-buf pointer was used, which is NULL after the last handle's
+ *  close, and not its attachment. Imported objects outlive their handle in a
+ *  framebuffer, get a new handle, are exported again, and are freed in each order.
+ *  Noticed: a crash, an attachment or a buffer left.
  */
 static void cve_2025_38674_import_outlives_its_handle(void)
 {
@@ -851,10 +851,10 @@ static void cve_2025_38674_import_outlives_its_handle(void)
 
 /**
  * SUBTEST: cve-2025-37765-importer-dies-last
- * Description: Stands in for CVE-2025-37765, in nouveau, which needs its hardware: an
- *  importer put the dma-buf first and then looked at the fences of the
- *  reservation object, which had gone with it. Here the importer's object is
- *  the last to hold the buffer and goes with fences pending, signalled and
+ * Description: Stands in for CVE-2025-37765, in nouveau, which needs its hardware:
+ *  an importer first put the dma-buf and then looked at the fences of its
+ *  reservation object, which was freed with it. Here the importer's object is the
+ *  last to hold the buffer, and is freed with pending fences, signalled ones and
  *  none. Noticed: KASAN, or a buffer left.
  */
 static void cve_2025_37765_importer_dies_last(void)
@@ -889,11 +889,11 @@ static void cve_2025_37765_importer_dies_last(void)
 
 /**
  * SUBTEST: cve-2024-46709-importer-reads-foreign-pages
- * Description: Stands in for CVE-2024-46709, in vmwgfx, which needs its hypervisor: an
- *  importer read the pages of a foreign buffer by itself, which not every
- *  exporter allows, and not by the buffer's own vmap. Here the virtual display
- *  shows buffers of another DRM device, of udmabuf and of the heaps, painted
- *  like its own. Noticed: a crash, or a picture that is not the one painted.
+ * Description: Stands in for CVE-2024-46709, in vmwgfx, which needs its hypervisor:
+ *  an importer read the pages of a foreign buffer directly, which not every exporter
+ *  allows, and not through the buffer's vmap. Here the virtual display shows buffers
+ *  of another DRM device, of udmabuf and of the heaps, painted like its own.
+ *  Noticed: a crash, or a picture that is not the one painted.
  */
 static void cve_2024_46709_importer_reads_foreign_pages(void)
 {

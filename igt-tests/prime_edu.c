@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime edu
- * Description: Bytes moved by a real DMA engine, that of QEMU's edu device under
- *  the driver prime_edu, between buffers of several exporters. Run it plain, with
- *  an IOMMU and with swiotlb=force: the bytes arrive whole in each, or the import
- *  is refused where memory lies beyond the engine's 28 bits; they are never stale.
+ * Description: Bytes moved by a real DMA engine, that of QEMU's edu device with the
+ *  driver prime_edu, between buffers of several exporters. Run it plain, with an
+ *  IOMMU and with swiotlb=force. In each, the bytes arrive complete and are never
+ *  stale, or the import is refused since memory lies beyond the engine's 28 bits.
  */
 #include "lib/prime_test.h"
 #include "lib/prime_mock.h"
@@ -104,7 +104,7 @@ static unsigned int edu_addresses(char addresses[][16], unsigned int room)
 	return count;
 }
 
-/* With buffers that are still mapped for the device, which the subtests are about. */
+/* The subtests do this while buffers are still mapped for the device. */
 static void edu_unbind(const char *address)
 {
 	watch_dma("none");
@@ -158,8 +158,8 @@ static bool translated(void)
 }
 
 /*
- * Must memory of any address be importable? Not asked of the driver. A bounce
- * buffer is no help where memory lies out of reach: so may it.
+ * Must memory of any address be importable? This does not ask the driver. A bounce
+ * buffer does not help if memory lies out of reach, since it may lie there, too.
  */
 static bool reaches_memory(void)
 {
@@ -234,7 +234,7 @@ static struct buffer edu_buffer(int edu, size_t size)
 	return buffer_map(fd, handle, size);
 }
 
-/* Imported, or the import is refused as it must be and there is no more to do. */
+/* Imports. If the import must be refused and is, there is nothing more to do. */
 static struct buffer foreign_buffer(int edu, int fd, size_t size)
 {
 	if (!reaches_memory()) {
@@ -267,10 +267,10 @@ static bool refused_as_bounced(int edu, int fd)
 }
 
 /*
- * udmabuf maps its pages for its own device too, when the processor first begins
- * an access. With swiotlb=force that makes a bounce buffer which the engine knows
- * nothing of, and each further begin copies it over the memory. So the bytes are
- * looked at without SYNC there; udmabuf-cpu-access is how it ought to work.
+ * When the processor first begins an access, udmabuf also maps its pages for its own
+ * device. With swiotlb=force that makes a bounce buffer which the engine does not
+ * know, and each further begin copies it over the memory. So the bytes are compared
+ * without SYNC there. udmabuf-cpu-access does it in the right way.
  */
 static struct buffer udmabuf_buffer(int edu, size_t size)
 {
@@ -294,8 +294,8 @@ static uint8_t byte_at(uint32_t seed, size_t i)
 }
 
 /*
- * Both ways whatever is done: udmabuf keeps the direction of the first access,
- * and DMA_API_DEBUG takes another one for a mistake.
+ * Always in both directions: udmabuf keeps the direction of the first access, and
+ * DMA_API_DEBUG takes another direction for a mistake.
  */
 static void cpu_access(struct buffer *b, uint64_t end)
 {
@@ -311,7 +311,7 @@ static void fill(struct buffer *b, uint32_t seed)
 	cpu_access(b, DMA_BUF_SYNC_END);
 }
 
-/* @b holds, from @at on, @size bytes of what seed gives from @from on. */
+/* Compares @size bytes of @b at @at with those that @seed gives at @from. */
 static void check_range(struct buffer *b, size_t at, size_t size,
 			uint32_t seed, size_t from)
 {
@@ -326,13 +326,13 @@ static void check_range(struct buffer *b, size_t at, size_t size,
 	cpu_access(b, DMA_BUF_SYNC_END);
 }
 
-/* The writer of the buffer, also when it has ended; then it is forgotten there. */
+/* A sync file of the buffer's writer. The error of a writer that has ended is lost. */
 static int writer(struct buffer *b)
 {
 	return check_ok(dmabuf_export_sync_file(b->fd, DMA_BUF_SYNC_READ));
 }
 
-/* 1, or the negative errno that it has ended with. */
+/* 1, or the negative errno with which it has ended. */
 static int status_of(int file, int ms)
 {
 	struct sync_file_info info = {};
@@ -354,7 +354,7 @@ static void copy_all(int edu, struct buffer *src, struct buffer *dst)
 	check_eq(writer_status(dst, COPY_MS), 1);
 }
 
-/* Three rounds with other bytes: what was true once must not be seen again. */
+/* Three rounds with other bytes each, so that stale bytes are noticed. */
 static void check_rounds(int edu, struct buffer *src, struct buffer *dst)
 {
 	for (uint32_t round = 1; round <= 3; round++) {
@@ -390,8 +390,8 @@ static void version(void)
 
 /**
  * SUBTEST: own-buffers
- * Description: Bytes written into one buffer of the driver arrive in another,
- *  whole, each time.
+ * Description: Bytes that are written into one buffer of the driver arrive complete
+ *  in another one, each time.
  */
 static void own_buffers(void)
 {
@@ -424,7 +424,7 @@ static void own_buffer_is_zeroed(void)
 
 /**
  * SUBTEST: vgem
- * Description: Bytes arrive whole from an imported buffer of vgem and in it.
+ * Description: Bytes are copied completely from and to an imported buffer of vgem.
  */
 static void vgem(void)
 {
@@ -436,8 +436,8 @@ static void vgem(void)
 
 /**
  * SUBTEST: udmabuf
- * Description: Bytes arrive whole from an imported udmabuf and in it, with every
- *  page somewhere else.
+ * Description: Bytes are copied completely from and to an imported udmabuf, in which
+ *  no two pages are adjacent.
  */
 static void udmabuf(void)
 {
@@ -466,8 +466,8 @@ static void udmabuf_cpu_access(void)
 
 /**
  * SUBTEST: system-heap
- * Description: Bytes arrive whole from an imported buffer of the system heap and
- *  in it.
+ * Description: Bytes are copied completely from and to an imported buffer of the
+ *  system heap.
  */
 static void system_heap(void)
 {
@@ -493,8 +493,8 @@ static void foreign_to_foreign(void)
 
 /**
  * SUBTEST: large-segment
- * Description: A buffer of 1 MiB in few pieces: its last page arrives, or, since
- *  no bounce buffer is that large, the import is refused and nothing remains.
+ * Description: A buffer of 1 MiB in few pieces: its last page arrives. Or the import
+ *  is refused, since no bounce buffer is that large, and nothing remains.
  */
 static void large_segment(void)
 {
@@ -522,8 +522,8 @@ static void large_segment(void)
 
 /**
  * SUBTEST: import-beyond-mask
- * Description: Where memory lies out of reach and there is no IOMMU, no buffer of
- *  another exporter is imported, whichever it is; the kernel does not warn.
+ * Description: If memory lies out of reach and there is no IOMMU, no buffer of any
+ *  other exporter is imported, and the kernel does not warn.
  */
 static void import_beyond_mask(void)
 {
@@ -538,8 +538,8 @@ static void import_beyond_mask(void)
 
 /**
  * SUBTEST: own-buffer-elsewhere
- * Description: A buffer of the driver is imported by another device, comes back
- *  to a second file of the driver as the same memory, and the engine uses it.
+ * Description: Another device imports a buffer of the driver. A second file of the
+ *  driver gets it back as the same memory, and the engine uses it.
  */
 static void own_buffer_elsewhere(void)
 {
@@ -576,8 +576,8 @@ static void check_part(int edu, struct buffer *src, struct buffer *dst,
 
 /**
  * SUBTEST: parts
- * Description: A part of a buffer arrives at any byte, over the ends of pages and
- *  of segments, and the bytes beside it stay.
+ * Description: A part of a buffer arrives at any byte, across the ends of pages and
+ *  segments, and the bytes beside it do not change.
  */
 static void parts(void)
 {
@@ -593,7 +593,7 @@ static void parts(void)
 
 /**
  * SUBTEST: parts-of-udmabuf
- * Description: The same between imported buffers with each page somewhere else.
+ * Description: The same between imported buffers in which no two pages are adjacent.
  */
 static void parts_of_udmabuf(void)
 {
@@ -650,7 +650,7 @@ static void within_one_buffer(void)
 
 /**
  * SUBTEST: wrong-handles
- * Description: A handle that is none is ENOENT, on either side.
+ * Description: A handle that does not exist gives ENOENT, on either side.
  */
 static void wrong_handles(void)
 {
@@ -669,7 +669,7 @@ static void wrong_handles(void)
 /**
  * SUBTEST: wrong-ranges
  * Description: A range that is empty, leaves its buffer, wraps around 64 bits or
- *  overlaps the other is EINVAL, and no fence is left.
+ *  overlaps the other one gives EINVAL, and no fence is left.
  */
 static void wrong_ranges(void)
 {
@@ -702,8 +702,8 @@ static void wrong_ranges(void)
 
 /**
  * SUBTEST: wrong-bits
- * Description: Every flag and every bit of padding is EINVAL, a pointer to
- *  nowhere EFAULT, a command of the driver that there isn't EINVAL.
+ * Description: Every flag and every bit of padding gives EINVAL, a pointer to
+ *  nowhere EFAULT, and an unknown command of the driver EINVAL.
  */
 static void wrong_bits(void)
 {
@@ -730,8 +730,8 @@ static void wrong_bits(void)
 
 /**
  * SUBTEST: create-too-large
- * Description: A buffer larger than memory is ENOMEM, one with flags EINVAL; the
- *  kernel does not warn.
+ * Description: A buffer larger than memory gives ENOMEM, and one with flags EINVAL.
+ *  The kernel does not warn.
  */
 static void create_too_large(void)
 {
@@ -776,8 +776,8 @@ static void leaves_fences(void)
 }
 
 /*
- * A fence on one of the buffers holds the copy back: bytes written into the
- * source as long as it is pending are those that arrive.
+ * A fence on one of the buffers holds the copy back. Bytes that are written into the
+ * source while the fence is pending arrive.
  */
 static void check_held_back(struct buffer *fenced, uint32_t flags, int edu,
 			    struct buffer *a, struct buffer *b)
@@ -827,8 +827,8 @@ static void waits_for_users_of_destination(void)
 
 /**
  * SUBTEST: waits-for-exporters-fence
- * Description: The fence that the exporter, vgem, has put on its buffer is one
- *  that the copy waits for.
+ * Description: A copy waits for a fence that the exporter, vgem, has put on its
+ *  buffer.
  */
 static void waits_for_exporters_fence(void)
 {
@@ -851,8 +851,7 @@ static void waits_for_exporters_fence(void)
 
 /**
  * SUBTEST: reader-of-source-is-no-hindrance
- * Description: Two readers go together: a copy does not wait for a reader of its
- *  source.
+ * Description: A copy does not wait for another reader of its source.
  */
 static void reader_of_source_is_no_hindrance(void)
 {
@@ -868,8 +867,8 @@ static void reader_of_source_is_no_hindrance(void)
 
 /**
  * SUBTEST: fence-that-never-signals
- * Description: A copy does not wait forever, and does not go ahead either: its
- *  fence ends with ETIMEDOUT and the destination is as it was.
+ * Description: A copy does not wait forever, nor does it start too early: its fence
+ *  ends with ETIMEDOUT, and the destination is as it was.
  */
 static void fence_that_never_signals(void)
 {
@@ -887,7 +886,8 @@ static void fence_that_never_signals(void)
 
 /**
  * SUBTEST: chain
- * Description: A copy from what an earlier one writes gets what that one wrote.
+ * Description: A copy from the destination of an earlier copy gets the bytes that
+ *  the earlier one wrote.
  */
 static void chain(void)
 {
@@ -904,7 +904,7 @@ static void chain(void)
 
 /**
  * SUBTEST: closed-while-queued
- * Description: A copy goes on when its handles and its file are closed; who holds
+ * Description: A copy goes on when its handles and its file are closed. A holder of
  *  the dma-buf gets the bytes.
  */
 static void closed_while_queued(void)
@@ -973,8 +973,8 @@ static void hold(struct buffer *b, int timeline)
 
 /**
  * SUBTEST: held-back-alone
- * Description: The copy of one client waits for a fence, and waits on while that
- *  of another client, queued later, runs to its end.
+ * Description: The copy of one client waits for a fence. It still waits when the
+ *  copy of another client, which was queued later, has ended.
  */
 static void held_back_alone(void)
 {
@@ -988,7 +988,7 @@ static void held_back_alone(void)
 	check_ok(edu_copy(other, c.handle, 0, d.handle, 0, PAGE));
 	check_eq(writer_status(&d, COPY_MS), 1);
 	check_range(&d, 0, PAGE, 1, 0);
-	/* Neither has gone ahead, nor has it been given up. */
+	/* The copy has neither started nor been given up. */
 	check_eq(poll_events(b.fd, POLLIN, 0), 0);
 	sw_advance(timeline, 1);
 	check_eq(writer_status(&b, COPY_MS), 1);
@@ -1019,8 +1019,8 @@ static void turns(void)
 
 /**
  * SUBTEST: long-chain
- * Description: A copy waits for earlier ones of the driver as long as these take,
- *  which is longer than it waits for others.
+ * Description: A copy waits for earlier copies of the driver as long as these take,
+ *  even longer than it would wait for a fence of another driver.
  */
 static void long_chain(void)
 {
@@ -1039,8 +1039,9 @@ static void long_chain(void)
 
 /**
  * SUBTEST: jobs-are-bounded
- * Description: A file has so many copies queued and no more: EBUSY. Another file
- *  has its own. When they have ended it may queue again.
+ * Description: A file may queue a limited number of copies, and then gets EBUSY.
+ *  Another file has a limit of its own. When the copies have ended, the file may
+ *  queue again.
  */
 static void jobs_are_bounded(void)
 {
@@ -1064,8 +1065,8 @@ static void jobs_are_bounded(void)
 
 /**
  * SUBTEST: copy-too-large
- * Description: A copy that would take the engine for too long is E2BIG, the
- *  largest one is not.
+ * Description: A copy that would occupy the engine for too long gives E2BIG. The
+ *  largest allowed copy is accepted.
  */
 static void copy_too_large(void)
 {
@@ -1082,8 +1083,8 @@ static void copy_too_large(void)
 
 /**
  * SUBTEST: slow-end-of-import
- * Description: While the exporter of a buffer takes its time to unmap what the
- *  engine had imported, copies of other buffers go on.
+ * Description: While the exporter of a buffer is slow to unmap what the engine had
+ *  imported, copies of other buffers go on.
  */
 static void slow_end_of_import(void)
 {
@@ -1116,8 +1117,8 @@ static void slow_end_of_import(void)
 }
 
 /*
- * How a copy ends. A fence on @own holds it back until its own fence has been
- * asked for: the error of a copy that has ended is forgotten.
+ * How a copy ends. A fence on @own holds the copy back until there is a sync file of
+ * the copy's fence: the error of a copy that has ended is lost.
  */
 static int held_copy(int edu, struct buffer *src, struct buffer *dst,
 		     struct buffer *own)
@@ -1147,8 +1148,8 @@ static int revocable_dmabuf(int mock, size_t size, uint32_t *handle)
 
 /**
  * SUBTEST: revoked
- * Description: An exporter takes away the memory that the engine has imported: it
- *  is unmapped at once, a copy ends with ENODEV, and a new import works.
+ * Description: An exporter takes away memory that the engine has imported. It is
+ *  unmapped at once, a copy ends with ENODEV, and a new import works.
  */
 static void revoked(void)
 {
@@ -1177,8 +1178,8 @@ static void revoked(void)
 
 /**
  * SUBTEST: vmap
- * Description: The kernel maps a buffer of the driver on behalf of an importer
- *  that works with the processor, and sees the bytes.
+ * Description: The kernel maps a buffer of the driver for an importer that works
+ *  with the processor, and sees the bytes.
  */
 static void vmap(void)
 {
@@ -1197,8 +1198,8 @@ static void vmap(void)
 
 /**
  * SUBTEST: create-does-not-wrap
- * Description: A width times bits that wraps around 32 bits makes no tiny buffer,
- *  and a row is whole bytes, a buffer whole pages.
+ * Description: A product of width and bits that wraps around 32 bits makes no tiny
+ *  buffer. A row has whole bytes, and a buffer whole pages.
  */
 static void create_does_not_wrap(void)
 {
@@ -1228,8 +1229,9 @@ static void create_does_not_wrap(void)
 
 /**
  * SUBTEST: unplug-ends-jobs
- * Description: When the device goes, a copy that waits for a fence ends at once,
- *  with ENODEV, and the file answers ENODEV. A device that comes back works.
+ * Description: When the device is unplugged, a copy that waits for a fence ends at
+ *  once with ENODEV, and the file gives ENODEV. A device that is plugged in again
+ *  works.
  */
 static void unplug_ends_jobs(void)
 {
@@ -1248,7 +1250,7 @@ static void unplug_ends_jobs(void)
 	check_error(status_of(copy, 0), ENODEV);
 	check_error(edu_copy(edu, a.handle, 0, b.handle, 0, PAGE), ENODEV);
 	check_ok(write_text(DRIVER "/bind", address[0]));
-	/* The fence of old means nothing to the new device. */
+	/* The fence of the old device has no effect on the new one. */
 	sw_advance(timeline, 1);
 	edu = edu_open_at(address[0]);
 	a = edu_buffer(edu, PAGE);
@@ -1256,7 +1258,7 @@ static void unplug_ends_jobs(void)
 	check_rounds(edu, &a, &b);
 }
 
-/* A round of the next one. Gives the number of copies that the end cut off. */
+/* A round of the next subtest. Gives the number of copies that were cut off. */
 static int unplug_once(const char *address)
 {
 	int edu = edu_open_at(address), timeline = sw_timeline(), cut = 0;
@@ -1295,8 +1297,8 @@ static int unplug_once(const char *address)
 
 /**
  * SUBTEST: unplug-beside-jobs
- * Description: The device goes while a copy runs and others wait for a fence that
- *  signals at the same time. Each copy ends, whole or with ENODEV.
+ * Description: The device is unplugged while a copy runs, and others wait for a
+ *  fence that signals at the same time. Each copy ends, complete or with ENODEV.
  */
 static void unplug_beside_jobs(void)
 {
@@ -1311,8 +1313,8 @@ static void unplug_beside_jobs(void)
 
 /**
  * SUBTEST: other-device-beyond-mask
- * Description: A buffer of another device of the driver is foreign: where that one
- *  is behind an IOMMU and this one is not, the import is refused (EIO); the
+ * Description: A buffer of another device of the driver is foreign. If that device
+ *  is behind an IOMMU and this one is not, the import is refused (EIO), and the
  *  kernel does not warn.
  */
 static void other_device_beyond_mask(void)
@@ -1335,8 +1337,8 @@ static void other_device_beyond_mask(void)
 }
 
 /*
- * Devices are bound, and behind the IOMMU if there is one. And the driver has let
- * go of what a subtest left that failed: the next one counts buffers from here.
+ * Binds the devices, behind the IOMMU if there is one. The driver has then let go of
+ * what a failed subtest left, before the next one counts buffers.
  */
 void prime_restore(void)
 {
@@ -1352,7 +1354,7 @@ void prime_restore(void)
 		settle_buffers(0);
 	if (glob("/sys/bus/pci/devices/0*", 0, NULL, &paths))
 		return;
-	/* The driver takes none but its own, and none twice. */
+	/* The driver binds only devices of its own, and each only once. */
 	for (size_t i = 0; i < paths.gl_pathc; i++)
 		write_text(DRIVER "/bind", strrchr(paths.gl_pathv[i], '/') + 1);
 	globfree(&paths);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime enomem
- * Description: Memory runs out at each allocation of an operation in turn, slab
- *  objects and pages alike. The operation succeeds or gives ENOMEM, everything
- *  that can be counted is as before, and the next attempt succeeds. Needs a
- *  kernel with CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC.
+ * Description: Memory runs out at each allocation of an operation in turn, for slab
+ *  objects and for pages. The operation succeeds or gives ENOMEM, everything that
+ *  can be counted is as before, and the next attempt succeeds. The kernel needs
+ *  CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC.
  */
 #include "lib/prime_test.h"
 
@@ -151,7 +151,7 @@ static long next_handle(int drm)
 	return handle;
 }
 
-/* All that the mock has opened and not closed; nothing of another driver. */
+/* All that the mock has opened and not closed. 0 for another driver. */
 static void count_mock(int drm, struct counts *counts)
 {
 	struct drm_prime_mock_stats stats = { };
@@ -182,7 +182,7 @@ static struct counts count_all(struct stage *s)
 	return counts;
 }
 
-/* What a last close frees may take a moment. */
+/* What a last close frees may come back a moment later. */
 static void check_counts(struct stage *s, const struct counts *before,
 			 int nth, const char *when)
 {
@@ -204,7 +204,7 @@ static void check_counts(struct stage *s, const struct counts *before,
 				   after.is[i]);
 }
 
-/* Exact: nothing waits in a processor's list of pages or its counters. */
+/* Exact: no page is in a list of a processor, and no count in its counters. */
 static long shmem_kb(void)
 {
 	knob("/proc/sys/vm/drop_caches", "1");
@@ -235,7 +235,7 @@ static void stage_close(struct stage *s)
 	close(s->drm);
 }
 
-/* As it was made, and once more without a fault: that has to succeed. */
+/* The operation once more, without a fault, must succeed. */
 static void try_again(struct stage *s, const struct operation *op, int nth)
 {
 	s->error = op->run(s);
@@ -281,7 +281,7 @@ static void sweep(const struct operation *op)
 	long shmem, lost;
 	bool failed;
 
-	/* The first time caches are filled and pages of this program touched. */
+	/* The first run fills caches, and touches pages of this program. */
 	sweep_one(op, faults, TOO_MANY, &failed);
 	shmem = shmem_kb();
 	while (sweep_one(op, faults, nth, &failed)) {
@@ -290,7 +290,7 @@ static void sweep(const struct operation *op)
 		check(nth < TOO_MANY);
 	}
 	printf("%d allocations, %d of them needed\n", nth - 1, failures);
-	/* Nothing failed: then this says nothing about failures. */
+	/* If nothing failed, nothing was tested. */
 	check(failures > 0);
 	lost = shmem_kb() - shmem;
 	if (lost >= SIZE / 1024)
@@ -450,7 +450,7 @@ static int run_create(struct stage *s)
 
 /**
  * SUBTEST: create
- * Description: A buffer of the device is made, or not at all.
+ * Description: A buffer of the device is made completely or not at all.
  */
 static void sweep_create(void)
 {
@@ -466,7 +466,7 @@ static int run_create_close(struct stage *s)
 
 /**
  * SUBTEST: create-close
- * Description: Closing a handle needs no memory that could be missing.
+ * Description: Closing a handle does not need memory.
  */
 static void sweep_create_close(void)
 {
@@ -506,7 +506,7 @@ static int run_export(struct stage *s)
 
 /**
  * SUBTEST: export
- * Description: A handle becomes a dma-buf, or stays what it was.
+ * Description: A handle is exported as a dma-buf, or is as before.
  */
 static void sweep_export(void)
 {
@@ -522,8 +522,7 @@ static int run_export_close(struct stage *s)
 
 /**
  * SUBTEST: export-close
- * Description: The last close of a dma-buf needs no memory that could be
- *  missing.
+ * Description: The last close of a dma-buf does not need memory.
  */
 static void sweep_export_close(void)
 {
@@ -559,8 +558,8 @@ static void prepare_there_and_back(struct stage *s)
 
 /**
  * SUBTEST: there-and-back
- * Description: What was imported is exported again and comes home into a new
- *  file of its exporter.
+ * Description: An imported buffer is exported again, and imported into a new file of
+ *  its exporter.
  */
 static void sweep_there_and_back(void)
 {
@@ -658,7 +657,7 @@ static int run_import_double(struct stage *s)
 
 /**
  * SUBTEST: import-double
- * Description: Two imports give one handle, which one close ends.
+ * Description: Two imports give one handle, which a single close ends.
  */
 static void sweep_import_double(void)
 {
@@ -674,7 +673,7 @@ static int run_import_close(struct stage *s)
 
 /**
  * SUBTEST: import-close
- * Description: Unmapping and detaching need no memory that could be missing.
+ * Description: Unmapping and detaching do not need memory.
  */
 static void sweep_import_close(void)
 {
@@ -772,10 +771,9 @@ static void undo_sync(struct stage *s)
 
 /**
  * SUBTEST: sync
- * Description: Access by the CPU begins and ends; a begin that failed left
- *  nothing begun. CVE-2022-50819: udmabuf kept the error of a scatter list that
- *  could not be made where the list belongs, and took it for one at the last
- *  close, which crashed.
+ * Description: CPU access begins and ends. After a begin that failed, nothing is
+ *  begun. CVE-2022-50819: if udmabuf could not make a scatter list, it kept the
+ *  error in place of the list. The last close took the error for a list and crashed.
  */
 static void sweep_sync(void)
 {
@@ -804,7 +802,7 @@ static void undo_name(struct stage *s)
 
 /**
  * SUBTEST: set-name
- * Description: A buffer has its new name, or still the old one.
+ * Description: The buffer has its new name, or still the old one.
  */
 static void sweep_set_name(void)
 {
@@ -827,7 +825,7 @@ static void sweep_export_sync_file(void)
 
 /**
  * SUBTEST: export-sync-file-idle
- * Description: The same of a buffer without a fence.
+ * Description: The same for a buffer without a fence.
  */
 static void sweep_export_sync_file_idle(void)
 {
@@ -849,7 +847,7 @@ static int run_import_sync_file(struct stage *s)
 				       s->extra[2]);
 }
 
-/* The buffer waits for the fences when it took them, and only then. */
+/* The buffer is busy if it took the fences, and idle otherwise. */
 static void undo_import_sync_file(struct stage *s)
 {
 	check_eq(poll_events(s->fd, POLLIN, 0), s->error ? POLLIN : 0);
@@ -895,8 +893,8 @@ static void undo_poll(struct stage *s)
 
 /**
  * SUBTEST: poll
- * Description: A busy buffer is polled by many entries; after a failure it
- *  still wakes whoever waits.
+ * Description: A busy buffer is polled by many entries of one poll(). After a
+ *  failure it still wakes its pollers.
  */
 static void sweep_poll(void)
 {
@@ -961,7 +959,7 @@ static int mock_step(struct stage *s, uint32_t op)
 	return xioctl(s->other, DRM_IOCTL_PRIME_MOCK_STEP, &arg);
 }
 
-/* Undoes what of it was done, in the right order. */
+/* Undoes the steps that were done, in the right order. */
 static void mock_detach(struct stage *s)
 {
 	struct drm_prime_mock_query query = { .id = s->made };
@@ -1010,8 +1008,8 @@ static void sweep_mock_attach(void)
 
 /**
  * SUBTEST: mock-attach-pinned
- * Description: An importer that does not follow moves attaches to an exporter
- *  that moves: its storage is pinned, or not.
+ * Description: An importer that does not follow moves attaches to an exporter that
+ *  moves. Either the storage is pinned, or there is no attachment.
  */
 static void sweep_mock_attach_pinned(void)
 {
@@ -1090,7 +1088,7 @@ static void sweep_mock_vmap(void)
 	SWEEP(prepare_static, run_vmap, mock_detach, .mock = true);
 }
 
-/* All of it and back, in one go. */
+/* All steps and their undoing in one run. */
 static int run_mock_all(struct stage *s)
 {
 	int ret = mock_attach(s, PRIME_MOCK_IMPORT_DYNAMIC);
@@ -1106,15 +1104,15 @@ static int run_mock_all(struct stage *s)
 
 /**
  * SUBTEST: mock-all-and-back
- * Description: Attach, pin, map, vmap, and each undone: undoing needs no
- *  memory that could be missing.
+ * Description: Attach, pin, map and vmap, and the undoing of each, which does not
+ *  need memory.
  */
 static void sweep_mock_all_and_back(void)
 {
 	SWEEP(prepare_dynamic, run_mock_all, mock_detach, .mock = true);
 }
 
-/* Storage that comes with the operation. */
+/* Storage that the operation places. */
 static void prepare_negotiated(struct stage *s)
 {
 	int heap = negotiated_open();
@@ -1125,8 +1123,7 @@ static void prepare_negotiated(struct stage *s)
 
 /**
  * SUBTEST: mock-map-negotiated
- * Description: An importer attaches and maps a buffer whose storage comes with
- *  that.
+ * Description: An importer attaches and maps a buffer, which places the storage.
  */
 static void sweep_mock_map_negotiated(void)
 {
@@ -1152,7 +1149,7 @@ static void prepare_foreign_to_mock(struct stage *s)
 
 /**
  * SUBTEST: mock-import
- * Description: A handle of the mock for a buffer of the device under test.
+ * Description: FD_TO_HANDLE of the mock for a buffer of the device under test.
  */
 static void sweep_mock_import(void)
 {
@@ -1177,7 +1174,7 @@ static void undo_mock_fence(struct stage *s)
 	if (s->made >= 0)
 		check_ok(xioctl(s->drm, DRM_IOCTL_PRIME_MOCK_SIGNAL, &arg));
 	s->made = -1;
-	/* A buffer keeps its fences, and these their driver. */
+	/* A buffer holds its fences, and a fence its driver. */
 	close(s->fd);
 	check_ok(gem_close(s->drm, s->handle));
 	prepare_static(s);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime exporter
- * Description: The device under test exports to an importer that takes each step
- *  by command, static and dynamic: attach, pin, map, vmap, begin and end, in all
+ * Description: The device under test exports to an importer that takes each step by
+ *  command, static and dynamic: attach, pin, map, vmap, begin and end, in all
  *  directions, many times, from several devices, with narrow limits, and left
- *  undone. The lists are whole, the bytes are those that the CPU wrote, and the
- *  buffer goes when the importer does.
+ *  undone. The lists are complete, the bytes are those that the CPU wrote, and the
+ *  buffer is freed when the importer is gone.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -41,7 +41,7 @@ static struct scene scene_open(unsigned int pages)
 	return s;
 }
 
-/* A skip where the exporter has no memory for importers at all. */
+/* Skips if the exporter has no memory for importers at all. */
 static uint32_t attach(const struct scene *s, uint32_t way)
 {
 	int64_t import = mock_attach(s->mock, s->fd, way);
@@ -118,7 +118,7 @@ static void check_list(const struct scene *s, uint32_t import, uint32_t flags,
 	free(list);
 }
 
-/* The device reads and writes what the CPU wrote and reads. */
+/* The device reads what the CPU wrote, and the CPU what the device wrote. */
 static void check_bytes(const struct scene *s, uint32_t import, uint32_t seed)
 {
 	uint8_t *bytes = malloc(s->size);
@@ -138,7 +138,7 @@ static void check_bytes(const struct scene *s, uint32_t import, uint32_t seed)
 /**
  * SUBTEST: attach-detach
  * Description: A device attaches, statically and dynamically, and detaches, a
- *  hundred times; the buffer counts it.
+ *  hundred times. The buffer counts the attachments.
  */
 static void attach_detach(void)
 {
@@ -156,9 +156,9 @@ static void attach_detach(void)
 
 /**
  * SUBTEST: map-each-direction
- * Description: A static importer maps to the device, from it and both ways, by an
- *  attachment each, and again; each list is all of the buffer. A direction that is
- *  none is refused.
+ * Description: A static importer maps to the device, from it and both ways, with an
+ *  attachment each, and again. Each list covers the whole buffer. An invalid
+ *  direction is refused.
  */
 static void map_each_direction(void)
 {
@@ -180,8 +180,8 @@ static void map_each_direction(void)
 
 /**
  * SUBTEST: map-dynamic
- * Description: The same by a dynamic importer. Where the exporter is static, the
- *  mapping was made at the attachment before 6.16, both ways, and serves each direction.
+ * Description: The same by a dynamic importer. Before 6.16 a static exporter is
+ *  mapped at the attachment, both ways, and this mapping serves each direction.
  */
 static void map_dynamic(void)
 {
@@ -202,10 +202,10 @@ static void map_dynamic(void)
 
 /**
  * SUBTEST: map-another-direction
- * Description: After a mapping of one direction another one is asked for. DRM's
- *  exporters keep the first mapping of an attachment before 6.16: made both ways it
- *  serves for all, made one way it does not, which is EBUSY and leaves it as it was.
- *  prime_mock and newer kernels keep none and map each time.
+ * Description: After a mapping of one direction, another direction is asked for.
+ *  Before 6.16 DRM's exporters keep the first mapping of an attachment. If that is
+ *  both ways it serves all directions. Otherwise the map gives EBUSY and changes
+ *  nothing. prime_mock and newer kernels keep none and map each time.
  */
 static void map_another_direction(void)
 {
@@ -238,8 +238,8 @@ static void map_another_direction(void)
 
 /**
  * SUBTEST: pin
- * Description: A dynamic importer pins the buffer, mapped or not, again and
- *  again, and unpins it as often.
+ * Description: A dynamic importer pins the buffer several times, mapped or not, and
+ *  unpins it as often.
  */
 static void pin(void)
 {
@@ -262,9 +262,9 @@ static void pin(void)
 
 /**
  * SUBTEST: attach-thousands
- * Description: Four thousand attachments of one buffer, half of them mapped; all
- *  end with the files that hold them. A kernel that checks DMA mappings takes few
- *  of one page, so there none is mapped.
+ * Description: One buffer has four thousand attachments, half of them mapped. All
+ *  end with the files that hold them. A kernel that checks DMA mappings allows few
+ *  mappings of one page, so none is mapped there.
  */
 static void attach_thousands(void)
 {
@@ -296,7 +296,7 @@ static void attach_thousands(void)
 /**
  * SUBTEST: several-devices
  * Description: The mock attaches twice, another device imports, and all have the
- *  buffer mapped at once; each lets go in its turn.
+ *  buffer mapped at the same time. They let go one after another.
  */
 static void several_devices(void)
 {
@@ -326,8 +326,8 @@ static void several_devices(void)
 
 /**
  * SUBTEST: list-of-each-size
- * Description: The list is as long as the buffer, in whole pages, from one page
- *  to eight MiB.
+ * Description: The list is as long as the buffer, in whole pages, for sizes from one
+ *  page to eight MiB.
  */
 static void list_of_each_size(void)
 {
@@ -348,9 +348,9 @@ static void list_of_each_size(void)
 }
 
 /*
- * Has the exporter to give a list within @limits? The list that an importer
- * without limits gets is the one that each gets, except of prime_mock: it cuts its
- * segments for the importer, which may make them too many.
+ * Must the exporter give a list within @limits? All importers get the same list as one
+ * without limits. prime_mock cuts its segments for the importer instead, which may make
+ * them too many.
  */
 static bool must_fit(const struct scene *s, const struct drm_prime_mock_limits *limits)
 {
@@ -379,8 +379,8 @@ static bool must_fit(const struct scene *s, const struct drm_prime_mock_limits *
 }
 
 /*
- * The importer checks its limits itself: what is mapped is within, and what is
- * not is refused and undone, here and in an import as an object.
+ * The importer checks its limits itself. A list that is mapped is within them. Any other
+ * list is refused and undone, in an import by id and in one as an object.
  */
 static void within(const struct drm_prime_mock_limits *limits, int refusal)
 {
@@ -418,9 +418,9 @@ static void within(const struct drm_prime_mock_limits *limits, int refusal)
 
 /**
  * SUBTEST: segment-size
- * Description: For a device that takes segments up to a size, of a page or more,
- *  the list has none that is longer where the exporter's list allows
- *  for it, or cuts it; else the import is refused.
+ * Description: For a device with a maximum segment size, of a page or more, no
+ *  segment of the list is longer. If the exporter's segments are longer and it does
+ *  not cut them, the import is refused.
  */
 static void segment_size(void)
 {
@@ -434,8 +434,8 @@ static void segment_size(void)
 
 /**
  * SUBTEST: segment-boundary
- * Description: For a device whose segments must not cross a boundary, of a page
- *  or more, none does, or the import is refused for it.
+ * Description: For a device whose segments must not cross a boundary, of a page or
+ *  more, none does. Otherwise the import is refused.
  */
 static void segment_boundary(void)
 {
@@ -449,8 +449,8 @@ static void segment_boundary(void)
 
 /**
  * SUBTEST: segment-count
- * Description: For a device that takes so many segments, one as it wants its
- *  memory contiguous, the list has no more, or the import is refused for it.
+ * Description: For a device that takes a number of segments, one if it needs
+ *  contiguous memory, the list has no more. Otherwise the import is refused.
  */
 static void segment_count(void)
 {
@@ -462,7 +462,7 @@ static void segment_count(void)
 	}
 }
 
-/* Bits of the highest address of memory, 0 where it isn't told. */
+/* Bits of the highest address of memory, 0 if it is unknown. */
 static unsigned int memory_bits(void)
 {
 	char *text = read_text("/proc/iomem"), *line, *rest = text;
@@ -478,9 +478,9 @@ static unsigned int memory_bits(void)
 
 /**
  * SUBTEST: dma-mask
- * Description: For a device whose addresses just cover the machine's memory, all
- *  addresses of the list are below its mask. (One that covers less would have the
- *  kernel warn.)
+ * Description: For a device whose mask just covers the machine's memory, all
+ *  addresses of the list are below the mask. (With a smaller mask the kernel would
+ *  warn.)
  */
 static void dma_mask(void)
 {
@@ -503,7 +503,7 @@ static void all_limits(void)
 		.max_segment_size = PAGE, .segment_boundary = PAGE - 1,
 	};
 
-	/* What does not fit is too long before it is anything else. */
+	/* A list that does not fit is always reported as too long. */
 	within(&limits, EFBIG);
 }
 
@@ -534,8 +534,8 @@ static void content(void)
 
 /**
  * SUBTEST: content-by-direction
- * Description: A device that has mapped one way has the bytes of that way, and is
- *  refused the other by its own driver.
+ * Description: A device that has mapped in one direction has the bytes in that
+ *  direction. Its own driver refuses the other direction.
  */
 static void content_by_direction(void)
 {
@@ -561,8 +561,8 @@ static void content_by_direction(void)
 
 /**
  * SUBTEST: content-of-import
- * Description: The same bytes through a handle of the importer, as a driver has
- *  it, static and dynamic.
+ * Description: The same bytes through a handle of the importer, as a driver uses it,
+ *  static and dynamic.
  */
 static void content_of_import(void)
 {
@@ -593,7 +593,7 @@ static void content_of_import(void)
 
 /* --- the kernel's own access --- */
 
-/* A vmap, or a skip where the exporter has none. */
+/* A vmap. Skips if the exporter has none. */
 static void vmap_once(const struct scene *s, uint32_t import)
 {
 	int ret = mock_step(s->mock, import, PRIME_MOCK_VMAP);
@@ -614,8 +614,8 @@ static uint64_t first_bytes(const struct scene *s, uint32_t import)
 
 /**
  * SUBTEST: vmap-nested
- * Description: The kernel maps the buffer many times over, from two attachments;
- *  it sees what the CPU writes until the last of them is gone.
+ * Description: The kernel maps the buffer many times, from two attachments. It sees
+ *  what the CPU writes until the last of these is gone.
  */
 static void vmap_nested(void)
 {
@@ -651,7 +651,7 @@ static void vmap_nested(void)
 /**
  * SUBTEST: vmap-while-mapped
  * Description: One buffer is mapped for the device, by a process and by the kernel
- *  at once, and all three see the same bytes.
+ *  at the same time. All three see the same bytes.
  */
 static void vmap_while_mapped(void)
 {
@@ -675,7 +675,7 @@ static void vmap_while_mapped(void)
 /**
  * SUBTEST: begin-end
  * Description: An importer in the kernel begins and ends CPU access, in each
- *  direction, nested and without a begin; the buffer serves afterwards.
+ *  direction, nested and without a begin. The buffer can still be used afterwards.
  */
 static void begin_end(void)
 {
@@ -699,8 +699,8 @@ static void begin_end(void)
 
 /**
  * SUBTEST: begin-waits
- * Description: The kernel's begin waits as a process's does: to read for the
- *  writer, to write for the readers too.
+ * Description: The kernel's begin waits as a process's does: for the writer if it
+ *  reads, and also for the readers if it writes.
  */
 static void begin_waits(void)
 {
@@ -742,8 +742,8 @@ static void begin_waits(void)
 /**
  * SUBTEST: attached-outlives-all
  * Description: The exporter's handle, the fd and the exporter's file are closed
- *  while a device is attached and has the buffer mapped: it keeps the bytes until
- *  it detaches, and then the buffer goes.
+ *  while a device has the buffer attached and mapped. The device keeps the bytes
+ *  until it detaches. Then the buffer is freed.
  */
 static void attached_outlives_all(void)
 {
@@ -794,8 +794,8 @@ static void hold_everything(const struct scene *s)
 
 /**
  * SUBTEST: file-closed
- * Description: An importer closes its file with everything still held: attached,
- *  mapped, pinned, vmapped, begun. Nothing of it stays.
+ * Description: An importer closes its file while it holds everything: attached,
+ *  mapped, pinned, vmapped, begun. Nothing of it is left.
  */
 static void file_closed(void)
 {
@@ -815,7 +815,7 @@ static void file_closed(void)
 
 /**
  * SUBTEST: importer-killed
- * Description: The same, of a process that is killed.
+ * Description: The same for a process that is killed.
  */
 static void importer_killed(void)
 {
@@ -848,8 +848,8 @@ static void importer_killed(void)
 
 /**
  * SUBTEST: exporter-killed
- * Description: The process that made and exported the buffer is killed; the
- *  importer in another one keeps it and its bytes.
+ * Description: The process that made and exported the buffer is killed. The importer
+ *  in another process keeps the buffer and its bytes.
  */
 static void exporter_killed(void)
 {
@@ -891,8 +891,8 @@ static void exporter_killed(void)
 
 /**
  * SUBTEST: importer-unplugged
- * Description: The importing device is taken away with the buffer attached,
- *  mapped and pinned. The exporter's buffer serves on, and goes when the
+ * Description: The importing device is taken away with the buffer attached, mapped
+ *  and pinned. The exporter's buffer can still be used, and is freed when the
  *  importer's file is closed.
  */
 static void importer_unplugged(void)
@@ -918,7 +918,7 @@ static void importer_unplugged(void)
 	scene_close(&s);
 }
 
-/* --- at once --- */
+/* --- at the same time --- */
 
 struct racer {
 	pthread_t thread;
@@ -950,8 +950,8 @@ static void *racer_run(void *data)
 
 /**
  * SUBTEST: race-attach-map
- * Description: Four threads attach, map, vmap and detach one buffer, statically
- *  and dynamically; every list is whole, and the end is as the beginning.
+ * Description: Four threads attach, map, vmap and detach one buffer, statically and
+ *  dynamically. Every list is complete, and at the end everything is undone.
  */
 static void race_attach_map(void)
 {
@@ -977,8 +977,8 @@ static void race_attach_map(void)
 
 /**
  * SUBTEST: attach-of-nothing
- * Description: What is no dma-buf is not attached: EBADF of no fd, EINVAL of
- *  another file.
+ * Description: An fd that is no dma-buf is not attached: EBADF for a number that is
+ *  not open, EINVAL for another file.
  */
 static void attach_of_nothing(void)
 {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime handles
- * Description: A buffer may have several handles in one file (GEM_FLINK and
- *  GEM_OPEN give further ones). Whichever of them FD_TO_HANDLE answers with
- *  first, it must answer with again until that handle is closed, in whatever
- *  order handles are exported, imported and closed; else a program that
- *  remembers handles by number closes or keeps the wrong one.
+ * Description: A buffer may have several handles in one file (GEM_FLINK and GEM_OPEN
+ *  give more). FD_TO_HANDLE must give the same one each time until that handle is
+ *  closed, in whatever order handles are exported, imported and closed. Otherwise a
+ *  program that remembers handles by number closes or keeps the wrong one.
  */
 #include "lib/prime_test.h"
 
@@ -78,7 +77,7 @@ static void model_export(struct model *m, int which)
 	model_ask(m);
 }
 
-/* Closing the handle that is the answer permits a new answer, no other does. */
+/* The answer may change only when the handle that is the answer is closed. */
 static void model_close(struct model *m, int which)
 {
 	check(m->handle[which]);
@@ -108,7 +107,7 @@ static void model_end(struct model *m)
 
 /**
  * SUBTEST: only-first-exported
- * Description: The older handle is exported, the younger never.
+ * Description: The older handle is exported, and the younger one is not.
  */
 static void only_first_exported(void)
 {
@@ -123,7 +122,7 @@ static void only_first_exported(void)
 
 /**
  * SUBTEST: only-second-exported
- * Description: The younger handle is exported, the older never.
+ * Description: The younger handle is exported, and the older one is not.
  */
 static void only_second_exported(void)
 {
@@ -138,7 +137,7 @@ static void only_second_exported(void)
 
 /**
  * SUBTEST: first-then-second
- * Description: Exporting the younger handle as well changes no answer.
+ * Description: When the younger handle is exported as well, no answer changes.
  */
 static void first_then_second(void)
 {
@@ -154,7 +153,7 @@ static void first_then_second(void)
 
 /**
  * SUBTEST: second-then-first
- * Description: Exporting the older handle as well changes no answer.
+ * Description: When the older handle is exported as well, no answer changes.
  */
 static void second_then_first(void)
 {
@@ -170,8 +169,8 @@ static void second_then_first(void)
 
 /**
  * SUBTEST: close-the-other
- * Description: With both exported, closing the handle that is not the answer
- *  changes nothing, whichever was exported first.
+ * Description: Both are exported. Closing the handle that is not the answer changes
+ *  nothing, whichever was exported first.
  */
 static void close_the_other(void)
 {
@@ -188,8 +187,8 @@ static void close_the_other(void)
 
 /**
  * SUBTEST: close-the-answer
- * Description: With both exported, closing the answer gives another live
- *  handle, and that one stays.
+ * Description: Both are exported. When the answer is closed, another live handle is
+ *  the answer, and stays it.
  */
 static void close_the_answer(void)
 {
@@ -208,8 +207,8 @@ static void close_the_answer(void)
 
 /**
  * SUBTEST: exported-handle-takes-over
- * Description: When the answer is closed and the other handle was exported
- *  too, that other one is the answer: no third handle is made.
+ * Description: When the answer is closed and the other handle was exported too, the
+ *  other one is the answer. No third handle is made.
  */
 static void exported_handle_takes_over(void)
 {
@@ -229,8 +228,8 @@ static void exported_handle_takes_over(void)
 
 /**
  * SUBTEST: closed-before-asked
- * Description: Both exported, one closed before any import: the one left
- *  answers, and keeps answering.
+ * Description: Both are exported, and one is closed before any import. The one that
+ *  is left is the answer, and stays it.
  */
 static void closed_before_asked(void)
 {
@@ -261,8 +260,8 @@ static const int orders[6][3] = {
 
 /**
  * SUBTEST: three-handles-all-orders
- * Description: Three handles, exported in each order and closed in each
- *  order, asked after every step.
+ * Description: Three handles are exported in each order and closed in each order,
+ *  with an import after every step.
  */
 static void three_handles_all_orders(void)
 {
@@ -307,9 +306,9 @@ static uint32_t sequence(uint32_t *state)
 
 /**
  * SUBTEST: among-other-buffers
- * Description: A hundred other buffers come and go in the same file while two
- *  handles of one are exported: whatever structure the lookup uses, it is
- *  reshaped over and over, and the answer stays.
+ * Description: A hundred other buffers are made and closed in the same file while
+ *  two handles of one buffer are exported. So any structure of the lookup is rebuilt
+ *  many times. The answer stays.
  */
 static void among_other_buffers(void)
 {
@@ -353,8 +352,8 @@ static void among_other_buffers(void)
 
 /**
  * SUBTEST: every-buffer-has-two
- * Description: Sixty buffers with two handles each, exported first one way,
- *  then the other; each keeps the answer it gave first.
+ * Description: Sixty buffers have two handles each, which are exported in one order
+ *  and then in the other. Each buffer keeps its first answer.
  */
 static void every_buffer_has_two(void)
 {
@@ -382,8 +381,8 @@ static void every_buffer_has_two(void)
 
 /**
  * SUBTEST: imported-buffer
- * Description: The same for a buffer that came from another device: the
- *  import's handle stays the answer when a second one is opened and exported.
+ * Description: The same for a buffer of another device. The import's handle stays
+ *  the answer when a second one is opened and exported.
  */
 static void imported_buffer(void)
 {
@@ -409,8 +408,8 @@ static void imported_buffer(void)
 
 /**
  * SUBTEST: imported-buffer-many-orders
- * Description: Imports, opens, exports and closes of several handles of a
- *  foreign buffer in a fixed long sequence, asked after each.
+ * Description: A fixed long sequence of imports, opens, exports and closes of
+ *  several handles of a foreign buffer, with an import after each.
  */
 static void imported_buffer_many_orders(void)
 {
@@ -445,8 +444,8 @@ static void imported_buffer_many_orders(void)
 
 /**
  * SUBTEST: files-do-not-mix
- * Description: Two files of one device with two handles each of one buffer:
- *  each file keeps its own answer while the other closes its handles.
+ * Description: Two files of one device have two handles each of one buffer. Each
+ *  file keeps its own answer while the other one closes its handles.
  */
 static void files_do_not_mix(void)
 {

@@ -2,9 +2,9 @@
 /**
  * TEST: prime importer
  * Description: The device under test imports buffers of an exporter that fails,
- *  sleeps, moves and disappears at every point where it can. Whatever it does,
- *  its errno arrives, and when the importer has let go nothing is attached,
- *  pinned or mapped, and the buffer goes.
+ *  sleeps, moves and disappears at every point where it can. The importer gets the
+ *  exporter's errno. When it has let go, nothing is attached, pinned or mapped, and
+ *  the buffer is freed.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -25,8 +25,8 @@ static const uint32_t import_ops[] = {
 };
 
 /*
- * Does importing from an exporter of this kind call its @op? Drivers of newer kernels
- * import without a mapping: what this one does is looked at.
+ * Does importing from an exporter of this kind call its @op? Some drivers of newer kernels
+ * import without a mapping, so this tries it.
  */
 static bool passes(int drm, int mock, const struct mock_kind *kind, uint32_t op)
 {
@@ -48,7 +48,7 @@ static const struct mock_kind *kind_of(uint32_t flags)
 	return kind;
 }
 
-/* The last of these ops that it goes through, 0 for none. */
+/* The last of these ops that an import calls, 0 for none. */
 static uint32_t last_op(int drm, int mock, uint32_t flags)
 {
 	for (int i = 2; i >= 0; i--)
@@ -57,12 +57,12 @@ static uint32_t last_op(int drm, int mock, uint32_t flags)
 	return 0;
 }
 
-/* --- an import that goes well --- */
+/* --- an import that succeeds --- */
 
 /**
  * SUBTEST: import-each-kind
  * Description: Buffers of each kind of exporter and each layout of pages are
- *  imported, and gone after the last close.
+ *  imported. They are freed after the last close.
  */
 static void import_each_kind(void)
 {
@@ -85,9 +85,9 @@ static void import_each_kind(void)
 
 /**
  * SUBTEST: calls-of-one-import
- * Description: One import and one close call the exporter once each way: it is
- *  attached once, not mapped twice, and all of it is undone. A second import
- *  into the same file costs the exporter nothing.
+ * Description: One import and one close call the exporter once in each direction: it
+ *  is attached once and not mapped twice, and all of it is undone. A second import
+ *  into the same file does not call the exporter.
  */
 static void calls_of_one_import(void)
 {
@@ -125,7 +125,8 @@ static void calls_of_one_import(void)
 
 /**
  * SUBTEST: many-imports
- * Description: Two hundred buffers are imported at once and all are given back.
+ * Description: Two hundred buffers are imported at the same time, and all are given
+ *  back.
  */
 static void many_imports(void)
 {
@@ -147,8 +148,8 @@ static void many_imports(void)
 
 /**
  * SUBTEST: import-into-two-files
- * Description: Two files of the device import one buffer; each lets go by
- *  itself, and the buffer stays for the other.
+ * Description: Two files of the device import one buffer. When one lets go, the
+ *  buffer stays for the other one.
  */
 static void import_into_two_files(void)
 {
@@ -174,7 +175,7 @@ static void import_into_two_files(void)
 
 /**
  * SUBTEST: release-after-importer
- * Description: The exporter's handle and the fd are closed; its object and the
+ * Description: The exporter's handle and the fd are closed. Its object and the
  *  buffer live until the importer closes its handle, and are released once.
  */
 static void release_after_importer(void)
@@ -202,8 +203,8 @@ static void release_after_importer(void)
 
 /**
  * SUBTEST: file-closed
- * Description: The importer's file is closed with the handle in it: all is
- *  undone as by closing the handle.
+ * Description: The importer's file is closed with the handle in it. Everything is
+ *  undone as if the handle was closed.
  */
 static void file_closed(void)
 {
@@ -223,8 +224,8 @@ static void file_closed(void)
 
 /**
  * SUBTEST: exported-again
- * Description: The importer exports what it has imported: that is the same
- *  buffer, and the exporter is not asked for anything.
+ * Description: The importer exports what it has imported. This gives the same
+ *  buffer, and does not call the exporter.
  */
 static void exported_again(void)
 {
@@ -251,8 +252,8 @@ static void exported_again(void)
 /* --- an import that is refused --- */
 
 /*
- * The import fails as the exporter does, and what had been done is undone. A
- * driver that maps later than at its import can't be told to fail so.
+ * The import gives the exporter's errno, and what was done is undone. This can't be
+ * tested with a driver that maps later than at its import.
  */
 static void refused(int drm, struct mock_buffer *b, uint32_t op, int error)
 {
@@ -271,7 +272,7 @@ static void refused(int drm, struct mock_buffer *b, uint32_t op, int error)
 	mock_settled(b);
 	check_ok(mock_stats(b->mock, b->id, &stats));
 	check_eq(stats.failures[op], before.failures[op] + 1);
-	/* Not tried twice, and nothing undone that had not been done. */
+	/* Nothing is tried twice, and only what was done is undone. */
 	check_eq(stats.calls[op], before.calls[op] + 1);
 	if (op != PRIME_MOCK_MAP)
 		check_eq(stats.calls[PRIME_MOCK_MAP],
@@ -282,7 +283,7 @@ static void refused(int drm, struct mock_buffer *b, uint32_t op, int error)
 	check_eq(stats.calls[PRIME_MOCK_UNMAP], before.calls[PRIME_MOCK_UNMAP]);
 }
 
-/* An import that nobody touches need not pin, so a pin that would fail is no obstacle. */
+/* An import that nobody touches need not pin, so a failing pin may not matter. */
 static void not_pinned(int drm, int mock)
 {
 	struct mock_buffer b = mock_buffer(mock, PRIME_MOCK_DEFAULT, 3);
@@ -326,8 +327,8 @@ static void refused_at(uint32_t op)
 
 /**
  * SUBTEST: refused-at-attach
- * Description: The exporter refuses to attach: its errno arrives, nothing is
- *  pinned or mapped, and a later import works.
+ * Description: The exporter refuses to attach. Its errno arrives, nothing is pinned
+ *  or mapped, and a later import works.
  */
 static void refused_at_attach(void)
 {
@@ -336,8 +337,8 @@ static void refused_at_attach(void)
 
 /**
  * SUBTEST: refused-at-pin
- * Description: The exporter can't pin the storage: its errno arrives, nothing
- *  stays attached, and a later import works. An import that never pins works.
+ * Description: The exporter can't pin the storage. Its errno arrives, nothing stays
+ *  attached, and a later import works. An import that never pins succeeds.
  */
 static void refused_at_pin(void)
 {
@@ -346,8 +347,8 @@ static void refused_at_pin(void)
 
 /**
  * SUBTEST: refused-at-map
- * Description: The exporter can't map the storage: its errno arrives, nothing
- *  stays attached or pinned, and a later import works.
+ * Description: The exporter can't map the storage. Its errno arrives, nothing stays
+ *  attached or pinned, and a later import works.
  */
 static void refused_at_map(void)
 {
@@ -356,8 +357,8 @@ static void refused_at_map(void)
 
 /**
  * SUBTEST: every-errno
- * Description: Each number that an exporter may fail with arrives unchanged,
- *  those included that the kernel uses for itself alone.
+ * Description: Each number with which an exporter may fail arrives unchanged, also
+ *  those that only the kernel uses.
  */
 static void every_errno(void)
 {
@@ -379,8 +380,8 @@ static void every_errno(void)
 
 /**
  * SUBTEST: refused-nth
- * Description: Of six files that import one buffer the n-th is refused; it gets
- *  nothing and the others keep what they have.
+ * Description: Six files import one buffer, and the n-th is refused. It gets
+ *  nothing, and the others keep what they have.
  */
 static void refused_nth(void)
 {
@@ -416,8 +417,8 @@ static void refused_nth(void)
 
 /**
  * SUBTEST: refused-leaves-others
- * Description: A refused import takes nothing from another buffer's handle in
- *  the same file, and the number that it would have got is free.
+ * Description: A refused import does not affect another buffer's handle in the same
+ *  file, and the number that it would have got is free.
  */
 static void refused_leaves_others(void)
 {
@@ -466,7 +467,7 @@ static int64_t import_join(struct import *import)
 	return import->handle;
 }
 
-/* An import that sleeps in @op, and is known to. */
+/* An import that was seen asleep in @op. */
 static void import_asleep(struct import *import, int drm, struct mock_buffer *b,
 			  uint32_t op, unsigned int ms)
 {
@@ -479,9 +480,9 @@ static void import_asleep(struct import *import, int drm, struct mock_buffer *b,
 
 /**
  * SUBTEST: asleep-fd-closed
- * Description: While the exporter sleeps in an import, the fd, the last one, is
- *  closed and the exporter closes its handle: the import goes on with the buffer
- *  it began with.
+ * Description: While the exporter sleeps in an import, the last fd is closed, and
+ *  the exporter closes its handle. The import goes on with the buffer with which it
+ *  began.
  */
 static void asleep_fd_closed(void)
 {
@@ -507,7 +508,7 @@ static void asleep_fd_closed(void)
 /**
  * SUBTEST: asleep-file-closed
  * Description: While the exporter sleeps in an import, the importer's file is
- *  closed: the import ends as it would have, and then all is undone.
+ *  closed. The import ends as it would have done, and then everything is undone.
  */
 static void asleep_file_closed(void)
 {
@@ -531,7 +532,7 @@ static void asleep_file_closed(void)
 /**
  * SUBTEST: asleep-fails
  * Description: The fd is closed while the exporter sleeps in an import that then
- *  fails: nobody holds the buffer any more, and it goes.
+ *  fails. Nobody holds the buffer any more, and it is freed.
  */
 static void asleep_fails(void)
 {
@@ -561,9 +562,9 @@ static void asleep_fails(void)
 
 /**
  * SUBTEST: asleep-two-imports
- * Description: Several threads import one buffer into one file while the
- *  exporter sleeps in the first import: all get the same handle, the device is
- *  attached once, and one close lets go.
+ * Description: Several threads import one buffer into one file while the exporter
+ *  sleeps in the first import. All get the same handle, the device is attached once,
+ *  and one close ends it.
  */
 static void asleep_two_imports(void)
 {
@@ -596,8 +597,8 @@ static void asleep_two_imports(void)
 
 /**
  * SUBTEST: asleep-first-fails
- * Description: Two threads import one buffer into one file; the first one's
- *  import sleeps and fails. The second one succeeds by itself.
+ * Description: Two threads import one buffer into one file. The first import sleeps
+ *  and fails. The second thread imports the buffer itself and succeeds.
  */
 static void asleep_first_fails(void)
 {
@@ -639,9 +640,9 @@ static void *closing_run(void *data)
 
 /**
  * SUBTEST: asleep-in-close
- * Description: The exporter sleeps while the importer's handle is closed, in
- *  unmap, unpin and detach; the same buffer is imported again meanwhile. That
- *  import stands by itself.
+ * Description: The exporter sleeps in unmap, unpin and detach while the importer's
+ *  handle is closed. The same buffer is imported again meanwhile. The close does not
+ *  affect that import.
  */
 static void asleep_in_close(void)
 {
@@ -682,8 +683,8 @@ static void asleep_in_close(void)
 
 /**
  * SUBTEST: asleep-handle-closed
- * Description: One thread imports a buffer again and again while another closes
- *  whatever handle that may have got, at once. References come back.
+ * Description: One thread imports a buffer again and again while another one closes
+ *  whatever handle that may have got. All references come back.
  */
 static void asleep_handle_closed(void)
 {
@@ -739,8 +740,8 @@ static void kill_child(pid_t pid)
 
 /**
  * SUBTEST: asleep-killed
- * Description: The importing process is killed while the exporter sleeps, once
- *  in a sleep that a signal ends and once in one that it doesn't.
+ * Description: The importing process is killed while the exporter sleeps, once in a
+ *  sleep that a signal ends and once in one that it does not end.
  */
 static void asleep_killed(void)
 {
@@ -765,8 +766,8 @@ static void asleep_killed(void)
 
 /**
  * SUBTEST: killed-with-import
- * Description: A process that has imported buffers of each kind is killed; all
- *  is undone.
+ * Description: A process that has imported buffers of each kind is killed.
+ *  Everything is undone.
  */
 static void killed_with_import(void)
 {
@@ -790,8 +791,8 @@ static void killed_with_import(void)
 
 /**
  * SUBTEST: asleep-interrupted
- * Description: A signal ends the exporter's sleep in attach, pin or map: the
- *  import gives EINTR with everything undone, and the next one works.
+ * Description: A signal ends the exporter's sleep in attach, pin or map. The import
+ *  gives EINTR, everything is undone, and the next one works.
  */
 static void asleep_interrupted(void)
 {
@@ -829,9 +830,8 @@ static void need_waiting_import(int drm, struct mock_buffer *b, double seconds)
 
 /**
  * SUBTEST: kernel-fence-delays
- * Description: The exporter is still moving or clearing the storage, as a kernel
- *  fence tells: the import does not end before that. Nobody else's fence delays
- *  it.
+ * Description: A kernel fence says that the exporter is still moving or clearing the
+ *  storage. The import does not end before that. No other fence delays it.
  */
 static void kernel_fence_delays(void)
 {
@@ -865,9 +865,9 @@ static void kernel_fence_delays(void)
 
 /**
  * SUBTEST: kernel-fence-interrupted
- * Description: A signal ends the import that waits for a kernel fence: EINTR,
- *  with everything undone; and once it has signalled, in error even, the import
- *  works.
+ * Description: A signal ends an import that waits for a kernel fence. It gives
+ *  EINTR, and everything is undone. When the fence has signalled, even with an
+ *  error, the import works.
  */
 static void kernel_fence_interrupted(void)
 {
@@ -896,8 +896,8 @@ static void kernel_fence_interrupted(void)
 
 /**
  * SUBTEST: kernel-fence-killed
- * Description: A process is killed while its import waits for a kernel fence; it
- *  dies with the fence still pending, and everything is undone.
+ * Description: A process is killed while its import waits for a kernel fence. It
+ *  dies while the fence is still pending, and everything is undone.
  */
 static void kernel_fence_killed(void)
 {
@@ -926,8 +926,8 @@ static void kernel_fence_killed(void)
 /* --- content --- */
 
 /*
- * The bytes as the importer has them: through its engine if it is a mock, else
- * by mmap of its handle; a driver that maps no imported objects exports it.
+ * The bytes as the importer has them: through its engine if it is a mock, else by mmap
+ * of its handle, or of its export if the driver maps no imported objects.
  */
 static void read_through(int drm, uint32_t handle, void *data, size_t size)
 {
@@ -962,8 +962,8 @@ static void same_through(int drm, uint32_t handle, size_t size, uint32_t seed)
 
 /**
  * SUBTEST: content
- * Description: What the exporter wrote is what the importer's handle has, for
- *  each kind of exporter and each layout of pages.
+ * Description: The importer's handle has the bytes that the exporter wrote, for each
+ *  kind of exporter and each layout of pages.
  */
 static void content(void)
 {
@@ -991,9 +991,9 @@ static void content(void)
 
 /**
  * SUBTEST: moved-while-imported
- * Description: Storage that an importer has mapped does not move, or the
- *  importer has been told and follows: either way it has the right bytes, then
- *  and after a move when it has let go.
+ * Description: Storage that an importer has mapped does not move, or the importer is
+ *  told and follows. In both cases it has the right bytes, then and after a move
+ *  when it has let go.
  */
 static void moved_while_imported(void)
 {
@@ -1030,7 +1030,7 @@ static void moved_while_imported(void)
 
 /**
  * SUBTEST: moved-before-import
- * Description: Storage that has moved many times is imported where it lies.
+ * Description: Storage that has moved many times can be imported at its last place.
  */
 static void moved_before_import(void)
 {
@@ -1053,8 +1053,8 @@ static void moved_before_import(void)
 
 /**
  * SUBTEST: exporter-unplugged
- * Description: The exporting device is taken away while its buffers are
- *  imported: the importer keeps them, and when it lets go they are freed.
+ * Description: The exporting device is taken away while its buffers are imported.
+ *  The importer keeps them, and they are freed when it lets go.
  */
 static void exporter_unplugged(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime ioctl
- * Description: HANDLE_TO_FD and FD_TO_HANDLE refuse what is wrong with the
- *  right errno, lose nothing when they fail, and keep a buffer's identity over
- *  files and devices.
+ * Description: HANDLE_TO_FD and FD_TO_HANDLE refuse wrong requests with the right
+ *  errno, lose nothing when they fail, and keep a buffer's identity over files and
+ *  devices.
  */
 #include "lib/prime_test.h"
 
@@ -14,8 +14,8 @@
 
 /**
  * SUBTEST: export-unknown-flags
- * Description: Each bit that has no meaning yet is refused, or it could never
- *  be given one.
+ * Description: Each bit without a meaning is refused. Otherwise it could never be
+ *  given one.
  */
 static void export_unknown_flags(void)
 {
@@ -35,7 +35,7 @@ static void export_unknown_flags(void)
 
 /**
  * SUBTEST: export-known-flags
- * Description: The four combinations of the two flags there are all work.
+ * Description: All four combinations of the two flags work.
  */
 static void export_known_flags(void)
 {
@@ -53,8 +53,8 @@ static void export_known_flags(void)
 
 /**
  * SUBTEST: export-bad-handle
- * Description: Zero, a handle never given out, a closed one and the largest
- *  number name no buffer.
+ * Description: 0, a handle that was never given out, a closed one and the largest
+ *  number give ENOENT.
  */
 static void export_bad_handle(void)
 {
@@ -70,8 +70,8 @@ static void export_bad_handle(void)
 
 /**
  * SUBTEST: export-foreign-handle
- * Description: A handle belongs to the file it was made in; the same number
- *  names nothing in another file of the same device.
+ * Description: A handle belongs to the file in which it was made. In another file of
+ *  the same device its number is no handle.
  */
 static void export_foreign_handle(void)
 {
@@ -83,7 +83,7 @@ static void export_foreign_handle(void)
 
 /**
  * SUBTEST: export-closed-handle-of-live-buffer
- * Description: The closed handle is gone although the dma-buf lives on.
+ * Description: A closed handle can't be exported, although the dma-buf lives on.
  */
 static void export_closed_handle_of_live_buffer(void)
 {
@@ -98,7 +98,7 @@ static void export_closed_handle_of_live_buffer(void)
 
 /**
  * SUBTEST: import-bad-fd
- * Description: A number that is no open file is EBADF.
+ * Description: A number that is not an open file gives EBADF.
  */
 static void import_bad_fd(void)
 {
@@ -112,7 +112,7 @@ static void import_bad_fd(void)
 
 /**
  * SUBTEST: import-other-file
- * Description: An open file of any other kind is EINVAL: a device, a pipe, a
+ * Description: An open file of any other kind gives EINVAL: a device, a pipe, a
  *  memfd, a directory, a sync file, the DRM file itself.
  */
 static void import_other_file(void)
@@ -132,7 +132,7 @@ static void import_other_file(void)
 
 /**
  * SUBTEST: import-o-path
- * Description: An O_PATH descriptor of a file grants no use of it.
+ * Description: An O_PATH descriptor of a dma-buf can't be imported.
  */
 static void import_o_path(void)
 {
@@ -148,8 +148,8 @@ static void import_o_path(void)
 
 /**
  * SUBTEST: import-unable-driver
- * Description: A driver that cannot import says so and leaves the buffer
- *  unattached; virtio-gpu without blob resources is one.
+ * Description: A driver that can't import gives an error and leaves the buffer
+ *  unattached. virtio-gpu without blob resources is one.
  */
 static void import_unable_driver(void)
 {
@@ -165,8 +165,8 @@ static void import_unable_driver(void)
 
 /**
  * SUBTEST: import-too-few-rights
- * Description: A dma-buf exported without DRM_RDWR may still be imported: the
- *  flag limits the mapping of the fd, not the devices.
+ * Description: A dma-buf exported without DRM_RDWR can still be imported: the flag
+ *  limits the mapping of the fd, not the devices.
  */
 static void import_too_few_rights(void)
 {
@@ -181,8 +181,8 @@ static void import_too_few_rights(void)
 
 /**
  * SUBTEST: export-unreadable-argument
- * Description: An argument at an address that is not mapped is EFAULT and has
- *  no effect.
+ * Description: An argument at an address that is not mapped gives EFAULT and has no
+ *  effect.
  */
 static void export_unreadable_argument(void)
 {
@@ -212,9 +212,9 @@ static uint32_t export_readonly(int drm, void **page)
 
 /**
  * SUBTEST: export-efault
- * Description: When the fd cannot be told to the caller, the call is EFAULT and
- *  the fd is open under the lowest free number. It is an fd like any other: closed
- *  with the handle, nothing is left.
+ * Description: When the fd can't be copied to the program, the call gives EFAULT,
+ *  and the fd is open under the lowest free number. It is an fd like any other: when
+ *  it and the handle are closed, nothing is left.
  */
 static void export_efault(void)
 {
@@ -235,8 +235,8 @@ static void export_efault(void)
 
 /**
  * SUBTEST: export-efault-then-retry
- * Description: A failed export is no obstacle to the next one, and the buffer
- *  still answers with its handle.
+ * Description: After a failed export the next one works, and the buffer still gives
+ *  its handle.
  */
 static void export_efault_then_retry(void)
 {
@@ -254,8 +254,8 @@ static void export_efault_then_retry(void)
 
 /**
  * SUBTEST: import-efault
- * Description: When the handle cannot be told, the call is EFAULT; what it
- *  made goes with the file at the latest, and the next import works.
+ * Description: When the handle can't be copied to the program, the call gives
+ *  EFAULT. What it made ends with the file at the latest, and the next import works.
  */
 static void import_efault(void)
 {
@@ -273,7 +273,7 @@ static void import_efault(void)
 
 /**
  * SUBTEST: export-emfile
- * Description: A full fd table is EMFILE.
+ * Description: A full table of fds gives EMFILE.
  */
 static void export_emfile(void)
 {
@@ -309,7 +309,7 @@ static void export_emfile_leaves_no_buffer(void)
 
 /**
  * SUBTEST: export-emfile-close-leaves-nothing
- * Description: With the handle closed after the failure, nothing is left.
+ * Description: When the handle is closed after the failure, nothing is left.
  */
 static void export_emfile_close_leaves_nothing(void)
 {
@@ -329,8 +329,8 @@ static void export_emfile_close_leaves_nothing(void)
 
 /**
  * SUBTEST: export-emfile-keeps-references
- * Description: For a buffer exported already, the failure costs no reference
- *  and leaks none.
+ * Description: If the buffer was exported before, the failure neither drops a
+ *  reference nor leaks one.
  */
 static void export_emfile_keeps_references(void)
 {
@@ -353,7 +353,7 @@ static void export_emfile_keeps_references(void)
 
 /**
  * SUBTEST: export-emfile-then-retry
- * Description: Once there is room again the same handle exports.
+ * Description: When an fd is free again, the same handle can be exported.
  */
 static void export_emfile_then_retry(void)
 {
@@ -370,7 +370,7 @@ static void export_emfile_then_retry(void)
 
 /**
  * SUBTEST: import-needs-no-fd
- * Description: An import opens no file, so a full table is no obstacle.
+ * Description: An import opens no file, so it works with a full table of fds.
  */
 static void import_needs_no_fd(void)
 {
@@ -389,7 +389,8 @@ static void import_needs_no_fd(void)
 
 /**
  * SUBTEST: self-import
- * Description: In the file it came from, a buffer has the handle it had.
+ * Description: FD_TO_HANDLE in the file that exported a buffer gives the same
+ *  handle.
  */
 static void self_import(void)
 {
@@ -403,7 +404,7 @@ static void self_import(void)
 
 /**
  * SUBTEST: double-import
- * Description: Importing twice gives one handle, closed by one close.
+ * Description: Two imports give one handle, which one close ends.
  */
 static void double_import(void)
 {
@@ -435,8 +436,8 @@ static void export_twice(void)
 
 /**
  * SUBTEST: there-and-back
- * Description: From one device to another and back gives the first handle,
- *  and the export of the importer is the exporter's own dma-buf.
+ * Description: A buffer is imported into another device and back, which gives the
+ *  first handle. The importer's export is the exporter's own dma-buf.
  */
 static void there_and_back(void)
 {
@@ -454,8 +455,8 @@ static void there_and_back(void)
 
 /**
  * SUBTEST: there-and-back-without-the-fds
- * Description: The same when the first fd is closed before the way back, so
- *  that only the importer holds the dma-buf.
+ * Description: The same when the first fd is closed before the import back, so that
+ *  only the importer holds the dma-buf.
  */
 static void there_and_back_without_the_fds(void)
 {
@@ -471,9 +472,8 @@ static void there_and_back_without_the_fds(void)
 
 /**
  * SUBTEST: importer-outlives-exporter
- * Description: The importer keeps the content when the exporter has closed
- *  handle, fd and file; the way back then gives a new handle to the same
- *  dma-buf.
+ * Description: The importer keeps the content when the exporter has closed handle,
+ *  fd and file. An import back then gives a new handle of the same dma-buf.
  */
 static void importer_outlives_exporter(void)
 {
@@ -506,8 +506,8 @@ static void importer_outlives_exporter(void)
 
 /**
  * SUBTEST: second-file-of-the-device
- * Description: Another file of the same device gets a handle of its own to
- *  the same object: the way back from it is the first handle.
+ * Description: Another file of the same device gets a handle of its own to the same
+ *  object. An import back from it gives the first handle.
  */
 static void second_file_of_the_device(void)
 {
@@ -593,10 +593,10 @@ static void open_three(int drm[3])
 
 /**
  * SUBTEST: three-devices
- * Description: From A to B, from B to C, from C home: one dma-buf with one
- *  inode on every leg, two attachments, one handle in each file that a second
- *  pass round the circle gives again, and the first handle at home. It goes
- *  when the last of the three has closed it, in any order.
+ * Description: A buffer goes from A to B, from B to C, and from C to A. It is one
+ *  dma-buf with one inode at each step, with two attachments. Each file has one
+ *  handle, which a second pass gives again, and A has the first handle. The buffer
+ *  is freed when the last of the three has closed it, in any order.
  */
 static void three_devices(void)
 {
@@ -643,9 +643,9 @@ static void await_success(pid_t pid)
 
 /**
  * SUBTEST: identity-over-processes
- * Description: A child that has the parent's device files by fork gets the
- *  parent's handles; with files of its own it gets handles of its own to the
- *  same dma-buf, and none of the parent's is lost when it goes.
+ * Description: A child that has the parent's device files by fork gets the parent's
+ *  handles. In files of its own it gets handles of its own for the same dma-buf.
+ *  When it ends, no handle of the parent is lost.
  */
 static void identity_over_processes(void)
 {
@@ -687,9 +687,9 @@ static void identity_over_processes(void)
 
 /**
  * SUBTEST: identity-over-files
- * Description: Eight files of the importer: each has one handle of its own,
- *  however often and by whichever file's export it is asked; closing one
- *  file's handle changes no other's.
+ * Description: Eight files of the importer have one handle of their own each,
+ *  however often they import, and whichever file has exported the fd. Closing the
+ *  handle of one file does not change the others.
  */
 static void identity_over_files(void)
 {
@@ -717,9 +717,9 @@ static void identity_over_files(void)
 
 /**
  * SUBTEST: render-node
- * Description: The device's render node imports what its card exports and
- *  exports it again: one dma-buf, one handle, and the card's own handle on
- *  the way back. A handle of the card names nothing there.
+ * Description: The device's render node imports and exports again what its card
+ *  exports. There is one dma-buf and one handle, and an import back gives the card's
+ *  own handle. A handle of the card is none on the render node.
  */
 static void render_node(void)
 {
@@ -748,8 +748,8 @@ static void render_node(void)
 
 /**
  * SUBTEST: reimport-after-close
- * Description: Closing the imported handle forgets it; the buffer can be
- *  imported again, many times, and nothing piles up.
+ * Description: When the imported handle is closed, the file forgets it. The buffer
+ *  can be imported again, many times, and nothing is left.
  */
 static void reimport_after_close(void)
 {
@@ -769,8 +769,8 @@ static void reimport_after_close(void)
 
 /**
  * SUBTEST: handle-number-reused
- * Description: When a handle's number is given to a new buffer, neither the
- *  old dma-buf nor the new answers with the other's handle.
+ * Description: When a handle's number is given to a new buffer, neither the old nor
+ *  the new dma-buf gives the other's handle.
  */
 static void handle_number_reused(void)
 {
@@ -791,8 +791,8 @@ static void handle_number_reused(void)
 
 /**
  * SUBTEST: many-buffers
- * Description: Among 300 buffers of one file each keeps its own handle, on
- *  export, on import, and while every third is closed.
+ * Description: 300 buffers of one file keep their own handles, at export, at import,
+ *  and while every third is closed.
  */
 static void many_buffers(void)
 {
@@ -816,8 +816,8 @@ static void many_buffers(void)
 
 /**
  * SUBTEST: content-over-devices
- * Description: What is written through the exporter is read through the
- *  importer's own export, page by page.
+ * Description: What is written through the exporter is read through the importer's
+ *  own export, on each page.
  */
 static void content_over_devices(void)
 {
@@ -844,8 +844,8 @@ static void content_over_devices(void)
 
 /**
  * SUBTEST: file-close-drops-all
- * Description: Closing a DRM file with imports and exports in it, no handle
- *  closed by hand, leaves only what fds still hold.
+ * Description: A DRM file with imports and exports is closed, and none of its
+ *  handles before. Only what fds still hold is left.
  */
 static void file_close_drops_all(void)
 {

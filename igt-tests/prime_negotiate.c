@@ -28,8 +28,8 @@ static int buffer(void)
 
 /**
  * SUBTEST: not-negotiable
- * Description: A buffer with storage from the start says EOPNOTSUPP, whatever
- *  device is announced, and has refused nobody.
+ * Description: A buffer that has storage from the start gives EOPNOTSUPP, whatever
+ *  device is announced, and shows no refusal.
  */
 static void not_negotiable(void)
 {
@@ -51,7 +51,7 @@ static void not_negotiable(void)
 
 /**
  * SUBTEST: flags
- * Description: Every unknown flag is EINVAL.
+ * Description: Every unknown flag gives EINVAL.
  */
 static void flags(void)
 {
@@ -67,8 +67,8 @@ static void flags(void)
 
 /**
  * SUBTEST: sizes
- * Description: A request may be shorter or longer than the kernel's; bytes that
- *  the kernel does not know have to be 0, and come back as 0.
+ * Description: A request may be shorter or longer than the kernel's. Bytes that the
+ *  kernel does not know have to be 0, and are 0 in the answer.
  */
 static void sizes(void)
 {
@@ -103,7 +103,7 @@ static void sizes(void)
 
 /**
  * SUBTEST: requests
- * Description: Neighbouring numbers and other directions are ENOTTY.
+ * Description: Neighbouring numbers and other directions give ENOTTY.
  */
 static void requests(void)
 {
@@ -128,7 +128,8 @@ static void requests(void)
 
 /**
  * SUBTEST: faults
- * Description: Memory that is not there is EFAULT, in and out.
+ * Description: Memory that is not mapped gives EFAULT, for the request and for the
+ *  answer.
  */
 static void faults(void)
 {
@@ -144,8 +145,8 @@ static void faults(void)
 
 /**
  * SUBTEST: read-only
- * Description: A descriptor for reading may ask; that the buffer can't be
- *  negotiated comes first.
+ * Description: A read-only descriptor may ask for a refusal. ADD_DEVICE gives
+ *  EOPNOTSUPP as for any descriptor, since that is checked before the access mode.
  */
 static void read_only(void)
 {

@@ -2,9 +2,9 @@
 /**
  * TEST: prime object
  * Description: One GEM object has one dma-buf as long as anybody has an fd of it,
- *  however the object loses its handles and gets others: by import, by a
- *  framebuffer (ADDFB2 and GETFB2), by a name (GEM_FLINK and GEM_OPEN). Every export
- *  is the buffer whose fd is open, every import gives the handle of the object.
+ *  however the object loses its handles and gets others: by import, by a framebuffer
+ *  (ADDFB2 and GETFB2), by a name (GEM_FLINK and GEM_OPEN). Every export gives the
+ *  buffer whose fd is open, and every import gives the handle of the object.
  */
 #include "lib/prime_memory.h"
 
@@ -19,7 +19,7 @@
 static int drm, fd;	/* the device and an fd that stays open */
 static uint64_t inode;
 
-/* The object has no handle when this returns, and lives by its dma-buf. */
+/* When this returns, the object has no handle, and only its dma-buf holds it. */
 static void setup(void)
 {
 	uint32_t handle;
@@ -38,7 +38,7 @@ static void teardown(void)
 	check_eq(settle_buffers(0), 0);
 }
 
-/* A handle of @file exports the buffer, which answers with that handle. */
+/* A handle of @file exports the buffer, whose import gives that handle. */
 static void check_one_buffer(int file, uint32_t handle)
 {
 	int out = check_ok(gem_export(file, handle, DRM_CLOEXEC | DRM_RDWR));
@@ -95,8 +95,8 @@ static void setup_display(void)
 
 /**
  * SUBTEST: framebuffer
- * Description: An imported handle goes into a framebuffer and is closed; GETFB2
- *  gives another one. It exports the same dma-buf, over and over.
+ * Description: An imported handle is put into a framebuffer and closed. GETFB2 gives
+ *  another handle, which exports the same dma-buf. This is repeated.
  */
 static void object_framebuffer(void)
 {
@@ -119,8 +119,8 @@ static void object_framebuffer(void)
 
 /**
  * SUBTEST: framebuffer-outlives-fds
- * Description: With the last fd closed too, the framebuffer alone has the object: a
- *  new export is a buffer of its own, and that one stays the object's only one.
+ * Description: When the last fd is closed, too, only the framebuffer holds the
+ *  object. A new export gives a new buffer, which stays the object's only one.
  */
 static void framebuffer_outlives_fds(void)
 {
@@ -147,7 +147,7 @@ static void framebuffer_outlives_fds(void)
 /* --- a handle that is closed while something else is made of it --- */
 
 static atomic_bool over;
-static atomic_uint arrived;		/* at the line, in all */
+static atomic_uint arrived;		/* threads that have come to the wait, in all */
 static uint32_t raced;			/* the handle */
 static unsigned int delay[2];		/* of the maker and the closer */
 
@@ -157,7 +157,7 @@ static void spin(unsigned int turns)
 		__asm__ volatile("" ::: "memory");
 }
 
-/* Both go on at the same moment: a wait that sleeps would make one late. */
+/* Both go on at the same moment. If one slept in the wait, it would be late. */
 static void line_up(void)
 {
 	unsigned int goal = (atomic_fetch_add(&arrived, 1) / 2 + 1) * 2;
@@ -180,16 +180,16 @@ static void *close_raced(void *data)
 }
 
 /*
- * Races @make, which gets what is to give a handle later, against the close of the
- * last handle. @check looks at what was made. Both must have come first now and
- * then, or there was no race.
+ * Races @make, whose result can give a handle later, against the close of the last
+ * handle. @check looks at the result. Each of both must have come first sometimes,
+ * otherwise there was no race.
  */
 static void race(int64_t (*make)(void), void (*look)(int64_t made))
 {
 	double end = now() + 2 * race_seconds();
 	unsigned int made = 0, late = 0;
 	pthread_t thread;
-	int lead = 0;		/* of the maker; homes in on where both meet */
+	int lead = 0;		/* of the maker; changes until both meet */
 
 	srand(1);
 	check_eq(pthread_create(&thread, NULL, close_raced, NULL), 0);
@@ -236,9 +236,9 @@ static void look_at_framebuffer(int64_t fb)
 
 /**
  * SUBTEST: framebuffer-against-close
- * Description: ADDFB2 meets the close of the object's last handle while an fd is
+ * Description: ADDFB2 runs while the object's last handle is closed and an fd is
  *  open. If the framebuffer is made, the handle that GETFB2 gives exports the buffer
- *  of that fd, and the kernel warns of nothing.
+ *  of that fd, and the kernel does not warn.
  */
 static void framebuffer_against_close(void)
 {
@@ -251,9 +251,9 @@ static void framebuffer_against_close(void)
 
 /**
  * SUBTEST: name
- * Description: A name ends with the last handle, and the buffer does not. Imported
- *  again the object takes a new name, and the handle that a file gets by it exports
- *  the same dma-buf.
+ * Description: A name ends with the last handle, but the buffer does not. When the
+ *  object is imported again it takes a new name, and the handle that a file gets by
+ *  this name exports the same dma-buf.
  */
 static void object_name(void)
 {
@@ -303,7 +303,8 @@ static void look_at_handle(int64_t handle)
 /**
  * SUBTEST: name-against-close
  * Description: The object's last handle is closed while it gets a name and is opened
- *  by it: ENOENT, or a handle that exports the buffer whose fd is open.
+ *  by it. The open gives ENOENT, or a handle that exports the buffer whose fd is
+ *  open.
  */
 static void name_against_close(void)
 {
@@ -325,8 +326,8 @@ static void look_at_export(int64_t out)
 
 /**
  * SUBTEST: export-against-close
- * Description: The object's last handle is closed while it is exported: ENOENT, or
- *  the buffer whose fd is open.
+ * Description: The object's last handle is closed while it is exported. The export
+ *  gives ENOENT, or the buffer whose fd is open.
  */
 static void object_export_against_close(void)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime patterns
- * Description: How drivers use dma-buf whose hardware no test machine has: RDMA,
- *  which pins, maps for long and edits its table in place; importers that let go
- *  for good when memory is taken away; exporters with TTM, which move a buffer
- *  while somebody maps it. Both sides are prime_mock.
+ * Description: What drivers do with dma-bufs whose hardware no test machine has.
+ *  RDMA pins, maps for long and edits its table in place. Some importers let go for
+ *  good when memory is taken away. Exporters with TTM move a buffer while somebody
+ *  maps it. Both sides are prime_mock.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -46,7 +46,7 @@ static uint64_t moves_of(struct mock_scene *s)
 	return stats.moves;
 }
 
-/* The device reads from @offset of its mapping what @offset of the buffer has. */
+/* The device reads the same bytes at @offset of its mapping as the buffer has there. */
 static void check_bytes(struct mock_scene *s, uint32_t import, size_t cut, uint32_t seed)
 {
 	size_t size = s->b.size - cut;
@@ -101,8 +101,8 @@ static void pinned_for_long(void)
 
 /**
  * SUBTEST: others-are-told
- * Description: A move tells the importers that have a callback, beside one that
- *  has none.
+ * Description: A move tells the importers that have a callback. One without a
+ *  callback is attached, too.
  */
 static void others_are_told(void)
 {
@@ -147,8 +147,8 @@ static void pin_of_what_is_mapped(void)
 
 /**
  * SUBTEST: region-within-a-buffer
- * Description: An importer shifts the DMA entries of its table in place, to begin at
- *  the second page. A mapping beside it and the next one are whole, and the
+ * Description: An importer shifts the DMA entries of its table in place, so that it
+ *  begins at the second page. Another mapping and the next one are complete, and the
  *  exporter gets back what it gave.
  */
 static void region_within_a_buffer(void)
@@ -183,7 +183,7 @@ static void region_within_a_buffer(void)
 /**
  * SUBTEST: revoked
  * Description: Memory is taken away from an importer that has pinned and mapped it.
- *  It unmaps and unpins when it is told, and gets nothing any more.
+ *  The importer unmaps and unpins when it is told, and gets no mapping any more.
  */
 static void revoked(void)
 {
@@ -228,8 +228,8 @@ static void revoked_with_a_region(void)
 
 /**
  * SUBTEST: revocation-ignored
- * Description: An importer that keeps its pin when it is told keeps the memory
- *  where it is.
+ * Description: If an importer keeps its pin when it is told, the memory stays where
+ *  it is.
  */
 static void revocation_ignored(void)
 {
@@ -249,8 +249,8 @@ static void revocation_ignored(void)
 
 /**
  * SUBTEST: only-revocable-importers
- * Description: An exporter that takes memory away is attached by nobody who can't
- *  be told: not statically, not through GEM, not without a callback.
+ * Description: An exporter that takes memory away refuses every importer that can't
+ *  be told: a static one, one through GEM, one without a callback.
  */
 static void only_revocable_importers(void)
 {
@@ -270,9 +270,9 @@ static void only_revocable_importers(void)
 
 /**
  * SUBTEST: moved-by-a-map
- * Description: The exporter moves the buffer in its map operation. Every importer
- *  is told in that call, but only those are stale that had mapped before. Where
- *  the kernel pins for who has mapped, the second map moves nothing.
+ * Description: The exporter moves the buffer in its map operation. Every importer is
+ *  told in that call, but only those that had mapped before are stale. Where the
+ *  kernel pins for importers that have mapped, the second map moves nothing.
  */
 static void moved_by_a_map(void)
 {
@@ -301,8 +301,8 @@ static void moved_by_a_map(void)
 
 /**
  * SUBTEST: moved-by-a-pin
- * Description: The exporter moves the buffer in its pin operation, and no more
- *  while the pin lasts.
+ * Description: The exporter moves the buffer in its pin operation, and does not move
+ *  it again while the pin lasts.
  */
 static void moved_by_a_pin(void)
 {
@@ -331,7 +331,7 @@ static void moved_by_a_pin(void)
 /**
  * SUBTEST: map-waits-for-the-move
  * Description: The move goes on when the map operation returns. A static importer
- *  gets its addresses when it is over, a dynamic one before that.
+ *  gets its addresses after the move, a dynamic one before its end.
  */
 static void map_waits_for_the_move(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime process
- * Description: Exporter and importer are different processes: an fd that goes
- *  by exec, fork and pidfd_getfd is imported on the other side, written to
- *  there, and let go of by an end of the process of any kind.
+ * Description: Exporter and importer are different processes. An fd that is passed
+ *  by exec, fork or pidfd_getfd is imported on the other side and written to. Then
+ *  the process ends, in one of several ways.
  */
 #include "lib/prime_memory.h"
 
@@ -15,7 +15,7 @@
 
 #define SIZE	(3 * PAGE)
 
-/* A child and the parent's and the child's ends of a line between them. */
+/* A child, and the ends of a pipe from the child to the parent. */
 struct child {
 	pid_t pid;
 	int mine, theirs;
@@ -70,7 +70,7 @@ static void end(struct child *c)
 	check_eq(waitpid(c->pid, NULL, 0), c->pid);
 }
 
-/* What the other process does: import, look at the content, leave its own. */
+/* What the other process does: import, compare the content, write its own. */
 static void import_and_answer(int fd, uint32_t question, uint32_t answer)
 {
 	int other = open_other(), back;
@@ -85,8 +85,8 @@ static void import_and_answer(int fd, uint32_t question, uint32_t answer)
 
 /**
  * SUBTEST: exec-imports
- * Description: A program that was started with the fd open imports it into
- *  another device; its end takes the attachment away and leaves the content.
+ * Description: A program that was started with the fd open imports it into another
+ *  device. When the program ends, the attachment is gone and the content stays.
  */
 static void exec_imports(void)
 {
@@ -109,7 +109,7 @@ static void exec_imports(void)
 		setenv("PRIME_INHERITED", number, 1);
 		if (driver_name(drm)[0])
 			setenv("IGT_FORCE_DRIVER", driver_name(drm), 1);
-		/* One verdict for this subtest is enough. */
+		/* There must be only one verdict for this subtest. */
 		quiet = open("/dev/null", O_WRONLY);
 		dup2(quiet, STDOUT_FILENO);
 		dup2(quiet, STDERR_FILENO);
@@ -124,9 +124,9 @@ static void exec_imports(void)
 
 /**
  * SUBTEST: fork-imports
- * Description: A child imports the fd it was born with; the parent closes all
- *  it has, and the child's import alone keeps buffer and content. Killed with
- *  it open, it leaves nothing.
+ * Description: A child imports the fd that it has from fork. The parent closes
+ *  everything, and only the child's import keeps the buffer and its content. When
+ *  the child is killed, nothing is left.
  */
 static void fork_imports(void)
 {
@@ -165,9 +165,9 @@ static void fork_imports(void)
 
 /**
  * SUBTEST: fork-shares-the-device-file
- * Description: Parent and child share an open device file, so they share its
- *  handles: an import in the child gives the parent's handle, and the child's
- *  close of it is the parent's, too; the parent's fd does not go with it.
+ * Description: Parent and child share an open device file, and so its handles. An
+ *  import in the child gives the parent's handle, and a close in the child closes
+ *  the parent's handle. The parent's fd stays open.
  */
 static void fork_shares_the_device_file(void)
 {
@@ -207,9 +207,9 @@ static int take(pid_t pid, int fd)
 
 /**
  * SUBTEST: pidfd-getfd-imports
- * Description: A buffer is taken out of a running process, which knows nothing
- *  of it, imported here and written to; the process sees the content, is
- *  killed, and the buffer stays with the import.
+ * Description: A buffer is taken out of a running process, which does not notice,
+ *  and is imported here and written to. The process sees the content. When it is
+ *  killed, the import keeps the buffer.
  */
 static void pidfd_getfd_imports(void)
 {
@@ -247,8 +247,8 @@ static void pidfd_getfd_imports(void)
 
 /**
  * SUBTEST: pidfd-getfd-of-the-importer
- * Description: The importer's device file is taken out of its process: the
- *  handle in it works here, and still does when that process is gone.
+ * Description: The importer's device file is taken out of its process. The handle in
+ *  it works here, also when that process has ended.
  */
 static void pidfd_getfd_of_the_importer(void)
 {
@@ -279,8 +279,8 @@ static void pidfd_getfd_of_the_importer(void)
 
 /**
  * SUBTEST: importer-killed-at-any-moment
- * Description: Importers are killed a little later each time, in the middle of
- *  whatever they do with the buffer: no attachment and no count is left.
+ * Description: Importers are killed a little later each time, in the middle of what
+ *  they do with the buffer. No attachment and no reference is left.
  */
 static void importer_killed_at_any_moment(void)
 {
@@ -335,10 +335,9 @@ static char *map_line(pid_t pid)
 
 /**
  * SUBTEST: maps-of-another-process
- * Description: A child's mapping, of which the parent has no more, is in the
- *  child's maps under name and inode, also when it was made through an import;
- *  a name given here is shown there; after exec it is gone, and so is the
- *  buffer.
+ * Description: A child has a mapping that the parent no longer has. The child's maps
+ *  show it with name and inode, also if it was made through an import. A name that
+ *  is set here is shown there. After exec the mapping is gone, and so is the buffer.
  */
 static void maps_of_another_process(void)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime race
- * Description: Several threads do to one buffer what a program must not do at
- *  once and a hostile one will. Each race lasts PRIME_RACE_SECONDS (2), and on
- *  until each kind of thread was in its call beside another one; it fails where
- *  that never was. Calls may be refused with the errno of what was lost, and with
- *  no other; at the end nothing hangs, the kernel log has no splat, and every
- *  buffer, page and reference is back.
+ * Description: Several threads do things to one buffer at the same time that a
+ *  program should not do. Each race lasts PRIME_RACE_SECONDS (2), and longer until
+ *  each kind of thread was in its call beside another one. It fails if this never
+ *  happens. A call may be refused only with the errno of what it has lost. At the
+ *  end nothing hangs, the kernel log has no warning, and every buffer, page and
+ *  reference is back.
  */
 #include "lib/prime_test.h"
 
@@ -26,7 +26,7 @@ typedef void (*racer)(unsigned int turn);
 struct side {
 	racer run;
 	atomic_ulong turns;
-	atomic_ulong met;	/* turns during which another thread was in its own */
+	atomic_ulong met;	/* turns that overlapped with another thread's */
 };
 
 static atomic_bool over;
@@ -58,9 +58,9 @@ static bool all_met(struct side *sides, int count)
 }
 
 /*
- * Runs the racers, each in @copies threads, for the time of a race, and on until
- * each of them has met another. One that never did has raced with nobody, which
- * is a failure.
+ * Runs the racers, each in @copies threads, for the time of a race, and longer if one of
+ * them has not met another one yet. A racer that never meets another one has raced with
+ * nobody, which is a failure.
  */
 static void race(const racer *racers, int count, int copies)
 {
@@ -118,7 +118,7 @@ static void setup(void)
 	fd = make_dmabuf(drm, 1, &handle);
 }
 
-/* For races that are nothing without a second device. */
+/* For races that need a second device. */
 static void setup_two_devices(void)
 {
 	setup();
@@ -126,7 +126,7 @@ static void setup_two_devices(void)
 		other = open_other();
 }
 
-/* Close all there is and look at what stays. */
+/* Closes everything and checks what is left. */
 static void teardown(void)
 {
 	close(fd);
@@ -150,9 +150,9 @@ static int new_fence(void)
 }
 
 /*
- * sw_sync may take a reference to a fence that is being freed when a timeline
- * is advanced meanwhile. Holding each fence until it has signalled keeps that
- * defect of the debugging aid out of races about something else.
+ * When a timeline is advanced, sw_sync may take a reference to a fence that is being
+ * freed. Each fence is held until it has signalled, so that this defect of sw_sync does
+ * not disturb the races.
  */
 static void drop_fence(int fence)
 {
@@ -220,7 +220,7 @@ static void do_map(unsigned int turn)
 	munmap((void *)map, PAGE);
 }
 
-/* Whoever waits for a fence at the end is let go. */
+/* Ends the waits for fences at the end. */
 static void release_fences(void)
 {
 	sw_advance(timeline, 1 << 30);
@@ -230,7 +230,8 @@ static void release_fences(void)
 /**
  * SUBTEST: file-operations
  * Description: Names, fences in and out, poll, CPU access, /proc, debugfs and
- *  mappings at once on one buffer: no two of them lock in opposite order.
+ *  mappings at the same time on one buffer. No two of them take locks in opposite
+ *  order.
  */
 static void file_operations(void)
 {
@@ -244,7 +245,8 @@ static void file_operations(void)
 
 /**
  * SUBTEST: name-against-readers
- * Description: A name replaced over and over is never read half or freed.
+ * Description: A name is replaced again and again. No reader sees half of a name or
+ *  a freed one.
  */
 static void do_read_name(unsigned int turn)
 {
@@ -271,7 +273,7 @@ static void name_against_readers(void)
 	teardown();
 }
 
-/* A new buffer in the slot, the old one closed under whoever uses it. */
+/* Puts a new buffer into the slot, and closes the old one while others use it. */
 static void do_replace_slot(unsigned int turn)
 {
 	uint32_t made = check_ok(gem_create(drm, 1));
@@ -285,8 +287,8 @@ static void do_replace_slot(unsigned int turn)
 }
 
 /*
- * The fd number may be anything by the time of the call, so no errno is
- * wrong here: that the kernel survives is what is asked.
+ * The fd number may be any file by the time of the call, so no errno is wrong here. The
+ * kernel must survive.
  */
 static void do_use_slot(unsigned int turn)
 {
@@ -350,8 +352,8 @@ static void close_against_use(void)
 
 /**
  * SUBTEST: poll-signal-close
- * Description: Buffers with a pending fence are polled, signalled and closed
- *  in changing order, so that the end of the fence meets the end of the file.
+ * Description: Buffers with a pending fence are polled, signalled and closed in
+ *  changing order, so that the fence and the file end at the same time.
  */
 static void do_poll_signal_close(unsigned int turn)
 {
@@ -390,8 +392,8 @@ static void poll_signal_close(void)
 
 /**
  * SUBTEST: poll-against-signal
- * Description: Sleeping polls meet signals from another processor at all
- *  moments; none sleeps past the end of its fence.
+ * Description: Fences signal from another processor at all moments of sleeping
+ *  polls. No poll sleeps past the end of its fence.
  */
 static void do_fence_and_poll(unsigned int turn)
 {
@@ -431,8 +433,8 @@ static void do_import_close(unsigned int turn)
 
 /**
  * SUBTEST: import-against-close
- * Description: Threads import one fd into one file and close the handle they
- *  get, which may be another thread's too.
+ * Description: Threads import one fd into one file and close the handle that they
+ *  get, which may be another thread's handle, too.
  */
 static void import_against_close(void)
 {
@@ -454,8 +456,8 @@ static void do_import_close_other(unsigned int turn)
 
 /**
  * SUBTEST: import-against-close-over-devices
- * Description: The same with importer and exporter both at it, and with the
- *  lists of attachments read meanwhile.
+ * Description: The same with importer and exporter both doing so, while the lists of
+ *  attachments are read.
  */
 static void import_against_close_over_devices(void)
 {
@@ -486,8 +488,8 @@ static void do_create_close(unsigned int turn)
 
 /**
  * SUBTEST: export-against-close
- * Description: Handles are exported while another thread closes them and
- *  their numbers go to new buffers.
+ * Description: Handles are exported while another thread closes them and their
+ *  numbers are given to new buffers.
  */
 static void export_against_close(void)
 {
@@ -554,8 +556,8 @@ static void do_open_import_close_file(unsigned int turn)
 
 /**
  * SUBTEST: import-against-file-close
- * Description: Device files are opened, given the buffer and closed with the
- *  handle still in them.
+ * Description: Device files are opened, import the buffer, and are closed with the
+ *  handle still open.
  */
 static void import_against_file_close(void)
 {
@@ -564,7 +566,7 @@ static void import_against_file_close(void)
 	teardown();
 }
 
-/* A picture's way through a compositor, whole, in each turn. */
+/* Each turn is the complete way of a picture through a compositor. */
 static void do_whole_life(unsigned int turn)
 {
 	uint32_t made = check_ok(gem_create(drm, 4));
@@ -586,8 +588,8 @@ static void do_whole_life(unsigned int turn)
 
 /**
  * SUBTEST: no-page-is-lost
- * Description: Hundreds of buffers written to, exported, imported and closed
- *  in changing order: afterwards the kernel has its pages back.
+ * Description: Hundreds of buffers are written to, exported, imported and closed in
+ *  changing order. Afterwards the kernel has its pages back.
  */
 static void no_page_is_lost(void)
 {
@@ -598,7 +600,7 @@ static void no_page_is_lost(void)
 	need_mmap(fd);
 	before = meminfo_kb("Shmem:");
 	RACE(4, do_whole_life);
-	/* 16 KiB a turn, hundreds of turns: what is lost adds up to more. */
+	/* 16 KiB in each of hundreds of turns: a leak would be larger than this. */
 	while ((after = meminfo_kb("Shmem:")) > before + 512 && now() < end)
 		usleep(50000);
 	printf("Shmem %ld kB before, %ld kB after\n", before, after);
@@ -632,7 +634,7 @@ static void references_come_back(void)
 
 static int second_fd;
 
-/* Which of the two buffers an fd is of; neither is a failure. */
+/* Tells which of the two buffers the fd is of. Fails if it is of neither. */
 static void check_known(int dmabuf)
 {
 	uint64_t inode = inode_of(dmabuf);
@@ -657,7 +659,7 @@ static void do_export_by_number(unsigned int turn)
 	if (out < 0)
 		return;
 	check_known(out);
-	/* Home again it is one of the exporter's two, never a third object. */
+	/* Imported back, it is one of the exporter's two objects, never a third one. */
 	lost(gem_import(drm, out), ENOENT, ENOENT);
 	close(out);
 	if (turn % 5 == 0)
@@ -666,9 +668,9 @@ static void do_export_by_number(unsigned int turn)
 
 /**
  * SUBTEST: handle-reuse-over-devices
- * Description: In the importer's file two buffers take each other's handle
- *  numbers by turns while the numbers are exported again: what comes out is
- *  always one of the two, and at the end each answers with its first handle.
+ * Description: In the importer's file two buffers take each other's handle numbers
+ *  in turn, while the numbers are exported again. Each export gives one of the two
+ *  buffers, and at the end each gives its first handle.
  */
 static void handle_reuse_over_devices(void)
 {
@@ -718,14 +720,14 @@ static void do_open_by_name(unsigned int turn)
 
 /**
  * SUBTEST: flink-reuse
- * Description: Names are given, opened in other files and taken back, so that
- *  one number stands for buffer after buffer: an opened name is a whole
- *  buffer that exports and answers with its own handle, or ENOENT.
+ * Description: Names are given, opened in other files and taken back, so that one
+ *  number stands for many buffers in turn. Opening a name gives a complete buffer,
+ *  whose export gives its own handle, or ENOENT.
  */
 static void flink_reuse(void)
 {
 	setup();
-	/* One thread names: a handle of its own is never closed by another. */
+	/* Only one thread gives names, so no other one closes its handle. */
 	atomic_store(&current_name, check_ok(gem_flink(drm, handle)));
 	RACE(1, do_name_again, do_open_by_name, do_open_by_name,
 	     do_open_by_name);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime scale
- * Description: A hundred thousand handles, fds and references, where a file
- *  has some dozens in ordinary use: lookups stay right, running out of fds half
- *  way loses nothing, and all of it is given back. PRIME_SCALE sets another number,
- *  of a thousand or more, for machines that are slow or short of memory: a subtest
- *  that does not reach it does not pass.
+ * Description: A hundred thousand handles, fds and references, where a file usually
+ *  has some dozens. Lookups stay right, nothing is lost when fds run out half way,
+ *  and all of it is given back. PRIME_SCALE sets another number, of a thousand or
+ *  more, for machines that are slow or short of memory. A subtest that does not
+ *  reach its number does not pass.
  */
 #include "lib/prime_test.h"
 
@@ -34,7 +34,7 @@ static unsigned int goal(void)
 	return count;
 }
 
-/* Raises the limit of fds to @wanted and some. */
+/* Raises the limit of fds to a little more than @wanted. */
 static unsigned int raise_fds(unsigned int wanted)
 {
 	struct rlimit limit = { wanted + 1000, wanted + 1000 };
@@ -51,7 +51,7 @@ static unsigned int raise_fds(unsigned int wanted)
 	return wanted;
 }
 
-/* A handle of a new buffer; a skip where the device has no more memory. */
+/* A handle of a new buffer. Skips if the device has no more memory. */
 static uint32_t create_one(int drm, unsigned int before)
 {
 	int64_t made = gem_create(drm, 1);
@@ -123,9 +123,9 @@ static void check_all_differ(uint64_t *values, unsigned int count)
 
 /**
  * SUBTEST: handles
- * Description: 100,000 handles in one file: all differ, none is 0, some
- *  thousands picked at random export and answer with themselves, they close in
- *  random order, and their numbers serve again.
+ * Description: 100,000 handles in one file. All differ, and none is 0. Some
+ *  thousands, picked at random, are exported, and the fds give their own handles.
+ *  They are closed in random order, and their numbers can be used again.
  */
 static void scale_handles(void)
 {
@@ -160,9 +160,9 @@ static void scale_handles(void)
 
 /**
  * SUBTEST: exports
- * Description: 100,000 buffers with an fd each: every fd gives its own handle,
- *  every buffer has its own inode, while and after half of them are closed in
- *  random order, some by their fd first and some by their handle.
+ * Description: 100,000 buffers with an fd each. Every fd gives its own handle, and
+ *  every buffer has its own inode. This holds while and after half of them are
+ *  closed in random order, some with the fd first and some with the handle first.
  */
 static void scale_exports(void)
 {
@@ -199,9 +199,9 @@ static void scale_exports(void)
 
 /**
  * SUBTEST: imports
- * Description: 10,000 buffers of one device imported into one file of another:
- *  each has one handle there, which its fd gives again and whose export is the
- *  exporter's, and all attachments go with that file.
+ * Description: 10,000 buffers of one device are imported into one file of another.
+ *  Each has one handle there, which its fd gives again and whose export is the
+ *  exporter's buffer. All attachments end with that file.
  */
 static void scale_imports(void)
 {
@@ -237,8 +237,8 @@ static void scale_imports(void)
 
 /**
  * SUBTEST: file-close
- * Description: A file closed with 100,000 handles of exported buffers in it
- *  gives them all back.
+ * Description: A file is closed with 100,000 handles of exported buffers in it. All
+ *  are given back.
  */
 static void file_close(void)
 {
@@ -264,8 +264,8 @@ static long references(int fd)
 
 /**
  * SUBTEST: dups
- * Description: 100,000 fds of one dma-buf by dup: the count says so, any of
- *  them gives the handle, and they close in random order.
+ * Description: 100,000 fds of one dma-buf by dup. The count includes them, any of
+ *  them gives the handle, and they are closed in random order.
  */
 static void dups(void)
 {
@@ -290,8 +290,8 @@ static void dups(void)
 
 /**
  * SUBTEST: exports-of-one
- * Description: One handle exported 100,000 times is one dma-buf with as many
- *  fds, all of which answer with the handle; it outlives all but one of them.
+ * Description: One handle is exported 100,000 times. This is one dma-buf with as
+ *  many fds, all of which give the handle. It outlives all fds but one.
  */
 static void exports_of_one(void)
 {
@@ -322,7 +322,7 @@ static void exports_of_one(void)
 	check_eq(settle_buffers(0), 0);
 }
 
-/* Attachments that debugfs lists in all, where it lists but one buffer. */
+/* The number of all attachments in debugfs, if it lists only one buffer. */
 static long listed_attachments(void)
 {
 	char *text = read_text("/sys/kernel/debug/dma_buf/bufinfo");
@@ -342,9 +342,9 @@ static long listed_attachments(void)
 
 /**
  * SUBTEST: attachments
- * Description: One buffer imported into a thousand files of another device,
- *  each with an attachment of its own: debugfs lists them all, each file keeps
- *  its handle while others are closed in random order, none stays.
+ * Description: One buffer is imported into a thousand files of another device, each
+ *  with an attachment of its own. debugfs lists them all. Each file keeps its handle
+ *  while others are closed in random order. In the end none is left.
  */
 static void attachments(void)
 {
@@ -380,10 +380,10 @@ static void attachments(void)
 
 /**
  * SUBTEST: emfile-half-way
- * Description: The limit of fds is reached in the middle of exporting many
- *  buffers: EMFILE, as often as it is tried, with no dma-buf and no reference
- *  left over; with one fd closed one more export works; with the limit raised
- *  it goes on where it stopped, and every fd gives its own handle.
+ * Description: The limit of fds is reached while many buffers are exported. Each try
+ *  gives EMFILE, and no dma-buf and no reference is left over. When one fd is
+ *  closed, one more export works. When the limit is raised, all others work, and
+ *  every fd gives its own handle.
  */
 static void emfile_half_way(void)
 {
@@ -421,7 +421,7 @@ static void emfile_half_way(void)
 
 	limit.rlim_cur = limit.rlim_max;
 	check_ok(setrlimit(RLIMIT_NOFILE, &limit) ? -errno : 0);
-	/* The one that was exported and closed still counts by its handle. */
+	/* The one that was exported and closed still counts, since its handle holds it. */
 	check_eq(settle_buffers(n + 1), n + 1);
 	for (; n < COUNT; n++)
 		fds[n] = check_ok(gem_export(drm, handles[n], DRM_CLOEXEC));
@@ -447,7 +447,7 @@ static void set_admin(bool effective)
 	check_ok(syscall(SYS_capset, &header, data) ? -errno : 0);
 }
 
-/* Without it the limit of open files in the system counts for us too. */
+/* Without this capability the system's limit of open files applies. */
 static void drop_admin(void)
 {
 	set_admin(false);
@@ -460,9 +460,9 @@ static void raise_admin(void)
 
 /**
  * SUBTEST: enfile
- * Description: The limit of open files of the whole system (fs.file-max, set
- *  to nearly nothing for a moment) is reached in an export: ENFILE, nothing is
- *  left over, and afterwards the same handle exports. Skipped where
+ * Description: The limit of open files of the whole system (fs.file-max, set to
+ *  nearly nothing for a moment) is reached in an export. It gives ENFILE, nothing is
+ *  left over, and afterwards the same handle can be exported. Skipped if
  *  PRIME_KEEP_SYSTEM is set, as on a machine that others use.
  */
 static void enfile(void)
@@ -503,7 +503,7 @@ static bool is_kasan(void)
 	return found;
 }
 
-/* What the kernel holds of its own: slabs, pages of shmem, vmalloc. */
+/* Memory that the kernel itself uses: slabs, pages of shmem, vmalloc. */
 static long held_kb(void)
 {
 	return meminfo_kb("Slab:") + meminfo_kb("Shmem:") +
@@ -529,7 +529,7 @@ static void use_and_drop(unsigned int count)
 	check_eq(settle_buffers(0), 0);
 }
 
-/* The same after some time: a shrinking figure has not settled. */
+/* The same when it has settled: as long as it shrinks, memory is still being freed. */
 static long settled_kb(void)
 {
 	long before, now_held = held_kb();
@@ -544,9 +544,9 @@ static long settled_kb(void)
 
 /**
  * SUBTEST: memory-back
- * Description: 50,000 buffers made, exported, some imported, and dropped, twice:
- *  after the second time the kernel holds what it held after the first, to within
- *  64 bytes a buffer and 2 MiB.
+ * Description: 50,000 buffers are made, exported, some imported, and dropped, twice.
+ *  After the second time the kernel uses as much memory as after the first, to
+ *  within 64 bytes for each buffer and 2 MiB.
  */
 static void memory_back(void)
 {

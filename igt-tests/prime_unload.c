@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime unload
- * Description: Drivers go while buffers live. A module is refused to be
- *  unloaded (EAGAIN) as long as anything of it is in use, and all goes on
- *  working; once the last user is gone it unloads, loads and works again. A
- *  device that is unbound from its driver, which nothing refuses, or pulled out
- *  (prime_mock), answers ENODEV from then on; memory that was shared stays what
- *  it was until its last user is gone. Each subtest puts the driver back. The
- *  unbind subtests take the device under test if it has a driver bound (vgem
- *  and vkms have none), else prime_mock, else virtio_gpu. All of it runs
- *  with --destructive only. PRIME_MOCK names the file of prime_mock's module, which
- *  modprobe does not know. Two subtests show
- *  defects of Linux 6.12 outside of buffer sharing and run with
- *  PRIME_DANGEROUS=1 only.
+ * Description: Drivers are unloaded and unbound while buffers live. A module can't
+ *  be unloaded (EAGAIN) as long as anything of it is in use, and everything goes on
+ *  working. When the last user is gone it can be unloaded, loaded and used again. A
+ *  device can always be unbound from its driver, or pulled out (prime_mock). From
+ *  then on it gives ENODEV, and shared memory stays until its last user is gone.
+ *  Each subtest puts the driver back. The unbind subtests take the device under test
+ *  if a driver is bound to it (vgem and vkms have none), else prime_mock, else
+ *  virtio_gpu. All of it runs with --destructive only. PRIME_MOCK names the file of
+ *  prime_mock's module, which modprobe does not know. Two subtests show defects of
+ *  Linux 6.12 outside of buffer sharing, and run with PRIME_DANGEROUS=1 only.
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
@@ -44,7 +42,7 @@ static bool dangerous(void)
 
 /* --- modules --- */
 
-/* unload(), for users that leave a moment after their last close. */
+/* unload(), for modules whose use ends a moment after the last close. */
 static int unload_soon(const char *module)
 {
 	double end = now() + 3;
@@ -89,7 +87,7 @@ static int module_users(const char *module)
 	return users;
 }
 
-/* Other modules that use it, each a user. */
+/* The number of other modules that use it. */
 static int module_holders(const char *module)
 {
 	char path[128];
@@ -137,7 +135,7 @@ static char exporter[64], importer[64];		/* names of the drivers */
 static char exporter_module[64], importer_module[64];
 static int buffers;				/* at the start */
 
-/* Closes @drm, which may be an errno. */
+/* Closes @drm, unless it is an errno. */
 static int works(int drm)
 {
 	uint32_t handle;
@@ -159,7 +157,7 @@ static void bring_back(const char *driver, const char *module)
 	check_ok(works(try_driver(driver)));
 }
 
-/* The verdict of the process that ran the subtest is ours. */
+/* Takes over the verdict of the process that ran the subtest. */
 static void pass_on(int status)
 {
 	if (!WIFEXITED(status))
@@ -217,7 +215,7 @@ static void check_gone(void)
 	check_ok(works(try_driver(exporter)));
 }
 
-/* The fd is good for all that a dma-buf is good for. */
+/* Everything that a dma-buf can do works with the fd. */
 static void check_fd(int fd, unsigned int pages, uint32_t seed)
 {
 	char value[64];
@@ -231,7 +229,7 @@ static void check_fd(int fd, unsigned int pages, uint32_t seed)
 	close(check_ok(dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW)));
 }
 
-/* An fd of the exporter, of which nothing else is open. */
+/* An fd of the exporter. Nothing else of the exporter is open. */
 static int orphan(unsigned int pages, uint32_t seed)
 {
 	int drm = open_exporter(), fd = make_dmabuf(drm, pages, NULL);
@@ -245,8 +243,8 @@ static int orphan(unsigned int pages, uint32_t seed)
 
 /**
  * SUBTEST: unload-idle
- * Description: With nothing open the driver unloads and loads, five times, and
- *  what it makes afterwards is as good as before.
+ * Description: With nothing open the driver is unloaded and loaded five times. What
+ *  it makes afterwards works as before.
  */
 static void do_unload_idle(void)
 {
@@ -266,7 +264,7 @@ static void unload_idle(void)
 
 /**
  * SUBTEST: unload-open-device
- * Description: An open device file keeps the driver, and still exports.
+ * Description: An open device file keeps the driver, and can still export.
  */
 static void do_unload_open_device(void)
 {
@@ -289,8 +287,8 @@ static void unload_open_device(void)
 
 /**
  * SUBTEST: unload-live-fd
- * Description: A dma-buf's fd alone, its device closed, keeps the driver and
- *  does all it did; its close lets the driver go.
+ * Description: Only a dma-buf's fd is open, and its device is closed. The fd keeps
+ *  the driver and works as before. After its close the driver can be unloaded.
  */
 static void do_unload_live_fd(void)
 {
@@ -312,8 +310,8 @@ static void unload_live_fd(void)
 
 /**
  * SUBTEST: unload-live-mmap
- * Description: A mapping alone, without fd and device, keeps the driver: pages
- *  not touched before are there, too.
+ * Description: Only a mapping is left, without fd and device. It keeps the driver,
+ *  and also has the pages that were not touched before.
  */
 static void do_unload_live_mmap(void)
 {
@@ -324,7 +322,7 @@ static void do_unload_live_mmap(void)
 	close(fd);
 	check_error(unload(exporter_module), EAGAIN);
 	check_eq(filled(map, 4 * PAGE, 3), 4 * PAGE);
-	/* A part of it is enough. */
+	/* A part of the mapping is enough. */
 	unmap(map + PAGE, 3 * PAGE);
 	check_error(unload(exporter_module), EAGAIN);
 	fill(map, PAGE, 4);
@@ -340,8 +338,9 @@ static void unload_live_mmap(void)
 
 /**
  * SUBTEST: unload-live-import
- * Description: An import in another device, with all of the exporter closed and
- *  no fd, keeps the driver; exported again by the importer it is the old buffer.
+ * Description: An import in another device keeps the driver when all of the exporter
+ *  is closed and there is no fd. If the importer exports it again, it is the old
+ *  buffer.
  */
 static void do_unload_live_import(void)
 {
@@ -368,8 +367,8 @@ static void unload_live_import(void)
 
 /**
  * SUBTEST: unload-import-by-closed-file
- * Description: The importer's file is closed with the import in it, which lets
- *  the exporter's driver go, too.
+ * Description: The importer's file is closed with the import in it. After that the
+ *  exporter's driver can be unloaded, too.
  */
 static void do_unload_import_by_closed_file(void)
 {
@@ -389,7 +388,7 @@ static void unload_import_by_closed_file(void)
 
 /**
  * SUBTEST: unload-fd-in-flight
- * Description: An fd that is in no process but in a message keeps the driver.
+ * Description: An fd that is only in a message, and in no process, keeps the driver.
  */
 static void do_unload_fd_in_flight(void)
 {
@@ -425,8 +424,8 @@ static void unload_fd_in_flight(void)
 
 /**
  * SUBTEST: unload-live-path
- * Description: A path (O_PATH) alone, with every fd closed, keeps the memory and so
- *  the driver; its close lets the driver go.
+ * Description: Only a path (O_PATH) is left, and every fd is closed. It keeps the
+ *  memory, and so the driver. After its close the driver can be unloaded.
  */
 static void do_unload_live_path(void)
 {
@@ -479,8 +478,8 @@ static void unload_fd_of_another_process(void)
 
 /**
  * SUBTEST: unload-fence-pending
- * Description: A buffer is closed while a fence on it is pending, which must
- *  not need the driver: it unloads, and then the fence signals.
+ * Description: A buffer is closed while a fence on it is pending. The fence does not
+ *  need the driver: the driver is unloaded, and then the fence signals.
  */
 static void do_unload_fence_pending(void)
 {
@@ -503,9 +502,9 @@ static void unload_fence_pending(void)
 
 /**
  * SUBTEST: unload-after-armed-poll
- * Description: A poll that found a pending fence ran out of time; buffer and
- *  device are closed, the fence signals: the driver goes, and nobody is called
- *  that has gone with it.
+ * Description: A poll found a pending fence and timed out. Buffer and device are
+ *  closed, and the fence signals. The driver is unloaded, and nothing of it is
+ *  called afterwards.
  */
 static void do_unload_after_armed_poll(void)
 {
@@ -532,9 +531,9 @@ static void unload_after_armed_poll(void)
 
 /**
  * SUBTEST: unload-fence-of-the-driver
- * Description: A fence of the driver's own (vgem) in a sync file outlives the
- *  driver: what asks for its name must not run what has been unloaded. Linux
- *  6.12 does, and crashes; so this runs only with PRIME_DANGEROUS=1.
+ * Description: A fence of the driver itself (vgem) in a sync file outlives the
+ *  driver. Asking for its name must not run code that was unloaded. Linux 6.12 does
+ *  so and crashes, so this runs only with PRIME_DANGEROUS=1.
  */
 static void do_unload_fence_of_the_driver(void)
 {
@@ -574,9 +573,9 @@ static void unload_fence_of_the_driver(void)
 
 /**
  * SUBTEST: unload-importer-live-import
- * Description: The importer's driver stays while its file is open, and goes
- *  with the import undone when it is closed. The buffer stays, has no
- *  attachment left, and is imported again by the driver loaded anew.
+ * Description: The importer's driver stays while its file is open. When the file is
+ *  closed the import is undone, and the driver can be unloaded. The buffer stays
+ *  without an attachment, and the driver imports it again when it is loaded again.
  */
 static void do_unload_importer_live_import(void)
 {
@@ -614,8 +613,8 @@ static void unload_importer_live_import(void)
 
 /**
  * SUBTEST: unload-importer-then-exporter
- * Description: The exporter's driver is refused before the importer's, and both
- *  are refused while both have files open; then both go, in either order.
+ * Description: The exporter's driver can't be unloaded before the importer's, and
+ *  neither can while both have files open. Then both can, in either order.
  */
 static void do_unload_importer_then_exporter(void)
 {
@@ -648,7 +647,7 @@ static atomic_bool over;
 static atomic_uint shared_buffers;
 static atomic_uint cut_off;	/* calls that met the unbinding of their device */
 
-/* One life of a shared buffer, given up where a device is away. */
+/* One life of a shared buffer, which ends early if a device is away. */
 static void share_once(void)
 {
 	int drm = try_driver(exporter), other, fd;
@@ -685,7 +684,7 @@ static void against_sharing(const char *module)
 	pthread_t thread;
 
 	check_eq(pthread_create(&thread, NULL, share_on, NULL), 0);
-	/* On until it was unloaded, and met somebody who uses it. */
+	/* Goes on until it was unloaded, and was found in use. */
 	while (now() < end || ((!gone || !refused || !atomic_load(&shared_buffers)) &&
 			       now() < end + 20)) {
 		int ret = unload(module);
@@ -710,8 +709,8 @@ static void against_sharing(const char *module)
 
 /**
  * SUBTEST: unload-exporter-while-sharing
- * Description: The exporter's driver is unloaded at any moment that it lets
- *  itself, and loaded, while buffers are made, shared and closed.
+ * Description: The exporter's driver is unloaded and loaded again and again,
+ *  whenever it is not in use, while buffers are made, shared and closed.
  */
 static void do_unload_exporter_while_sharing(void)
 {
@@ -772,7 +771,7 @@ static void camera_live_fd(enum v4l2_device camera, const char *library)
 	unmap(map, size);
 	close(other);
 	check_eq(settle_buffers(buffers), buffers);
-	/* Another driver, vim2m perhaps, may use it and be loaded. */
+	/* Another loaded driver, such as vim2m, may use it. */
 	check_eq(module_users(library), module_holders(library));
 	if (!module_holders(library))
 		check_ok(unload_soon(library));
@@ -797,10 +796,10 @@ static void with_camera(void (*body)(void))
 
 /**
  * SUBTEST: unload-camera-live-fd
- * Description: A camera's driver with an open file is refused. Its buffer's
- *  memory is not the driver's but the queue library's: with an fd, a mapping
- *  and an import left the driver goes, that library does not, and the content
- *  is still there.
+ * Description: A camera's driver with an open file can't be unloaded. The memory of
+ *  its buffer belongs to the queue library, not to the driver. So with an fd, a
+ *  mapping and an import left, the driver can be unloaded and that library can't,
+ *  and the content is still there.
  */
 static void do_unload_camera_live_fd(void)
 {
@@ -812,7 +811,7 @@ static void unload_camera_live_fd(void)
 	with_camera(do_unload_camera_live_fd);
 }
 
-/* --- unbind: nothing refuses it --- */
+/* --- unbind, which is never refused --- */
 
 static char bound[64];			/* the driver of the DRM device */
 static char bus_driver[PATH_MAX];	/* the driver's directory in sysfs */
@@ -847,7 +846,7 @@ static int try_bound(void)
 		 strrchr(found.gl_pathv[0], '/'));
 	globfree(&found);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	/* It may have gone since, in the subtests that race. */
+	/* In the subtests that race it may be away again. */
 	return fd < 0 ? -ENODEV : fd;
 }
 
@@ -920,7 +919,7 @@ static int open_bound(void)
 	return check_ok(try_bound());
 }
 
-/* Whatever is asked of the file of a device that is gone. */
+/* Every ioctl on the file of a device that is gone. */
 static void check_dead(int drm, uint32_t handle, int fd)
 {
 	check_error(gem_create(drm, 1), ENODEV);
@@ -933,8 +932,8 @@ static void check_dead(int drm, uint32_t handle, int fd)
 
 /**
  * SUBTEST: unbind-live-fd
- * Description: The exporter is unbound: every ioctl of its file gives ENODEV,
- *  while the dma-buf's fd goes on, with its content, until it is closed.
+ * Description: The exporter is unbound. Every ioctl of its file gives ENODEV. The
+ *  dma-buf's fd still works, with its content, until it is closed.
  */
 static void do_unbind_live_fd(void)
 {
@@ -958,8 +957,8 @@ static void unbind_live_fd(void)
 
 /**
  * SUBTEST: unbind-file-closed-last
- * Description: The same, with the dma-buf closed first and the dead device's
- *  file, with a handle in it, last.
+ * Description: The same, but the dma-buf is closed first, and the file of the
+ *  device, with a handle in it, last.
  */
 static void do_unbind_file_closed_last(void)
 {
@@ -982,8 +981,8 @@ static void unbind_file_closed_last(void)
 
 /**
  * SUBTEST: unbind-live-mmap
- * Description: A mapping of the dma-buf keeps its content over the unbind, and
- *  pages first touched afterwards are there as well.
+ * Description: A mapping of the dma-buf keeps its content when the exporter is
+ *  unbound. Pages that are first touched afterwards are there as well.
  */
 static void do_unbind_live_mmap(void)
 {
@@ -1012,9 +1011,9 @@ static void unbind_live_mmap(void)
 
 /**
  * SUBTEST: unbind-exporter-live-import
- * Description: The exporter is unbound while another device has its buffer
- *  imported: that device's handle and a new export of it go on, and so does a new
- *  import, for the memory is still there.
+ * Description: The exporter is unbound while another device has its buffer imported.
+ *  That device's handle and a new export of it still work, and so does a new import,
+ *  since the memory is still there.
  */
 static void do_unbind_exporter_live_import(void)
 {
@@ -1043,8 +1042,8 @@ static void unbind_exporter_live_import(void)
 
 /**
  * SUBTEST: unbind-importer-live-import
- * Description: The importer is unbound with an import in an open file: the
- *  buffer goes on, and loses its attachment with that file.
+ * Description: The importer is unbound with an import in an open file. The buffer
+ *  still works, and loses its attachment with that file.
  */
 static void do_unbind_importer_live_import(void)
 {
@@ -1079,9 +1078,9 @@ static void unbind_importer_live_import(void)
 
 /**
  * SUBTEST: unbind-and-bind-again
- * Description: A device bound again while a file and a dma-buf of its former
- *  life are open is another device: the old buffer is foreign to it, the old
- *  file stays dead, and the new one works.
+ * Description: A device is bound again while a file and a dma-buf of its former life
+ *  are open. It is another device now: the old buffer is foreign to it, the old file
+ *  gives ENODEV, and a new file works.
  */
 static void do_unbind_and_bind_again(void)
 {
@@ -1149,8 +1148,8 @@ static void *share_bound(void *data)
 
 /**
  * SUBTEST: unbind-while-sharing
- * Description: The exporter is unbound and bound again, over and over, while a
- *  thread makes buffers on it and shares them: each call works or gives ENODEV.
+ * Description: The exporter is unbound and bound again, many times, while a thread
+ *  makes buffers on it and shares them. Each call works or gives ENODEV.
  */
 static void do_unbind_while_sharing(void)
 {
@@ -1159,8 +1158,8 @@ static void do_unbind_while_sharing(void)
 	pthread_t thread;
 
 	/*
-	 * virtio_gpu loses an object whose release is with the host when it is
-	 * unbound, and the kernel warns of it.
+	 * When virtio_gpu is unbound, it loses an object whose release the host has
+	 * not answered, and the kernel warns.
 	 */
 	if (!strcmp(bound, "virtio_gpu") && !dangerous())
 		prime_skip("virtio_gpu leaks objects when unbound: "
@@ -1194,9 +1193,9 @@ static void with_mock(void (*body)(void))
 
 /**
  * SUBTEST: unplug-importer-mapped
- * Description: An importer that has mapped, pinned, vmapped and begun is pulled
- *  out: the steps give ENODEV, the buffer goes on, and the close of the dead
- *  file undoes them all.
+ * Description: An importer that has mapped, pinned, vmapped and begun is pulled out.
+ *  Further steps give ENODEV, the buffer still works, and the close of the
+ *  importer's file undoes all steps.
  */
 static void do_unplug_importer_mapped(void)
 {
@@ -1231,9 +1230,9 @@ static void unplug_importer_mapped(void)
 
 /**
  * SUBTEST: unplug-exporter-of-each-kind
- * Description: An exporter of each kind is pulled out with a file, an fd, a
- *  mapping and an import of it: the fd and the mapping keep their content, and
- *  all that is left goes with the last of them, closed in changing order.
+ * Description: An exporter of each kind is pulled out while a file, an fd, a mapping
+ *  and an import of it are left. The fd and the mapping keep their content, and the
+ *  buffer is freed with the last of them, which are closed in changing order.
  */
 static void do_unplug_exporter_of_each_kind(void)
 {
@@ -1299,9 +1298,9 @@ static void mock_wait_map(int mock, uint32_t id)
 
 /**
  * SUBTEST: unplug-exporter-during-map
- * Description: The exporter is pulled out while it is mapping for an importer,
- *  which it does for 300 ms: the import gets its handle, for the memory is still
- *  there, and leaves nothing.
+ * Description: The exporter is pulled out while it maps for an importer, which takes
+ *  300 ms. The import gets its handle, since the memory is still there, and leaves
+ *  nothing behind.
  */
 static void do_unplug_exporter_during_map(void)
 {
@@ -1330,8 +1329,8 @@ static void unplug_exporter_during_map(void)
 
 /**
  * SUBTEST: unplug-with-fence-pending
- * Description: A device whose fence is pending on a foreign buffer is pulled
- *  out: whoever waits is let go when its file is closed, at the latest.
+ * Description: A device whose fence is pending on a foreign buffer is pulled out.
+ *  The fence signals when the device's file is closed, at the latest.
  */
 static void do_unplug_with_fence_pending(void)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: prime unload race
- * Description: A driver is unbound or unloaded and comes back, over and over, while
+ * Description: A driver is unbound or unloaded and comes back, many times, while
  *  other threads map, mmap, poll, negotiate and release buffers. It is the exporter
- *  of these buffers, an importer, or a device that was announced for them. Each
- *  pair of driver and use is a dynamic subtest. A call works, or gives ENODEV where
- *  its device is away; unloading is EAGAIN while the driver is in use. A subtest
- *  fails where the driver never went, or never during the use. All of it runs with
- *  --destructive only. PRIME_RACE_SECONDS (2) is the time of four such pairs.
+ *  of these buffers, an importer, or the driver of a device that was announced for
+ *  them. Each pair of driver and use is a dynamic subtest. A call works, or gives
+ *  ENODEV if its device is away. Unloading gives EAGAIN while the driver is in use.
+ *  A subtest fails if the driver was never unbound or unloaded, or never during a
+ *  use. All of it runs with --destructive only. PRIME_RACE_SECONDS (2) is the time
+ *  of four such pairs.
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
@@ -195,7 +196,7 @@ static int announce(int fd, int device)
 	return xioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &arg);
 }
 
-/* What the driver that goes is to the buffer; each gives false when it is away. */
+/* The parts that the driver plays for a buffer. Each gives false if it is away. */
 
 static bool as_exporter(struct life *life)
 {
@@ -265,7 +266,7 @@ static void use_mmap(struct life *life)
 	unmap((void *)map, PAGE);
 }
 
-/* The fence ends before the buffer or after it, with a callback of poll on it. */
+/* A fence with a callback of poll ends before the buffer or after it. */
 static void use_poll(struct life *life)
 {
 	int line = sw_timeline(), fence = sw_fence(line, 1);
@@ -326,7 +327,7 @@ static atomic_uint steps;	/* odd while the driver goes */
 static atomic_int inside;	/* threads that use a buffer */
 static atomic_uint lives, raced;
 
-/* A use that takes a moment hardly meets the driver otherwise. */
+/* Otherwise a short use would hardly ever happen while the driver goes. */
 static void await_going(void)
 {
 	double end = now() + 0.02;
@@ -351,7 +352,7 @@ static void live(const struct race *race, struct life *life)
 		if (life->turn % 3)
 			await_going();
 		before = atomic_load(&steps);
-		/* Again and again, or the driver hardly meets it. */
+		/* Many times, or the driver would hardly ever go during it. */
 		for (int i = 0; i < 20 && life->fd >= 0 && atomic_load(&steps) == before; i++)
 			race->use->run(life);
 		atomic_fetch_sub(&inside, 1);
@@ -370,14 +371,14 @@ static void *live_on(void *data)
 	life.stays = open_driver(strcmp(race->driver->name, "vkms") ? "vkms" : "vgem");
 	for (; !atomic_load(&over); life.turn++) {
 		live(race, &life);
-		/* A moment in which nobody uses the driver. */
+		/* Waits for a moment in which nobody uses the driver. */
 		usleep(life.turn % 7 * 300);
 	}
 	close(life.stays);
 	return NULL;
 }
 
-/* Until a thread uses a buffer, which all of them do again in a moment. */
+/* Waits until a thread uses a buffer, which each does again in a moment. */
 static void await_use(void)
 {
 	double end = now() + 0.1;
@@ -387,8 +388,8 @@ static void await_use(void)
 }
 
 /*
- * The driver goes and comes until the time is over, and it went during a use. What is
- * in use can't be unloaded, so every second time nobody is waited for.
+ * The driver goes and comes until the time is over and it has gone during a use. A driver
+ * in use can't be unloaded, so this waits for a use only every second time.
  */
 static void go_and_come(const struct driver *driver)
 {
@@ -420,12 +421,12 @@ static void go_and_come(const struct driver *driver)
 static void run_race(void *data)
 {
 	const struct race *race = data;
-	/* As good as always one of several would have the module in use. */
+	/* With several threads the module would nearly always be in use. */
 	int count = race->driver->device ? THREADS : 1;
 	pthread_t thread[THREADS];
 
 	need_driver(race->driver);
-	/* An importer that is unbound has still mapped what it imported. */
+	/* An importer that is unbound still has its imports mapped. */
 	watch_dma("none");
 	if (race->begin == as_announced || race->begin == as_late_importer)
 		close(late_buffer());
@@ -441,7 +442,7 @@ static void run_race(void *data)
 	check(atomic_load(&raced) > 0);
 }
 
-/* A dynamic subtest for each use; only storage that comes late is negotiated. */
+/* A dynamic subtest for each use. Only late storage is negotiated. */
 static void against_uses(const struct driver *driver, bool (*begin)(struct life *life))
 {
 	bool negotiated = driver->late || begin == as_late_importer || begin == as_announced;
@@ -458,7 +459,7 @@ static void against_uses(const struct driver *driver, bool (*begin)(struct life 
 
 /**
  * SUBTEST: unbind-exporter
- * Description: The exporter's device is unbound; its buffers go on.
+ * Description: The exporter's device is unbound. Its buffers still work.
  */
 static void unbind_exporter(void)
 {
@@ -468,7 +469,7 @@ static void unbind_exporter(void)
 
 /**
  * SUBTEST: unbind-importer
- * Description: A device is unbound that has attached buffers, and mapped some.
+ * Description: A device that has attached buffers, and mapped some, is unbound.
  */
 static void unbind_importer(void)
 {
@@ -478,8 +479,8 @@ static void unbind_importer(void)
 
 /**
  * SUBTEST: unbind-announced
- * Description: A device is unbound that was announced for buffers, when their storage
- *  is placed and before.
+ * Description: A device that was announced for buffers is unbound, before and after
+ *  their storage is placed.
  */
 static void unbind_announced(void)
 {
@@ -497,7 +498,7 @@ static void unbind_announced_camera(void)
 
 /**
  * SUBTEST: unload-exporter
- * Description: The exporter's driver is unloaded as soon as it is not in use.
+ * Description: The exporter's driver is unloaded whenever it is not in use.
  */
 static void unload_exporter(void)
 {
@@ -533,8 +534,8 @@ static void unload_late_importer(void)
 
 /**
  * SUBTEST: unload-announced
- * Description: A driver is unloaded whose device was announced for buffers, which
- *  does not keep it.
+ * Description: The driver of a device that was announced for buffers is unloaded.
+ *  The announcement does not keep it.
  */
 static void unload_announced(void)
 {

@@ -2,9 +2,10 @@
 /**
  * TEST: v4l2 dmabuf
  * Description: V4L2's queues as exporters (VIDIOC_EXPBUF) and importers
- *  (V4L2_MEMORY_DMABUF): vivid with vmalloc and with dma-contig buffers, with
- *  one plane and with two, and vim2m; against each other, udmabuf and the
- *  dma-heaps. The DRM device under test takes no part, so one run is enough.
+ *  (V4L2_MEMORY_DMABUF): vivid with vmalloc and with dma-contig buffers, with one
+ *  plane and with two, and vim2m. They share buffers with one another, with udmabuf
+ *  and with the dma-heaps. The DRM device under test takes no part, so one run is
+ *  enough.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -135,8 +136,8 @@ static void try_export_rights(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-rights
- * Description: A buffer exported for reading has no writable mapping, not by
- *  way of mprotect() either; one exported for writing alone has none.
+ * Description: A buffer exported for reading can't be mapped for writing, not with
+ *  mprotect() either. One exported for writing only can't be mapped at all.
  */
 static void expbuf_rights(void)
 {
@@ -163,7 +164,7 @@ static void try_export_unknown_flags(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-unknown-flags
- * Description: Any flag but the access mode and O_CLOEXEC is EINVAL and leaves
+ * Description: Any flag except the access mode and O_CLOEXEC gives EINVAL and leaves
  *  nothing.
  */
 static void expbuf_unknown_flags(void)
@@ -188,7 +189,7 @@ static void try_export_range(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-range
- * Description: A buffer, a plane or a type that is not there is EINVAL.
+ * Description: A buffer, a plane or a type that does not exist gives EINVAL.
  */
 static void expbuf_range(void)
 {
@@ -208,8 +209,8 @@ static void try_export_nothing(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-without-buffers
- * Description: Before buffers are requested, after they are given back, and in
- *  a queue that takes dma-bufs, there is nothing to export: EINVAL.
+ * Description: Before buffers are requested, after they are given back, and in a
+ *  queue that takes dma-bufs, an export gives EINVAL.
  */
 static void expbuf_without_buffers(void)
 {
@@ -231,7 +232,7 @@ static void try_export_emfile(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-emfile
- * Description: Without an fd to give there is EMFILE and no buffer is left.
+ * Description: If no fd is free, the call gives EMFILE and leaves no buffer.
  */
 static void expbuf_emfile(void)
 {
@@ -254,8 +255,8 @@ static void try_export_efault(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-efault
- * Description: An argument that cannot be read or cannot be answered is EFAULT
- *  and leaves no fd that nobody knows.
+ * Description: An argument that can't be read or written gives EFAULT, and leaves no
+ *  fd.
  */
 static void expbuf_efault(void)
 {
@@ -268,7 +269,7 @@ static void try_export_size(struct v4l2_queue *q)
 	for (unsigned int i = 0; i < q->planes; i++) {
 		int fd = check_ok(v4l2_export(q, 0, i, O_RDWR));
 
-		/* The pictures here are no whole pages. */
+		/* The size of a picture here is not a multiple of the page size. */
 		check(q->size[i] % PAGE);
 		check_eq(size_of(fd), (q->size[i] + PAGE - 1) / PAGE * PAGE);
 		close(fd);
@@ -309,8 +310,8 @@ static void try_export_same_memory(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-same-memory
- * Description: V4L2's mapping and two exports of a buffer are the same memory,
- *  byte by byte, and not the next buffer's. The exports are two dma-bufs.
+ * Description: V4L2's mapping and two exports of a buffer show the same memory, byte
+ *  by byte, and not the next buffer's. The exports are two dma-bufs.
  */
 static void expbuf_same_memory(void)
 {
@@ -326,7 +327,7 @@ static void try_export_orphaned(struct v4l2_queue *q)
 	fill_dmabuf(fd, q->size[0], 3);
 	check_eq(v4l2_request(q, V4L2_MEMORY_MMAP, 0), 0);
 	check_eq(filled_dmabuf(fd, q->size[0], 3), q->size[0]);
-	/* What is requested now is other memory. */
+	/* The buffers that are requested now have other memory. */
 	check_ok(v4l2_request(q, V4L2_MEMORY_MMAP, 2));
 	for (int i = 0; i < 2; i++) {
 		uint8_t *memory = v4l2_map(q, i);
@@ -340,8 +341,8 @@ static void try_export_orphaned(struct v4l2_queue *q)
 
 /**
  * SUBTEST: expbuf-orphaned
- * Description: Buffers can be given back while exported; the dma-buf keeps its
- *  memory, and later buffers have other memory.
+ * Description: Buffers can be given back while they are exported. The dma-buf keeps
+ *  its memory, and later buffers have other memory.
  */
 static void expbuf_orphaned(void)
 {
@@ -383,7 +384,7 @@ static void try_export_while_streaming(struct v4l2_queue *q)
 	fd = check_ok(v4l2_export(q, 0, 0, O_RDWR));
 	close(check_ok(v4l2_export(q, 1, 0, O_RDWR)));
 	v4l2_dequeue(q);
-	/* In the middle of it, and the device still writes to the other. */
+	/* In the middle of streaming: the device still writes to the other buffer. */
 	close(q->fd);
 	poison_dmabuf(fd);
 	close(fd);
@@ -437,9 +438,9 @@ static void expbuf_frames_on(enum v4l2_device device)
 
 /**
  * SUBTEST: expbuf-frames
- * Description: Over several frames V4L2's mapping and the dma-buf's show the
- *  same bytes; no frame is what was left of the one before it, and the
- *  sequence never falls.
+ * Description: Over several frames, V4L2's mapping and the dma-buf's show the same
+ *  bytes. No frame shows bytes of the one before it, and the sequence number never
+ *  falls.
  */
 static void expbuf_frames(void)
 {
@@ -465,7 +466,7 @@ static void try_bad_fd(struct v4l2_queue *q)
 	check_error(v4l2_queue_buffer(q, 0, ends[0]), EINVAL);
 	check_error(v4l2_queue_buffer(q, 0, q->fd), EINVAL);
 	check_eq(count_fds(), fds);
-	/* The buffer is still to be had. */
+	/* The buffer can still be queued. */
 	good = make_memory(MEMORY_CMA_HEAP, q->size[0]);
 	if (q->planes == 1)
 		check_ok(v4l2_queue_buffer(q, 0, good));
@@ -477,8 +478,8 @@ static void try_bad_fd(struct v4l2_queue *q)
 
 /**
  * SUBTEST: import-bad-fd
- * Description: An fd that is none, or a file of another kind, is EINVAL and
- *  leaves the buffer to be queued with a good one.
+ * Description: A number that is not an open file, or a file of another kind, gives
+ *  EINVAL. The buffer can then be queued with a good fd.
  */
 static void import_bad_fd(void)
 {
@@ -505,8 +506,8 @@ static void try_too_small(struct v4l2_queue *q)
 
 /**
  * SUBTEST: import-too-small
- * Description: A dma-buf that is smaller than the picture, or said to be, is
- *  EINVAL and is not kept.
+ * Description: A dma-buf that is smaller than the picture, or whose length is given
+ *  as smaller, gives EINVAL and is not kept.
  */
 static void import_too_small(void)
 {
@@ -528,8 +529,8 @@ static void try_wrong_memory(struct v4l2_queue *q)
 
 /**
  * SUBTEST: import-wrong-memory
- * Description: A dma-buf in a queue with buffers of its own, and the other way
- *  round, is EINVAL.
+ * Description: A dma-buf in a queue with buffers of its own gives EINVAL, and so
+ *  does a buffer of its own in a queue of dma-bufs.
  */
 static void import_wrong_memory(void)
 {
@@ -538,8 +539,8 @@ static void import_wrong_memory(void)
 
 /**
  * SUBTEST: import-scattered
- * Description: A device that needs contiguous memory refuses a buffer that is
- *  not (EFAULT) and keeps nothing of it; a contiguous one is taken afterwards.
+ * Description: A device that needs contiguous memory refuses a scattered buffer
+ *  (EFAULT) and keeps nothing of it. A contiguous one is accepted afterwards.
  */
 static void import_scattered(void)
 {
@@ -557,8 +558,8 @@ static void import_scattered(void)
 
 /**
  * SUBTEST: import-scattered-in-place
- * Description: A refused buffer leaves its place empty: the one that was queued
- *  there before is let go, and can be queued again.
+ * Description: A refused buffer leaves its place empty. The buffer that was queued
+ *  there before is released, and can be queued again.
  */
 static void import_scattered_in_place(void)
 {
@@ -579,8 +580,8 @@ static void import_scattered_in_place(void)
 
 /**
  * SUBTEST: import-replaced
- * Description: A queued buffer has one attachment. Queued again it keeps it;
- *  with another dma-buf in its place the first is detached.
+ * Description: A queued buffer has one attachment, and keeps it when it is queued
+ *  again. When another dma-buf is queued in its place, the first one is detached.
  */
 static void import_replaced(void)
 {
@@ -607,8 +608,8 @@ static void import_replaced(void)
 
 /**
  * SUBTEST: import-requests-given-back
- * Description: Giving the queue's buffers back detaches what was queued, also
- *  when it never streamed.
+ * Description: When the queue's buffers are given back, what was queued is detached,
+ *  also if the queue never streamed.
  */
 static void import_requests_given_back(void)
 {
@@ -644,7 +645,7 @@ static void import_node_closed(void)
 			check_ok(v4l2_queue_buffer(&q, i, fds[i]));
 		}
 		check_ok(v4l2_start(&q));
-		/* At another moment of the frame each time. */
+		/* Each time at another moment of the frame. */
 		usleep(round * 7000);
 		close(q.fd);
 		for (int i = 0; i < 3; i++) {
@@ -693,8 +694,8 @@ static void import_process_killed(void)
 
 /**
  * SUBTEST: import-stop-and-start
- * Description: Stopping gives all buffers back at once; queued again they are
- *  filled again after the next start.
+ * Description: Stopping gives all buffers back at once. When they are queued again,
+ *  they are filled again after the next start.
  */
 static void import_stop_and_start(void)
 {
@@ -793,7 +794,7 @@ static void capture_contig_into_cma_heap(void)
 	capture_into_memory(V4L2_CONTIG, MEMORY_CMA_HEAP);
 }
 
-/* Which buffers are contiguous is chance; what happens then is not. */
+/* It is chance which buffers are contiguous. The result for each kind is certain. */
 static void contig_or_refused(enum memory kind)
 {
 	void *picture = v4l2_picture(V4L2_CONTIG);
@@ -820,8 +821,8 @@ static void contig_or_refused(enum memory kind)
 
 /**
  * SUBTEST: capture-contig-into-udmabuf
- * Description: A udmabuf is filled whole where it happens to be contiguous, or
- *  else refused with EFAULT; never half of it.
+ * Description: If a udmabuf happens to be contiguous, it is filled completely.
+ *  Otherwise it is refused with EFAULT. It is never filled in part.
  */
 static void capture_contig_into_udmabuf(void)
 {
@@ -837,7 +838,7 @@ static void capture_contig_into_system_heap(void)
 	contig_or_refused(MEMORY_SYSTEM_HEAP);
 }
 
-/* Buffers that another device of V4L2 made, in @fds; gives its queue. */
+/* Buffers of another V4L2 device, in @fds. Gives the queue of that device. */
 static struct v4l2_queue exported(enum v4l2_device device, int *fds,
 				  unsigned int count)
 {
@@ -850,8 +851,8 @@ static struct v4l2_queue exported(enum v4l2_device device, int *fds,
 
 /**
  * SUBTEST: capture-vmalloc-into-contig
- * Description: vivid with vmalloc fills buffers that vivid with dma-contig
- *  exports, also when the exporter's node has been closed.
+ * Description: vivid with vmalloc fills buffers that vivid with dma-contig exports,
+ *  also after the exporter's node is closed.
  */
 static void capture_vmalloc_into_contig(void)
 {
@@ -866,8 +867,8 @@ static void capture_vmalloc_into_contig(void)
 
 /**
  * SUBTEST: capture-vmalloc-into-mem2mem
- * Description: vivid with vmalloc fills buffers of vim2m, also when the
- *  exporter's node has been closed.
+ * Description: vivid with vmalloc fills buffers of vim2m, also after the exporter's
+ *  node is closed.
  */
 static void capture_vmalloc_into_mem2mem(void)
 {
@@ -894,8 +895,8 @@ static void import_own_export_on(enum v4l2_device device)
 
 /**
  * SUBTEST: import-own-export
- * Description: A queue takes the dma-bufs back that it exported before, as
- *  imports: they are filled whole.
+ * Description: A queue imports the dma-bufs that it exported before, and fills them
+ *  completely.
  */
 static void import_own_export(void)
 {
@@ -904,8 +905,8 @@ static void import_own_export(void)
 
 /**
  * SUBTEST: import-closed-while-queued
- * Description: The queue holds the buffer itself: its fd may be closed right
- *  after, and the frame arrives in its memory.
+ * Description: The queue holds the buffer itself. Its fd may be closed right after
+ *  queueing, and the frame arrives in its memory.
  */
 static void import_closed_while_queued(void)
 {
@@ -981,8 +982,8 @@ static void same_buffer_everywhere_vmalloc(void)
 
 /**
  * SUBTEST: same-buffer-everywhere-contig
- * Description: The same with a device that attaches, and none of the
- *  attachments is left.
+ * Description: The same with a device that attaches. In the end no attachment is
+ *  left.
  */
 static void same_buffer_everywhere_contig(void)
 {
@@ -996,8 +997,8 @@ static void same_buffer_everywhere_contig(void)
 
 /**
  * SUBTEST: import-read-only
- * Description: A dma-buf whose fd may only be read keeps that right from user
- *  space alone: the device fills it.
+ * Description: A dma-buf with a read-only fd is read-only for programs only: the
+ *  device fills it.
  */
 static void import_read_only(void)
 {
@@ -1020,7 +1021,7 @@ static void import_read_only(void)
 
 /* --- two planes --- */
 
-/* Plane by plane, what the device of two planes makes of it; to be freed. */
+/* The picture that the device makes, for each of its two planes; to be freed. */
 static void reference_planes(uint8_t *planes[2])
 {
 	struct v4l2_queue q = own_queue(V4L2_PLANES, 2);
@@ -1046,8 +1047,7 @@ static void reference_planes(uint8_t *planes[2])
 
 /**
  * SUBTEST: planes-are-buffers
- * Description: Each plane is exported as a dma-buf of its own, with memory of
- *  its own.
+ * Description: Each plane is exported as a separate dma-buf with memory of its own.
  */
 static void planes_are_buffers(void)
 {
@@ -1101,8 +1101,8 @@ static void planes_import(void)
 
 /**
  * SUBTEST: planes-second-bad
- * Description: With a second plane that is no dma-buf, too small or scattered,
- *  the first one is let go, too.
+ * Description: If the second plane is no dma-buf, too small or scattered, the first
+ *  one is released, too.
  */
 static void planes_second_bad(void)
 {
@@ -1129,7 +1129,7 @@ static void planes_second_bad(void)
 
 /**
  * SUBTEST: planes-of-one-buffer
- * Description: One dma-buf for both planes is attached once, and let go once.
+ * Description: One dma-buf for both planes is attached once, and released once.
  */
 static void planes_of_one_buffer(void)
 {
@@ -1205,8 +1205,9 @@ static void turn_memory(enum memory from, enum memory to)
 
 /**
  * SUBTEST: mem2mem-udmabuf
- * Description: vim2m reads a udmabuf and writes another: it holds the picture
- *  turned by 180 degrees, the first is untouched, nothing is written behind.
+ * Description: vim2m reads a udmabuf and writes another one. That one holds the
+ *  picture turned by 180 degrees, the first one is unchanged, and nothing is written
+ *  behind the picture.
  */
 static void mem2mem_udmabuf(void)
 {
@@ -1291,8 +1292,8 @@ static void mem2mem_from_vivid_on(enum v4l2_device device)
 
 /**
  * SUBTEST: mem2mem-from-vivid
- * Description: A chain of three: vivid captures into a buffer that it exports,
- *  vim2m turns that into one of a heap. The pictures agree, frame by frame.
+ * Description: A chain of three: vivid captures into a buffer that it exports, and
+ *  vim2m turns the picture into a heap's buffer. The pictures agree, frame by frame.
  */
 static void mem2mem_from_vivid(void)
 {
@@ -1301,8 +1302,8 @@ static void mem2mem_from_vivid(void)
 
 /**
  * SUBTEST: mem2mem-twice
- * Description: What vim2m wrote through one node another node of it reads
- *  back: turned twice it is the picture from before.
+ * Description: One node of vim2m reads what another one wrote. A picture that is
+ *  turned twice is the original one.
  */
 static void mem2mem_twice(void)
 {
@@ -1320,8 +1321,8 @@ static void mem2mem_twice(void)
 
 /**
  * SUBTEST: mem2mem-node-closed
- * Description: The node is closed with a job in the air: no buffer stays, and
- *  the input is untouched.
+ * Description: The node is closed while a job runs. No buffer is left, and the input
+ *  is unchanged.
  */
 static void mem2mem_node_closed(void)
 {
@@ -1370,8 +1371,8 @@ static void send_from(enum v4l2_device device, enum memory kind)
 
 /**
  * SUBTEST: output-vmalloc
- * Description: vivid sends out frames from udmabufs and from a heap: each comes
- *  back, and is as it was.
+ * Description: vivid outputs frames from udmabufs and from a heap. Each buffer comes
+ *  back unchanged.
  */
 static void output_vmalloc(void)
 {
@@ -1416,9 +1417,9 @@ static void poll_frames_on(enum v4l2_device device)
 
 /**
  * SUBTEST: poll-frames
- * Description: A node that does not stream is in error; one that streams is
- *  ready when a frame has come, and not again before there is a buffer for the
- *  next one.
+ * Description: A node that does not stream gives an error. A node that streams is
+ *  ready when a frame has arrived. It is not ready again before there is a buffer
+ *  for the next one.
  */
 static void poll_frames(void)
 {
@@ -1448,8 +1449,8 @@ static void buffer_idle_while_captured(void)
 
 /**
  * SUBTEST: expbuf-outlives-driver
- * Description: vivid is unloaded while a buffer of it is exported and mapped:
- *  its memory stays until the last close, and the driver can come back.
+ * Description: vivid is unloaded while a buffer of it is exported and mapped. Its
+ *  memory stays until the last close, and the driver can be loaded again.
  */
 static void expbuf_outlives_driver(void)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
  * TEST: vfio dmabuf
- * Description: The memory of a PCI device as a dma-buf of vfio-pci, used by
- *  another PCI device. An ivshmem device has the memory, an edu device a DMA
- *  engine. That is driven from here with the buffer mapped by iommufd, or by
- *  prime_edu, which imports the buffer for peer-to-peer DMA. Bytes arrive as long
- *  as the memory may be used, and none does once it was revoked.
+ * Description: The memory of a PCI device as a dma-buf of vfio-pci, used by another
+ *  PCI device. An ivshmem device has the memory, and an edu device has a DMA engine.
+ *  This program drives the engine itself with the buffer mapped by iommufd, or
+ *  prime_edu does, which imports the buffer for peer-to-peer DMA. Bytes arrive as
+ *  long as the memory may be used, and none arrives after it was revoked.
  *
  * Linux 7.3 and later. The two devices are taken from their drivers, so the
  * program needs --destructive. It is compiled by scripts/selftests, as it needs
@@ -274,7 +274,7 @@ static void send(uint8_t seed, uint64_t iova)
 	edu_run(EDU_BUFFER, iova, EDU_WRITE);
 }
 
-/* Nothing that edu sends to @iova arrives, and what is there stays. */
+/* Nothing that edu sends to @iova arrives, and the memory does not change. */
 static void check_cut_off(uint64_t iova)
 {
 	fill(shm.bar, 99);
@@ -294,8 +294,8 @@ static int mapped_bar(void)
 
 /**
  * SUBTEST: bytes
- * Description: What one device writes and reads at the addresses of the
- *  buffer is what the memory of the other holds.
+ * Description: The memory of one device holds what the other device writes and reads
+ *  at the addresses of the buffer.
  */
 static void bytes(void)
 {
@@ -312,8 +312,8 @@ static void bytes(void)
 
 /**
  * SUBTEST: refused
- * Description: iommufd takes no buffer of a heap, and vgem, which reaches no
- *  memory of a device and can't be told to let go, none of vfio-pci.
+ * Description: iommufd refuses a buffer of a heap. vgem refuses a buffer of
+ *  vfio-pci, since it reaches no memory of a device and can't be told to let go.
  */
 static void refused(void)
 {
@@ -329,9 +329,9 @@ static void refused(void)
 
 /**
  * SUBTEST: memory-disabled
- * Description: The buffer is revoked with the memory bit of its device: no byte
- *  arrives, and it can't be mapped. When the bit is set again the old mapping
- *  stays cut off, and a new one works.
+ * Description: When the memory bit of its device is cleared, the buffer is revoked:
+ *  no byte arrives, and it can't be mapped. When the bit is set again, the old
+ *  mapping stays cut off, and a new one works.
  */
 static void memory_disabled(void)
 {
@@ -352,8 +352,8 @@ static void memory_disabled(void)
 
 /**
  * SUBTEST: reset
- * Description: A reset of the device revokes the buffer for good where it is
- *  mapped; a mapping made afterwards works.
+ * Description: A reset of the device revokes existing mappings of the buffer for
+ *  good. A mapping that is made afterwards works.
  */
 static void reset(void)
 {
@@ -393,8 +393,8 @@ static void await_sent(unsigned int more)
 
 /**
  * SUBTEST: revoked-in-use
- * Description: While a device writes to the buffer without a pause, its memory
- *  is disabled. When that has returned, nothing is written any more.
+ * Description: The memory is disabled while a device writes to the buffer without a
+ *  pause. After that call has returned, nothing is written any more.
  */
 static void revoked_in_use(void)
 {
@@ -416,9 +416,9 @@ static void revoked_in_use(void)
 
 /**
  * SUBTEST: unbind
- * Description: The device is closed and taken from its driver while iommufd
- *  still has the buffer mapped: that ends, the buffer is a husk that can't be
- *  mapped, and after a bind a new one works.
+ * Description: The device is closed and unbound while iommufd still has the buffer
+ *  mapped. The mapping ends, and the buffer can't be mapped any more. After a bind a
+ *  new buffer works.
  */
 static void unbind(void)
 {
@@ -460,8 +460,8 @@ static void begin_peer(void)
 }
 
 /*
- * Starts a copy and gives a file of its fence. A fence on the card's own buffer
- * holds the copy back until then: the error of a copy that has ended is forgotten.
+ * Starts a copy and gives a file of its fence. A fence on the card's own buffer holds
+ * the copy back until there is this file: the error of a copy that has ended is lost.
  */
 static int start(uint32_t from, uint32_t to, int to_fd, uint64_t size)
 {
@@ -477,7 +477,7 @@ static int start(uint32_t from, uint32_t to, int to_fd, uint64_t size)
 	return file;
 }
 
-/* 1, or the negative errno that the copy has ended with. */
+/* 1, or the negative errno with which the copy has ended. */
 static int ended(int file)
 {
 	struct sync_file_info info = {};
@@ -519,8 +519,8 @@ static void check_imported_anew(uint32_t handle, int fd)
 
 /**
  * SUBTEST: peer-bytes
- * Description: prime_edu imports the buffer, and copies by peer-to-peer DMA: what
- *  it writes is in the memory, and what it reads is what the memory holds.
+ * Description: prime_edu imports the buffer and copies by peer-to-peer DMA. The
+ *  memory holds what it writes, and it reads what the memory holds.
  */
 static void peer_bytes(void)
 {
@@ -535,9 +535,9 @@ static void peer_bytes(void)
 
 /**
  * SUBTEST: peer-memory-disabled
- * Description: The memory of the device is disabled: prime_edu can't import the
- *  buffer, and copies to an import end with ENODEV, also when the memory is
- *  enabled again. A new import works then.
+ * Description: The memory of the device is disabled. prime_edu can't import the
+ *  buffer, and copies to an import end with ENODEV, even after the memory is enabled
+ *  again. A new import works then.
  */
 static void peer_memory_disabled(void)
 {
@@ -571,9 +571,8 @@ static void peer_reset(void)
 
 /**
  * SUBTEST: peer-revoked-in-use
- * Description: The memory is disabled while prime_edu copies to it: the copy ends
- *  with ENODEV before its end, and once the memory is disabled, nothing is
- *  written any more.
+ * Description: The memory is disabled while prime_edu copies to it. The copy ends
+ *  early with ENODEV. Once the memory is disabled, nothing is written any more.
  */
 static void peer_revoked_in_use(void)
 {
@@ -605,9 +604,9 @@ static void peer_revoked_in_use(void)
 
 /**
  * SUBTEST: peer-unbind
- * Description: The device is closed and taken from its driver while prime_edu has
- *  imported the buffer: copies end with ENODEV, the buffer can't be imported any
- *  more, and after a bind a new one works.
+ * Description: The device is closed and unbound while prime_edu has the buffer
+ *  imported. Copies end with ENODEV, and the buffer can't be imported any more.
+ *  After a bind a new one works.
  */
 static void peer_unbind(void)
 {

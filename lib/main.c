@@ -92,7 +92,7 @@ static void print_storage(int buffer)
 
 /* --- what each wants --- */
 
-/* A buffer with one device tells what that one wants. */
+/* The constraints of a buffer with one device are what that device wants. */
 static int print_wishes(const char *path, uint64_t size, int width)
 {
 	struct dma_buf_constraints_info info;
@@ -165,7 +165,7 @@ static int import_drm(int device, int buffer)
 	return ioctl(device, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg) ? -errno : 0;
 }
 
-/* 1 where it is not tried: no capture device of single planes, or too small. */
+/* Returns 1 if it can't be tried: no capture device of single planes, or too small. */
 static int queue_video(int device, int buffer, uint64_t size)
 {
 	struct v4l2_requestbuffers request = {
@@ -187,7 +187,7 @@ static int queue_video(int device, int buffer, uint64_t size)
 	return 0;
 }
 
-/* The device stays open: it has the buffer as long as it is. */
+/* The device stays open, since it has the buffer only as long as it is open. */
 static int import_one(const char *path, int buffer, const struct options *opt)
 {
 	int device = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK), ret = 1;

@@ -2,12 +2,12 @@
 /*
  * libprime-negotiate: memory that is placed where every device reaches it.
  *
- * Make a buffer, add each device that will use it, import it. What goes wrong
- * is a negative errno, and prime_negotiate_refusal() tells which device wanted
+ * Make a buffer, add each device that will use it, import it. A failure is a
+ * negative errno, and prime_negotiate_refusal() tells which device wanted
  * what. The structs are those of <linux/dma-buf-constraints.h>.
  *
- * No function keeps state or is tied to a thread. Strings are cut when the room
- * is too small; the length that they would have is given, as by snprintf().
+ * No function keeps state or is tied to a thread. A string is cut when the room
+ * is too small. The function returns its full length, as snprintf() does.
  */
 #ifndef PRIME_NEGOTIATE_H
 #define PRIME_NEGOTIATE_H
@@ -27,8 +27,8 @@ extern "C" {
 #define PRIME_NEGOTIATE_HEAP	"/dev/dma_heap/negotiated"
 
 /*
- * Is the kernel one that negotiates? 1 or 0; -EACCES where the heap is there and
- * this process may not open it.
+ * Does the kernel negotiate? 1 or 0; -EACCES if there is a heap that this
+ * process may not open.
  */
 int prime_negotiate_supported(void);
 
@@ -46,7 +46,7 @@ int prime_negotiate_alloc(uint64_t size);
  * -EBUSY: the storage exists and does not suit the device, or none can suit all
  * of them; the device was not added. -EACCES: @buffer was not made for writing, or
  * @path can't be opened. -EOPNOTSUPP: storage of this buffer is not
- * negotiated. -ENOTTY: nor is any on this kernel, or the fd is no dma-buf.
+ * negotiated. -ENOTTY: this kernel does not negotiate, or the fd is no dma-buf.
  */
 int prime_negotiate_add(int buffer, int device,
 			struct dma_buf_constraints_info *merged);
@@ -67,7 +67,7 @@ int prime_negotiate_refusal(int buffer, struct dma_buf_refusal *refusal);
 
 /* --- the same as text; no newline at the end --- */
 
-/* "card1 (0000:00:05.0)" for a node; the path where sysfs does not know it. */
+/* "card1 (0000:00:05.0)" for a node; the path if sysfs does not know it. */
 int prime_negotiate_device_name(const char *path, char *text, size_t room);
 /* The node of a device that the kernel names, "card1"; or the name itself. */
 int prime_negotiate_node_name(const char *device, char *text, size_t room);
@@ -83,7 +83,7 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
  */
 int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
 				 char *text, size_t room);
-/* Of DMA_BUF_FIELD_* and DMA_BUF_ZONE_*; "unknown" for others. */
+/* The names of DMA_BUF_FIELD_* and DMA_BUF_ZONE_*; "unknown" for others. */
 const char *prime_negotiate_field_name(uint32_t field);
 const char *prime_negotiate_zone_name(uint32_t zone);
 

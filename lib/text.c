@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* Text that grows; counts on when the room is used up. */
+/* Text that grows. Its length is counted even when the room is used up. */
 struct text {
 	char *start;
 	size_t room, length;
@@ -59,7 +59,7 @@ static void add_bytes(struct text *t, uint64_t bytes)
 	    unit || bytes != 1 ? units[unit] : "byte");
 }
 
-/* One byte beyond the highest address; all of them have no such number. */
+/* The limit is one byte above the highest address. 2^64 does not fit a u64. */
 static void add_limit(struct text *t, uint64_t highest)
 {
 	if (highest == UINT64_MAX)
@@ -193,7 +193,7 @@ int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info
 {
 	struct text t = begin(text, room);
 
-	/* A mask of all bits means no limit, and so does 0 of a maximum. */
+	/* A mask of all bits means no limit, and so does a maximum of 0. */
 	if (info->dma_mask && info->dma_mask != UINT64_MAX) {
 		add(&t, "addresses below ");
 		add_limit(&t, info->dma_mask);
@@ -262,7 +262,7 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 
 /* --- refusal --- */
 
-/* Names that the kernel ended; who filled in the struct may not have. */
+/* The kernel terminates the names, but others may fill in the struct. */
 struct parties {
 	char device[192], exporter[40];
 };

@@ -35,7 +35,7 @@ static const char usage[] =
 	"  --exporters LIST  names with commas between (all)\n"
 	"  --importers LIST  the same\n"
 	"  --sets N          sets of up to N importers, and those that lack one or none (2);\n"
-	"                    sets of more than two leave out who never takes a buffer\n"
+	"                    larger sets leave out importers that never take a buffer\n"
 	"  --cells N         ends after N cells (all)\n"
 	"  --list            prints the names of exporters and importers\n"
 	"  --count           prints how many cells there are\n"

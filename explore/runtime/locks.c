@@ -100,7 +100,7 @@ static void check_interrupts(int class)
 			ex_classes[class].name);
 }
 
-/* Has a thread left what delays a grace period? */
+/* Counts when the thread has left a section that delays a grace period. */
 static void ex_section_left(void)
 {
 	if (!ex_rcu_depth[ex_self()] && !preempt_count())
@@ -313,7 +313,7 @@ void _raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
 	ex_section_left();
 }
 
-/* Whether it is time to make room is not known, so always. */
+/* Always drops the lock, since it is unknown whether somebody waits for it. */
 int __cond_resched_lock(spinlock_t *lock)
 {
 	spin_drop(&lock->rlock, _RET_IP_);

@@ -144,7 +144,7 @@ static bool is_settled(const struct drm_prime_mock_stats *stats)
 	return true;
 }
 
-/* The work of a last close may be deferred; it is done some time. */
+/* The work of a last close may be deferred, so this waits for it. */
 void mock_settled(const struct mock_buffer *b)
 {
 	struct drm_prime_mock_stats stats = stats_of(b);
@@ -193,7 +193,7 @@ size_t contiguous_bytes(int dmabuf)
 		bytes += list[i].length;
 	}
 	free(list);
-	/* With what is mapped. */
+	/* This also ends its mappings. */
 	close(mock);
 	return bytes;
 }
@@ -208,7 +208,7 @@ bool kernel_moves(void)
 		return moves;
 	config = popen("zcat /proc/config.gz 2>/dev/null", "r");
 	while (config && fgets(line, sizeof(line), config)) {
-		/* A newer kernel has no such option, and always does. */
+		/* A newer kernel has no such option: importers may always follow. */
 		if (moves < 0)
 			moves = 1;
 		if (strstr(line, "CONFIG_DMABUF_MOVE_NOTIFY"))

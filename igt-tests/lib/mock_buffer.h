@@ -41,7 +41,7 @@ struct mock_buffer mock_buffer_as(int mock, uint32_t flags, uint32_t backing,
 				  unsigned int pages);
 void mock_buffer_close_handle(struct mock_buffer *b);
 void mock_buffer_close_fd(struct mock_buffer *b);
-/* Both, and it must be gone. */
+/* Closes both. The buffer must be freed then. */
 void mock_buffer_end(struct mock_buffer *b);
 
 /* A buffer of one mock, and another mock to import it. */
@@ -72,8 +72,8 @@ void mock_settled(const struct mock_buffer *b);
 void mock_gone(const struct mock_buffer *b);
 
 /*
- * How many bytes from the start are one run for a device, which prime_mock has to
- * tell: a skip without it.
+ * How many bytes from the start are one run for a device. prime_mock tells it, so
+ * this skips without prime_mock.
  */
 size_t contiguous_bytes(int dmabuf);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Buffers of a GPU without dumb ones, by libgbm. A process of its own makes them:
- * GBM's driver has threads, files and memory that a test would count as its own. It
- * sends the dma-buf, which the test's file imports as the object that it is.
+ * Buffers from libgbm, for a GPU without dumb buffers. A separate process makes them,
+ * since GBM's driver has threads, files and memory that a test would count as its own.
+ * It sends the dma-buf, and the test's file imports it, which gives the object itself.
  */
 #include "prime_test.h"
 #include "prime_gbm.h"
@@ -18,7 +18,7 @@
 #define GBM_BO_USE_RENDERING	(1u << 2)
 #define GBM_BO_USE_LINEAR	(1u << 4)
 
-/* The part of libgbm's interface that is used; there need be no headers of it. */
+/* The part of libgbm's interface that is used here, so that no header is needed. */
 static struct {
 	void *(*create_device)(int fd);
 	void *(*bo_create)(void *device, uint32_t width, uint32_t height,
@@ -121,7 +121,7 @@ static void __attribute__((noreturn)) serve(const char *path, const char *render
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int server = -1;		/* the socket to the process */
-static pid_t owner;		/* whose it is: a fork begins anew */
+static pid_t owner;		/* whose it is; a fork starts another */
 
 /* The process has nothing open that the test has. */
 static void __attribute__((noreturn)) be_server(const char *path, const char *render,

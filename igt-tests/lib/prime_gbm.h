@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * The handle in @drm of a buffer of so many pages or more that libgbm makes, or a
- * negative errno: ENOSYS where there is no libgbm or it doesn't know the driver.
+ * Has libgbm make a buffer of at least so many pages. Returns its handle in @drm, or a
+ * negative errno: ENOSYS without libgbm, or if libgbm does not know the driver.
  */
 int64_t gbm_create(int drm, unsigned int pages);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Devices, ioctls and counters: thin, and a negative errno on failure. */
+/* Thin functions for devices, ioctls and counters. A failure is a negative errno. */
 #include "prime_test.h"
 #include "prime_gbm.h"
 
@@ -131,7 +131,7 @@ static void card_of_render_node(char *path, size_t size)
 	globfree(&found);
 }
 
-/* What all tests need of the device; what else one needs it asks for itself. */
+/* What all tests need of the device. A test that needs more asks for it itself. */
 static void need_buffers(int drm)
 {
 	const char *driver = driver_name(drm);
@@ -184,7 +184,7 @@ int open_device(void)
 	return fd;
 }
 
-/* "Such a buffer can't be imported", as against "this import went wrong". */
+/* Does the answer mean that such a buffer can't be imported at all? */
 static bool refuses(int64_t imported)
 {
 	return imported == -ENODEV || imported == -ENOSYS ||
@@ -294,7 +294,7 @@ int open_render_node(int drm)
 
 /* --- GEM and PRIME --- */
 
-/* Is it an answer of a device that has no dumb buffers, or not for this node? */
+/* Does the answer mean that the device, or this node, has no dumb buffers? */
 static bool lacks_dumb(int ret)
 {
 	return ret == -ENOSYS || ret == -EOPNOTSUPP || ret == -EACCES;
@@ -419,9 +419,9 @@ void need_mmap(int dmabuf)
 }
 
 /*
- * vkms of Linux 6.12 waits for its vblank timer with a lock held that the
- * timer's callback takes. That two processors do both at once is rare, unless
- * interrupts take as long as with the checkers of a debug kernel.
+ * vkms of Linux 6.12 waits for its vblank timer with a lock held that the timer's
+ * callback takes. It is rare that two processors do both at once, except on a debug
+ * kernel, whose checkers make interrupts slow.
  */
 void need_vkms_screen(void)
 {
@@ -515,9 +515,9 @@ uint64_t inode_of(int fd)
 /* --- fences --- */
 
 /*
- * Distributions build no sw_sync. There a timeline is a file of vgem, and a
- * fence one of vgem's, on a buffer that is made for nothing else; it signals
- * by itself after ten seconds, and with the close of the file as in sw_sync.
+ * Distributions build no sw_sync. Without it a timeline is a file of vgem, and a fence
+ * is vgem's, on a buffer that is made only for it. The fence signals by itself after
+ * ten seconds, and when the file is closed, as in sw_sync.
  */
 enum { TIMELINES = 1024, PENDING = 256 };
 
@@ -774,8 +774,8 @@ int write_text(const char *path, const char *text)
 }
 
 /*
- * DMA_API_DEBUG warns of what is still mapped when a driver is unbound, which
- * is what some subtests are about: let it watch no driver ("none"), or all (" ").
+ * DMA_API_DEBUG warns of what is still mapped when a driver is unbound. Some subtests
+ * do this on purpose. So this makes it watch no driver ("none"), or all (" ").
  */
 void watch_dma(const char *driver)
 {

@@ -254,7 +254,7 @@ static int system_heap_open(void)
 
 /* --- a buffer of a kind --- */
 
-/* The first page comes again at the end: no range of addresses covers that. */
+/* The first page is also the last one, so no range of addresses covers the buffer. */
 static int make_scattered(int memfd, size_t size)
 {
 	const struct udmabuf_create_item items[] = {

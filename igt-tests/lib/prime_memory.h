@@ -33,9 +33,9 @@ size_t size_of(int dmabuf);
 void fill_dmabuf(int dmabuf, size_t size, uint32_t seed);
 size_t filled_dmabuf(int dmabuf, size_t size, uint32_t seed);
 /*
- * Every byte of the buffer is POISON. No CPU access is begun, as heaps sync
- * every attachment, and one that is mapped for a device to write to must not
- * be synced for another direction; queueing the buffer syncs it.
+ * Makes every byte of the buffer POISON. Begins no CPU access, since heaps then sync
+ * every attachment, and one that is mapped for a device to write must not be synced in
+ * another direction. Queueing the buffer syncs it.
  */
 void poison_dmabuf(int dmabuf);
 /* Devices attached to the buffer, as debugfs dma_buf/bufinfo has it. */

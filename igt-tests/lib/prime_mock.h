@@ -27,7 +27,7 @@ int mock_move(int mock, uint32_t handle, uint32_t backing);
 
 /* --- scripts and counters; @id 0 is the device --- */
 
-/* Call @at from now of @op fails, and no other. */
+/* One call of @op fails: number @at, counted from now. */
 int mock_fail(int mock, uint32_t id, uint32_t op, uint32_t at, uint32_t error);
 int mock_sleep(int mock, uint32_t id, uint32_t op, uint32_t us, uint32_t flags);
 /* Neither fails nor sleeps any more. */

@@ -89,7 +89,7 @@ void need_destructive(const char *what)
 
 enum { SETTINGS = 16 };
 
-/* In memory that all processes of a program share; the program's own restores. */
+/* In memory that all processes of a program share. The main process restores them. */
 static struct setting {
 	char path[128];
 	char before[64];
@@ -242,7 +242,7 @@ struct job {
 
 static double deadline;		/* of the subtest of this process */
 
-/* What its dynamic subtests came to. */
+/* The results of its dynamic subtests. */
 static struct {
 	int run, skipped, failed;
 } dynamic;
@@ -263,7 +263,7 @@ static void be_job(const struct job *job, const sigset_t *signals)
 	      PRIME_EXIT_SUCCESS);
 }
 
-/* The verdict of a process that has ended, or has to. */
+/* The verdict of a process that has ended, or must end. */
 static int end_job(const struct job *job, pid_t pid)
 {
 	/* A dynamic subtest is out of time a moment before its subtest is. */
@@ -272,7 +272,7 @@ static int end_job(const struct job *job, pid_t pid)
 	bool late;
 	int status = wait_for(pid, limit, &late);
 
-	/* What it forked goes with it. */
+	/* Its children end with it. */
 	kill(-pid, SIGKILL);
 	restore_settings();
 	restore();
@@ -294,7 +294,7 @@ static int end_job(const struct job *job, pid_t pid)
 /* Is the kernel as it was? */
 static bool kernel_is_well(long taint, int lockdep, bool count)
 {
-	/* Those of a failure are waited for as well, so that the next one begins well. */
+	/* Also waits after a failure, so that the next subtest begins without these buffers. */
 	int left = buffers_before >= 0 ? settle_buffers(0) : 0;
 	bool well = !left || !count;
 
@@ -436,7 +436,7 @@ static void usage(FILE *stream, const char *program)
 struct request {
 	const char *patterns;
 	bool list, explain, driver, kernels;
-	int end;		/* an exit code, where that is all: else -1 */
+	int end;		/* exit code if there is nothing to run, else -1 */
 };
 
 static struct request parse_options(int argc, char **argv)

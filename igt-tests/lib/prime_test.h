@@ -6,7 +6,7 @@
  * A program is a table of subtests and PRIME_MAIN(table). Each subtest runs in
  * a process of its own, so a crash or a hang takes nothing else with it. When
  * that process is gone, the kernel must be untainted by it, lockdep must still
- * be on, and no dma-buf may be left: these three are asked after each subtest.
+ * be on, and no dma-buf may be left. These three are checked after each subtest.
  */
 #ifndef PRIME_TEST_H
 #define PRIME_TEST_H
@@ -39,8 +39,8 @@ struct prime_subtest {
 };
 
 /*
- * Where it is defined, it runs after each subtest, however that ended, in a
- * process of its own: for what outlives the files of a device.
+ * If a program defines it, it runs after each subtest, however that ended, in a process
+ * of its own. It undoes what outlives the files of a device.
  */
 void prime_restore(void) __attribute__((weak));
 
@@ -77,18 +77,18 @@ void prime_skip(const char *format, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 
 /*
- * Within a subtest: runs @run in a process of its own and gives it a verdict of
- * its own, NAME of the subtest. A skip or failure of it leaves the next ones
- * alone. The subtest fails when one of them does and skips when all do.
+ * Within a subtest: runs @run in a process of its own and gives it a verdict of its own,
+ * under this name. If it skips or fails, the next ones still run. The subtest fails when
+ * one of them does, and skips when all do.
  */
 void prime_dynamic(const char *name, void (*run)(void *data), void *data);
 
 /* Skips unless the user allowed what takes a device away from others. */
 void need_destructive(const char *what);
 /*
- * Sets a number of the system in /proc/sys or /sys and gives the one before,
- * which is there again when the subtest has ended, however it did. A skip where
- * that can't be done, or where PRIME_KEEP_SYSTEM is set.
+ * Sets a number in /proc/sys or /sys, and gives the one before. That one is restored when
+ * the subtest ends, in whatever way. Skips if this is impossible, or if PRIME_KEEP_SYSTEM
+ * is set.
  */
 long set_system(const char *path, long value);
 
@@ -138,13 +138,13 @@ long set_system(const char *path, long value);
 
 /*
  * The device under test: --device PATH, or PRIME_DEVICE, or the driver that
- * IGT_FORCE_DRIVER names, or vgem. Of a render node the card of the same device is opened if
- * that makes dumb buffers. A device that can't make or export any buffer is a skip.
+ * IGT_FORCE_DRIVER names, or vgem. For a render node the card of the same device is opened,
+ * if that makes dumb buffers. Skips if the device can't make or export any buffer.
  */
 int open_device(void);
 /*
  * A device that imports from the one under test: vkms, else vgem, else any.
- * Where none does it is a skip, with what each of them answered.
+ * Skips if none does, and says what each of them answered.
  */
 int open_other(void);
 /* The same, but -1 where there is none. */
@@ -175,15 +175,15 @@ uint32_t import_foreign(int drm, int dmabuf);
 /* A skip where the exporter has no mmap at all. */
 void need_mmap(int dmabuf);
 /*
- * Before a mode of vkms is set, which is destructive. Skips where a display of vkms
- * that is on may stop the machine.
+ * To be called before a mode of vkms is set, which is destructive. Skips if a display of
+ * vkms that is on may stop the machine.
  */
 void need_vkms_screen(void);
-/* What vkms says of the second frame that it shows now, or a negative errno. */
+/* The checksum of the second frame that vkms shows from now on, or a negative errno. */
 int64_t vkms_checksum(int drm);
 /* A buffer of the device and its fd, writable and close-on-exec. */
 int make_dmabuf(int drm, unsigned int pages, uint32_t *handle);
-/* The same from a device under test opened here and never closed. */
+/* The same, from a device under test that this opens and never closes. */
 int any_dmabuf(unsigned int pages);
 
 /* --- the dma-buf file; a negative errno on failure --- */
@@ -218,8 +218,8 @@ int vgem_fence_signal(int vgem, uint32_t fence);
 #endif
 
 /*
- * Waits until the main thread of a process sleeps in this system call; that it
- * never does is a failure. For another thread of this process see the next two.
+ * Waits until the main thread of a process sleeps in this system call. Fails if it never
+ * does. For another thread of this process see the next two.
  */
 void await_asleep(pid_t pid, long call);
 /* How many threads of this process sleep in it. */

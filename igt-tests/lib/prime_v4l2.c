@@ -117,7 +117,7 @@ static void set_vivid_input(int fd, uint32_t type)
 
 	check_ok(xioctl(fd, VIDIOC_S_INPUT, &webcam));
 	check_ok(xioctl(fd, VIDIOC_S_PARM, &parm));
-	/* No clock in the picture: one is like the other. */
+	/* No clock in the picture, so that all pictures are equal. */
 	check_ok(v4l2_control(fd, VIVID_OSD_TEXT_MODE, VIVID_OSD_NONE));
 }
 
@@ -313,7 +313,7 @@ void *v4l2_picture(enum v4l2_device device)
 	check_ok(v4l2_start(&q));
 	memory = v4l2_map(&q, v4l2_dequeue(&q));
 	memcpy(copy, memory, q.size[0]);
-	/* It is one: not all of a colour. */
+	/* It is a picture, not a single colour. */
 	check(filled_byte(copy, q.size[0], *(uint8_t *)copy) < q.size[0]);
 	unmap(memory, q.size[0]);
 	close(q.fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * V4L2's test devices and their buffer queues. A queue has one picture format,
- * small and no multiple of a page, so that ends of buffers are looked at.
+ * V4L2's test devices and their buffer queues. A queue has one picture format, whose size
+ * is small and no multiple of a page, so that the ends of buffers are tested.
  */
 #ifndef PRIME_V4L2_H
 #define PRIME_V4L2_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What differs between the kernels that the programs know. A driver's feature is
- * probed where it is used; here is what the kernel itself promises since a release,
- * which no probe can tell from a fault.
+ * What differs between the kernels that the programs know. A driver's feature is probed
+ * where it is used. This file has what the kernel itself promises since a release: a
+ * probe could not tell whether it is missing or has a fault.
  */
 #ifndef PRIME_VERSION_LIB_H
 #define PRIME_VERSION_LIB_H
@@ -21,7 +21,7 @@ enum kernel_change {
 bool kernel_has(enum kernel_change change);
 /* Is it one of those that the programs know? */
 bool kernel_known(void);
-/* These, and what changed in which; false where the running one is none of them. */
+/* Prints these, and what changed in which; false if the running one is not among them. */
 bool kernel_tell(FILE *stream);
 
 #endif

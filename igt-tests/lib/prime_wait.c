@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Who sleeps where: waits for a state that was seen, in place of some time. */
+/* Waits until a thread is seen asleep in a system call, and not for a fixed time. */
 #include "prime_test.h"
 
 #include <dirent.h>
 
-#define PATIENCE	10.0	/* seconds, after which it never comes */
+#define PATIENCE	10.0	/* seconds; after that it counts as never */
 
-/* A thread that runs, or is ready to, has no number there. */
+/* A thread that runs, or is ready to, has no number of a call there. */
 static bool is_asleep(const char *process, const char *task, long call)
 {
 	char path[320], *text;

@@ -31,7 +31,7 @@ enum dma_data_direction;
 struct drm_prime_file_private {
 /* private: */
 	struct mutex lock;	/* protects the table */
-	struct rb_root dmabufs;	/* private table: struct drm_prime_table */
+	struct rb_root dmabufs;	/* struct drm_prime_table uses this place */
 	struct rb_root handles;	/* the same */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Late allocation: an exporter's storage is placed at the first use of the
- * buffer, where all devices that have joined reach it. It moves for a device
- * that joins later. Not in mainline.
+ * buffer, where all devices that have joined reach it. It moves if it
+ * does not suit a device that joins later. Not in mainline.
  */
 #ifndef __LINUX_DMA_BUF_LATE_H
 #define __LINUX_DMA_BUF_LATE_H

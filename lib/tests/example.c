@@ -24,7 +24,7 @@ static int shared_buffer(uint64_t size, int camera, int display)
 
 		if (!ret)
 			continue;
-		/* Only EBUSY is a refusal; nothing else has a reason to tell. */
+		/* Only EBUSY is a refusal, and has a reason. */
 		if (ret == -EBUSY && !prime_negotiate_refusal(buffer, &why) &&
 		    why.field != DMA_BUF_FIELD_NONE) {
 			prime_negotiate_refusal_text(&why, text, sizeof(text));

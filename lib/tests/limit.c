@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Makes a device of prime_mock one that wants little: what it refuses can be told. */
+/* Gives a device of prime_mock narrow limits, so that it refuses a buffer with a reason. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 /*
  * Trace events of dma-buf. Names, arguments and fields are those of Linux 7.3,
  * on 6.12 too. Besides mainline's events there are pin, unpin, map, unmap,
- * invalidate and release. Most events are traced when the operation begins. An
- * operation that makes something is traced when it has made it.
+ * invalidate and release. The events export, dynamic_attach and get follow the
+ * success of the operation. Most others precede the operation.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dma_buf

@@ -136,9 +136,9 @@ struct drm_prime_mock_create {
  * that mapping.
  *
  * Errors: EBUSY: the object is pinned, mapped in the kernel (vmap), or mapped
- * by an importer of a static exporter. (Without DMABUF_MOVE_NOTIFY the core
- * pins what a dynamic importer maps.) A PRIME_MOCK_REVOCABLE object gives EBUSY
- * if an importer did not unpin when it was told. ETIMEDOUT: a fence did not
+ * by an importer of a static exporter. (On 6.12 without DMABUF_MOVE_NOTIFY the
+ * core pins what a dynamic importer maps.) A PRIME_MOCK_REVOCABLE object gives
+ * EBUSY if an importer did not unpin when it was told. ETIMEDOUT: a fence did not
  * signal in PRIME_MOCK_FENCE_MAX_MS + 1 s.
  */
 struct drm_prime_mock_move {
@@ -292,13 +292,13 @@ struct drm_prime_mock_stats {
  * @segment_boundary: a mask of the form 2^n - 1, at least 4095; a segment
  *	must not cross a multiple of the mask plus 1
  *
- * The limits hold for the device and all its files until they are set again. At
- * first the fields are, in their order, 64, 0, 0xffffffff, 0 and ~0. Existing
- * mappings stay. A
- * list that is mapped later, by id or for a handle, must be within the limits.
- * If it is not, the mapping is undone, and the import fails. EIO: an address
- * beyond the mask. EFBIG: a segment too long. EXDEV: a segment crosses the
- * boundary. E2BIG: too many segments. EINVAL: a list shorter than the buffer.
+ * The limits hold for the device and all its files until they are set again. The
+ * first values, in the order of the fields, are 64, 0, 0xffffffff, 0 and ~0.
+ * Existing mappings stay. A list that is mapped later, by id or for a handle,
+ * must be within the limits. If it is not, the mapping is undone, and the import
+ * fails. EIO: an address beyond the mask. EFBIG: a segment too long. EXDEV: a
+ * segment crosses the boundary. E2BIG: too many segments. EINVAL: a list shorter
+ * than the buffer.
  *
  * If an exporter hands memory beyond the mask to the DMA API, the kernel warns
  * once, and the exporter gets the errno of the DMA API. Exporters of this

@@ -43,7 +43,7 @@
 /**
  * struct dma_buf_constraints_info - what storage must be for a set of devices
  * @dma_mask: highest address that all of them reach
- * @segment_boundary: mask; no segment crosses a multiple of it plus one
+ * @segment_boundary: a mask; no segment crosses a multiple of the mask plus one
  * @max_segment_size: bytes
  * @max_segments: runs of contiguous storage
  * @alignment: of each segment's start, bytes

@@ -14,7 +14,7 @@
 #define DMA_BUF_SYNC_READ      (1 << 0)
 #define DMA_BUF_SYNC_WRITE     (2 << 0)
 #define DMA_BUF_SYNC_RW        (DMA_BUF_SYNC_READ | DMA_BUF_SYNC_WRITE)
-/* Which end of the access a SYNC request marks; START is the absent bit. */
+/* Which end of the access a SYNC request marks; START is 0. */
 #define DMA_BUF_SYNC_START     (0 << 2)
 #define DMA_BUF_SYNC_END       (1 << 2)
 #define DMA_BUF_SYNC_VALID_FLAGS_MASK \

@@ -70,7 +70,7 @@ static inline bool dma_buf_file_get_live(struct file *file)
 /* drm_gem.c holds the file's prime lock when it reports a closed handle. */
 #define drm_gem_guard_close(lock)	lockdep_assert_held(lock)
 
-/* The headers of tracing decide CRCs, and mainline's core includes them. */
+/* Mainline's core includes the headers of tracing, which changes its CRCs. */
 #define DMA_BUF_CRCS_WITH_TRACING	1
 
 /* Which files are in an unread message of AF_UNIX; the path is from account/. */

@@ -4,9 +4,10 @@
  * moves.
  *
  * On 6.12, if only one side is dynamic, the mapping is made at attach and kept
- * until detach. A static importer may map where it can't take the reservation
- * object, and a static exporter does not expect a dynamic importer to hold it.
- * Late storage is never mapped at attach.
+ * until detach. There are two reasons. A static importer may map in a place
+ * where it can't take the reservation object. A static exporter does not expect
+ * that a dynamic importer holds it while it maps. Late storage is never mapped
+ * at attach.
  */
 #include "internal.h"
 
@@ -21,7 +22,7 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 	       !to_dma_buf_object(attach->dmabuf)->late;
 }
 
-/* The list also changes under name_lock, for readers of bufinfo. */
+/* Readers of bufinfo hold only name_lock. */
 static void dma_buf_attachment_unlink_locked(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
@@ -174,16 +175,16 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_detach, "DMA_BUF");
  * @dmabuf: buffer of a dynamic exporter
  *
  * The exporter calls this before it moves the storage or takes it away, and may
- * call it twice. Static importers are not told, since the storage is pinned for
- * them, nor are those without a callback.
+ * call it twice. It reaches neither static importers, for which the storage is
+ * pinned, nor importers without a callback.
  *
- * When it returns, importers make no new use of their mappings, but two things
- * may still be going on. The exporter waits for the DMA_RESV_USAGE_BOOKKEEP
- * fences, after which no device writes. And until an importer has unmapped, its
- * device may still read, or write what nobody will read: so the old memory is
- * given to others only when the last mapping has been returned. An importer
- * that has pinned the storage may take the call for a permanent revocation. On
- * 6.12 this is dma_buf_move_notify().
+ * When it returns, importers start no new use of their mappings. Jobs that were
+ * queued before may still run, so the exporter waits for the
+ * DMA_RESV_USAGE_BOOKKEEP fences. Even then a device may read the old memory, or
+ * write data that nobody reads, until its importer has unmapped. So the exporter
+ * gives the old memory to others only when the last mapping has been returned.
+ * An importer that has pinned the storage may treat the call as a permanent
+ * revocation. On 6.12 this is dma_buf_move_notify().
  *
  * Context: may sleep; caller holds the reservation object.
  */
@@ -206,8 +207,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, "DMA_BUF");
  * dma_buf_attach_revocable - can the exporter take the storage away for good?
  * @attach: attachment
  *
- * For &dma_buf_ops.attach of an exporter that revokes: it refuses an importer
- * that nobody can tell.
+ * For &dma_buf_ops.attach of an exporter that revokes. Such an exporter refuses
+ * an importer that it can't notify.
  *
  * Context: any; no lock needed.
  *

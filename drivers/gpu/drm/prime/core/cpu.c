@@ -157,7 +157,7 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_vmap, "DMA_BUF");
 
 /**
- * dma_buf_vmap_unlocked - dma_buf_vmap() with its lock
+ * dma_buf_vmap_unlocked - take the lock and map into kernel address space
  * @dmabuf: buffer
  * @map: where to return the mapping
  *
@@ -189,7 +189,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return;
 	dma_resv_assert_held(dmabuf->resv);
 
-	/* @map is not the buffer's mapping, whose users still need it. */
+	/* Leave the buffer's mapping to its users if @map is another one. */
 	if (WARN_ON_ONCE(!dmabuf->vmapping_counter || !iosys_map_is_equal(&dmabuf->vmap_ptr, map)))
 		return;
 
@@ -203,7 +203,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap, "DMA_BUF");
 
 /**
- * dma_buf_vunmap_unlocked - dma_buf_vunmap() with its lock
+ * dma_buf_vunmap_unlocked - take the lock and give a kernel mapping back
  * @dmabuf: buffer
  * @map: mapping from dma_buf_vmap_unlocked()
  *

@@ -42,8 +42,8 @@ struct dma_buf_negotiation;
  * struct dma_buf_object - the container around every &struct dma_buf
  * @base: what exporters and importers see. When the buffer's own file ends,
  *	&dma_buf.file is set to a file that nobody can get a reference to
- * @dentry: of the file; never changes. It may outlive the file. The buffer is
- *	freed with the dentry, so it needs no reference to it
+ * @dentry: dentry of the file; never changes. It may outlive the file. No
+ *	reference is needed, since the buffer is freed with the dentry
  * @ino: inode number of the file; never changes. The dentry loses its inode
  *	before the buffer is freed
  * @exporter: name of the exporter's driver, for people. The exporter's module
@@ -53,15 +53,15 @@ struct dma_buf_negotiation;
  *	or unhashed
  * @key: that object, once @record is hashed. The exporter holds it until
  *	&dma_buf_ops.release
- * @fence_in: the fence that &dma_buf.cb_in is on (EPOLLIN: of a writer), with a
- *	reference, or NULL; protected by the lock of &dma_buf.poll
- * @fence_out: the same for &dma_buf.cb_out (EPOLLOUT: of a writer or reader)
+ * @fence_in: a writer's fence with the callback &dma_buf.cb_in, with a
+ *	reference; NULL if there is none; protected by the lock of &dma_buf.poll
+ * @fence_out: a writer's or reader's fence, in the same way for &dma_buf.cb_out
  * @negotiation: what negotiate/ keeps for the buffer, or NULL; set once, with
  *	cmpxchg(), and freed by &dma_buf_negotiate_ops.free
  * @late: the storage is placed when it is first used; set by negotiate/ before
  *	anybody else has the buffer
- * @own_resv: reservation object of a buffer whose exporter provides none;
- *	otherwise no memory is allocated for it
+ * @own_resv: reservation object of a buffer whose exporter provides none. The
+ *	containers of other buffers end before this field
  *
  * The lock of core/list.c protects @node, @record, @key and the change of
  * &dma_buf.file.
@@ -146,8 +146,8 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 void dma_buf_list_init(void);
 
 /*
- * Included last, since an event reads the container. The program that computes
- * the CRCs does not see it, since on 6.12 it would change all of them.
+ * Included last, since an event reads the container. genksyms does not see this
+ * header, which would change all CRCs on 6.12.
  */
 #ifndef __GENKSYMS__
 #include <drm-prime-layer/trace/events/dma_buf.h>

@@ -100,10 +100,10 @@ struct dma_buf *dma_buf_record_find(const void *key)
 EXPORT_SYMBOL_NS_GPL(dma_buf_record_find, "DMA_BUF");
 
 /*
- * Returns the first buffer after @prev, or of all if @prev is NULL, with a
- * reference: to its file if @file is set, otherwise to its dentry. A buffer
- * whose file has ended, or which is about to be freed, is skipped. New buffers
- * are added at the front, so a walk ends even if exports go on.
+ * Returns the buffer after @prev, or the first one if @prev is NULL, with a
+ * reference: to its file if @file is set, otherwise to its dentry. Skips buffers
+ * that are about to be freed and, if @file is set, those whose file has ended.
+ * New buffers are added at the front, so a walk ends even if exports go on.
  */
 struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 {
@@ -112,7 +112,7 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		/* The count is not trusted: a driver may drop a reference twice. */
+		/* Its count may be wrong: a driver may drop a reference twice. */
 		if (file && obj->base.file == &dma_buf_no_file)
 			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :

@@ -172,7 +172,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, "DMA_BUF");
  * @dir: direction of the DMA
  *
  * The table's DMA addresses and lengths are multiples of PAGE_SIZE. The
- * importer must not use its pages. A dynamic importer waits for the
+ * importer must not use the table's pages. A dynamic importer waits for the
  * DMA_RESV_USAGE_KERNEL fences itself before its device uses the addresses.
  *
  * Context: may sleep; caller holds the reservation object.
@@ -194,7 +194,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, "DMA_BUF");
 
 /**
- * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() with its lock
+ * dma_buf_map_attachment_unlocked - take the lock and map
  * @attach: attachment
  * @dir: direction of the DMA
  *
@@ -274,7 +274,7 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, "DMA_BUF");
 
 /**
- * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() with its lock
+ * dma_buf_unmap_attachment_unlocked - take the lock and return a scatter list
  * @attach: attachment
  * @sgt: table from dma_buf_map_attachment_unlocked()
  * @dir: the direction it was mapped with

@@ -62,6 +62,7 @@
  * dma_buf_attach()                       takes it
  * dma_buf_dynamic_attach()               takes it
  * dma_buf_detach()                       takes it
+ * dma_buf_attach_revocable()             not needed
  * dma_buf_invalidate_mappings()          caller holds it
  * dma_buf_pin()                          caller holds it
  * dma_buf_unpin()                        caller holds it
@@ -76,6 +77,7 @@
  * dma_buf_record_add()                   not needed
  * dma_buf_record_find()                  not needed
  * dma_buf_set_late()                     not needed
+ * dma_buf_is_late()                      not needed
  * dma_buf_refuse()                       not needed
  * dma_buf_get_constraints()              caller holds it
  * dma_buf_vmap()                         caller holds it
@@ -86,7 +88,8 @@
  *
  * "Caller holds" is asserted at the top of each such function. The exporter's
  * pin, unpin, map_dma_buf, unmap_dma_buf, vmap and vunmap run with the lock
- * held, and so do the operations of a late exporter. All others run without it.
+ * held, and so do those of &struct dma_buf_late_ops. The exporter's other
+ * operations run without the lock.
  *
  * Late storage (negotiate/late.c) is allocated, moved and removed from page
  * tables with the reservation object held.
@@ -144,12 +147,12 @@
  * -ERESTARTSYS a signal arrived during the wait for fences
  * ============ =============================================================
  *
- * Arguments that only a driver with a bug passes also give one warning.
+ * If only a driver with a bug can pass an argument, the core also warns once.
  */
 
 /*
- * The caches of containers without and with @own_resv. kmalloc() would round up
- * their sizes. kfree() finds the cache of an object by itself.
+ * Containers without and with @own_resv have a cache each. kmalloc() would round
+ * up their sizes. kfree() finds the cache of an object by itself.
  */
 static struct kmem_cache *dma_buf_cache;
 static struct kmem_cache *dma_buf_resv_cache;
@@ -223,7 +226,7 @@ static struct dma_buf_object *dma_buf_object_alloc(const struct dma_buf_export_i
 	return obj;
 }
 
-/* A mapping of storage that may move can't be kept. */
+/* The core can't keep mappings for an exporter whose storage may move. */
 static bool dma_buf_export_info_valid(const struct dma_buf_export_info *info)
 {
 	const struct dma_buf_ops *ops = info->ops;
@@ -328,8 +331,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_fd, "DMA_BUF");
  * @dmabuf: buffer; the caller's reference now belongs to the fd
  * @fd: descriptor from get_unused_fd_flags()
  *
- * For a caller that has more to do between the two steps, such as a copy to
- * user space. As with dma_buf_fd(), don't touch @dmabuf afterwards.
+ * For a caller that has more to do after it has reserved the descriptor, such
+ * as a copy to user space. As with dma_buf_fd(), don't touch @dmabuf afterwards.
  *
  * Context: process context; no lock needed.
  */
@@ -405,8 +408,8 @@ struct dma_buf *dma_buf_iter_begin(void)
 static int __init dma_buf_init(void)
 {
 	/*
-	 * One byte more, so that no other object can have the address of
-	 * own_resv. dma_buf_object_free() compares that address.
+	 * One byte more: otherwise another object could have the address of
+	 * own_resv, which dma_buf_object_free() compares.
 	 */
 	dma_buf_cache = kmem_cache_create("dma_buf", offsetof(struct dma_buf_object, own_resv) + 1,
 					  0, SLAB_PANIC, NULL);

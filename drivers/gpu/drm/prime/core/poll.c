@@ -3,10 +3,10 @@
  * Polling a buffer for its fences: readable when the writers are done,
  * writable when everybody is.
  *
- * A poll of a buffer that never had a fence returns at once. Otherwise one
- * watch for each direction, &dma_buf.cb_in or &dma_buf.cb_out, is a callback on
- * one unsignalled fence, however many pollers there are. When that fence
- * signals, all pollers wake up, look again, and put the watch on the next
+ * A poll of a buffer that never had a fence returns at once. Otherwise there is
+ * one watch for each direction, &dma_buf.cb_in and &dma_buf.cb_out, however many
+ * pollers there are. A watch is a callback on one unsignalled fence. When that
+ * fence signals, all pollers wake up, look again, and put the watch on the next
  * fence. A watch holds no reference to the buffer: when the buffer's file ends,
  * the watch is taken off its fence.
  *

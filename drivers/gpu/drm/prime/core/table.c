@@ -6,7 +6,7 @@
  */
 #include "internal.h"
 
-/* What the importer has, and the exporter's table that it stands for. */
+/* The copy that the importer gets, and the exporter's table. */
 struct dma_buf_table {
 	struct sg_table copy;
 	struct sg_table *sgt;

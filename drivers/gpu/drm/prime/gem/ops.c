@@ -7,10 +7,10 @@
 #include "internal.h"
 
 /*
- * Pins an object of drm_gem_prime_export() at the first map or vmap, since most
- * importers of Linux 7.3 do neither before a frame is drawn. There is one pin
- * for each attachment, because the driver's vmap may need a pin until the last
- * attachment is gone. &dma_buf_attachment.priv is set when its pin is taken.
+ * Pins an object of drm_gem_prime_export() at the first map or vmap. On 7.3 most
+ * importers don't map or vmap before a frame is drawn. There is one pin for each
+ * attachment, because the driver's vmap may need a pin until the last attachment
+ * is gone. &dma_buf_attachment.priv is set when its pin is taken.
  */
 static int drm_prime_pin_locked(struct dma_buf *dma_buf)
 {

@@ -9,7 +9,7 @@
 #include <linux/init.h>
 #include <linux/seq_file.h>
 
-/* The buffer at which the walk is, with a reference, also between two reads. */
+/* The current buffer of the walk. It is held between two reads, too. */
 struct dmabuf_walk {
 	struct dma_buf *at;
 };

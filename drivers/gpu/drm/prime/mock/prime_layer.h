@@ -3,7 +3,7 @@
  * What the mock and sample drivers have to know of the kernel that they are
  * built for: any kernel from 6.12 to 7.3, with or without the PRIME layer. They
  * are written for Linux 7.3. This header gives an older kernel the names of
- * 7.3. A driver for 7.3 only needs nothing of this file.
+ * 7.3. A driver that is only for 7.3 does not need this file.
  *
  * Include it after all other headers.
  */
@@ -37,7 +37,7 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 #define MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns, ns)
 #endif
 
-/* From 6.16 on the core keeps no table, after a map or from attach on. */
+/* From 6.16 on the core keeps no mapping, neither from attach on nor after a map. */
 #if PRIME_BEFORE(6, 16)
 #define PRIME_OPS_KEEP_TABLE	.cache_sgt_mapping = true,
 #else

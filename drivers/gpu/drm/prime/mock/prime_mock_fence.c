@@ -292,6 +292,6 @@ int mock_fences_init(void)
 void mock_fences_exit(void)
 {
 	destroy_workqueue(mock_fence_queue);
-	/* A last put may not have left mock_fence_release() yet. */
+	/* A thread may still be in mock_fence_release(). */
 	synchronize_rcu_tasks();
 }

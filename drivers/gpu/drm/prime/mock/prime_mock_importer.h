@@ -18,9 +18,9 @@ struct mock_import {
 	bool gem;			/* of an object; mapped again when stale */
 	bool revocable;			/* never maps again once told; constant */
 	/*
-	 * Protects all that follows. What is mapped and pinned changes with the
-	 * reservation object held as well. The callback holds only the
-	 * reservation object; for a revocable import it unmaps and unpins.
+	 * Protects all that follows. Mappings and pins change only with the
+	 * reservation object held, too. The callback holds only the reservation
+	 * object. For a revocable import it unmaps and unpins.
 	 */
 	struct mutex lock;
 	struct dma_buf *dmabuf;		/* held; NULL once detached */

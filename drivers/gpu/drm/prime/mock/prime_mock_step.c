@@ -415,7 +415,7 @@ int mock_imports_query(struct mock_imports *imports, struct drm_file *file,
 	return ret;
 }
 
-/* Finds the memory at a DMA address in the way that a device reaches it. */
+/* Finds the memory at a DMA address, as a device would. */
 static struct page *mock_dma_page(struct device *dev, dma_addr_t address)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
@@ -444,7 +444,7 @@ static int mock_dma_address(struct sg_table *sgt, u64 offset, dma_addr_t *addres
 		}
 		offset -= sg_dma_len(sg);
 	}
-	return -ENXIO;	/* a list that is too short, PRIME_MOCK_UNCHECKED */
+	return -ENXIO;	/* the list is too short: PRIME_MOCK_UNCHECKED */
 }
 
 /* Copies at most *@size bytes between the device's memory and @bytes. */
@@ -466,7 +466,7 @@ static int mock_dma_copy(struct mock_import *import, bool write, u64 offset,
 	page = mock_dma_page(dev, address);
 	if (!page)
 		return -ENXIO;
-	/* If needed: DMA_API_DEBUG errs about a page mapped twice. */
+	/* Only if needed, since DMA_API_DEBUG errs about a page that is mapped twice. */
 	sync = dma_need_sync(dev, address);
 	if (sync)
 		dma_sync_single_for_device(dev, address, *size, direction);

@@ -117,7 +117,7 @@ static void constraints_derive(struct dma_buf_constraints *c, struct device *dev
 	c->alignment = dma_get_min_align_mask(dev) + 1;
 
 	/*
-	 * Helpers for devices that take only one address set UINT_MAX or no
+	 * A device that takes only one address usually has UINT_MAX here, or no
 	 * size. Some devices that take any table have UINT_MAX, too. Asking for
 	 * one run that is not needed costs less than a refusal at the first
 	 * frame.
@@ -245,8 +245,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_merge, "DMA_BUF");
 /*
  * Returns the length of the segments of a run of @size bytes. A segment lies
  * within the boundary and has whole pages, since buffers are mapped in pages.
- * It is so long that the segment after it, if there is one, is aligned. Returns
- * 0 if no length fits.
+ * The length keeps the next segment of the run aligned. Returns 0 if no length
+ * fits.
  */
 u64 dma_buf_constraints_piece(const struct dma_buf_constraints *c, u64 size)
 {
@@ -283,11 +283,11 @@ static u64 constraints_pieces(const struct dma_buf_constraints *c, u64 size)
  * @size: bytes
  * @conflict: filled in when it can't; may be NULL
  *
- * Context: any.
+ * If a run of storage is longer than a segment, each of its segments has to be
+ * aligned. So a buffer that is longer than one segment is refused if the
+ * alignment exceeds the length of a segment.
  *
- * A run of storage may be longer than a segment, and then each segment of it
- * has to be aligned. So a buffer that is longer than one segment is refused if
- * the alignment is longer than a segment.
+ * Context: any.
  *
  * Return: 0; -EBUSY when no storage of @size bytes would suit.
  */
@@ -400,9 +400,9 @@ int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_table, "DMA_BUF");
 
 /*
- * Returns the highest address up to which a device reaches all memory, if its
- * bus reaches up to @limit. The ranges of a bus have no order. They may also
- * cover things other than memory, and memory lies lowest.
+ * Returns the address up to which a device can use all memory, if its bus
+ * reaches up to @limit. The ranges of a bus have no order. The lowest one is
+ * memory; the others may be something else.
  */
 static u64 constraints_reach(struct device *dev, u64 limit)
 {
@@ -425,8 +425,8 @@ static u64 constraints_reach(struct device *dev, u64 limit)
 static void constraints_translate(struct dma_buf_constraints *c)
 {
 	/*
-	 * An IOMMU cuts no entry of a table. So an entry that is too long stays
-	 * too long, and crosses a boundary that is shorter than the entry.
+	 * An IOMMU does not split an entry of a table. So an entry that is too
+	 * long stays too long, and one longer than the boundary crosses it.
 	 */
 	if (c->segment_boundary != U64_MAX)
 		c->max_segment_size = min(c->max_segment_size,
@@ -446,19 +446,18 @@ static void constraints_translate(struct dma_buf_constraints *c)
  * @dev: the device
  * @size: bytes
  *
- * A device uses addresses of its bus, and storage has addresses of memory, so
- * the mask becomes one of memory. Behind an IOMMU that translates for the DMA
- * API, only the constraints that concern pages are left. The table that the
- * IOMMU makes is checked against the others. For a device that snoops caches
- * all storage is coherent.
+ * The device's mask limits addresses of its bus. The new mask limits addresses of
+ * memory. Behind an IOMMU that translates for the DMA API, only the constraints
+ * that concern pages are left. The table that the IOMMU makes is checked against
+ * the others. For a device that snoops caches all storage is coherent.
  *
  * A device counts the entries of its table, and storage comes in runs. For
  * storage of one run, the table has one entry for each piece. A piece is at
  * most a segment long and crosses no boundary. Each further run can add one
  * entry. So can each run that crosses a boundary and does not start on one. The
  * result allows one run, and as many more as &dma_buf_constraints.max_segments
- * exceeds the number of pieces. Afterwards, one run and
- * DMA_BUF_CONSTRAINT_CONTIGUOUS mean the same.
+ * exceeds the number of pieces. If it allows only one run, it also has
+ * DMA_BUF_CONSTRAINT_CONTIGUOUS, and the other way round.
  *
  * Context: any.
  */

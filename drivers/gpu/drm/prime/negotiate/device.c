@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Finds the device behind an open file. The core knows nothing of DRM or V4L2.
- * Small modules do: each registers for the major number of its subsystem, and
- * is loaded when a program names such a file.
+ * Finds the device behind an open file. Small modules do this for DRM and V4L2,
+ * which the core does not know. Each registers for the major numbers of its
+ * subsystem, and is loaded when a program first names a file with one of them.
  */
 #include <linux/kmod.h>
 
@@ -83,8 +83,8 @@ static struct device *device_ask(struct file *file, unsigned int major)
 }
 
 /*
- * A program must not be able to load any module through this: it needs an open
- * file with one of these majors.
+ * A program must not load arbitrary modules through this. So a module is loaded
+ * only for an open file with one of these majors.
  */
 static bool device_major_known(unsigned int major)
 {
@@ -94,8 +94,8 @@ static bool device_major_known(unsigned int major)
 
 /*
  * Returns the device behind an open file, with a reference. The caller holds
- * the file, since the device's memory may be data of a driver's module, and go
- * with it.
+ * the file, since the device may be static data of a module, and the reference
+ * does not keep the module.
  *
  * Returns -EINVAL if the file is no device node of a subsystem that shares
  * buffers. Returns -ENODEV if the device is gone or does no DMA, or if the

@@ -98,7 +98,7 @@ static const struct drm_gem_object_funcs drm_gem_late_funcs = {
 
 /**
  * drm_gem_late_create - an object without pages
- * @dev: device; if its parent does DMA, its DMA mask is already set
+ * @dev: device; a parent that does DMA has a DMA mask already
  * @size: bytes, rounded up to pages
  *
  * Pages are allocated at the first map, vmap or access to a mapping, and are

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of negotiate/ call in one another, private to them and to
- * their tests. Kbuild.include lists the files in the order in which they call.
+ * The private interface between the files of negotiate/, also for their tests.
+ * Kbuild.include lists each file before the files that it calls.
  */
 #ifndef DMA_BUF_NEGOTIATE_INTERNAL_H
 #define DMA_BUF_NEGOTIATE_INTERNAL_H
@@ -13,7 +13,7 @@
 
 /* --- numbers in refusals --- */
 
-/* The smallest mask that covers @address: it shows only the highest bit. */
+/* For refusals, which show no address: the smallest mask that covers @address. */
 static inline u64 dma_buf_mask_of(u64 address)
 {
 	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;
@@ -76,8 +76,7 @@ unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
 
 /**
  * struct dma_buf_storage - pages, zeroed when they are allocated
- * @refs: users: the buffer, those who read @pages, and mappings for
- *	devices
+ * @refs: one of the buffer, and one of each mapping for a device
  * @wanted: the constraints it was allocated for, from
  *	dma_buf_get_constraints()
  * @cma: the first page if all of it is one block of CMA, else NULL

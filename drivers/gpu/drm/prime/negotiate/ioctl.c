@@ -4,17 +4,16 @@
  * which the core calls negotiate/.
  *
  * Everybody who has the descriptor may ask. Announcing a device decides where
- * the storage lies, so the buffer must have been exported for writing. This
- * does not tell one holder of a descriptor from another: a dma-buf has one
- * struct file, and its mode is the same for all of them. No answer contains an
- * address.
+ * the storage lies, so the buffer must have been exported for writing. All
+ * holders of a descriptor have the same right, since a dma-buf has one struct
+ * file with one mode. No answer contains an address.
  */
 #include <linux/file.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
 
-/* Copies as much as the program knows of; what only the program knows is 0. */
+/* Copies the fields that the program knows. Fields that only it knows become 0. */
 static long negotiate_answer(void __user *uarg, size_t usize, const void *answer, size_t size)
 {
 	if (copy_to_user(uarg, answer, min(usize, size)))

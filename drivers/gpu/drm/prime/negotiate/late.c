@@ -24,11 +24,11 @@
  *
  * If the storage does not suit a device that joins or maps, it moves, unless it
  * is pinned or mapped in the kernel. A move copies the content. It removes user
- * mappings, and the next access faults them in again. With
- * CONFIG_DMABUF_MOVE_NOTIFY, importers that follow moves are told, and the move
- * waits for their fences. Without that option, their mappings are pinned like
- * all others. If the storage can't move, the device gets -EBUSY, and
- * DMA_BUF_IOCTL_GET_REFUSAL tells the reason.
+ * mappings, and the next access faults them in again. Importers that follow
+ * moves are told, and the move waits for their fences. On 6.12 without
+ * CONFIG_DMABUF_MOVE_NOTIFY, their mappings are pinned like all others. If the
+ * storage can't move, the device gets -EBUSY, and DMA_BUF_IOCTL_GET_REFUSAL
+ * tells the reason.
  *
  * No device works on a copy. If the DMA API would bounce, the mapping is
  * refused with DMA_BUF_FIELD_BOUNCE. A device that needs coherent memory and
@@ -95,7 +95,7 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, "DMA_BUF");
 
-/* Nobody has the buffer before it is bound. */
+/* Not NULL: nobody else has the buffer before the storage is bound. */
 static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 {
 	return dma_buf_negotiation_get(dmabuf)->storage;
@@ -249,7 +249,7 @@ static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *atta
 
 	dma_resv_assert_held(late->resv);
 
-	/* If no device uses the storage, its place does not matter. */
+	/* No device is about to use the storage, so it may stay where it is. */
 	if (late->storage && !attach)
 		return 0;
 
@@ -367,7 +367,7 @@ void dma_buf_late_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_detach, "DMA_BUF");
 
-/* The kernel mapping may have caches of its own. */
+/* Some caches hold lines of the kernel mapping separately. */
 static void late_sync_locked(struct dma_buf_late *late, bool for_cpu)
 {
 	if (late->vaddr && for_cpu)
@@ -504,7 +504,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
 /**
  * dma_buf_late_fault - page fault of a mapping of user space
  * @late: storage
- * @vmf: the fault, of a mapping whose offset counts from
+ * @vmf: fault in a mapping of a file in which the storage begins at
  *	&dma_buf_late.file_start
  *
  * Places the storage. If there is no memory, the process gets SIGBUS, and the
@@ -548,8 +548,8 @@ static const struct vm_operations_struct late_vm_ops = {
  * @dmabuf: buffer
  * @vma: mapping; its file keeps the storage
  *
- * Page faults bring the pages. Replaces the offset by the object's offset in
- * &dma_buf_late.file, so that a move removes only this object's mappings.
+ * Page faults insert the pages. Adds the object's offset in &dma_buf_late.file
+ * to that of @vma, so that a move removes only this object's mappings.
  *
  * Context: mmap_lock held for writing.
  *

@@ -30,9 +30,9 @@
 
 /**
  * struct dma_buf_announced - a device that a program said will use the buffer
- * @node: in &dma_buf_negotiation.announced, or by itself before it joins
- * @of_device: in the device's list of its entries; by itself when the
- *	device's driver has left before the entry joined
+ * @node: in &dma_buf_negotiation.announced; empty before the entry joins
+ * @of_device: in the device's list of its entries; empty if the device's
+ *	driver left before the entry joined
  * @dev: only compared, never used; the entry ends before the device's
  *	memory is freed
  * @constraints: what it needs of the storage; constant
@@ -84,7 +84,7 @@ static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
 }
 
 /*
- * Does what dma_buf_set_late() does. dma_buf_late_bind() passes the storage. If
+ * For dma_buf_set_late(), and for dma_buf_late_bind(), which passes @storage. If
  * the storage is still bound to a buffer that has lost its last reference, this
  * buffer takes it over.
  */
@@ -115,7 +115,7 @@ int dma_buf_negotiation_start(struct dma_buf *dmabuf,
 /*
  * Called when the buffer's file ends: nobody can join, map or fault through it
  * any more. A thread that holds the reservation object may still use the buffer
- * that it found in the storage, so this takes that lock.
+ * that it read from &dma_buf_late.dmabuf, so this takes that lock.
  */
 void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
 {
@@ -144,7 +144,8 @@ void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
  *
  * Context: may sleep; no lock needed.
  *
- * Return: 0; -EBUSY when the buffer is negotiable already; -ENOMEM.
+ * Return: 0; -EINVAL without @ops or &dma_buf_late_ops.storage; -EBUSY when the
+ * buffer is negotiable already; -ENOMEM.
  */
 int dma_buf_set_late(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops)
 {
@@ -299,11 +300,11 @@ unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
 	return count;
 }
 
-/* --- one device more --- */
+/* --- the admission of a device --- */
 
 /*
- * Derives what the device needs of the storage, or why no storage of this size
- * suits it. The device has a driver, and the caller makes sure that it stays.
+ * Derives what the device needs of the storage. If no storage of this size
+ * suits it, records the reason. The caller keeps the device's driver bound.
  */
 static int negotiation_derive(struct dma_buf *dmabuf, struct device *dev,
 			      struct dma_buf_constraints *c)
@@ -342,8 +343,7 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev,
 /*
  * Lets the attachment join a late buffer, or refuses it. If storage is bound,
  * &dma_buf_attachment.priv keeps the device's needs until
- * dma_buf_late_detach(): they are used as long as the device is attached, and
- * its driver may leave before that.
+ * dma_buf_late_detach(), since the driver may leave before that.
  */
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 {
@@ -365,11 +365,10 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 
 /*
  * Derives what the device needs, and puts the entry into the device's list. The
- * device's lock keeps the driver. A driver may have left since the device was
- * looked up, and its resources are gone. A resource of ours would then keep the
- * next driver from being bound, so the device is refused. A device that never
- * has a driver has the resources of its users, and no driver is ever bound to
- * it.
+ * device's lock keeps the driver bound. If the device has neither a driver nor
+ * managed resources, its driver has left since the lookup, and the device is
+ * refused: a new resource would keep the next driver from being bound. A device
+ * without a driver can have managed resources if no driver is ever bound to it.
  */
 static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *item)
 {
@@ -389,7 +388,7 @@ static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *i
 		return -ENOMEM;
 
 	INIT_LIST_HEAD(items);
-	/* The device's list or the new one; its release needs this lock. */
+	/* The device's list or the new one. The lock holds up its release. */
 	spin_lock(&dma_buf_negotiate_lock);
 	items = devres_get(dev, items, NULL, NULL);
 	list_add(&item->of_device, items);

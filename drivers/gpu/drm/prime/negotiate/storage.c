@@ -5,10 +5,11 @@
  * longer blocks, and masks for which there is no zone.
  *
  * Every page is charged to the active memory cgroup of the caller, whichever
- * allocator it comes from. Pages are returned one by one, so blocks need no
- * memory of their own. The process that touches a buffer first may belong to
- * another cgroup than the one that pays. So no allocation may call the OOM
- * killer: all have __GFP_RETRY_MAYFAIL, or don't reclaim at all.
+ * allocator it comes from. Pages are returned one by one, so nothing records the
+ * blocks. The process that touches a buffer first may belong to another cgroup
+ * than the one that pays. So no allocation of pages may call the OOM killer: each
+ * has __GFP_RETRY_MAYFAIL, as alloc_contig_range() does itself, or does not
+ * reclaim.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -26,7 +27,7 @@
 
 #include "internal.h"
 
-/* The alignment of each block in pages; its length is a multiple of this. */
+/* In pages: each block is aligned to this, and its length is a multiple of it. */
 static unsigned long storage_align(const struct dma_buf_storage *st)
 {
 	const struct dma_buf_constraints *c = &st->wanted;
@@ -50,8 +51,7 @@ static unsigned long storage_run(const struct dma_buf_storage *st,
 /*
  * The number of pages in the entry that starts at page @first. They are
  * adjacent, and end at the device's longest segment or next boundary. An IOMMU
- * joins entries and splits none, so behind one, too, no entry is longer than a
- * segment.
+ * does not split entries, so no entry may be longer than a segment there either.
  */
 static unsigned long storage_entry(const struct dma_buf_storage *st,
 				   struct device *dev,
@@ -350,9 +350,9 @@ static bool storage_fill_cma(struct dma_buf_storage *st)
 
 /*
  * Takes one block for a device that prefers it: from the page allocator, or
- * from CMA if the block is longer than the highest order. Reclaims and empties
- * nothing, since most drivers that seem to prefer one run only never set a
- * segment size.
+ * from CMA if the block is longer than the highest order. Many drivers only seem
+ * to prefer one run, because they never set a segment size. So this reclaims and
+ * empties nothing.
  */
 static bool storage_fill_preferred(struct dma_buf_storage *st)
 {
@@ -426,7 +426,10 @@ static int storage_try(struct dma_buf_storage *st, unsigned long least,
 	return -EBUSY;
 }
 
-/* Tries one block if needed or preferred, then large ones, then few ones. */
+/*
+ * Tries one block if that is needed or preferred. Then tries large blocks. If
+ * they form too many runs, tries blocks so long that their number is allowed.
+ */
 static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict none = { DMA_BUF_FIELD_CONTIGUOUS, 1, 0 };
