@@ -23,9 +23,11 @@ static struct dma_fence *dma_buf_fence_signalled(struct dma_resv *resv, enum dma
 	if (!dma_resv_trylock(resv))
 		return dma_fence_allocate_private_stub(ktime_get());
 
+	/* One that is being signalled gets its time a moment later: this does not wait for it. */
 	dma_resv_for_each_fence(&cursor, resv, usage, fence)
 		if (dma_fence_is_signaled(fence))
-			last = max(last, dma_fence_timestamp(fence));
+			last = max(last, test_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->flags) ?
+					 fence->timestamp : ktime_get());
 	dma_resv_unlock(resv);
 	return last ? dma_fence_allocate_private_stub(last) : dma_fence_get_stub();
 }
