@@ -612,7 +612,10 @@ static void bufinfo_attachments(void)
  */
 static bool names_fence(const char *block)
 {
-	return strstr(block, "sw_sync") || strstr(block, "vgem");
+	/* The first line ends with the driver's name. */
+	const char *rest = strchr(block, '\n');
+
+	return rest && (strstr(rest, "sw_sync") || strstr(rest, "vgem"));
 }
 
 static void bufinfo_fences(void)
