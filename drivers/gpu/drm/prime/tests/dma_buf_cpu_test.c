@@ -166,6 +166,22 @@ static void move_interrupted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fix->exp->dir, DMA_FROM_DEVICE);
 }
 
+/* An exporter that has nothing to end. */
+static void move_interrupted_without_end(struct kunit *test)
+{
+	struct cpu_fixture *fix = test->priv;
+	int ret;
+
+	fix->exp->ops.end_cpu_access = NULL;
+	fix->exp->move_in_begin = true;
+	prime_test_signal_self();
+	ret = dma_buf_begin_cpu_access(fix->dmabuf, DMA_FROM_DEVICE);
+	prime_test_signal_clear();
+	KUNIT_EXPECT_EQ(test, ret, -ERESTARTSYS);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_BEGIN, 1);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_END, 0);
+}
+
 static void vmap_counted(struct kunit *test)
 {
 	struct cpu_fixture *fix = test->priv;
@@ -391,6 +407,7 @@ static struct kunit_case dma_buf_cpu_cases[] = {
 	KUNIT_CASE(begin_waits_for_queued_move),
 	KUNIT_CASE(begin_interrupted),
 	KUNIT_CASE(move_interrupted),
+	KUNIT_CASE(move_interrupted_without_end),
 	KUNIT_CASE(vmap_counted),
 	KUNIT_CASE(vmap_unlocked),
 	KUNIT_CASE(vmap_op_fails),
