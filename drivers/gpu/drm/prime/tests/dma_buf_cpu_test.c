@@ -150,8 +150,8 @@ static void begin_interrupted(struct kunit *test)
 			    "exporter's begins without an end");
 }
 
-/* Nor is anything left begun when the wait for the exporter's own move ends. */
-static void move_interrupted(struct kunit *test)
+/* The wait for the exporter's own move ends with a signal. */
+static void begin_interrupted_by_move(struct kunit *test)
 {
 	struct cpu_fixture *fix = test->priv;
 	int ret;
@@ -162,6 +162,14 @@ static void move_interrupted(struct kunit *test)
 	prime_test_signal_clear();
 	KUNIT_EXPECT_EQ(test, ret, -ERESTARTSYS);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_BEGIN, 1);
+}
+
+/* Nor is anything left begun then. */
+static void move_interrupted(struct kunit *test)
+{
+	struct cpu_fixture *fix = test->priv;
+
+	begin_interrupted_by_move(test);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_END, 1);
 	KUNIT_EXPECT_EQ(test, fix->exp->dir, DMA_FROM_DEVICE);
 }
@@ -170,15 +178,9 @@ static void move_interrupted(struct kunit *test)
 static void move_interrupted_without_end(struct kunit *test)
 {
 	struct cpu_fixture *fix = test->priv;
-	int ret;
 
 	fix->exp->ops.end_cpu_access = NULL;
-	fix->exp->move_in_begin = true;
-	prime_test_signal_self();
-	ret = dma_buf_begin_cpu_access(fix->dmabuf, DMA_FROM_DEVICE);
-	prime_test_signal_clear();
-	KUNIT_EXPECT_EQ(test, ret, -ERESTARTSYS);
-	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_BEGIN, 1);
+	begin_interrupted_by_move(test);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_END, 0);
 }
 

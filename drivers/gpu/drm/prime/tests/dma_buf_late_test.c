@@ -477,22 +477,31 @@ static void move_waits(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 }
 
+/* A program's mapping of pages of an object that begins at 1 MiB of its file. */
+static unsigned long map_object(struct kunit *test, struct dma_buf *dmabuf, size_t size,
+				unsigned long offset)
+{
+	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
+	unsigned long at;
+
+	late_of(dmabuf)->file = dmabuf->file->f_mapping;
+	late_of(dmabuf)->file_start = SZ_1M;
+	at = vm_mmap(dmabuf->file, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, offset);
+	KUNIT_ASSERT_TRUE(test, any);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
+	return at;
+}
+
 /* A program's mapping shows the content before and after, and writes to the new place. */
 static void moves_below_a_mapping(struct kunit *test)
 {
-	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct dma_buf_late *late = late_of(dmabuf);
 	struct iosys_map map;
 	unsigned long at;
 	u8 byte = 0;
 
-	KUNIT_ASSERT_TRUE(test, any);
-	late->file = dmabuf->file->f_mapping;
-	late->file_start = SZ_1M;
 	place_high(test, dmabuf, prime_test_low_mask(24));
-	at = vm_mmap(dmabuf->file, 0, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
+	at = map_object(test, dmabuf, SIZE, 0);
 	KUNIT_EXPECT_EQ(test, copy_from_user(&byte, (void __user *)at, 1), 0);
 	KUNIT_EXPECT_EQ(test, byte, 3);
 	comes_low(test, dmabuf);
@@ -806,19 +815,11 @@ static void begin_interrupted(struct kunit *test)
 /* Where the object is in its file, there its dma-buf is mapped, and nowhere else. */
 static void mapped_where_the_object_is(struct kunit *test)
 {
-	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct dma_buf_late *late = late_of(dmabuf);
+	unsigned long at = map_object(test, dmabuf, SIZE - PAGE_SIZE, PAGE_SIZE);
 	struct iosys_map map;
-	unsigned long at;
 	u8 seen = 7;
 
-	late->file = dmabuf->file->f_mapping;
-	late->file_start = SZ_1M;
-	at = vm_mmap(dmabuf->file, 0, SIZE - PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		     PAGE_SIZE);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
-	KUNIT_ASSERT_TRUE(test, any);
 	mmap_read_lock(current->mm);
 	KUNIT_EXPECT_EQ(test, vma_lookup(current->mm, at)->vm_pgoff,
 			(SZ_1M + PAGE_SIZE) >> PAGE_SHIFT);

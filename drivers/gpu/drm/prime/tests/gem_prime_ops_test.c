@@ -114,6 +114,22 @@ static void pin_fails(struct kunit *test)
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
 }
 
+/* Another buffer of the object, with operations that outlive it. */
+static struct dma_buf *export_with(struct kunit *test, const struct dma_buf_ops *ops)
+{
+	struct ops_fixture *fix = test->priv;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	info.ops = ops;
+	info.size = MOCK_GEM_SIZE;
+	info.priv = fix->obj;
+	info.resv = fix->obj->resv;
+	dmabuf = drm_gem_dmabuf_export(fix->mock->drm, &info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	return dmabuf;
+}
+
 /* A driver with operations of its own has the pin where it always was. */
 static void own_operations(struct kunit *test)
 {
@@ -122,14 +138,8 @@ static void own_operations(struct kunit *test)
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 	struct dma_buf *own;
-	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
-	info.ops = &ops;
-	info.size = MOCK_GEM_SIZE;
-	info.priv = fix->obj;
-	info.resv = fix->obj->resv;
-	own = drm_gem_dmabuf_export(fix->mock->drm, &info);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
+	own = export_with(test, &ops);
 
 	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 1, -ENOSPC);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, own)), -ENOSPC);
@@ -192,16 +202,10 @@ static void own_map_without_sg_table(struct kunit *test)
 	struct dma_buf_ops ops = *fix->dmabuf->ops;
 	struct dma_buf_attachment *attach;
 	struct dma_buf *own;
-	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
 	fix->mock->funcs.get_sg_table = NULL;
 	ops.map_dma_buf = map_nothing;
-	info.ops = &ops;
-	info.size = MOCK_GEM_SIZE;
-	info.priv = fix->obj;
-	info.resv = fix->obj->resv;
-	own = drm_gem_dmabuf_export(fix->mock->drm, &info);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
+	own = export_with(test, &ops);
 	attach = mock_importer_attach(fix->imp, own);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(attach));
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 1);
