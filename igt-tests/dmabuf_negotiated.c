@@ -8,6 +8,7 @@
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
+#include "lib/prime_v4l2.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -378,6 +379,21 @@ static void announced(void)
 	check_eq(seen(any, a, SIZE, 4), SIZE);
 	unmap_now(low, b);
 	unmap_now(any, a);
+}
+
+/**
+ * SUBTEST: announced-m2m
+ * Description: A node of V4L2 without a queue of its own stands for the device
+ *  behind it.
+ */
+static void announced_m2m(void)
+{
+	int fd = buffer(SIZE), m2m = v4l2_open(V4L2_MEM2MEM, false);
+	struct dma_buf_constraints_info info;
+
+	check_ok(add_device(fd, m2m));
+	check_ok(xioctl(fd, DMA_BUF_IOCTL_GET_CONSTRAINTS, &info));
+	check_eq(info.devices, 1);
 }
 
 /* --- moves --- */
@@ -985,6 +1001,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(below_the_mask),
 	SUBTEST(every_limit),
 	SUBTEST(announced),
+	SUBTEST(announced_m2m),
 	SUBTEST(move_keeps_content),
 	SUBTEST(move_of_followers),
 	SUBTEST(busy_while_mapped),

@@ -150,8 +150,8 @@ static void begin_interrupted(struct kunit *test)
 			    "exporter's begins without an end");
 }
 
-/* Nor is anything left begun when the wait for the exporter's own move ends. */
-static void move_interrupted(struct kunit *test)
+/* The wait for the exporter's own move ends with a signal. */
+static void begin_interrupted_by_move(struct kunit *test)
 {
 	struct cpu_fixture *fix = test->priv;
 	int ret;
@@ -162,8 +162,26 @@ static void move_interrupted(struct kunit *test)
 	prime_test_signal_clear();
 	KUNIT_EXPECT_EQ(test, ret, -ERESTARTSYS);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_BEGIN, 1);
+}
+
+/* Nor is anything left begun then. */
+static void move_interrupted(struct kunit *test)
+{
+	struct cpu_fixture *fix = test->priv;
+
+	begin_interrupted_by_move(test);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_END, 1);
 	KUNIT_EXPECT_EQ(test, fix->exp->dir, DMA_FROM_DEVICE);
+}
+
+/* An exporter that has nothing to end. */
+static void move_interrupted_without_end(struct kunit *test)
+{
+	struct cpu_fixture *fix = test->priv;
+
+	fix->exp->ops.end_cpu_access = NULL;
+	begin_interrupted_by_move(test);
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_END, 0);
 }
 
 static void vmap_counted(struct kunit *test)
@@ -391,6 +409,7 @@ static struct kunit_case dma_buf_cpu_cases[] = {
 	KUNIT_CASE(begin_waits_for_queued_move),
 	KUNIT_CASE(begin_interrupted),
 	KUNIT_CASE(move_interrupted),
+	KUNIT_CASE(move_interrupted_without_end),
 	KUNIT_CASE(vmap_counted),
 	KUNIT_CASE(vmap_unlocked),
 	KUNIT_CASE(vmap_op_fails),

@@ -477,6 +477,42 @@ static void move_waits(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 }
 
+/* A program's mapping of pages of an object that begins at 1 MiB of its file. */
+static unsigned long map_object(struct kunit *test, struct dma_buf *dmabuf, size_t size,
+				unsigned long offset)
+{
+	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
+	unsigned long at;
+
+	late_of(dmabuf)->file = dmabuf->file->f_mapping;
+	late_of(dmabuf)->file_start = SZ_1M;
+	at = vm_mmap(dmabuf->file, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, offset);
+	KUNIT_ASSERT_TRUE(test, any);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
+	return at;
+}
+
+/* A program's mapping shows the content before and after, and writes to the new place. */
+static void moves_below_a_mapping(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct iosys_map map;
+	unsigned long at;
+	u8 byte = 0;
+
+	place_high(test, dmabuf, prime_test_low_mask(24));
+	at = map_object(test, dmabuf, SIZE, 0);
+	KUNIT_EXPECT_EQ(test, copy_from_user(&byte, (void __user *)at, 1), 0);
+	KUNIT_EXPECT_EQ(test, byte, 3);
+	comes_low(test, dmabuf);
+	byte = 9;
+	KUNIT_EXPECT_EQ(test, copy_to_user((void __user *)at, &byte, 1), 0);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	KUNIT_EXPECT_EQ(test, *(u8 *)map.vaddr, 9);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	vm_munmap(at, SIZE);
+}
+
 /* --- refused at map --- */
 
 /* A buffer beyond 4 GiB that a kernel mapping holds there, filled with @seed. */
@@ -676,6 +712,21 @@ static void bus_has_its_own_addresses(struct kunit *test)
 	imp->dev->dma_range_map = NULL;
 }
 
+/* What the exporter's device needs rules out a device that needs the contrary. */
+static void exporter_is_in_the_way(struct kunit *test)
+{
+	struct mock_importer *owner = importer_below(test, false, DMA_BIT_MASK(20));
+	struct dma_buf *dmabuf = buffer_of(test, owner->dev);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.alignment = SZ_1M;
+	attach = mock_importer_attach(importer_of(test, false, &c), dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_ALIGNMENT);
+}
+
 /* --- the processor --- */
 
 /* What was not pinned or mapped can't be let go of. */
@@ -698,6 +749,54 @@ static void let_go_of_nothing(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 }
 
+/* Storage must not go while somebody has it pinned; if it does, the exporter hears of it. */
+static void ends_while_pinned(struct kunit *test)
+{
+	struct dma_buf_late late;
+	struct dma_resv resv;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	dma_resv_init(&resv);
+	prime_test_twice() {
+		late = (struct dma_buf_late) { .pins = 1 };
+		KUNIT_ASSERT_EQ(test, dma_buf_late_init(&late, SIZE, &resv, NULL), 0);
+		dma_buf_late_fini(&late);
+	}
+	dma_resv_fini(&resv);
+}
+
+static vm_fault_t fault_at(struct dma_buf *dmabuf, pgoff_t page)
+{
+	struct vm_fault vmf = { .pgoff = page };
+
+	return dma_buf_late_fault(late_of(dmabuf), &vmf);
+}
+
+/* A fault comes again after a signal, and is an error beyond the end. */
+static void faults_without_a_page(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct prime_test_holder holder = { .resv = dmabuf->resv };
+	vm_fault_t fault;
+
+	prime_test_hold(test, &holder);
+	prime_test_signal_self();
+	fault = fault_at(dmabuf, 0);
+	prime_test_signal_clear();
+	prime_test_let_go(&holder);
+	KUNIT_EXPECT_EQ(test, fault, VM_FAULT_NOPAGE);
+
+	/* Killed while the storage is placed. */
+	prime_test_kill_self();
+	fault = fault_at(dmabuf, 0);
+	prime_test_signal_clear();
+	KUNIT_EXPECT_EQ(test, fault, VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
+
+	KUNIT_EXPECT_EQ(test, fault_at(dmabuf, SIZE >> PAGE_SHIFT), VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(dmabuf->resv));
+}
+
 /* A program that waits to begin its access can be ended. */
 static void begin_interrupted(struct kunit *test)
 {
@@ -716,19 +815,11 @@ static void begin_interrupted(struct kunit *test)
 /* Where the object is in its file, there its dma-buf is mapped, and nowhere else. */
 static void mapped_where_the_object_is(struct kunit *test)
 {
-	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct dma_buf_late *late = late_of(dmabuf);
+	unsigned long at = map_object(test, dmabuf, SIZE - PAGE_SIZE, PAGE_SIZE);
 	struct iosys_map map;
-	unsigned long at;
 	u8 seen = 7;
 
-	late->file = dmabuf->file->f_mapping;
-	late->file_start = SZ_1M;
-	at = vm_mmap(dmabuf->file, 0, SIZE - PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		     PAGE_SIZE);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
-	KUNIT_ASSERT_TRUE(test, any);
 	mmap_read_lock(current->mm);
 	KUNIT_EXPECT_EQ(test, vma_lookup(current->mm, at)->vm_pgoff,
 			(SZ_1M + PAGE_SIZE) >> PAGE_SHIFT);
@@ -806,6 +897,31 @@ static void one_buffer_at_a_time(struct kunit *test)
 	dma_resv_fini(&resv);
 }
 
+/* A buffer without references has the storage until its file ends; the next one need not wait. */
+static void taken_over(struct kunit *test)
+{
+	struct dma_buf_late late = { };
+	struct dma_buf *one, *two;
+	struct dma_resv resv;
+
+	dma_resv_init(&resv);
+	KUNIT_ASSERT_EQ(test, dma_buf_late_init(&late, SIZE, &resv, NULL), 0);
+	one = loan_of(test, &late);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_bind(&late, one), 0);
+	two = loan_of(test, &late);
+	/* The end of the file needs this lock. */
+	dma_resv_lock(&resv, NULL);
+	dma_buf_put(one);
+	KUNIT_EXPECT_EQ(test, dma_buf_late_bind(&late, two), 0);
+	dma_resv_unlock(&resv);
+	flush_delayed_fput();
+	KUNIT_EXPECT_PTR_EQ(test, late.dmabuf, two);
+	dma_buf_put(two);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(!READ_ONCE(late.dmabuf)));
+	dma_buf_late_fini(&late);
+	dma_resv_fini(&resv);
+}
+
 static void bad_sizes(struct kunit *test)
 {
 	struct mock_importer *low = importer_below(test, false, DMA_BIT_MASK(20));
@@ -837,6 +953,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(busy_for_followers),
 	KUNIT_CASE(moves_for_followers),
 	KUNIT_CASE(move_waits),
+	KUNIT_CASE(moves_below_a_mapping),
 	KUNIT_CASE(bounce_is_refused),
 	KUNIT_CASE(mask_is_refused),
 	KUNIT_CASE(out_of_reach_is_refused),
@@ -844,10 +961,14 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(driver_adds_a_constraint),
 	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
+	KUNIT_CASE(exporter_is_in_the_way),
 	KUNIT_CASE(let_go_of_nothing),
+	KUNIT_CASE(ends_while_pinned),
+	KUNIT_CASE(faults_without_a_page),
 	KUNIT_CASE(begin_interrupted),
 	KUNIT_CASE(mapped_where_the_object_is),
 	KUNIT_CASE(one_buffer_at_a_time),
+	KUNIT_CASE(taken_over),
 	KUNIT_CASE(bad_sizes),
 	{}
 };

@@ -317,6 +317,94 @@ static void not_negotiable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_STORAGE), -EOPNOTSUPP);
 }
 
+/* An exporter has no need of attach and detach. */
+static void refuses_without_operations(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+
+	fix->exp->ops.attach = NULL;
+	fix->exp->ops.detach = NULL;
+	fix->admit_errno = -EBUSY;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+}
+
+/* Two importers with these needs, attached. */
+static struct mock_importer *two_attached(struct kunit *test, u32 alignment,
+					  struct dma_buf_attachment *attach[2])
+{
+	struct mock_importer *other = mock_importer_create(test, false);
+	struct negotiate_fixture *fix = test->priv;
+
+	constrain(test, fix->imp->dev, DMA_BIT_MASK(20), 9, 1);
+	constrain(test, other->dev, U64_MAX, 4, alignment);
+	attach[0] = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach[0]));
+	attach[1] = mock_importer_attach(other, fix->dmabuf);
+	return other;
+}
+
+/* Nor of admit: the devices' needs are checked against each other without it. */
+static void admits_without_operation(struct kunit *test)
+{
+	static const struct dma_buf_late_ops no_admit = { .storage = late_storage };
+	struct negotiate_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach[2];
+	struct mock_importer *other;
+
+	KUNIT_ASSERT_EQ(test, dma_buf_set_late(fix->dmabuf, &no_admit), 0);
+	other = two_attached(test, SZ_1M, attach);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach[1]), -EBUSY);
+	expect_refusal(test, other->dev, DMA_BUF_FIELD_ALIGNMENT, SZ_1M, SZ_512K);
+	dma_buf_detach(fix->dmabuf, attach[0]);
+}
+
+/* As long as the needs of attached devices contradict each other, nobody joins. */
+static void driver_changes_its_mind(struct kunit *test)
+{
+	struct mock_importer *third = mock_importer_create(test, false);
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_attachment *attach[3];
+	struct mock_importer *other = two_attached(test, 1, attach);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach[1]));
+	constrain(test, other->dev, U64_MAX, 4, SZ_1M);
+	attach[2] = mock_importer_attach(third, fix->dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach[2]), -EBUSY);
+	expect_refusal(test, third->dev, DMA_BUF_FIELD_ALIGNMENT, SZ_1M, SZ_512K);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EBUSY);
+	constrain(test, other->dev, U64_MAX, 4, 1);
+	attach[2] = mock_importer_attach(third, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach[2]));
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 3);
+	dma_buf_detach(fix->dmabuf, attach[2]);
+	dma_buf_detach(fix->dmabuf, attach[1]);
+	dma_buf_detach(fix->dmabuf, attach[0]);
+}
+
+/* An exporter that places early can ask what the devices need, too. */
+static void constraints_of_any_buffer(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+	struct dma_buf_conflict conflict = { };
+	struct dma_buf_attachment *attach[2];
+	struct mock_importer *other = two_attached(test, SZ_64K, attach);
+	struct dma_buf_constraints c;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach[1]));
+	dma_resv_lock(fix->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_get_constraints(fix->dmabuf, &c, &conflict), 0);
+	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(20));
+	KUNIT_EXPECT_EQ(test, c.max_segments, 4);
+	KUNIT_EXPECT_EQ(test, c.alignment, SZ_64K);
+	constrain(test, other->dev, U64_MAX, 4, SZ_1M);
+	KUNIT_EXPECT_EQ(test, dma_buf_get_constraints(fix->dmabuf, &c, &conflict), -EBUSY);
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_ALIGNMENT);
+	dma_resv_unlock(fix->dmabuf->resv);
+	dma_buf_detach(fix->dmabuf, attach[1]);
+	dma_buf_detach(fix->dmabuf, attach[0]);
+}
+
 static void storage_is_asked(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
@@ -424,6 +512,22 @@ static void fault_leaves_nothing(struct kunit *test)
 	swap(fix->arg, arg);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs);
+}
+
+/* Memory for what this kernel knows, and none for what only the program knows. */
+static void fault_behind_the_answer(struct kunit *test)
+{
+	const size_t size = sizeof(struct dma_buf_constraints_info);
+	struct negotiate_fixture *fix = late(test);
+	unsigned long at = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+				   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
+	KUNIT_ASSERT_EQ(test, vm_munmap(at + PAGE_SIZE, PAGE_SIZE), 0);
+	fix->arg = (void __user *)(at + PAGE_SIZE - size);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), 0);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS + (8 << _IOC_SIZESHIFT)),
+			-EFAULT);
 }
 
 /* An announcement ends with the device's driver, whose module may go then. */
@@ -761,10 +865,15 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(size_refuses),
 	KUNIT_CASE(exporter_refuses),
 	KUNIT_CASE(not_negotiable),
+	KUNIT_CASE(refuses_without_operations),
+	KUNIT_CASE(admits_without_operation),
+	KUNIT_CASE(driver_changes_its_mind),
+	KUNIT_CASE(constraints_of_any_buffer),
 	KUNIT_CASE(storage_is_asked),
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(bad_arguments),
 	KUNIT_CASE(fault_leaves_nothing),
+	KUNIT_CASE(fault_behind_the_answer),
 	KUNIT_CASE(ends_with_the_driver),
 	KUNIT_CASE(ends_while_announced),
 	KUNIT_CASE(requests_interrupted),

@@ -4,8 +4,10 @@
  */
 #include <linux/magic.h>
 #include <linux/module.h>
+#include <linux/path.h>
 
 #include "mock_exporter.h"
+#include "mock_importer.h"
 
 struct export_case {
 	const char *name;
@@ -421,6 +423,53 @@ static void get_foreign_fd(struct kunit *test)
 	prime_test_close_fd(test, fd);
 }
 
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+/* Who has only the path of a buffer whose file has ended gets no descriptor of it. */
+static void fd_of_ended_file(struct kunit *test)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+	struct dma_buf *dmabuf = mock_exporter_export(exp);
+	struct path path = dmabuf->file->f_path;
+	int fd = prime_test_next_fd();
+
+	path_get(&path);
+	mock_exporter_put(test, dmabuf);
+	KUNIT_EXPECT_TRUE(test, prime_test_wait(!file_count(READ_ONCE(dmabuf->file))));
+	KUNIT_EXPECT_EQ(test, dma_buf_fd(dmabuf, O_CLOEXEC), -EINVAL);
+	KUNIT_EXPECT_EQ(test, prime_test_next_fd(), fd);
+	path_put(&path);
+}
+
+/* The last reference goes while a kernel mapping and an attachment are left: that is warned of. */
+static void ends_in_use(struct kunit *test)
+{
+	struct mock_importer *imp;
+	struct dma_buf_attachment *attach;
+	struct mock_exporter *exp;
+	struct dma_buf *dmabuf;
+	struct iosys_map map;
+
+	PRIME_TEST_NEEDS_WARN(test);
+	exp = mock_exporter_create(test, false);
+	imp = mock_importer_create(test, false);
+	prime_test_twice() {
+		const int released = mock_exporter_calls(exp, MOCK_RELEASE);
+
+		dmabuf = mock_exporter_export(exp);
+		KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+		attach = mock_importer_attach(imp, dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+		/* What the exporter counts is given back; the buffer does not know. */
+		exp->ops.vunmap(dmabuf, &map);
+		exp->ops.detach(dmabuf, attach);
+		mock_exporter_put(test, dmabuf);
+		KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_exporter_calls(exp, MOCK_RELEASE) >
+							released));
+		kfree(attach);
+	}
+}
+#endif
+
 static void put_of_nothing(struct kunit *test)
 {
 	struct dma_buf no_file = {};
@@ -453,6 +502,10 @@ static struct kunit_case dma_buf_object_cases[] = {
 	KUNIT_CASE(fd_table_full),
 	KUNIT_CASE(get_bad_fd),
 	KUNIT_CASE(get_foreign_fd),
+#if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
+	KUNIT_CASE(fd_of_ended_file),
+	KUNIT_CASE(ends_in_use),
+#endif
 	KUNIT_CASE(put_of_nothing),
 	{}
 };

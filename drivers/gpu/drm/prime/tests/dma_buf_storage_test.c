@@ -382,6 +382,25 @@ static void impossible(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(st), -ENOMEM);
 }
 
+/* A program that is killed gets no storage, of many pieces or of one, and no reason. */
+static void killed(struct kunit *test)
+{
+	struct dma_buf_conflict conflict;
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *st;
+
+	dma_buf_constraints_init(&c);
+	prime_test_kill_self();
+	st = dma_buf_storage_alloc(&c, SZ_1M, &conflict);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(st), -EINTR);
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_NONE);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	st = dma_buf_storage_alloc(&c, SZ_1M, &conflict);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(st), -EINTR);
+	KUNIT_EXPECT_EQ(test, conflict.field, DMA_BUF_FIELD_NONE);
+	prime_test_signal_clear();
+}
+
 static struct kunit_case dma_buf_storage_cases[] = {
 	KUNIT_CASE_PARAM(placed, place_gen_params),
 	KUNIT_CASE(zeroed),
@@ -391,6 +410,7 @@ static struct kunit_case dma_buf_storage_cases[] = {
 	KUNIT_CASE(tables_to_be_joined),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(impossible),
+	KUNIT_CASE(killed),
 	{}
 };
 

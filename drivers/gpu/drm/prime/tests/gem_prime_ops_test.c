@@ -114,6 +114,22 @@ static void pin_fails(struct kunit *test)
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
 }
 
+/* Another buffer of the object, with operations that outlive it. */
+static struct dma_buf *export_with(struct kunit *test, const struct dma_buf_ops *ops)
+{
+	struct ops_fixture *fix = test->priv;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	info.ops = ops;
+	info.size = MOCK_GEM_SIZE;
+	info.priv = fix->obj;
+	info.resv = fix->obj->resv;
+	dmabuf = drm_gem_dmabuf_export(fix->mock->drm, &info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	return dmabuf;
+}
+
 /* A driver with operations of its own has the pin where it always was. */
 static void own_operations(struct kunit *test)
 {
@@ -122,14 +138,8 @@ static void own_operations(struct kunit *test)
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 	struct dma_buf *own;
-	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
-	info.ops = &ops;
-	info.size = MOCK_GEM_SIZE;
-	info.priv = fix->obj;
-	info.resv = fix->obj->resv;
-	own = drm_gem_dmabuf_export(fix->mock->drm, &info);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
+	own = export_with(test, &ops);
 
 	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 1, -ENOSPC);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, own)), -ENOSPC);
@@ -161,6 +171,49 @@ static void attach_without_pin(struct kunit *test)
 	attach = mock_importer_attach(fix->imp, fix->dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void map_without_pin(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	fix->mock->funcs.pin = NULL;
+	fix->mock->funcs.unpin = NULL;
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(sgt));
+	if (!IS_ERR(sgt))
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static struct sg_table *map_nothing(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	return ERR_PTR(-EIO);
+}
+
+/* A driver that maps by itself needs no table from the object. */
+static void own_map_without_sg_table(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_ops ops = *fix->dmabuf->ops;
+	struct dma_buf_attachment *attach;
+	struct dma_buf *own;
+
+	fix->mock->funcs.get_sg_table = NULL;
+	ops.map_dma_buf = map_nothing;
+	own = export_with(test, &ops);
+	attach = mock_importer_attach(fix->imp, own);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(attach));
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 1);
+	if (!IS_ERR(attach))
+		dma_buf_detach(own, attach);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 1);
+	dma_buf_put(own);
+	flush_delayed_fput();
 }
 
 static void attach_without_sg_table(struct kunit *test)
@@ -412,6 +465,8 @@ static struct kunit_case gem_prime_ops_cases[] = {
 	KUNIT_CASE(pin_fails),
 	KUNIT_CASE(own_operations),
 	KUNIT_CASE(attach_without_pin),
+	KUNIT_CASE(map_without_pin),
+	KUNIT_CASE(own_map_without_sg_table),
 	KUNIT_CASE(attach_without_sg_table),
 	KUNIT_CASE(map_and_unmap),
 	KUNIT_CASE(map_fails),

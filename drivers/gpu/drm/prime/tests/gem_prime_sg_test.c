@@ -156,6 +156,8 @@ static const struct contiguous_case contiguous_cases[] = {
 	  { SG_BASE, SG_BASE + 4 * PAGE_SIZE, SG_BASE + 5 * PAGE_SIZE }, { 2, 1, 1 }, 2 },
 	{ "adjacent_then_hole", 3,
 	  { SG_BASE, SG_BASE + PAGE_SIZE, SG_BASE + 9 * PAGE_SIZE }, { 1, 2, 1 }, 3 },
+	{ "nothing_then_adjacent", 3, { SG_BASE, SG_BASE + PAGE_SIZE, SG_BASE + PAGE_SIZE },
+	  { 1, 0, 1 }, 1 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(contiguous, contiguous_cases, name);

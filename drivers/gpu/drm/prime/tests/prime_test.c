@@ -189,8 +189,16 @@ void prime_test_signal_self(void)
 	send_sig(SIGUSR1, current, 1);
 }
 
+/* Makes this thread one that is being killed, until prime_test_signal_clear(). */
+void prime_test_kill_self(void)
+{
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+}
+
 void prime_test_signal_clear(void)
 {
+	disallow_signal(SIGKILL);
 	disallow_signal(SIGUSR1);
 	flush_signals(current);
 }

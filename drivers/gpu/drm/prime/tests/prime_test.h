@@ -64,6 +64,7 @@ struct module *prime_test_module(struct kunit *test, enum module_state state);
 struct device *prime_test_device(struct kunit *test);
 u64 prime_test_low_mask(unsigned int bits);
 void prime_test_signal_self(void);
+void prime_test_kill_self(void);
 void prime_test_signal_clear(void);
 
 /**
