@@ -10,10 +10,6 @@
 #include "internal.h"
 
 const struct dma_buf_negotiate_ops *dma_buf_negotiate_ops __ro_after_init;
-#ifdef CONFIG_DRM_PRIME_ACCOUNT
-const struct dma_buf_account_ops *dma_buf_account_ops __ro_after_init;
-EXPORT_SYMBOL_NS_GPL(dma_buf_account_ops, "DMA_BUF");
-#endif
 
 /*
  * The last reference is gone, and nobody can get another one. The buffer's

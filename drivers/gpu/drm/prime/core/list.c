@@ -29,6 +29,12 @@ static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
  */
 static struct file dma_buf_no_file = DMA_BUF_FILE_ENDED;
 
+/* Here, since every file of the core may call those that come after it. */
+#ifdef CONFIG_DRM_PRIME_ACCOUNT
+const struct dma_buf_account_ops *dma_buf_account_ops __ro_after_init;
+EXPORT_SYMBOL_NS_GPL(dma_buf_account_ops, "DMA_BUF");
+#endif
+
 void dma_buf_list_add(struct dma_buf_object *obj)
 {
 	guard(spinlock)(&dma_buf_list_lock);
