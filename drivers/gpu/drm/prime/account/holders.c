@@ -248,7 +248,7 @@ static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_obj
 		__fput_sync(file);
 	}
 	record.number = obj->base.size;
-	strscpy(record.where, READ_ONCE(obj->exporter));
+	strscpy(record.where, dma_buf_exporter_name(obj));
 	h->add(h, record);
 	/* The buffer keeps the GEM object that it was recorded for. */
 	if (h->gem && READ_ONCE(obj->key))

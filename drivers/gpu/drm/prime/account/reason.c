@@ -100,7 +100,7 @@ void dma_buf_reason_find(const struct dma_buf_failure *f, struct dma_buf_refusal
 		.by = reason_by(f),
 		.size = f->dmabuf->size,
 	};
-	strscpy(why->exporter, READ_ONCE(to_dma_buf_object(f->dmabuf)->exporter));
+	strscpy(why->exporter, dma_buf_exporter_name(to_dma_buf_object(f->dmabuf)));
 	if (f->dev) {
 		strscpy(why->device, dev_name(f->dev));
 		dma_buf_constraints_from_device(&c, f->dev);

@@ -124,7 +124,7 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 	/* Don't count the reference of the reader of fdinfo. */
 	seq_printf(m, "size:\t%zu\ncount:\t%ld\nexp_name:\t%s\nexporter:\t%s\n",
 		   dmabuf->size, file_count(file) - 1, dmabuf->exp_name,
-		   READ_ONCE(to_dma_buf_object(dmabuf)->exporter));
+		   dma_buf_exporter_name(to_dma_buf_object(dmabuf)));
 
 	guard(spinlock)(&dmabuf->name_lock);
 	if (dmabuf->name)

@@ -46,8 +46,8 @@ struct dma_buf_negotiation;
  *	reference is needed, since the buffer is freed with the dentry
  * @ino: inode number of the file; never changes. The dentry loses its inode
  *	before the buffer is freed
- * @exporter: name of the exporter's driver, for people. The exporter's module
- *	holds the string. Changes at most once, before user space has an fd
+ * @exporter: name of the driver whose object @key is, or NULL. The exporter's
+ *	module holds the string. Set with @key
  * @node: in the list of all buffers
  * @record: in the hash of buffers that were recorded for an exporter's object,
  *	or unhashed
@@ -84,6 +84,14 @@ struct dma_buf_object {
 static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 {
 	return container_of(dmabuf, struct dma_buf_object, base);
+}
+
+/* The driver's name, for people: the one that was recorded, or else its module's. */
+static inline const char *dma_buf_exporter_name(struct dma_buf_object *obj)
+{
+	struct module *owner = obj->base.owner;
+
+	return READ_ONCE(obj->exporter) ?: owner ? module_name(owner) : obj->base.exp_name;
 }
 
 /**

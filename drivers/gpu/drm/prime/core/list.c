@@ -147,7 +147,7 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 	guard(spinlock)(&dmabuf->name_lock);
 	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s\t%s\n", dmabuf->size,
 		   flags, mode, count, dmabuf->exp_name, obj->ino,
-		   dmabuf->name ?: "<none>", READ_ONCE(obj->exporter));
+		   dmabuf->name ?: "<none>", dma_buf_exporter_name(obj));
 }
 
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)

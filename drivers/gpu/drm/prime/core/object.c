@@ -217,7 +217,6 @@ static struct dma_buf_object *dma_buf_object_alloc(const struct dma_buf_export_i
 	dmabuf->priv = info->priv;
 	dmabuf->owner = info->owner;
 	dmabuf->exp_name = info->exp_name;
-	obj->exporter = info->owner ? module_name(info->owner) : info->exp_name;
 	dmabuf->resv = info->resv ?: &obj->own_resv;
 	if (!info->resv)
 		dma_resv_init(&obj->own_resv);
