@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/dma-buf-constraints.h>
 
@@ -373,6 +374,36 @@ static void v4l2_success(void)
 	close(other.fd);
 }
 
+/**
+ * SUBTEST: v4l2-replaced
+ * Description: A camera gives back the buffer of a slot before it looks at the next one.
+ *  Only the one that it refuses is told.
+ */
+static void v4l2_replaced(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG), other = v4l2_capture(V4L2_CONTIG);
+	int mock = mock_open(0), good;
+	struct mock_buffer bad;
+
+	check_ok(v4l2_request(&other, V4L2_MEMORY_MMAP, 1));
+	good = check_ok(v4l2_export(&other, 0, 0, O_RDWR));
+	bad = mock_buffer(mock, 0, (q.size[0] + PAGE - 1) / PAGE);
+	check_ok(mock_fail(mock, bad.id, PRIME_MOCK_ATTACH, 1, EPERM));
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 1));
+	check_ok(v4l2_queue_buffer(&q, 0, good));
+	check_ok(v4l2_start(&q));
+	check_ok(v4l2_stop(&q));
+	check(v4l2_queue_buffer(&q, 0, bad.fd) < 0);
+	check_eq(refusal_of(bad.fd).step, DMA_BUF_STEP_ATTACH);
+	expect_none(good);
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 0));
+	mock_buffer_end(&bad);
+	close(good);
+	close(mock);
+	close(q.fd);
+	close(other.fd);
+}
+
 /* --- who is told --- */
 
 static void refuse(struct scene *s)
@@ -421,6 +452,24 @@ static void other_processes(void)
 	expect_none(s.b.fd);
 	refuse(&s);
 	in_child(child_asks, &s);
+	check_eq(refusal_of(s.b.fd).error, EPERM);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: success-keeps
+ * Description: A refusal that was told stays, whatever succeeds with the buffer
+ *  afterwards, and though a call looks like the one that was refused.
+ */
+static void success_keeps(void)
+{
+	struct scene s = scene_open(0);
+	int importer = mock_open(1);
+
+	check_ok((int)gem_import(importer, s.b.fd));
+	refuse(&s);
+	/* The kernel tells calls apart by their second argument, of which close() has none. */
+	check_eq(syscall(SYS_close, importer, DRM_IOCTL_PRIME_FD_TO_HANDLE), 0);
 	check_eq(refusal_of(s.b.fd).error, EPERM);
 	scene_close(&s);
 }
@@ -601,7 +650,9 @@ static const struct prime_subtest subtests[] = {
 	{ "limits", limits_are_told },
 	SUBTEST(v4l2_contiguous),
 	SUBTEST(v4l2_success),
+	SUBTEST(v4l2_replaced),
 	SUBTEST(other_processes),
+	SUBTEST(success_keeps),
 	SUBTEST(threads),
 	SUBTEST(eight_buffers),
 	SUBTEST(dead_processes),

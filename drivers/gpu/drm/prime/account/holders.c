@@ -13,7 +13,8 @@
  * socket, mmap_lock and the mutexes of DRM are only tried, and no reservation
  * object is taken. References are taken to a process, to its memory, and to one
  * DRM file or buffer at a time. The last one is dropped here and now, and not
- * when the reader returns to user space. Records name what they found by number
+ * when the reader returns to user space; but what the last one of a DRM file
+ * imported goes when the reader returns. Records name what they found by number
  * and pointers that are only compared.
  *
  * Locks, outermost first: task_lock(), &files_struct.file_lock, the lock of a
@@ -27,13 +28,12 @@
 #include <linux/sort.h>
 #include <net/af_unix.h>
 
+#include <drm/drm_accel.h>
+#include <drm/drm_ioctl.h>
+
 #include "../core/internal.h"
 #include DRM_PRIME_AF_UNIX_H
 #include "internal.h"
-
-/* Major numbers of DRM and of drivers/accel, as in devices.txt. */
-#define DMA_BUF_DRM_MAJOR	226
-#define DMA_BUF_ACCEL_MAJOR	261
 
 /* Called in atomic context, too, so it does not grow the array. */
 static void dma_buf_holders_add(struct dma_buf_holders *h, struct dma_buf_holder record)
@@ -62,7 +62,7 @@ static bool dma_buf_holders_is_drm(struct dma_buf_holders *h, struct file *file)
 	struct inode *inode = file_inode(file);
 
 	if (!h->gem || !S_ISCHR(inode->i_mode) || !file->private_data ||
-	    (imajor(inode) != DMA_BUF_DRM_MAJOR && imajor(inode) != DMA_BUF_ACCEL_MAJOR))
+	    (imajor(inode) != DRM_MAJOR && imajor(inode) != ACCEL_MAJOR))
 		return false;
 
 	if (!xa_load(&h->seen, (unsigned long)file))
@@ -84,28 +84,31 @@ static void dma_buf_holders_look_into_drm(struct dma_buf_holders *h)
 static void dma_buf_holders_socket(struct dma_buf_holders *h, struct sock *sk)
 {
 	struct dma_buf_holder record = { .what = "message", .files = 1 };
-	struct scm_fp_list *fpl;
+	struct scm_fp_list *fp;
 	struct sk_buff *skb;
 
 	if (sk->sk_family != AF_UNIX || !atomic_read(&unix_sk(sk)->scm_stat.nr_fds))
 		return;
 
-	guard(spinlock)(&sk->sk_receive_queue.lock);
-	skb_queue_walk(&sk->sk_receive_queue, skb) {
-		fpl = UNIXCB(skb).fp;
-		record.owner = fpl;
-		for (record.number = 0; fpl && record.number < fpl->count; record.number++) {
-			record.ino = dma_buf_holders_ino(fpl->fp[record.number]);
-			if (record.ino)
-				h->add(h, record);
+	/* Of 6.12, a reader takes the files out of a message under this mutex only. */
+	scoped_cond_guard(mutex_try, h->busy++, &unix_sk(sk)->iolock) {
+		guard(spinlock)(&sk->sk_receive_queue.lock);
+		skb_queue_walk(&sk->sk_receive_queue, skb) {
+			fp = UNIXCB(skb).fp;
+			record.owner = fp;
+			for (record.number = 0; fp && record.number < fp->count; record.number++) {
+				record.ino = dma_buf_holders_ino(fp->fp[record.number]);
+				if (record.ino)
+					h->add(h, record);
+			}
 		}
 	}
 }
 
-#ifdef CONFIG_UNIX
 /* Also sockets without an fd: not accepted yet, or in a message themselves. */
 static void dma_buf_holders_sockets(struct dma_buf_holders *h)
 {
+#ifdef CONFIG_UNIX
 	struct net *net;
 	struct sock *sk;
 	int i;
@@ -118,10 +121,8 @@ static void dma_buf_holders_sockets(struct dma_buf_holders *h)
 				dma_buf_holders_socket(h, sk);
 		}
 	}
-}
-#else
-static void dma_buf_holders_sockets(struct dma_buf_holders *h) { }
 #endif
+}
 
 /* For iterate_fd(). Returns the fd to go on with when locks should be dropped. */
 static int dma_buf_holders_fd(const void *arg, struct file *file, unsigned int fd)
@@ -139,7 +140,7 @@ static int dma_buf_holders_fd(const void *arg, struct file *file, unsigned int f
 		dma_buf_holders_socket(h, sock->sk);
 	else
 		dma_buf_holders_is_drm(h, file);
-	return h->file || fd % 256 == 255 ? fd + 1 : 0;
+	return h->file || ++h->walked % 256 == 0 ? fd + 1 : 0;
 }
 
 static void dma_buf_holders_fds(struct dma_buf_holders *h, struct task_struct *task)
@@ -194,7 +195,8 @@ static void dma_buf_holders_mappings(struct dma_buf_holders *h, struct task_stru
 		dma_buf_holders_look_into_drm(h);
 		cond_resched();
 	} while (vma);
-	mmput(mm);
+	/* The last one would leave the files of the mappings to this task, until it returns. */
+	mmput_async(mm);
 }
 
 /*
@@ -224,7 +226,7 @@ static void dma_buf_holders_tasks(struct dma_buf_holders *h)
 	struct task_struct *task;
 	int nr = 1;
 
-	while ((task = dma_buf_holders_next_task(&nr))) {
+	while (!fatal_signal_pending(current) && (task = dma_buf_holders_next_task(&nr))) {
 		h->pid = task_tgid_nr(task);
 		get_task_comm(h->comm, task);
 		dma_buf_holders_fds(h, task);
@@ -233,7 +235,6 @@ static void dma_buf_holders_tasks(struct dma_buf_holders *h)
 		xa_destroy(&h->seen);
 	}
 	h->pid = 0;
-	h->comm[0] = '\0';
 }
 
 /* The caller holds the dentry, which keeps the buffer, but not its file. */
@@ -332,7 +333,9 @@ static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 		if (r->head)
 			seq_printf(s, ": %ld references, %ld found\n", r->count, r->found);
 		else
-			seq_printf(s, r->pid ? " in %d (%s)\n" : "\n", r->pid, r->comm);
+			seq_printf(s, r->pid ? " in %d (%*pEs)\n" : "\n", r->pid,
+				   (int)strlen(r->comm), r->comm);
+		cond_resched();
 	}
 	seq_printf(s, "%u locks were busy\n", h->busy);
 }
@@ -345,7 +348,7 @@ static int dma_buf_holders_look(struct dma_buf_holders *h)
 		h->room = h->used + h->used / 4 + 256;
 		h->used = 0;
 		h->busy = 0;
-		h->records = kvmalloc_array(h->room, sizeof(*h->records), GFP_KERNEL);
+		h->records = kvmalloc_array(h->room, sizeof(*h->records), GFP_KERNEL | __GFP_NOWARN);
 		if (!h->records || fatal_signal_pending(current))
 			return -ENOMEM;
 		dma_buf_holders_tasks(h);

@@ -43,6 +43,7 @@ struct dma_buf_holder {
  * @records: what was found
  * @used: records that there are; those beyond @room were not kept
  * @room: records that @records has room for
+ * @walked: fds that were looked at
  * @busy: locks that others had, so that what they protect was not seen
  * @pid: process that is looked at, or 0
  * @comm: its name
@@ -55,7 +56,7 @@ struct dma_buf_holder {
 struct dma_buf_holders {
 	struct dma_buf_holder *records;
 	size_t used, room;
-	unsigned int busy;
+	unsigned int walked, busy;
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
 	const void *files;

@@ -82,16 +82,11 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 	       dma_buf_constraints_check_size(c, why->size, reason);
 }
 
-static bool reason_lacks_operation(const struct dma_buf_failure *f)
-{
-	return (f->step == DMA_BUF_STEP_VMAP && !f->dmabuf->ops->vmap) ||
-	       (f->step == DMA_BUF_STEP_MMAP && !f->dmabuf->ops->mmap);
-}
-
 /* Fills in all of @why. */
 void dma_buf_reason_find(const struct dma_buf_failure *f, struct dma_buf_refusal *why)
 {
 	struct dma_buf_conflict reason = { DMA_BUF_FIELD_ERROR, 0, -f->error };
+	const struct dma_buf_ops *ops = f->dmabuf->ops;
 	struct dma_buf_constraints c;
 
 	*why = (struct dma_buf_refusal) {
@@ -119,7 +114,8 @@ void dma_buf_reason_find(const struct dma_buf_failure *f, struct dma_buf_refusal
 
 	if (f->why && f->why->field)
 		reason = *f->why;
-	else if (reason_lacks_operation(f))
+	else if ((f->step == DMA_BUF_STEP_VMAP && !ops->vmap) ||
+		 (f->step == DMA_BUF_STEP_MMAP && !ops->mmap))
 		reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_OPERATION, 1, 0 };
 	else if (f->dev && reason_judge(why, f, &c, &reason))
 		why->flags |= DMA_BUF_REFUSAL_GUESSED;

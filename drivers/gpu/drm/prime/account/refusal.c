@@ -32,7 +32,8 @@
  * @work: finishes it
  * @queued: @work will run; the record is not used for another buffer until then
  * @pid: the thread group, with a reference; NULL when the record is not in use
- * @task: the thread whose call is not over; only compared
+ * @task: the thread whose call is not over; only compared. NULL while @queued if
+ *	the record is to be dropped
  * @ino: inode number of the buffer, which is never used again
  * @age: larger for a newer one
  * @why: what the process is told. With an error of 0 it is not told yet
@@ -59,7 +60,7 @@ static_assert(sizeof(struct dma_buf_refusal) == 208);
 
 /*
  * The newest one of the process that runs, or NULL: of those that can be told,
- * or else of those that this thread may change.
+ * or else of the call that this thread is in.
  */
 static struct refusal *refusal_find_locked(u64 ino, bool told)
 {
@@ -70,7 +71,7 @@ static struct refusal *refusal_find_locked(u64 ino, bool told)
 	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
 		if (r->pid != task_tgid(current) || r->ino != ino)
 			continue;
-		if (told ? !r->why.error : r->queued && r->task != current)
+		if (told ? r->queued || !r->why.error : r->task != current)
 			continue;
 		if (!found || r->age > found->age)
 			found = r;
@@ -113,26 +114,47 @@ static bool refusal_error_counts(int error)
 	       (error > -ERESTARTSYS || error < -ERESTART_RESTARTBLOCK);
 }
 
+/* The inner step says more, but does not know all. */
+static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refusal *why)
+{
+	const struct dma_buf_refusal said = r->why;
+
+	lockdep_assert_held(&refusal_lock);
+
+	if (!said.step && why->step) {
+		/* A driver said the field, within this step, and nothing else. */
+		r->why = *why;
+		memcpy(&r->why, &said, offsetof(struct dma_buf_refusal, device));
+		r->why.flags &= ~DMA_BUF_REFUSAL_GUESSED;
+	}
+	r->why.error = said.error ?: why->error;
+	if (r->why.field == DMA_BUF_FIELD_ERROR)
+		r->why.found = r->why.error;
+}
+
 /* The system call is over. */
 static void refusal_finish(struct callback_head *work)
 {
 	struct refusal *r = container_of(work, struct refusal, work);
-	int error = syscall_get_error(current, current_pt_regs());
+	const int error = syscall_get_error(current, current_pt_regs());
 	struct dma_buf_refusal why = { };
+	struct refusal *drop;
 	u64 ino;
 
 	scoped_guard(spinlock, &refusal_lock) {
+		/* This one, or what the process was told of the buffer before. */
+		drop = r->task && refusal_error_counts(error) ?
+		       refusal_find_locked(r->ino, true) : r;
+		if (drop) {
+			put_pid(drop->pid);
+			drop->pid = NULL;
+		}
 		r->queued = false;
 		r->task = NULL;
 		ino = r->ino;
-		if (!refusal_error_counts(error)) {
-			put_pid(r->pid);
-			r->pid = NULL;
+		if (drop == r)
 			return;
-		}
-		r->why.error = r->why.error ?: -error;
-		if (r->why.field == DMA_BUF_FIELD_ERROR)
-			r->why.found = r->why.error;
+		refusal_complete_locked(r, &(struct dma_buf_refusal){ .error = -error });
 		why = r->why;
 	}
 	trace_dma_buf_refusal(ino, &why);
@@ -146,45 +168,33 @@ static void refusal_finish(struct callback_head *work)
  */
 static bool refusal_follows(const struct refusal *r, const struct dma_buf_refusal *why)
 {
-	if (r->task != current || (r->why.device[0] && strcmp(r->why.device, why->device)))
+	/* A driver may attach another device than the one that its import is told of. */
+	if (why->step < DMA_BUF_STEP_IMPORT && r->why.device[0] &&
+	    strcmp(r->why.device, why->device))
 		return false;
 	if (!why->error && r->why.error)
 		return why->step == DMA_BUF_STEP_GIVEN_BACK;
 	return why->step >= r->why.step && (!r->why.error || r->why.error == why->error);
 }
 
-/* The inner step says more, but does not know all. */
-static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refusal *why)
+static void refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 {
-	const struct dma_buf_refusal said = r->why;
+	struct refusal *other, *r = refusal_find_locked(ino, false);
 
 	lockdep_assert_held(&refusal_lock);
 
-	if (!said.step) {
-		/* A driver said the field, within this step, and nothing else. */
-		r->why = *why;
-		memcpy(&r->why, &said, offsetof(struct dma_buf_refusal, device));
-		r->why.flags &= ~DMA_BUF_REFUSAL_GUESSED;
-	}
-	r->why.error = said.error ?: why->error;
-	if (r->why.field == DMA_BUF_FIELD_ERROR)
-		r->why.found = r->why.error;
-}
-
-/* Returns true if the record is to be traced now. */
-static bool refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
-{
-	struct refusal *r = refusal_find_locked(ino, false);
-
-	lockdep_assert_held(&refusal_lock);
+	/* Buffers that only made room for the one that is refused are dropped. */
+	for (other = refusals; why->error && other < refusals + REFUSALS_MAX; other++)
+		if (other->task == current && !other->why.error && other->ino != ino)
+			other->task = NULL;
 
 	if (r && refusal_follows(r, why)) {
 		refusal_complete_locked(r, why);
-		return false;
+		return;
 	}
 	r = r ?: refusal_take_locked();
 	if (!r)
-		return false;
+		return;
 
 	/* Of another process, maybe, if it is used anew. */
 	put_pid(r->pid);
@@ -193,26 +203,25 @@ static bool refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 	r->ino = ino;
 	r->age = ++refusal_age;
 	r->why = *why;
-	if (!r->queued && !(current->flags & (PF_KTHREAD | PF_USER_WORKER))) {
+	/* The registers of those that end don't hold the result of a call. */
+	if (!r->queued && !(current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))) {
 		init_task_work(&r->work, refusal_finish);
 		r->queued = !task_work_add(current, &r->work, TWA_RESUME);
 	}
-	return !r->queued && why->error;
+	if (!r->queued && why->error)
+		trace_dma_buf_refusal(ino, why);
 }
 
 static void refusal_failed(const struct dma_buf_failure *failure)
 {
 	const u64 ino = to_dma_buf_object(failure->dmabuf)->ino;
 	struct dma_buf_refusal why;
-	bool now;
 
 	if (failure->error && !refusal_error_counts(failure->error))
 		return;
 	dma_buf_reason_find(failure, &why);
 	scoped_guard(spinlock, &refusal_lock)
-		now = refusal_record_locked(ino, &why);
-	if (now)
-		trace_dma_buf_refusal(ino, &why);
+		refusal_record_locked(ino, &why);
 }
 
 /**
@@ -293,7 +302,7 @@ int dma_buf_refusals_show(struct seq_file *s, void *unused)
 	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
 		const struct dma_buf_refusal *why = &r->why;
 
-		if (!refusal_rank(r) || !why->error)
+		if (!refusal_rank(r) || r->queued || !why->error)
 			continue;
 		seq_printf(s, "%d\t%llu\t%s\t%s\t%u\t%u\t%u\t%u\t%llu\t%llu\t%u\t%u\t%llu\t%llu\t%u\n",
 			   pid_vnr(r->pid), r->ino, why->exporter,

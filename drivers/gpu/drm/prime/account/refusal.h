@@ -70,10 +70,6 @@ extern const struct dma_buf_account_ops *dma_buf_account_ops;
 	error_;									\
 })
 
-/* For a reason that the caller knows. */
-#define dma_buf_refused_for(_dmabuf, _dev, _step, _error, _why) \
-	dma_buf_refused(_dmabuf, _dev, _step, _error, .why = (_why))
-
 static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 {
 	return IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) ?

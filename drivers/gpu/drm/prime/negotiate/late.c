@@ -262,8 +262,8 @@ static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *atta
 	if (!ret)
 		ret = late_place_for(late, &all, &conflict);
 	if (ret && attach && conflict.field)
-		dma_buf_refused_for(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, ret,
-				    &conflict);
+		dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, ret,
+				.why = &conflict);
 	return ret;
 }
 
@@ -331,8 +331,8 @@ struct sg_table *dma_buf_late_map(struct dma_buf_attachment *attach, enum dma_da
 
 	sgt = dma_buf_late_mapping_create(late, attach, dir, &conflict);
 	if (conflict.field)
-		dma_buf_refused_for(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, PTR_ERR(sgt),
-				    &conflict);
+		dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, PTR_ERR(sgt),
+				.why = &conflict);
 	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_late_map, "DMA_BUF");

@@ -313,8 +313,7 @@ static int negotiation_derive(struct dma_buf *dmabuf, struct device *dev,
 
 	dma_buf_constraints_from_device(c, dev);
 	if (dma_buf_constraints_check_size(c, dmabuf->size, &conflict))
-		return dma_buf_refused_for(dmabuf, dev, DMA_BUF_STEP_ADMIT, -EBUSY,
-					   &conflict);
+		return dma_buf_refused(dmabuf, dev, DMA_BUF_STEP_ADMIT, -EBUSY, .why = &conflict);
 	dma_buf_constraints_of_storage(c, dev, dmabuf->size);
 	return 0;
 }
@@ -336,7 +335,7 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev,
 		ret = late->admit(dmabuf, &merged, &conflict);
 	/* An exporter may fail without a constraint as the reason. */
 	if (ret)
-		dma_buf_refused_for(dmabuf, dev, DMA_BUF_STEP_ADMIT, ret, &conflict);
+		dma_buf_refused(dmabuf, dev, DMA_BUF_STEP_ADMIT, ret, .why = &conflict);
 	return ret;
 }
 
