@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: MIT
+/* Tables of a snapshot: grouped, sorted and filtered as the person wishes. */
+#include "top.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const by_names[BY_KINDS] = { "buffers", "processes", "cgroups", "devices", "holders" };
+const char *const sort_names[SORT_KINDS] = {
+	"size", "share", "age", "buffers", "process", "cgroup", "device", "name"
+};
+
+static const unsigned int sorts[BY_KINDS] = {
+	[BY_BUFFER] = 1 << SORT_SIZE | 1 << SORT_SHARE | 1 << SORT_AGE | 1 << SORT_PROCESS |
+		      1 << SORT_CGROUP | 1 << SORT_DEVICE | 1 << SORT_NAME,
+	[BY_PROCESS] = 1 << SORT_SIZE | 1 << SORT_SHARE | 1 << SORT_BUFFERS | 1 << SORT_PROCESS |
+		       1 << SORT_CGROUP,
+	[BY_CGROUP] = 1 << SORT_SIZE | 1 << SORT_SHARE | 1 << SORT_BUFFERS | 1 << SORT_CGROUP,
+	[BY_DEVICE] = 1 << SORT_SIZE | 1 << SORT_BUFFERS | 1 << SORT_DEVICE,
+	[BY_HOLDER] = 0,
+};
+
+bool can_sort(enum by by, enum sort sort)
+{
+	return sorts[by] & 1 << sort;
+}
+
+enum sort next_sort(enum by by, enum sort sort)
+{
+	if (!sorts[by])
+		return sort;
+	do
+		sort = (sort + 1) % SORT_KINDS;
+	while (!can_sort(by, sort));
+	return sort;
+}
+
+static const struct process *holder_of(const struct snapshot *s, const struct buffer *b)
+{
+	uint32_t i;
+
+	for (i = b->first; i != NONE; i = s->holders[i].next)
+		if (shares(&s->holders[i]))
+			return &s->processes[s->holders[i].process];
+	return &s->processes[pss_bears(s, b, NOBODY_FLIGHT) ? NOBODY_FLIGHT : NOBODY_KERNEL];
+}
+
+/* --- groups --- */
+
+static struct group *find_group(struct rows *r, const char *name)
+{
+	static uint32_t last;
+	struct group *g;
+
+	if (last < r->nr_groups && !strcmp(r->groups[last].name, name))
+		return &r->groups[last];
+	for (last = 0; last < r->nr_groups; last++)
+		if (!strcmp(r->groups[last].name, name))
+			return &r->groups[last];
+	r->groups = grow(r->groups, r->nr_groups, &r->room_groups, sizeof(*r->groups));
+	g = &r->groups[r->nr_groups++];
+	*g = (struct group){ };
+	copy_text(g->name, sizeof(g->name), name, strlen(name));
+	return g;
+}
+
+/* A process without a control group is a group of its own name: (kernel) and (in flight), too. */
+static const char *cgroup_of(const struct process *p)
+{
+	return p->cgroup[0] ? p->cgroup : p->pid ? "(none)" : p->comm;
+}
+
+/* Counts a buffer once in each group. */
+static void group_add(struct group *g, const struct buffer *b, uint32_t stamp)
+{
+	if (g->stamp == stamp)
+		return;
+	g->stamp = stamp;
+	g->buffers++;
+	g->size += b->size;
+}
+
+static void group_by_cgroup(struct rows *r, const struct snapshot *s)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < s->nr_processes; i++) {
+		const struct process *p = &s->processes[i];
+		struct group *g;
+
+		if (!p->buffers)
+			continue;
+		g = find_group(r, cgroup_of(p));
+		g->members++;
+		g->pss += p->pss;
+	}
+	for (i = 0; i < s->nr_buffers; i++) {
+		const struct buffer *b = &s->buffers[i];
+
+		group_add(find_group(r, cgroup_of(holder_of(s, b))), b, i + 1);
+		for (j = b->first; j != NONE; j = s->holders[j].next)
+			if (shares(&s->holders[j]))
+				group_add(find_group(r, cgroup_of(&s->processes[s->holders[j].process])), b, i + 1);
+	}
+}
+
+static void group_by_device(struct rows *r, const struct snapshot *s)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < s->nr_buffers; i++) {
+		const struct buffer *b = &s->buffers[i];
+
+		group_add(find_group(r, b->exporter), b, i + 1);
+		for (j = b->first; b->attachments && j != NONE; j = s->holders[j].next)
+			if (s->holders[j].kind == HOLD_ATTACHMENT)
+				find_group(r, s->holders[j].where)->members++;
+	}
+}
+
+/* --- rows --- */
+
+static void add_row(struct rows *r, uint32_t index, uint64_t id, uint64_t key, const char *text)
+{
+	r->rows = grow(r->rows, r->nr, &r->room, sizeof(*r->rows));
+	r->rows[r->nr++] = (struct row){ .key = key, .id = id, .text = text, .index = index };
+}
+
+static bool attached(const struct snapshot *s, const struct buffer *b, const char *device)
+{
+	for (uint32_t i = b->first; b->attachments && i != NONE; i = s->holders[i].next)
+		if (s->holders[i].kind == HOLD_ATTACHMENT && !strcmp(s->holders[i].where, device))
+			return true;
+	return false;
+}
+
+/* Is the buffer one of the group that the person went into? */
+static bool in_group(const struct snapshot *s, const struct buffer *b, const struct wish *wish)
+{
+	const struct process *nobody = holder_of(s, b);
+	uint32_t i;
+
+	if (wish->of == BY_BUFFER)
+		return true;
+	if (wish->of == BY_DEVICE)
+		return !strcmp(b->exporter, wish->group) || attached(s, b, wish->group);
+	for (i = b->first; i != NONE; i = s->holders[i].next) {
+		const struct process *p = &s->processes[s->holders[i].process];
+
+		if (shares(&s->holders[i]) &&
+		    (wish->of == BY_PROCESS ? p->pid == wish->pid : !strcmp(cgroup_of(p), wish->group)))
+			return true;
+	}
+	return !nobody->pid && !wish->pid && !strcmp(nobody->comm, wish->group);
+}
+
+static void buffer_rows(struct rows *r, const struct snapshot *s, const struct wish *wish)
+{
+	for (uint32_t i = 0; i < s->nr_buffers; i++) {
+		const struct buffer *b = &s->buffers[i];
+		const char *text = NULL;
+		uint64_t key = b->size;
+
+		if (!in_group(s, b, wish))
+			continue;
+		switch (wish->sort) {
+		case SORT_SHARE: key = b->size / b->sharers; break;
+		/* The oldest first; of unknown age last. */
+		case SORT_AGE: key = b->born ? s->now - b->born : 0; break;
+		case SORT_PROCESS: text = holder_of(s, b)->comm; break;
+		case SORT_CGROUP: text = cgroup_of(holder_of(s, b)); break;
+		case SORT_DEVICE: text = b->exporter; break;
+		case SORT_NAME: text = b->name; break;
+		default: break;
+		}
+		add_row(r, i, b->ino, key, text);
+	}
+}
+
+static void process_rows(struct rows *r, const struct snapshot *s, const struct wish *wish)
+{
+	for (uint32_t i = 0; i < s->nr_processes; i++) {
+		const struct process *p = &s->processes[i];
+		const char *text = wish->sort == SORT_PROCESS ? p->comm :
+				   wish->sort == SORT_CGROUP ? cgroup_of(p) : NULL;
+		uint64_t key = wish->sort == SORT_SIZE ? p->size :
+			       wish->sort == SORT_BUFFERS ? p->buffers : p->pss;
+
+		if (p->buffers)
+			add_row(r, i, p->pid ? (uint64_t)p->pid : UINT64_MAX - i, key, text);
+	}
+}
+
+static void group_rows(struct rows *r, const struct snapshot *s, const struct wish *wish)
+{
+	bool by_name = wish->sort == SORT_CGROUP || wish->sort == SORT_DEVICE;
+
+	r->nr_groups = 0;
+	if (wish->by == BY_CGROUP)
+		group_by_cgroup(r, s);
+	else
+		group_by_device(r, s);
+	for (uint32_t i = 0; i < r->nr_groups; i++) {
+		const struct group *g = &r->groups[i];
+		uint64_t key = wish->sort == SORT_SHARE ? g->pss :
+			       wish->sort == SORT_BUFFERS ? g->buffers : g->size;
+		uint64_t id = 0;
+
+		for (const char *c = g->name; *c; c++)
+			id = id * 31 + *c;
+		add_row(r, i, id, key, by_name ? g->name : NULL);
+	}
+}
+
+static void holder_rows(struct rows *r, const struct snapshot *s, const struct wish *wish)
+{
+	const struct buffer *b = snapshot_find(s, wish->ino);
+
+	for (uint32_t i = b ? b->first : NONE, n = 0; i != NONE; i = s->holders[i].next, n++)
+		add_row(r, i, n, 0, NULL);
+}
+
+static bool matches(const struct rows *r, const struct snapshot *s, const struct wish *wish,
+		    const struct row *row)
+{
+	char line[512];
+	uint32_t i;
+
+	row_print(r, s, wish, row, line, sizeof(line));
+	if (strcasestr(line, wish->filter))
+		return true;
+	for (i = wish->by == BY_BUFFER ? s->buffers[row->index].first : NONE; i != NONE; i = s->holders[i].next)
+		if (strcasestr(s->processes[s->holders[i].process].comm, wish->filter) ||
+		    strcasestr(s->holders[i].where, wish->filter))
+			return true;
+	return false;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct row *a = left, *b = right;
+	int order = a->text ? strcmp(a->text, b->text) : 0;
+
+	if (!order && a->key != b->key)
+		order = a->key > b->key ? -1 : 1;
+	return order ? order : a->id < b->id ? -1 : a->id > b->id;
+}
+
+void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish)
+{
+	static void (*const build[])(struct rows *r, const struct snapshot *s, const struct wish *wish) = {
+		buffer_rows, process_rows, group_rows, group_rows, holder_rows
+	};
+	uint32_t kept = 0, i;
+
+	r->nr = 0;
+	build[wish->by](r, s, wish);
+	if (wish->filter[0]) {
+		for (i = 0; i < r->nr; i++)
+			if (matches(r, s, wish, &r->rows[i]))
+				r->rows[kept++] = r->rows[i];
+		r->nr = kept;
+	}
+	if (r->nr)
+		qsort(r->rows, r->nr, sizeof(*r->rows), compare);
+	for (i = 0; wish->reverse && i < r->nr / 2; i++) {
+		struct row row = r->rows[i];
+
+		r->rows[i] = r->rows[r->nr - 1 - i];
+		r->rows[r->nr - 1 - i] = row;
+	}
+}
+
+void rows_free(struct rows *r)
+{
+	free(r->rows);
+	free(r->groups);
+	*r = (struct rows){ };
+}
+
+/* --- lines --- */
+
+void print_size(uint64_t bytes, char *text, size_t size)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = bytes;
+	int unit = 0;
+
+	for (; value >= 1024 && unit < 6; unit++)
+		value /= 1024;
+	snprintf(text, size, value < 10 && value != (int)value ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+static void print_age(int64_t nanoseconds, char *text, size_t size)
+{
+	long seconds = nanoseconds > 0 ? nanoseconds / 1000000000 : 0;
+
+	if (seconds < 100)
+		snprintf(text, size, "%lds", seconds);
+	else if (seconds < 6000)
+		snprintf(text, size, "%ldm%02lds", seconds / 60, seconds % 60);
+	else if (seconds < 360000)
+		snprintf(text, size, "%ldh%02ldm", seconds / 3600, seconds / 60 % 60);
+	else
+		snprintf(text, size, "%ldd", seconds / 86400);
+}
+
+void print_summary(const struct snapshot *s, char *line, size_t size)
+{
+	char all[24], flight[24], kernel[24];
+
+	print_size(s->size, all, sizeof(all));
+	print_size(s->processes[NOBODY_FLIGHT].pss, flight, sizeof(flight));
+	print_size(s->processes[NOBODY_KERNEL].pss, kernel, sizeof(kernel));
+	snprintf(line, size, "%u buffers, %s: %u processes, in flight %s, kernel %s", s->nr_buffers, all,
+		 s->nr_processes - FIRST_PROCESS, flight, kernel);
+}
+
+const char *rows_header(enum by by)
+{
+	static const char *const headers[] = {
+		"     INODE       SIZE      SHARE    AGE DRIVER         DEVICES NAME             HELD BY",
+		"    PID      SHARE       SIZE BUFFERS COMMAND          CGROUP",
+		"     SHARE       SIZE BUFFERS PROCESSES CGROUP",
+		"      SIZE BUFFERS ATTACHED DEVICE",
+		"KIND            NUMBER     PID COMMAND          DEVICE",
+	};
+
+	return headers[by];
+}
+
+static void print_buffer(const struct snapshot *s, const struct buffer *b, char *line, size_t size)
+{
+	const struct process *p = holder_of(s, b);
+	char bytes[24], share[24], age[24] = "-", pid[16] = "", more[24] = "";
+
+	print_size(b->size, bytes, sizeof(bytes));
+	print_size(b->size / b->sharers, share, sizeof(share));
+	if (b->born)
+		print_age(s->now - b->born, age, sizeof(age));
+	if (p->pid)
+		snprintf(pid, sizeof(pid), " %d", p->pid);
+	if (b->sharers > 1)
+		snprintf(more, sizeof(more), " and %u more", b->sharers - 1);
+	snprintf(line, size, "%10llu %10s %10s %6s %-14.14s %7u %-16.16s %s%s%s", (unsigned long long)b->ino,
+		 bytes, share, age, b->exporter, b->attachments, b->name, p->comm, pid, more);
+}
+
+static void print_holder(const struct snapshot *s, const struct holder *h, char *line, size_t size)
+{
+	const struct process *p = &s->processes[h->process];
+	char pid[16] = "-";
+
+	if (p->pid)
+		snprintf(pid, sizeof(pid), "%d", p->pid);
+	snprintf(line, size, "%-11s %10llu %7s %-16s %s", hold_names[h->kind], (unsigned long long)h->number,
+		 pid, p->pid ? p->comm : "-", h->where);
+}
+
+static void print_process(const struct process *p, char *line, size_t size)
+{
+	char bytes[24], share[24], pid[16] = "-";
+
+	print_size(p->size, bytes, sizeof(bytes));
+	print_size(p->pss, share, sizeof(share));
+	if (p->pid)
+		snprintf(pid, sizeof(pid), "%d", p->pid);
+	snprintf(line, size, "%7s %10s %10s %7u %-16s %s", pid, share, bytes, p->buffers, p->comm, p->cgroup);
+}
+
+static void print_group(const struct group *g, enum by by, char *line, size_t size)
+{
+	char bytes[24], share[24];
+
+	print_size(g->size, bytes, sizeof(bytes));
+	print_size(g->pss, share, sizeof(share));
+	if (by == BY_CGROUP)
+		snprintf(line, size, "%10s %10s %7u %9u %s", share, bytes, g->buffers, g->members, g->name);
+	else
+		snprintf(line, size, "%10s %7u %8u %s", bytes, g->buffers, g->members, g->name);
+}
+
+void row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
+	       const struct row *row, char *line, size_t size)
+{
+	switch (wish->by) {
+	case BY_BUFFER: print_buffer(s, &s->buffers[row->index], line, size); break;
+	case BY_PROCESS: print_process(&s->processes[row->index], line, size); break;
+	case BY_HOLDER: print_holder(s, &s->holders[row->index], line, size); break;
+	default: print_group(&r->groups[row->index], wish->by, line, size); break;
+	}
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prime-top: what each part offers to those above it.
+ *
+ *   main.c
+ *   view.c text.c json.c module.c     what people and programs read
+ *   rows.c                            tables: grouped, sorted, filtered
+ *   collect.c                         one snapshot, from all sources
+ *   proc.c debugfs.c holders.c        the sources
+ *   pss.c                             the arithmetic of shares
+ *   snapshot.c file.c out.c           arrays, files, output
+ *
+ * A file calls only files of its own line that come after it, and of lines below.
+ */
+#ifndef PRIME_TOP_H
+#define PRIME_TOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define PRIME_TOP_VERSION "0.1"
+
+/* How somebody holds a buffer. Those up to HOLD_HANDLE give a process its share. */
+enum hold { HOLD_FD, HOLD_MAPPING, HOLD_HANDLE, HOLD_MESSAGE, HOLD_FRAMEBUFFER, HOLD_ATTACHMENT,
+	    HOLD_OBJECT, HOLD_FENCE, HOLD_OTHER, HOLD_KINDS };
+
+extern const char *const hold_names[HOLD_KINDS];
+
+/* The first two processes of a snapshot stand for what no process holds. */
+enum { NOBODY_KERNEL, NOBODY_FLIGHT, FIRST_PROCESS };
+
+#define NONE UINT32_MAX
+
+/*
+ * @next: index of the buffer's next holder, or NONE
+ * @process: index of a process; NOBODY_KERNEL without one
+ * @number: fd, handle, id, or page; unique among those of a kind and process
+ * @where: driver or device, or the text of a fence
+ */
+struct holder {
+	uint32_t next, process;
+	enum hold kind;
+	uint64_t number;
+	char where[48];
+};
+
+/*
+ * @count: references to the file, or -1 if nobody tells
+ * @born: nanoseconds since 1970, or 0 if nobody tells
+ * @first, @last: indices of the first and the last holder, or NONE
+ * @sharers: among how many the bytes are divided, at least 1
+ * @attachments: devices that are attached
+ */
+struct buffer {
+	uint64_t ino, size;
+	int64_t count, born;
+	uint32_t first, last, sharers, attachments;
+	char exporter[32], name[40];
+};
+
+/*
+ * @next: another process with the same hash, or NONE
+ * @size: bytes of all buffers that it holds, @pss: its share of them
+ * @stamp: for whoever walks the holders of a buffer
+ */
+struct process {
+	int pid;
+	uint32_t next, buffers, stamp;
+	uint64_t size, pss;
+	char comm[24], cgroup[256];
+};
+
+/*
+ * @table: hash of inode numbers; indices of buffers, or NONE
+ * @pids: hash of processes; indices, or NONE
+ * @size: bytes of all buffers
+ * @now: nanoseconds since 1970
+ * @kernel_tells: the kernel listed all holders itself
+ * @unread: files in messages that nobody has read, of any kind
+ * @hidden: processes that may not be looked into
+ * @missing: a source that is not there, and how to get it, a line each
+ */
+struct snapshot {
+	struct buffer *buffers;
+	struct holder *holders;
+	struct process *processes;
+	uint32_t *table;
+	uint32_t nr_buffers, nr_holders, nr_processes;
+	uint32_t room_buffers, room_holders, room_processes, table_size;
+	uint32_t pids[512];
+	uint64_t size;
+	int64_t now;
+	bool kernel_tells;
+	uint64_t unread;
+	unsigned int hidden, nr_missing;
+	char missing[6][200];
+};
+
+/* --- file.c --- */
+
+struct bytes {
+	char *data;
+	size_t used, room;
+};
+
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void *grow(void *array, uint32_t used, uint32_t *room, size_t size);
+int read_file(int dir, const char *path, struct bytes *bytes);
+void copy_text(char *to, size_t size, const char *from, size_t length);
+bool get_number(const char **at, const char *end, uint64_t *number);
+bool get_word(const char **at, const char *end, const char *word);
+
+/* --- snapshot.c --- */
+
+void snapshot_clear(struct snapshot *s);
+void snapshot_free(struct snapshot *s);
+struct buffer *snapshot_find(const struct snapshot *s, uint64_t ino);
+struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino);
+uint32_t snapshot_process(struct snapshot *s, int pid, const char *comm, size_t length);
+struct holder *snapshot_hold(struct snapshot *s, struct buffer *buffer, enum hold kind,
+			     uint32_t process, uint64_t number);
+void snapshot_missing(struct snapshot *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static inline bool shares(const struct holder *h)
+{
+	return h->kind <= HOLD_HANDLE && h->process >= FIRST_PROCESS;
+}
+
+/* --- pss.c --- */
+
+void pss_divide(struct snapshot *s);
+bool pss_bears(const struct snapshot *s, const struct buffer *b, uint32_t process);
+
+/* --- the sources. @root is a directory with proc and sys in it --- */
+
+#define DEBUGFS "sys/kernel/debug/"
+
+bool holders_read(struct snapshot *s, int root);
+bool bufinfo_read(struct snapshot *s, int root);
+bool sysfs_read(struct snapshot *s, int root);
+void proc_read(struct snapshot *s, int root);
+void proc_complete(struct snapshot *s, const struct snapshot *before, int root);
+
+/* A file of a device that a process has open. */
+struct open_device {
+	int pid, fd;
+	char comm[24], path[64], driver[32];
+};
+
+size_t proc_devices(int root, struct open_device **list);
+
+/* --- collect.c --- */
+
+void collect(struct snapshot *s, const struct snapshot *before, int root);
+
+/* --- rows.c --- */
+
+enum by { BY_BUFFER, BY_PROCESS, BY_CGROUP, BY_DEVICE, BY_HOLDER, BY_KINDS };
+enum sort { SORT_SIZE, SORT_SHARE, SORT_AGE, SORT_BUFFERS, SORT_PROCESS, SORT_CGROUP, SORT_DEVICE,
+	    SORT_NAME, SORT_KINDS };
+
+extern const char *const by_names[BY_KINDS];
+extern const char *const sort_names[SORT_KINDS];
+
+/*
+ * What a person wants to see.
+ * @of: BY_BUFFER has all buffers if this is BY_BUFFER, else those of a group of that kind
+ * @group: pid of a process, or the name of another group; empty at pid 0 and 1: nobody's
+ * @ino: the buffer of BY_HOLDER
+ */
+struct wish {
+	enum by by, of;
+	enum sort sort;
+	bool reverse;
+	int pid;
+	char group[256], filter[64];
+	uint64_t ino;
+};
+
+/* @index: of a buffer, process, group or holder. @id stays the same when rows come and go. */
+struct row {
+	uint64_t key, id;
+	const char *text;
+	uint32_t index;
+};
+
+struct group {
+	uint64_t size, pss;
+	uint32_t buffers, members, stamp;
+	char name[256];
+};
+
+struct rows {
+	struct row *rows;
+	struct group *groups;
+	uint32_t nr, room, nr_groups, room_groups;
+};
+
+bool can_sort(enum by by, enum sort sort);
+enum sort next_sort(enum by by, enum sort sort);
+void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish);
+void rows_free(struct rows *r);
+void row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
+	       const struct row *row, char *line, size_t size);
+const char *rows_header(enum by by);
+void print_size(uint64_t bytes, char *text, size_t size);
+void print_summary(const struct snapshot *s, char *line, size_t size);
+
+/* --- out.c --- */
+
+void out_text(const char *text);
+void out_quoted(const char *text);
+void out_number(uint64_t number);
+bool out_flush(void);
+
+/* --- what people and programs read --- */
+
+bool json_print(const struct snapshot *s);
+bool text_print(const struct snapshot *s, const struct wish *wish);
+int module_print(const struct snapshot *s, int root, const char *module);
+int view_run(int root, struct wish *wish, double delay, long count);
+
+#endif /* PRIME_TOP_H */
