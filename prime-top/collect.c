@@ -2,7 +2,6 @@
 /* One snapshot, from all that this kernel offers to this user. */
 #include "top.h"
 
-#include <string.h>
 #include <time.h>
 
 /* The kernels that list the holders also say which DRM driver a buffer belongs to. */

@@ -6,95 +6,116 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define SYSFS "sys/kernel/dmabuf/buffers"
 
-/* Moves to the next of the fields that tabs separate. */
-static bool next_field(const char **at, const char *end)
+/* Moves behind the next tab of the line. The first columns have eight characters at least. */
+static inline bool next_field(const char **at, const char *end, unsigned int least)
 {
-	const char *tab = *at < end ? memchr(*at, '\t', end - *at) : NULL;
+	const char *p = *at + least;
 
-	*at = tab ? tab + 1 : end;
-	return tab;
+	while (p < end && *p != '\t')
+		p++;
+	*at = p + 1;
+	return p < end;
+}
+
+/* The name of a buffer and, if @driver, the driver's in the last column. */
+static void add_names(struct snapshot *s, struct buffer *b, const char *name, const char *end, bool driver)
+{
+	const char *last = driver ? memrchr(name, '\t', end - name) : NULL;
+
+	if (last && !s->kernel_tells)
+		copy_text(b->exporter, sizeof(b->exporter), last + 1, end - last - 1);
+	if (last)
+		end = last;
+	if (*name != '<' || end - name != 6 || memcmp(name, "<none>", 6))
+		copy_text(b->name, sizeof(b->name), name, end - name);
 }
 
 /*
- * "size flags mode count exp_name ino name" and, if @driver, the name of the
- * driver. Kernels with the list of holders have told what there is; of a buffer
- * that is new since only the next refresh knows.
+ * "size flags mode count exp_name ino name". Kernels with the list of holders
+ * have told what there is; a buffer that is new since is for the next refresh.
  */
 static struct buffer *add_buffer(struct snapshot *s, const char *at, const char *end, bool driver)
 {
-	const char *exporter, *name, *last;
-	uint64_t size, count, ino;
+	const char *exporter, *size = at, *count;
+	uint64_t ino, number;
 	struct buffer *b;
 
-	if (!get_number(&at, end, &size) || !next_field(&at, end) || !next_field(&at, end) ||
-	    !next_field(&at, end) || !get_number(&at, end, &count) || !next_field(&at, end))
+	if (end - at < 36 || !next_field(&at, end, 8) || !next_field(&at, end, 8) || !next_field(&at, end, 8))
+		return NULL;
+	count = at;
+	if (!next_field(&at, end, 8))
 		return NULL;
 	exporter = at;
-	if (!next_field(&at, end) || !get_number(&at, end, &ino) || !next_field(&at, end))
+	if (!next_field(&at, end, 0) || !get_number(&at, &ino) || !next_field(&at, end, 0))
 		return NULL;
 	b = s->kernel_tells ? snapshot_find(s, ino) : snapshot_buffer(s, ino);
 	if (!b)
 		return NULL;
-	name = at;
-	last = driver ? memrchr(name, '\t', end - name) : NULL;
 	if (!s->kernel_tells) {
-		b->size = size;
-		b->count = count;
-		copy_text(b->exporter, sizeof(b->exporter), last ? last + 1 : exporter,
-			  last ? end - last - 1 : (const char *)memchr(exporter, '\t', end - exporter) - exporter);
+		get_number(&size, &b->size);
+		b->count = get_number(&count, &number) ? (int64_t)number : -1;
+		copy_text(b->exporter, sizeof(b->exporter), exporter, strcspn(exporter, "\t"));
 	}
-	if (last)
-		end = last;
-	if (end - name != 6 || memcmp(name, "<none>", 6))
-		copy_text(b->name, sizeof(b->name), name, end - name);
+	add_names(s, b, at, end, driver);
 	return b;
 }
 
-/* A line of a buffer: a fence, or a device. */
-static void add_line(struct snapshot *s, struct buffer *b, const char *at, const char *end)
+/* "usage fence:TEXT unsignalled"; of a fence that is done the kernel tells nothing more. */
+static void add_fence(struct snapshot *s, struct buffer *b, const char *at, const char *end)
 {
 	static const char pending[] = " unsignalled";
-	const char *fence = memmem(at, end - at, " fence:", 7);
+	const char *from = memchr(at, ':', end - at);
 	struct holder *h;
 
-	if (fence) {
-		if (end - fence < 19 || memcmp(end - 12, pending, 12))
-			return;
-		h = snapshot_hold(s, b, HOLD_FENCE, NOBODY_KERNEL, 0);
-		copy_text(h->where, sizeof(h->where), fence + 7, end - 12 - (fence + 7));
-	} else if (!s->kernel_tells && !get_word(&at, end, "Attached Devices:")) {
-		h = snapshot_hold(s, b, HOLD_ATTACHMENT, NOBODY_KERNEL, b->attachments);
-		copy_text(h->where, sizeof(h->where), at, end - at);
-	}
+	end -= sizeof(pending) - 1;
+	if (!from++ || from >= end || memcmp(end, pending, sizeof(pending) - 1))
+		return;
+	h = snapshot_hold(s, b, HOLD_FENCE, NOBODY_KERNEL, 0);
+	copy_text(h->where, sizeof(h->where), from, end - from);
 }
 
+static void add_device(struct snapshot *s, struct buffer *b, const char *at, const char *end)
+{
+	struct holder *h = snapshot_hold(s, b, HOLD_ATTACHMENT, NOBODY_KERNEL, b->attachments);
+
+	copy_text(h->where, sizeof(h->where), at, end - at);
+}
+
+/* Of each buffer there are its line, its fences, "Attached Devices:", the devices, "Total N devices attached". */
 static void parse(struct snapshot *s, const char *at, const char *end)
 {
+	bool driver = false, devices = false;
 	uint64_t objects = 0, total = 0;
 	struct buffer *b = NULL;
-	bool driver = false;
 	const char *stop;
 
 	for (; at < end; at = stop + 1) {
 		stop = memchr(at, '\n', end - at);
 		if (!stop)
 			stop = end;
-		if (get_word(&at, stop, "\t")) {
-			if (b)
-				add_line(s, b, at, stop);
+		if (*at == '\t' && at[1] == 'A') {
+			devices = true;
+			/* What follows is known. */
+			if (s->kernel_tells && strstr(stop, "\n\n"))
+				stop = strstr(stop, "\n\n");
+		} else if (get_word(&at, stop, "\t")) {
+			if (b && !devices)
+				add_fence(s, b, at, stop);
+			else if (b && !s->kernel_tells)
+				add_device(s, b, at, stop);
+		} else if (*at >= '0' && *at <= '9') {
+			b = add_buffer(s, at, stop, driver);
+			total += b || s->kernel_tells;
+			devices = false;
+		} else if (get_word(&at, stop, "Total ")) {
+			get_number(&at, &objects);
+			b = NULL;
 		} else if (get_word(&at, stop, "size ")) {
 			driver = memmem(at, stop - at, "\tname\texporter", 14);
-		} else if (get_word(&at, stop, "Total ")) {
-			get_number(&at, stop, &objects);
-			b = NULL;
-		} else if (stop > at) {
-			b = add_buffer(s, at, stop, driver);
-			total += s->kernel_tells || b;
 		}
 	}
 	if (!s->kernel_tells && total != objects)
@@ -142,7 +163,7 @@ bool sysfs_read(struct snapshot *s, int root)
 		snprintf(path, sizeof(path), "%s/size", entry->d_name);
 		if (!read_file(dir, path, &bytes)) {
 			at = bytes.data;
-			get_number(&at, at + bytes.used, &b->size);
+			get_number(&at, &b->size);
 		}
 		snprintf(path, sizeof(path), "%s/exporter_name", entry->d_name);
 		if (!read_file(dir, path, &bytes))

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 void die(const char *format, ...)
@@ -82,47 +81,30 @@ static size_t utf8_length(const unsigned char *at, size_t left)
  */
 void copy_text(char *to, size_t size, const char *from, size_t length)
 {
-	char *end = to + size - 1;
+	const char *stop = from + length, *end = to + size - 1;
 	size_t step;
 
-	for (const char *stop = from + length; from < stop && to < end; from += step) {
-		step = 1;
-		if (*from >= ' ' && *from < 0x7f) {
-			*to++ = *from;
-			continue;
+	for (; from < stop && to < end; from += step, to += step) {
+		while ((unsigned char)(*from - ' ') < 0x5f) {
+			*to++ = *from++;
+			if (from == stop || to == end)
+				goto out;
 		}
 		step = utf8_length((const unsigned char *)from, stop - from);
-		if (step && to + step > end)
+		if (step > (size_t)(end - to))
 			break;
-		if (step)
-			memcpy(to, from, step);
-		else
-			*to = '?';
+		memcpy(to, step ? from : "?", step ? step : 1);
 		step += !step;
-		to += step;
 	}
+out:
 	*to = '\0';
 }
 
-/* Reads a decimal number, and goes on behind it. */
-bool get_number(const char **at, const char *end, uint64_t *number)
+/* Writes the number so that its last digit is before @end. Returns the first one. */
+char *number_text(uint64_t number, char *end)
 {
-	const char *p = *at;
-
-	for (*number = 0; p < end && *p >= '0' && *p <= '9'; p++)
-		*number = *number * 10 + (*p - '0');
-	if (p == *at)
-		return false;
-	*at = p;
-	return true;
-}
-
-bool get_word(const char **at, const char *end, const char *word)
-{
-	size_t length = strlen(word);
-
-	if ((size_t)(end - *at) < length || memcmp(*at, word, length))
-		return false;
-	*at += length;
-	return true;
+	for (; number >= 10; number /= 10)
+		*--end = '0' + number % 10;
+	*--end = '0' + number;
+	return end;
 }

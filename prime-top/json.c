@@ -2,15 +2,13 @@
 /* A snapshot as one JSON object on one line. */
 #include "top.h"
 
-#include <string.h>
-
-static void field(const char *name, uint64_t number)
+static inline void field(const char *name, uint64_t number)
 {
 	out_text(name);
 	out_number(number);
 }
 
-static void quoted(const char *name, const char *text)
+static inline void quoted(const char *name, const char *text)
 {
 	out_text(name);
 	out_quoted(text);
@@ -20,8 +18,9 @@ static void print_holder(const struct snapshot *s, const struct holder *h)
 {
 	const struct process *p = &s->processes[h->process];
 
-	quoted("{\"kind\":", hold_names[h->kind]);
-	field(",\"number\":", h->number);
+	out_text("{\"kind\":\"");
+	out_text(hold_names[h->kind]);
+	field("\",\"number\":", h->number);
 	if (p->pid)
 		field(",\"pid\":", p->pid);
 	if (h->where[0])
@@ -36,7 +35,7 @@ static void print_buffer(const struct snapshot *s, const struct buffer *b)
 	field(",\"size\":", b->size);
 	if (b->count >= 0)
 		field(",\"references\":", b->count);
-	if (b->born)
+	if (b->born > 0)
 		field(",\"age\":", s->now > b->born ? (s->now - b->born) / 1000000000 : 0);
 	quoted(",\"driver\":", b->exporter);
 	quoted(",\"name\":", b->name);

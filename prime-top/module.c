@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Names of modules have _ where those of drivers and files may have -. */
@@ -31,8 +30,6 @@ static void print_holders(const struct snapshot *s, const struct buffer *b)
 		const struct holder *h = &s->holders[i];
 		const struct process *p = &s->processes[h->process];
 
-		if (h->kind == HOLD_OBJECT)
-			continue;
 		printf("    %s %llu", hold_names[h->kind], (unsigned long long)h->number);
 		if (h->where[0])
 			printf(" of %s", h->where);
@@ -49,7 +46,6 @@ static unsigned int print_buffers(const struct snapshot *s, const char *title, c
 				  bool (*wanted)(const struct snapshot *s, const struct buffer *b, const char *module))
 {
 	unsigned int count = 0;
-	char size[24];
 
 	for (uint32_t i = 0; i < s->nr_buffers; i++) {
 		const struct buffer *b = &s->buffers[i];
@@ -58,8 +54,8 @@ static unsigned int print_buffers(const struct snapshot *s, const char *title, c
 			continue;
 		if (!count++)
 			printf("%s:\n", title);
-		print_size(b->size, size, sizeof(size));
-		printf("  buffer %llu, %s%s%s, held by:\n", (unsigned long long)b->ino, size, b->name[0] ? ", " : "", b->name);
+		printf("  buffer %llu, %s%s%s, held by:\n", (unsigned long long)b->ino,
+		       size_text(b->size), b->name[0] ? ", " : "", b->name);
 		print_holders(s, b);
 	}
 	return count;

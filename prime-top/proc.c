@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,12 +60,19 @@ static void text_of(const char *text, const char *key, char *to, size_t size)
 		copy_text(to, size, value, strcspn(value, "\n"));
 }
 
+/* A buffer's inode has the time at which it was made, as the time of its last change. */
+static int64_t birth_of(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
+}
+
 /* --- one process --- */
 
 struct visit {
 	struct snapshot *s;
 	int root;
 	const char *pid;
+	int fdinfo;		/* folder of the process */
 	uint32_t process;	/* NONE until it is seen to hold something */
 };
 
@@ -93,12 +99,23 @@ static void describe(struct buffer *b)
 	text_of(bytes.data, "name:", b->name, sizeof(b->name));
 }
 
+/* The folder is opened when the first fd asks for it. */
 static int read_fdinfo(struct visit *v, const char *fd)
 {
-	char path[80];
+	char path[40];
 
-	snprintf(path, sizeof(path), "proc/%s/fdinfo/%s", v->pid, fd);
-	return read_file(v->root, path, &bytes);
+	if (v->fdinfo < 0) {
+		snprintf(path, sizeof(path), "proc/%s/fdinfo", v->pid);
+		v->fdinfo = openat(v->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return v->fdinfo < 0 ? -errno : read_file(v->fdinfo, fd, &bytes);
+}
+
+static void end_visit(struct visit *v)
+{
+	if (v->fdinfo >= 0)
+		close(v->fdinfo);
+	v->fdinfo = -1;
 }
 
 static void visit_buffer(struct visit *v, int dir, const char *fd)
@@ -110,7 +127,7 @@ static void visit_buffer(struct visit *v, int dir, const char *fd)
 
 	if (!fstatat(dir, fd, &st, 0)) {
 		ino = st.st_ino;
-		born = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
+		born = birth_of(&st);
 	}
 	if (!snapshot_find(v->s, ino)) {
 		if (read_fdinfo(v, fd))
@@ -150,7 +167,7 @@ static struct buffer *describe_mapping(struct visit *v, const char *line, uint64
 		return NULL;
 	b = snapshot_buffer(v->s, ino);
 	b->size = st.st_size;
-	b->born = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
+	b->born = birth_of(&st);
 	return b;
 }
 
@@ -208,12 +225,13 @@ static void visit(void *data, int dir, const char *pid)
 		v->s->hidden++;
 	else if (!error)
 		visit_maps(v);
+	end_visit(v);
 }
 
 /* Who has fds and mappings, by a look at each process. */
 void proc_read(struct snapshot *s, int root)
 {
-	struct visit v = { .s = s, .root = root };
+	struct visit v = { .s = s, .root = root, .fdinfo = -1 };
 	int error = each_number(root, "proc", visit, &v);
 
 	if (error)
@@ -224,23 +242,30 @@ void proc_read(struct snapshot *s, int root)
 
 /* --- what is not in the kernel's own list --- */
 
-/* An fd of the buffer has the time at which its inode was made, as the time of its last change. */
-static int64_t birth(const struct snapshot *s, const struct buffer *b, int root)
+/* *@dir is the folder of the fds of the process *@of, to open it once. */
+static int64_t birth(const struct snapshot *s, const struct buffer *b, int root, int *dir, uint32_t *of)
 {
-	char path[60];
+	char path[40], digits[21];
 	struct stat st;
 
+	digits[20] = '\0';
 	for (uint32_t i = b->first; i != NONE; i = s->holders[i].next) {
 		const struct holder *h = &s->holders[i];
 
 		if (h->kind != HOLD_FD)
 			continue;
-		snprintf(path, sizeof(path), "proc/%d/fd/%llu", s->processes[h->process].pid,
-			 (unsigned long long)h->number);
-		if (!fstatat(root, path, &st, 0) && st.st_ino == b->ino)
-			return st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
+		if (h->process != *of) {
+			if (*dir >= 0)
+				close(*dir);
+			snprintf(path, sizeof(path), "proc/%d/fd", s->processes[h->process].pid);
+			*dir = openat(root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+			*of = h->process;
+		}
+		if (*dir >= 0 && !fstatat(*dir, number_text(h->number, digits + 20), &st, 0) &&
+		    st.st_ino == b->ino)
+			return birth_of(&st);
 	}
-	return 0;
+	return -1;
 }
 
 /* The control group of version 2, or the last one of version 1. */
@@ -262,6 +287,9 @@ static void read_cgroup(struct process *p, int root)
 /* @before: the snapshot before this one, which may know when a buffer was made. */
 void proc_complete(struct snapshot *s, const struct snapshot *before, int root)
 {
+	uint32_t of = NONE;
+	int dir = -1;
+
 	for (uint32_t i = 0; i < s->nr_buffers; i++) {
 		struct buffer *b = &s->buffers[i], *old;
 
@@ -269,8 +297,10 @@ void proc_complete(struct snapshot *s, const struct snapshot *before, int root)
 		if (old && old->size == b->size)
 			b->born = old->born;
 		if (!b->born)
-			b->born = birth(s, b, root);
+			b->born = birth(s, b, root, &dir, &of);
 	}
+	if (dir >= 0)
+		close(dir);
 	for (uint32_t i = FIRST_PROCESS; i < s->nr_processes; i++)
 		read_cgroup(&s->processes[i], root);
 }
@@ -341,12 +371,13 @@ static void visit_devices(void *data, int dir, const char *pid)
 	d->v.pid = pid;
 	snprintf(path, sizeof(path), "%s/fd", pid);
 	each_number(dir, path, visit_device_fd, d);
+	end_visit(&d->v);
 }
 
 /* All open files of DRM and V4L2 devices. The caller frees the list. */
 size_t proc_devices(int root, struct open_device **list)
 {
-	struct device_visit d = { .v.root = root };
+	struct device_visit d = { .v = { .root = root, .fdinfo = -1 } };
 
 	each_number(root, "proc", visit_devices, &d);
 	*list = d.list;

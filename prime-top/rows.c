@@ -3,7 +3,6 @@
 #include "top.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 const char *const by_names[BY_KINDS] = { "buffers", "processes", "cgroups", "devices", "holders" };
 const char *const sort_names[SORT_KINDS] = {
@@ -35,7 +34,8 @@ enum sort next_sort(enum by by, enum sort sort)
 	return sort;
 }
 
-static const struct process *holder_of(const struct snapshot *s, const struct buffer *b)
+/* The process, or nobody, that a buffer is shown and sorted by. */
+const struct process *holder_of(const struct snapshot *s, const struct buffer *b)
 {
 	uint32_t i;
 
@@ -166,7 +166,7 @@ static void buffer_rows(struct rows *r, const struct snapshot *s, const struct w
 		switch (wish->sort) {
 		case SORT_SHARE: key = b->size / b->sharers; break;
 		/* The oldest first; of unknown age last. */
-		case SORT_AGE: key = b->born ? s->now - b->born : 0; break;
+		case SORT_AGE: key = b->born > 0 ? s->now - b->born : 0; break;
 		case SORT_PROCESS: text = holder_of(s, b)->comm; break;
 		case SORT_CGROUP: text = cgroup_of(holder_of(s, b)); break;
 		case SORT_DEVICE: text = b->exporter; break;
@@ -223,10 +223,10 @@ static void holder_rows(struct rows *r, const struct snapshot *s, const struct w
 static bool matches(const struct rows *r, const struct snapshot *s, const struct wish *wish,
 		    const struct row *row)
 {
-	char line[512];
+	char line[LINE];
 	uint32_t i;
 
-	row_print(r, s, wish, row, line, sizeof(line));
+	row_print(r, s, wish, row, line);
 	if (strcasestr(line, wish->filter))
 		return true;
 	for (i = wish->by == BY_BUFFER ? s->buffers[row->index].first : NONE; i != NONE; i = s->holders[i].next)
@@ -238,7 +238,7 @@ static bool matches(const struct rows *r, const struct snapshot *s, const struct
 
 static int compare(const void *left, const void *right)
 {
-	const struct row *a = left, *b = right;
+	const struct row *a = *(const struct row *const *)left, *b = *(const struct row *const *)right;
 	int order = a->text ? strcmp(a->text, b->text) : 0;
 
 	if (!order && a->key != b->key)
@@ -255,138 +255,27 @@ void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wis
 
 	r->nr = 0;
 	build[wish->by](r, s, wish);
-	if (wish->filter[0]) {
-		for (i = 0; i < r->nr; i++)
-			if (matches(r, s, wish, &r->rows[i]))
-				r->rows[kept++] = r->rows[i];
-		r->nr = kept;
+	for (i = 0; i < r->nr; i++) {
+		if (wish->filter[0] && !matches(r, s, wish, &r->rows[i]))
+			continue;
+		r->order = grow(r->order, kept, &r->room_order, sizeof(*r->order));
+		r->order[kept++] = &r->rows[i];
 	}
-	if (r->nr)
-		qsort(r->rows, r->nr, sizeof(*r->rows), compare);
-	for (i = 0; wish->reverse && i < r->nr / 2; i++) {
-		struct row row = r->rows[i];
+	r->nr = kept;
+	if (kept)
+		qsort(r->order, kept, sizeof(*r->order), compare);
+	for (i = 0; wish->reverse && i < kept / 2; i++) {
+		struct row *row = r->order[i];
 
-		r->rows[i] = r->rows[r->nr - 1 - i];
-		r->rows[r->nr - 1 - i] = row;
+		r->order[i] = r->order[kept - 1 - i];
+		r->order[kept - 1 - i] = row;
 	}
 }
 
 void rows_free(struct rows *r)
 {
 	free(r->rows);
+	free(r->order);
 	free(r->groups);
 	*r = (struct rows){ };
-}
-
-/* --- lines --- */
-
-void print_size(uint64_t bytes, char *text, size_t size)
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double value = bytes;
-	int unit = 0;
-
-	for (; value >= 1024 && unit < 6; unit++)
-		value /= 1024;
-	snprintf(text, size, value < 10 && value != (int)value ? "%.1f %s" : "%.0f %s", value, units[unit]);
-}
-
-static void print_age(int64_t nanoseconds, char *text, size_t size)
-{
-	long seconds = nanoseconds > 0 ? nanoseconds / 1000000000 : 0;
-
-	if (seconds < 100)
-		snprintf(text, size, "%lds", seconds);
-	else if (seconds < 6000)
-		snprintf(text, size, "%ldm%02lds", seconds / 60, seconds % 60);
-	else if (seconds < 360000)
-		snprintf(text, size, "%ldh%02ldm", seconds / 3600, seconds / 60 % 60);
-	else
-		snprintf(text, size, "%ldd", seconds / 86400);
-}
-
-void print_summary(const struct snapshot *s, char *line, size_t size)
-{
-	char all[24], flight[24], kernel[24];
-
-	print_size(s->size, all, sizeof(all));
-	print_size(s->processes[NOBODY_FLIGHT].pss, flight, sizeof(flight));
-	print_size(s->processes[NOBODY_KERNEL].pss, kernel, sizeof(kernel));
-	snprintf(line, size, "%u buffers, %s: %u processes, in flight %s, kernel %s", s->nr_buffers, all,
-		 s->nr_processes - FIRST_PROCESS, flight, kernel);
-}
-
-const char *rows_header(enum by by)
-{
-	static const char *const headers[] = {
-		"     INODE       SIZE      SHARE    AGE DRIVER         DEVICES NAME             HELD BY",
-		"    PID      SHARE       SIZE BUFFERS COMMAND          CGROUP",
-		"     SHARE       SIZE BUFFERS PROCESSES CGROUP",
-		"      SIZE BUFFERS ATTACHED DEVICE",
-		"KIND            NUMBER     PID COMMAND          DEVICE",
-	};
-
-	return headers[by];
-}
-
-static void print_buffer(const struct snapshot *s, const struct buffer *b, char *line, size_t size)
-{
-	const struct process *p = holder_of(s, b);
-	char bytes[24], share[24], age[24] = "-", pid[16] = "", more[24] = "";
-
-	print_size(b->size, bytes, sizeof(bytes));
-	print_size(b->size / b->sharers, share, sizeof(share));
-	if (b->born)
-		print_age(s->now - b->born, age, sizeof(age));
-	if (p->pid)
-		snprintf(pid, sizeof(pid), " %d", p->pid);
-	if (b->sharers > 1)
-		snprintf(more, sizeof(more), " and %u more", b->sharers - 1);
-	snprintf(line, size, "%10llu %10s %10s %6s %-14.14s %7u %-16.16s %s%s%s", (unsigned long long)b->ino,
-		 bytes, share, age, b->exporter, b->attachments, b->name, p->comm, pid, more);
-}
-
-static void print_holder(const struct snapshot *s, const struct holder *h, char *line, size_t size)
-{
-	const struct process *p = &s->processes[h->process];
-	char pid[16] = "-";
-
-	if (p->pid)
-		snprintf(pid, sizeof(pid), "%d", p->pid);
-	snprintf(line, size, "%-11s %10llu %7s %-16s %s", hold_names[h->kind], (unsigned long long)h->number,
-		 pid, p->pid ? p->comm : "-", h->where);
-}
-
-static void print_process(const struct process *p, char *line, size_t size)
-{
-	char bytes[24], share[24], pid[16] = "-";
-
-	print_size(p->size, bytes, sizeof(bytes));
-	print_size(p->pss, share, sizeof(share));
-	if (p->pid)
-		snprintf(pid, sizeof(pid), "%d", p->pid);
-	snprintf(line, size, "%7s %10s %10s %7u %-16s %s", pid, share, bytes, p->buffers, p->comm, p->cgroup);
-}
-
-static void print_group(const struct group *g, enum by by, char *line, size_t size)
-{
-	char bytes[24], share[24];
-
-	print_size(g->size, bytes, sizeof(bytes));
-	print_size(g->pss, share, sizeof(share));
-	if (by == BY_CGROUP)
-		snprintf(line, size, "%10s %10s %7u %9u %s", share, bytes, g->buffers, g->members, g->name);
-	else
-		snprintf(line, size, "%10s %7u %8u %s", bytes, g->buffers, g->members, g->name);
-}
-
-void row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
-	       const struct row *row, char *line, size_t size)
-{
-	switch (wish->by) {
-	case BY_BUFFER: print_buffer(s, &s->buffers[row->index], line, size); break;
-	case BY_PROCESS: print_process(&s->processes[row->index], line, size); break;
-	case BY_HOLDER: print_holder(s, &s->holders[row->index], line, size); break;
-	default: print_group(&r->groups[row->index], wish->by, line, size); break;
-	}
 }

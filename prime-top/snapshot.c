@@ -4,10 +4,9 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 const char *const hold_names[HOLD_KINDS] = {
-	"fd", "mapping", "handle", "message", "framebuffer", "attachment", "object", "fence", "other"
+	"fd", "mapping", "handle", "message", "framebuffer", "attachment", "fence", "other"
 };
 
 /* Keeps the memory, for the next refresh. */

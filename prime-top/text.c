@@ -6,9 +6,9 @@
 bool text_print(const struct snapshot *s, const struct wish *wish)
 {
 	static struct rows rows;
-	char line[1024];
+	char line[LINE];
 
-	print_summary(s, line, sizeof(line));
+	print_summary(s, line);
 	out_text(line);
 	for (unsigned int i = 0; i < s->nr_missing; i++) {
 		out_text("\nmissing: ");
@@ -19,11 +19,10 @@ bool text_print(const struct snapshot *s, const struct wish *wish)
 	out_text("\n");
 	rows_build(&rows, s, wish);
 	for (uint32_t i = 0; i < rows.nr; i++) {
-		row_print(&rows, s, wish, &rows.rows[i], line, sizeof(line));
+		row_print(&rows, s, wish, rows.order[i], line);
 		out_text(line);
 		out_text("\n");
 	}
 	out_text("\n");
-	rows_free(&rows);
 	return out_flush();
 }

@@ -4,7 +4,7 @@
  *
  *   main.c
  *   view.c text.c json.c module.c     what people and programs read
- *   rows.c                            tables: grouped, sorted, filtered
+ *   rows.c lines.c                    tables: grouped, sorted, filtered; their lines
  *   collect.c                         one snapshot, from all sources
  *   proc.c debugfs.c holders.c        the sources
  *   pss.c                             the arithmetic of shares
@@ -19,12 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #define PRIME_TOP_VERSION "0.1"
 
 /* How somebody holds a buffer. Those up to HOLD_HANDLE give a process its share. */
 enum hold { HOLD_FD, HOLD_MAPPING, HOLD_HANDLE, HOLD_MESSAGE, HOLD_FRAMEBUFFER, HOLD_ATTACHMENT,
-	    HOLD_OBJECT, HOLD_FENCE, HOLD_OTHER, HOLD_KINDS };
+	    HOLD_FENCE, HOLD_OTHER, HOLD_KINDS };
 
 extern const char *const hold_names[HOLD_KINDS];
 
@@ -48,7 +49,7 @@ struct holder {
 
 /*
  * @count: references to the file, or -1 if nobody tells
- * @born: nanoseconds since 1970, or 0 if nobody tells
+ * @born: nanoseconds since 1970, 0 if nobody was asked yet, -1 if nobody tells
  * @first, @last: indices of the first and the last holder, or NONE
  * @sharers: among how many the bytes are divided, at least 1
  * @attachments: devices that are attached
@@ -109,8 +110,33 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
 void *grow(void *array, uint32_t used, uint32_t *room, size_t size);
 int read_file(int dir, const char *path, struct bytes *bytes);
 void copy_text(char *to, size_t size, const char *from, size_t length);
-bool get_number(const char **at, const char *end, uint64_t *number);
-bool get_word(const char **at, const char *end, const char *word);
+char *number_text(uint64_t number, char *end);
+
+/* Moves behind a decimal number if it is there. Texts end with a zero byte. */
+static inline bool get_number(const char **at, uint64_t *number)
+{
+	const char *p = *at;
+	uint64_t n = 0;
+
+	for (unsigned int digit; (digit = (unsigned char)*p - '0') < 10; p++)
+		n = n * 10 + digit;
+	*number = n;
+	if (p == *at)
+		return false;
+	*at = p;
+	return true;
+}
+
+/* Moves behind the text if it is there. Here, since callers know the length. */
+static inline bool get_text(const char **at, const char *end, const char *text, size_t length)
+{
+	if ((size_t)(end - *at) < length || memcmp(*at, text, length))
+		return false;
+	*at += length;
+	return true;
+}
+
+#define get_word(at, end, word) get_text(at, end, word, sizeof(word) - 1)
 
 /* --- snapshot.c --- */
 
@@ -192,28 +218,48 @@ struct group {
 	char name[256];
 };
 
+/* @order: the rows as they are shown */
 struct rows {
-	struct row *rows;
+	struct row *rows, **order;
 	struct group *groups;
-	uint32_t nr, room, nr_groups, room_groups;
+	uint32_t nr, room, room_order, nr_groups, room_groups;
 };
 
 bool can_sort(enum by by, enum sort sort);
 enum sort next_sort(enum by by, enum sort sort);
 void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish);
 void rows_free(struct rows *r);
+const struct process *holder_of(const struct snapshot *s, const struct buffer *b);
+
+/* --- lines.c. Names are short, so a line has room for all columns --- */
+
+enum { LINE = 1024 };
+
 void row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
-	       const struct row *row, char *line, size_t size);
+	       const struct row *row, char line[LINE]);
+void print_summary(const struct snapshot *s, char line[LINE]);
 const char *rows_header(enum by by);
-void print_size(uint64_t bytes, char *text, size_t size);
-void print_summary(const struct snapshot *s, char *line, size_t size);
+const char *size_text(uint64_t bytes);
 
-/* --- out.c --- */
+/* --- out.c. The flush tells whether all that was put out so far has been written --- */
 
-void out_text(const char *text);
+extern char out_buffer[65536];
+extern size_t out_used;
+
+bool out_flush(void);
 void out_quoted(const char *text);
 void out_number(uint64_t number);
-bool out_flush(void);
+
+/* At most 2 KiB. Here, since the compiler then knows the length of most texts. */
+static inline void out_text(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (sizeof(out_buffer) - out_used < 2048)
+		out_flush();
+	memcpy(out_buffer + out_used, text, length);
+	out_used += length;
+}
 
 /* --- what people and programs read --- */
 

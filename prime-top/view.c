@@ -6,7 +6,6 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /*
@@ -48,14 +47,14 @@ static void follow(struct view *v)
 	const struct rows *r = &v->rows;
 	uint32_t i;
 
-	for (i = 0; i < r->nr && r->rows[i].id != v->id; i++)
+	for (i = 0; i < r->nr && r->order[i]->id != v->id; i++)
 		;
 	if (i < r->nr)
 		v->selected = i;
 	if (v->selected >= r->nr)
 		v->selected = r->nr ? r->nr - 1 : 0;
 	if (r->nr)
-		v->id = r->rows[v->selected].id;
+		v->id = r->order[v->selected]->id;
 }
 
 static void rebuild(struct view *v)
@@ -108,10 +107,10 @@ static const char *help_line(const struct view *v)
 static void draw(struct view *v)
 {
 	const struct snapshot *s = &v->snapshots[v->now];
-	char line[1024];
+	char line[LINE];
 	int y = 0;
 
-	print_summary(s, line, sizeof(line));
+	print_summary(s, line);
 	put_line(y++, line);
 	for (unsigned int i = 0; i < s->nr_missing && y < LINES - 6; i++) {
 		snprintf(line, sizeof(line), "missing: %s", s->missing[i]);
@@ -132,7 +131,7 @@ static void draw(struct view *v)
 	for (uint32_t i = v->top; i < v->top + v->height; i++) {
 		line[0] = '\0';
 		if (i < v->rows.nr)
-			row_print(&v->rows, s, wish_of(v), &v->rows.rows[i], line, sizeof(line));
+			row_print(&v->rows, s, wish_of(v), v->rows.order[i], line);
 		if (i == v->selected)
 			attron(A_BOLD | A_STANDOUT);
 		put_line(y++, line);
@@ -166,7 +165,7 @@ static void go_down(struct view *v)
 
 	if (from->by == BY_HOLDER || v->selected >= v->rows.nr)
 		return;
-	row = &v->rows.rows[v->selected];
+	row = v->rows.order[v->selected];
 	*to = (struct wish){ .by = BY_BUFFER, .of = from->by, .sort = SORT_SIZE };
 	if (from->by == BY_BUFFER) {
 		to->by = BY_HOLDER;
@@ -201,7 +200,7 @@ static void move_by(struct view *v, long step)
 		to = (long)v->rows.nr - 1;
 	v->selected = to > 0 ? to : 0;
 	if (v->rows.nr)
-		v->id = v->rows.rows[v->selected].id;
+		v->id = v->rows.order[v->selected]->id;
 }
 
 /* A key while the filter is typed. */
