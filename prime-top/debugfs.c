@@ -101,7 +101,7 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 			devices = true;
 			/* What follows is known. */
 			if (s->kernel_tells && strstr(stop, "\n\n"))
-				stop = strstr(stop, "\n\n");
+				stop = strstr(stop, "\n\n") + 1;
 		} else if (get_word(&at, stop, "\t")) {
 			if (b && !devices)
 				add_fence(s, b, at, stop);

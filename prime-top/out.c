@@ -28,10 +28,13 @@ void out_quoted(const char *text)
 
 void out_number(uint64_t number)
 {
-	char digits[21];
+	char digits[40] = "", *end = digits + 20, *at = number_text(number, end);
 
-	digits[20] = '\0';
-	out_text(number_text(number, digits + 20));
+	if (sizeof(out_buffer) - out_used < 2048)
+		out_flush();
+	/* More than there is, since a known length costs least. */
+	memcpy(out_buffer + out_used, at, 20);
+	out_used += end - at;
 }
 
 bool out_flush(void)

@@ -218,11 +218,11 @@ struct group {
 	char name[256];
 };
 
-/* @order: the rows as they are shown */
+/* @order: the rows as they are shown, @other: room for sorting */
 struct rows {
-	struct row *rows, **order;
+	struct row *rows, **order, **other;
 	struct group *groups;
-	uint32_t nr, room, room_order, nr_groups, room_groups;
+	uint32_t nr, room, nr_groups, room_groups;
 };
 
 bool can_sort(enum by by, enum sort sort);
