@@ -110,8 +110,8 @@ static void check(struct options *o)
 		"size, share, buffers or cgroup", "size, buffers or device"
 	};
 
-	if (!o->sorted && (o->wish.by == BY_PROCESS || o->wish.by == BY_CGROUP))
-		o->wish.sort = SORT_SHARE;
+	if (!o->sorted)
+		o->wish.sort = first_sort(o->wish.by);
 	if (!can_sort(o->wish.by, o->wish.sort))
 		refuse("this table has no key", sort_names[o->wish.sort], keys[o->wish.by]);
 	if (o->json && !o->batch)

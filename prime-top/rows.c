@@ -24,6 +24,11 @@ bool can_sort(enum by by, enum sort sort)
 	return sorts[by] & 1 << sort;
 }
 
+enum sort first_sort(enum by by)
+{
+	return by == BY_PROCESS || by == BY_CGROUP ? SORT_SHARE : SORT_SIZE;
+}
+
 enum sort next_sort(enum by by, enum sort sort)
 {
 	if (!sorts[by])
@@ -217,7 +222,7 @@ static void holder_rows(struct rows *r, const struct snapshot *s, const struct w
 	const struct buffer *b = snapshot_find(s, wish->ino);
 
 	for (uint32_t i = b ? b->first : NONE, n = 0; i != NONE; i = s->holders[i].next, n++)
-		add_row(r, i, n, 0, NULL);
+		add_row(r, i, n + 1, 0, NULL);
 }
 
 static bool matches(const struct rows *r, const struct snapshot *s, const struct wish *wish,

@@ -205,7 +205,7 @@ struct wish {
 	uint64_t ino;
 };
 
-/* @index: of a buffer, process, group or holder. @id stays the same when rows come and go. */
+/* @index: of a buffer, process, group or holder. @id is not 0 and stays when others come and go. */
 struct row {
 	uint64_t key, id;
 	const char *text;
@@ -226,6 +226,7 @@ struct rows {
 };
 
 bool can_sort(enum by by, enum sort sort);
+enum sort first_sort(enum by by);
 enum sort next_sort(enum by by, enum sort sort);
 void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish);
 void rows_free(struct rows *r);

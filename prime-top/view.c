@@ -10,7 +10,7 @@
 
 /*
  * @wishes: how the person came here, from the first table to the one on the screen
- * @selected, @top: rows; @id is the selected one's
+ * @selected, @top: rows; @id is the selected one's, or 0
  */
 struct view {
 	struct snapshot snapshots[2];
@@ -76,7 +76,11 @@ static void refresh_all(struct view *v)
 
 static void put_line(int y, const char *text)
 {
-	mvaddnstr(y, 0, text, COLS);
+	int bytes = 0, columns = 0;
+
+	for (; text[bytes] && columns <= COLS; bytes++)
+		columns += (text[bytes] & 0xc0) != 0x80;
+	mvaddnstr(y, 0, text, columns > COLS ? bytes - 1 : bytes);
 	clrtoeol();
 }
 
@@ -101,7 +105,7 @@ static void title(struct view *v, char *line, size_t size)
 static const char *help_line(const struct view *v)
 {
 	return v->typing ? "type a part of a name; Enter ends, Escape drops it" :
-	       "b p c d: buffers, processes, cgroups, devices  Enter/Backspace: down/up  s r: sort  /: filter  q: quit";
+	       "b p c d: tables  Enter: down  Backspace: up  s r: sort  /: filter  q: quit";
 }
 
 static void draw(struct view *v)
@@ -149,10 +153,9 @@ static void go_to(struct view *v, enum by by)
 
 	v->depth = 0;
 	wish->by = by;
-	if (!can_sort(by, wish->sort))
-		wish->sort = by == BY_PROCESS || by == BY_CGROUP ? SORT_SHARE : SORT_SIZE;
+	wish->sort = first_sort(by);
 	v->selected = v->top = 0;
-	v->id = UINT64_MAX;
+	v->id = 0;
 	rebuild(v);
 }
 
@@ -178,7 +181,7 @@ static void go_down(struct view *v)
 	}
 	v->depth++;
 	v->selected = v->top = 0;
-	v->id = UINT64_MAX;
+	v->id = 0;
 	rebuild(v);
 }
 
@@ -186,7 +189,7 @@ static void go_up(struct view *v)
 {
 	if (!v->depth)
 		return;
-	v->id = wish_of(v)->by == BY_HOLDER ? wish_of(v)->ino : UINT64_MAX;
+	v->id = wish_of(v)->by == BY_HOLDER ? wish_of(v)->ino : 0;
 	v->depth--;
 	v->selected = v->top = 0;
 	rebuild(v);
@@ -228,7 +231,7 @@ static void sort_keys(struct view *v, int key)
 	else
 		wish->reverse = !wish->reverse;
 	v->selected = v->top = 0;
-	v->id = UINT64_MAX;
+	v->id = 0;
 	rebuild(v);
 }
 
@@ -282,7 +285,7 @@ int view_run(int root, struct wish *wish, double delay, long count)
 
 	v.root = root;
 	v.wishes[0] = *wish;
-	v.id = UINT64_MAX;
+	v.id = 0;
 	if (!start_screen()) {
 		fputs("prime-top: this is no terminal that can be drawn on; use --batch, or set TERM\n", stderr);
 		return 2;
