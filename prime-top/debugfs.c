@@ -40,7 +40,7 @@ static void add_names(struct snapshot *s, struct buffer *b, const char *name, co
  */
 static struct buffer *add_buffer(struct snapshot *s, const char *at, const char *end, bool driver)
 {
-	const char *exporter, *size = at, *count;
+	const char *exporter, *stop, *size = at, *count;
 	uint64_t ino, number;
 	struct buffer *b;
 
@@ -50,7 +50,10 @@ static struct buffer *add_buffer(struct snapshot *s, const char *at, const char 
 	if (!next_field(&at, end, 8))
 		return NULL;
 	exporter = at;
-	if (!next_field(&at, end, 0) || !get_number(&at, &ino) || !next_field(&at, end, 0))
+	if (!next_field(&at, end, 0))
+		return NULL;
+	stop = at - 1;
+	if (!get_number(&at, &ino) || !next_field(&at, end, 0))
 		return NULL;
 	b = s->kernel_tells ? snapshot_find(s, ino) : snapshot_buffer(s, ino);
 	if (!b)
@@ -58,7 +61,7 @@ static struct buffer *add_buffer(struct snapshot *s, const char *at, const char 
 	if (!s->kernel_tells) {
 		get_number(&size, &b->size);
 		b->count = get_number(&count, &number) ? (int64_t)number : -1;
-		copy_text(b->exporter, sizeof(b->exporter), exporter, strcspn(exporter, "\t"));
+		copy_text(b->exporter, sizeof(b->exporter), exporter, stop - exporter);
 	}
 	add_names(s, b, at, end, driver);
 	return b;

@@ -32,24 +32,27 @@ static int each_number(int at, const char *path, void (*call)(void *data, int di
 	return 0;
 }
 
-/* The value of "KEY:<tab>VALUE" in fdinfo; NULL without it. */
+/* The value of "KEY:<tab>VALUE" in fdinfo; NULL without it. @key begins with a line break: no key is on the first line. */
 static const char *value_of(const char *text, const char *key)
 {
-	const char *at = text;
-	size_t length = strlen(key);
+	const char *at = strstr(text, key);
 
-	while (at && strncmp(at, key, length)) {
-		at = strchr(at, '\n');
-		at += !!at;
-	}
-	return at ? at + length + strspn(at + length, "\t ") : NULL;
+	if (!at)
+		return NULL;
+	at += strlen(key);
+	while (*at == '\t' || *at == ' ')
+		at++;
+	return at;
 }
 
 static uint64_t number_of(const char *text, const char *key)
 {
 	const char *value = value_of(text, key);
+	uint64_t number = 0;
 
-	return value ? strtoull(value, NULL, 10) : 0;
+	if (value)
+		get_number(&value, &number);
+	return number;
 }
 
 static void text_of(const char *text, const char *key, char *to, size_t size)
@@ -92,11 +95,11 @@ static uint32_t visited(struct visit *v)
 /* fdinfo of a buffer that no other source has told of. */
 static void describe(struct buffer *b)
 {
-	b->size = number_of(bytes.data, "size:");
-	b->count = number_of(bytes.data, "count:");
-	text_of(bytes.data, "exp_name:", b->exporter, sizeof(b->exporter));
-	text_of(bytes.data, "exporter:", b->exporter, sizeof(b->exporter));
-	text_of(bytes.data, "name:", b->name, sizeof(b->name));
+	b->size = number_of(bytes.data, "\nsize:");
+	b->count = number_of(bytes.data, "\ncount:");
+	text_of(bytes.data, "\nexp_name:", b->exporter, sizeof(b->exporter));
+	text_of(bytes.data, "\nexporter:", b->exporter, sizeof(b->exporter));
+	text_of(bytes.data, "\nname:", b->name, sizeof(b->name));
 }
 
 /* The folder is opened when the first fd asks for it. */
@@ -118,28 +121,30 @@ static void end_visit(struct visit *v)
 	v->fdinfo = -1;
 }
 
+/* A link of a made-up tree leads nowhere; then fdinfo has the inode number. */
 static void visit_buffer(struct visit *v, int dir, const char *fd)
 {
-	uint64_t ino = 0;
-	int64_t born = 0;
-	struct buffer *b;
+	struct buffer *b = NULL;
+	uint64_t number = 0;
 	struct stat st;
+	bool known = !fstatat(dir, fd, &st, 0);
 
-	if (!fstatat(dir, fd, &st, 0)) {
-		ino = st.st_ino;
-		born = birth_of(&st);
-	}
-	if (!snapshot_find(v->s, ino)) {
+	if (known)
+		b = snapshot_find(v->s, st.st_ino);
+	if (!b) {
 		if (read_fdinfo(v, fd))
 			return;
-		if (!ino)
-			ino = number_of(bytes.data, "ino:");
-		if (!snapshot_find(v->s, ino))
-			describe(snapshot_buffer(v->s, ino));
+		number = known ? st.st_ino : number_of(bytes.data, "\nino:");
+		b = snapshot_find(v->s, number);
 	}
-	b = snapshot_find(v->s, ino);
-	b->born = born;
-	snapshot_hold(v->s, b, HOLD_FD, visited(v), atoi(fd));
+	if (!b) {
+		b = snapshot_buffer(v->s, number);
+		describe(b);
+	}
+	if (known)
+		b->born = birth_of(&st);
+	get_number(&fd, &number);
+	snapshot_hold(v->s, b, HOLD_FD, visited(v), number);
 }
 
 static void visit_fd(void *data, int dir, const char *fd)
@@ -152,7 +157,7 @@ static void visit_fd(void *data, int dir, const char *fd)
 	if (!strcmp(link, "/dmabuf:"))
 		visit_buffer(v, dir, fd);
 	else if (!strcmp(link, "socket:[") && !read_fdinfo(v, fd))
-		v->s->unread += number_of(bytes.data, "scm_fds:");
+		v->s->unread += number_of(bytes.data, "\nscm_fds:");
 }
 
 /* A buffer that is only mapped, where nothing lists all buffers. Only root may follow the link. */
@@ -321,7 +326,7 @@ static void find_driver(struct device_visit *d, struct open_device *open, const 
 	ssize_t length = -1;
 
 	if (!read_fdinfo(&d->v, fd))
-		text_of(bytes.data, "drm-driver:", open->driver, sizeof(open->driver));
+		text_of(bytes.data, "\ndrm-driver:", open->driver, sizeof(open->driver));
 	snprintf(path, sizeof(path), DEBUGFS "dri/%s/name", base + strcspn(base, "0123456789"));
 	if (!open->driver[0] && strstr(open->path, "/dri/") && !read_file(d->v.root, path, &bytes))
 		copy_text(open->driver, sizeof(open->driver), bytes.data, strcspn(bytes.data, " \n"));
