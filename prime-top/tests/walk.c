@@ -4,6 +4,7 @@
  * imports, close and kill -9. After each ten, what prime-top collects must be what the steps
  * have led to: the buffers, their sizes, and the share of each process.
  * usage: walk SECONDS SEED. A line "PASS name" or "FAIL name why" each.
+ *        walk --hold: keeps a buffer of vgem by a handle of vkms, and prints its inode number.
  *
  * This process holds no buffer. It tells workers what to do and keeps account. A worker does one
  * step for each command and answers. Its fds have fixed numbers, so that they outlive an exec.
@@ -25,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <drm.h>
+#include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
@@ -559,6 +561,21 @@ static const char *look(int root)
 	return wrong;
 }
 
+static int hold(void)
+{
+	int fd = create(2, 12288), drm = open(getenv("WALK_VKMS"), O_RDWR);
+	struct stat info;
+
+	dup2(drm, DRM);
+	if (fd < 0 || fstat(fd, &info) || ioctl(fd, DMA_BUF_SET_NAME, "kept") || import(fd) < 0)
+		die("no buffer: %s", strerror(errno));
+	close(fd);
+	printf("%llu\n", (unsigned long long)info.st_ino);
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -567,6 +584,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "--worker"))
 		return worker();
+	if (argc == 2 && !strcmp(argv[1], "--hold"))
+		return hold();
 	if (argc != 3 || !getenv("WALK_VGEM") || !getenv("WALK_VKMS"))
 		die("usage: WALK_VGEM=/dev/dri/cardN WALK_VKMS=/dev/dri/cardN walk SECONDS SEED");
 	end = time(NULL) + atoi(argv[1]);
