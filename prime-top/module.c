@@ -108,13 +108,16 @@ static unsigned int print_users(int dir)
 	return found;
 }
 
-/* Is the module one of those that use drm.ko, whose buffers are all of the exporter "drm"? */
+/*
+ * May the module be one of those whose buffers are all of the exporter "drm"?
+ * They use drm.ko. If that is built in, nobody tells who uses it.
+ */
 static bool is_drm(int root, const char *module)
 {
 	char path[120];
 
 	snprintf(path, sizeof(path), "sys/module/drm/holders/%s", module);
-	return !faccessat(root, path, F_OK, 0);
+	return faccessat(root, "sys/module/drm/holders", F_OK, 0) || !faccessat(root, path, F_OK, 0);
 }
 
 int module_print(const struct snapshot *s, int root, const char *module)

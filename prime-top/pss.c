@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * Who bears which bytes. The bytes of a buffer are divided among the processes
- * that hold it by an fd, a mapping or a handle, however many of these a process
- * has. A rest of fewer bytes than processes goes to the first ones, a byte each,
- * so that the shares of all are the size. What no process holds is borne by
- * (in flight), if messages hold it and no device does, else by (kernel).
+ * that hold it by an fd, a mapping, a handle or a framebuffer, however many of
+ * these a process has. A rest of fewer bytes than processes goes to the first
+ * ones, a byte each, so that the shares of all are the size. What no process
+ * holds is borne by (in flight), if messages hold it and no device does, else by
+ * (kernel).
  *
  * This reads no file. tests/pss.c tries it on a model.
  */

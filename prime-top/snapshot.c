@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 const char *const hold_names[HOLD_KINDS] = {
-	"fd", "mapping", "handle", "message", "framebuffer", "attachment", "fence", "other"
+	"fd", "mapping", "handle", "framebuffer", "message", "attachment", "fence", "other"
 };
 
 /* Keeps the memory, for the next refresh. */

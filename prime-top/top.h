@@ -23,8 +23,8 @@
 
 #define PRIME_TOP_VERSION "0.1"
 
-/* How somebody holds a buffer. Those up to HOLD_HANDLE give a process its share. */
-enum hold { HOLD_FD, HOLD_MAPPING, HOLD_HANDLE, HOLD_MESSAGE, HOLD_FRAMEBUFFER, HOLD_ATTACHMENT,
+/* How somebody holds a buffer. Those up to HOLD_FRAMEBUFFER give a process its share. */
+enum hold { HOLD_FD, HOLD_MAPPING, HOLD_HANDLE, HOLD_FRAMEBUFFER, HOLD_MESSAGE, HOLD_ATTACHMENT,
 	    HOLD_FENCE, HOLD_OTHER, HOLD_KINDS };
 
 extern const char *const hold_names[HOLD_KINDS];
@@ -151,7 +151,7 @@ void snapshot_missing(struct snapshot *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 static inline bool shares(const struct holder *h)
 {
-	return h->kind <= HOLD_HANDLE && h->process >= FIRST_PROCESS;
+	return h->kind <= HOLD_FRAMEBUFFER && h->process >= FIRST_PROCESS;
 }
 
 /* --- pss.c --- */
