@@ -173,8 +173,6 @@ static int batch(const struct options *o, int root)
 	}
 	if (!written)
 		fprintf(stderr, "prime-top: the output can't be written: %s\n", strerror(errno));
-	snapshot_free(&snapshots[0]);
-	snapshot_free(&snapshots[1]);
 	return !written;
 }
 
@@ -182,7 +180,7 @@ int main(int argc, char **argv)
 {
 	static struct snapshot once;
 	struct options o = { .delay = 2, .root = "/" };
-	int root, status;
+	int root;
 
 	parse(&o, argc, argv);
 	root = open(o.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -193,7 +191,5 @@ int main(int argc, char **argv)
 	if (!o.module)
 		return view_run(root, &o.wish, o.delay, o.count);
 	collect(&once, NULL, root);
-	status = module_print(&once, root, o.module);
-	snapshot_free(&once);
-	return status;
+	return module_print(&once, root, o.module);
 }

@@ -7,19 +7,30 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Names of modules have _ where those of drivers and files may have -. */
-static bool same(const char *a, const char *b)
+/* Is the first word the module's name? That has _ where names of drivers and files may have -. */
+static bool same(const char *word, const char *module)
 {
-	for (; *a && *b; a++, b++)
-		if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
+	for (; *word && *module; word++, module++)
+		if (*word != *module && !(*word == '-' && *module == '_'))
 			return false;
-	return !*a && !*b;
+	return (!*word || *word == ' ') && !*module;
 }
 
-static bool is_attached(const struct snapshot *s, const struct buffer *b, const char *module)
+/* What a module may have to do with a buffer. */
+enum tie { EXPORTED, IMPORTED, UNKNOWN };
+
+static bool is_tied(const struct snapshot *s, const struct buffer *b, const char *module, enum tie tie)
 {
-	for (uint32_t i = b->first; i != NONE; i = s->holders[i].next)
-		if (s->holders[i].kind == HOLD_ATTACHMENT && same(s->holders[i].where, module))
+	uint32_t i;
+
+	if (tie == EXPORTED)
+		return same(b->exporter, module);
+	if (tie == UNKNOWN)
+		return same(b->exporter, "drm");
+	if (same(b->exporter, module))
+		return false;
+	for (i = b->first; i != NONE; i = s->holders[i].next)
+		if (s->holders[i].kind != HOLD_FENCE && same(s->holders[i].where, module))
 			return true;
 	return false;
 }
@@ -41,37 +52,27 @@ static void print_holders(const struct snapshot *s, const struct buffer *b)
 		puts("    no process that can be seen");
 }
 
-/* Prints the buffers that a test holds for. Returns how many these are. */
-static unsigned int print_buffers(const struct snapshot *s, const char *title, const char *module,
-				  bool (*wanted)(const struct snapshot *s, const struct buffer *b, const char *module))
+/* Returns how many buffers there are with this tie to the module. */
+static unsigned int print_buffers(const struct snapshot *s, const char *module, enum tie tie)
 {
+	static const char *const titles[] = {
+		"its buffers", "buffers that its device has imported",
+		"buffers of some DRM driver; this kernel does not tell which"
+	};
 	unsigned int count = 0;
 
 	for (uint32_t i = 0; i < s->nr_buffers; i++) {
 		const struct buffer *b = &s->buffers[i];
 
-		if (!wanted(s, b, module))
+		if (!is_tied(s, b, module, tie))
 			continue;
 		if (!count++)
-			printf("%s:\n", title);
-		printf("  buffer %llu, %s%s%s, held by:\n", (unsigned long long)b->ino,
-		       size_text(b->size), b->name[0] ? ", " : "", b->name);
+			printf("%s:\n", titles[tie]);
+		printf("  buffer %llu, %s%s%s, held by:\n", (unsigned long long)b->ino, size_text(b->size),
+		       b->name[0] ? ", " : "", b->name);
 		print_holders(s, b);
 	}
 	return count;
-}
-
-static bool is_exported(const struct snapshot *s, const struct buffer *b, const char *module)
-{
-	(void)s;
-	return same(b->exporter, module);
-}
-
-static bool is_maybe_exported(const struct snapshot *s, const struct buffer *b, const char *module)
-{
-	(void)s;
-	(void)module;
-	return !strcmp(b->exporter, "drm");
 }
 
 static unsigned int print_devices(int root, const char *module)
@@ -142,10 +143,10 @@ int module_print(const struct snapshot *s, int root, const char *module)
 	found = print_users(dir);
 	close(dir);
 	found += print_devices(root, name);
-	found += print_buffers(s, "its buffers", name, is_exported);
-	found += print_buffers(s, "buffers that its device has imported", name, is_attached);
+	found += print_buffers(s, name, EXPORTED);
+	found += print_buffers(s, name, IMPORTED);
 	if (is_drm(root, name) && !s->kernel_tells)
-		print_buffers(s, "buffers of some DRM driver; this kernel does not tell which", name, is_maybe_exported);
+		print_buffers(s, name, UNKNOWN);
 	if (!found)
 		puts(atol(bytes.data) ? "nothing that can be seen holds it" : "nothing holds it: modprobe -r unloads it");
 	for (unsigned int i = 0; i < s->nr_missing; i++)

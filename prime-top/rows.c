@@ -297,12 +297,3 @@ void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wis
 		r->order[kept - 1 - i] = row;
 	}
 }
-
-void rows_free(struct rows *r)
-{
-	free(r->rows);
-	free(r->order);
-	free(r->other);
-	free(r->groups);
-	*r = (struct rows){ };
-}

@@ -22,15 +22,6 @@ void snapshot_clear(struct snapshot *s)
 	snapshot_process(s, 0, "(in flight)", strlen("(in flight)"));
 }
 
-void snapshot_free(struct snapshot *s)
-{
-	free(s->buffers);
-	free(s->holders);
-	free(s->processes);
-	free(s->table);
-	memset(s, 0, sizeof(*s));
-}
-
 /* Where in the table the inode number is, or where it belongs. */
 static uint32_t *snapshot_slot(const struct snapshot *s, uint64_t ino)
 {

@@ -141,7 +141,6 @@ static inline bool get_text(const char **at, const char *end, const char *text, 
 /* --- snapshot.c --- */
 
 void snapshot_clear(struct snapshot *s);
-void snapshot_free(struct snapshot *s);
 struct buffer *snapshot_find(const struct snapshot *s, uint64_t ino);
 struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino);
 uint32_t snapshot_process(struct snapshot *s, int pid, const char *comm, size_t length);
@@ -229,7 +228,6 @@ bool can_sort(enum by by, enum sort sort);
 enum sort first_sort(enum by by);
 enum sort next_sort(enum by by, enum sort sort);
 void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish);
-void rows_free(struct rows *r);
 const struct process *holder_of(const struct snapshot *s, const struct buffer *b);
 
 /* --- lines.c. Names are short, so a line has room for all columns --- */

@@ -308,8 +308,5 @@ int view_run(int root, struct wish *wish, double delay, long count)
 		}
 	}
 	restore();
-	rows_free(&v.rows);
-	snapshot_free(&v.snapshots[0]);
-	snapshot_free(&v.snapshots[1]);
 	return ended ? 128 + ended : 0;
 }
