@@ -30,8 +30,9 @@ void collect(struct snapshot *s, const struct snapshot *before, int root)
 		s->nr_missing = 0;
 	if (!s->kernel_tells) {
 		if (listed)
-			snapshot_missing(s, "no dma_buf/holders: GEM handles%s are not seen, and messages are a guess (a kernel with CONFIG_DRM_PRIME_ACCOUNT)",
-					 nameless(s) ? ", and which driver \"drm\" is," : "");
+			snapshot_missing(s,
+				"no dma_buf/holders: GEM handles%s are not seen, and messages are a guess (a kernel with CONFIG_DRM_PRIME_ACCOUNT)",
+				nameless(s) ? ", and which driver \"drm\" is," : "");
 		proc_read(s, root);
 	}
 	proc_complete(s, before, root);

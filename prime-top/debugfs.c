@@ -22,7 +22,8 @@ static inline bool next_field(const char **at, const char *end, unsigned int lea
 }
 
 /* The name of a buffer and, if @driver, the driver's in the last column. */
-static void add_names(struct snapshot *s, struct buffer *b, const char *name, const char *end, bool driver)
+static void add_names(struct snapshot *s, struct buffer *b, const char *name, const char *end,
+		      bool driver)
 {
 	const char *last = driver ? memrchr(name, '\t', end - name) : NULL;
 
@@ -44,7 +45,8 @@ static struct buffer *add_buffer(struct snapshot *s, const char *at, const char 
 	uint64_t ino, number;
 	struct buffer *b;
 
-	if (end - at < 36 || !next_field(&at, end, 8) || !next_field(&at, end, 8) || !next_field(&at, end, 8))
+	if (end - at < 36 || !next_field(&at, end, 8) || !next_field(&at, end, 8) ||
+	    !next_field(&at, end, 8))
 		return NULL;
 	count = at;
 	if (!next_field(&at, end, 8))
@@ -88,7 +90,7 @@ static void add_device(struct snapshot *s, struct buffer *b, const char *at, con
 	copy_text(h->where, sizeof(h->where), at, end - at);
 }
 
-/* Of each buffer there are its line, its fences, "Attached Devices:", the devices, "Total N devices attached". */
+/* Of each buffer: a line, its fences, "Attached Devices:", these, "Total N devices attached". */
 static void parse(struct snapshot *s, const char *at, const char *end)
 {
 	bool driver = false, devices = false;
@@ -122,18 +124,21 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 		}
 	}
 	if (!s->kernel_tells && total != objects)
-		snapshot_missing(s, "bufinfo lists %llu buffers and counts %llu: a name may have a line break",
-				 (unsigned long long)total, (unsigned long long)objects);
+		snapshot_missing(s,
+			"bufinfo lists %llu buffers and counts %llu: a name may have a line break",
+			(unsigned long long)total, (unsigned long long)objects);
 }
 
 static void explain(struct snapshot *s, int root, int error)
 {
 	if (error == -EACCES || error == -EPERM)
-		snapshot_missing(s, "dma_buf/bufinfo may not be read: buffers that no process holds are missing (run it as root)");
+		snapshot_missing(s,
+			"dma_buf/bufinfo may not be read: buffers that no process holds are missing (run it as root)");
 	else if (faccessat(root, DEBUGFS "dma_buf", F_OK, 0) == 0)
 		snapshot_missing(s, "dma_buf/bufinfo: %s", strerror(-error));
 	else
-		snapshot_missing(s, "no dma_buf/bufinfo: buffers that no process holds are missing (mount -t debugfs debugfs /sys/kernel/debug; CONFIG_DEBUG_FS)");
+		snapshot_missing(s,
+			"no dma_buf/bufinfo: buffers that no process holds are missing (mount -t debugfs debugfs /sys/kernel/debug; CONFIG_DEBUG_FS)");
 }
 
 bool bufinfo_read(struct snapshot *s, int root)
@@ -170,7 +175,8 @@ bool sysfs_read(struct snapshot *s, int root)
 		}
 		snprintf(path, sizeof(path), "%s/exporter_name", entry->d_name);
 		if (!read_file(dir, path, &bytes))
-			copy_text(b->exporter, sizeof(b->exporter), bytes.data, strcspn(bytes.data, "\n"));
+			copy_text(b->exporter, sizeof(b->exporter), bytes.data,
+				  strcspn(bytes.data, "\n"));
 	}
 	if (list)
 		closedir(list);

@@ -28,7 +28,7 @@ void *grow(void *array, uint32_t used, uint32_t *room, size_t size)
 	*room = *room ? *room * 2 : 64;
 	array = realloc(array, *room * size);
 	if (!array)
-		die("no memory for %u records; --filter does not help, but fewer buffers do", *room);
+		die("no memory for %u records", *room);
 	return array;
 }
 

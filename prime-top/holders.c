@@ -83,8 +83,9 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 		} else if (get_word(&at, stop, "buffer ")) {
 			b = add_buffer(s, at, stop);
 		} else if (get_number(&at, &busy) && busy) {
-			snapshot_missing(s, "%llu locks were busy: some holders are not seen until the next refresh",
-					 (unsigned long long)busy);
+			snapshot_missing(s,
+				"%llu locks were busy: some holders are not seen until the next refresh",
+				(unsigned long long)busy);
 		}
 	}
 }

@@ -70,9 +70,11 @@ static char *age(char *to, const struct snapshot *s, const struct buffer *b)
 	if (seconds < 100)
 		snprintf(text, sizeof(text), "%us", (unsigned int)seconds);
 	else if (seconds < 6000)
-		snprintf(text, sizeof(text), "%um%02us", (unsigned int)seconds / 60, (unsigned int)seconds % 60);
+		snprintf(text, sizeof(text), "%um%02us", (unsigned int)seconds / 60,
+			 (unsigned int)seconds % 60);
 	else if (seconds < 360000)
-		snprintf(text, sizeof(text), "%uh%02um", (unsigned int)seconds / 3600, (unsigned int)seconds / 60 % 60);
+		snprintf(text, sizeof(text), "%uh%02um", (unsigned int)seconds / 3600,
+			 (unsigned int)seconds / 60 % 60);
 	else
 		snprintf(text, sizeof(text), "%llud", (unsigned long long)seconds / 86400);
 	return right(to, text, 6);
@@ -163,6 +165,7 @@ void row_print(const struct rows *r, const struct snapshot *s, const struct wish
 void print_summary(const struct snapshot *s, char line[LINE])
 {
 	snprintf(line, LINE, "%u buffers, %s: %u processes, in flight %s, kernel %s", s->nr_buffers,
-		 size_text(s->size), s->nr_processes - FIRST_PROCESS, size_text(s->processes[NOBODY_FLIGHT].pss),
+		 size_text(s->size), s->nr_processes - FIRST_PROCESS,
+		 size_text(s->processes[NOBODY_FLIGHT].pss),
 		 size_text(s->processes[NOBODY_KERNEL].pss));
 }

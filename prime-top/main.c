@@ -65,7 +65,8 @@ static void take_sort(struct options *o, const char *value)
 	int sort = one_of(value, sort_names, SORT_KINDS);
 
 	if (sort < 0)
-		refuse("no key to sort by", value, "size, share, age, buffers, process, cgroup, device or name");
+		refuse("no key to sort by", value,
+		       "size, share, age, buffers, process, cgroup, device or name");
 	o->wish.sort = sort;
 	o->sorted = true;
 }
@@ -106,8 +107,10 @@ static void take_module(struct options *o, const char *value)
 static void check(struct options *o)
 {
 	static const char *const keys[] = {
-		"size, share, age, process, cgroup, device or name", "size, share, buffers, process or cgroup",
-		"size, share, buffers or cgroup", "size, buffers or device"
+		"size, share, age, process, cgroup, device or name",
+		"size, share, buffers, process or cgroup",
+		"size, share, buffers or cgroup",
+		"size, buffers or device"
 	};
 
 	if (!o->sorted)
@@ -117,7 +120,8 @@ static void check(struct options *o)
 	if (o->json && !o->batch)
 		refuse("--json", "", "add --batch");
 	if (o->json && (o->wish.by || o->sorted || o->wish.filter[0] || o->wish.reverse))
-		refuse("--json", "", "it has everything; leave out --by, --sort, --reverse and --filter");
+		refuse("--json", "",
+		       "it has everything; leave out --by, --sort, --reverse and --filter");
 	if (o->module && (o->batch || o->json))
 		refuse("--module", o->module, "it is printed once, without --batch");
 }
@@ -125,12 +129,19 @@ static void check(struct options *o)
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "by", required_argument, NULL, 'y' }, { "sort", required_argument, NULL, 's' },
-		{ "reverse", no_argument, NULL, 'r' }, { "filter", required_argument, NULL, 'f' },
-		{ "delay", required_argument, NULL, 'd' }, { "count", required_argument, NULL, 'n' },
-		{ "batch", no_argument, NULL, 'b' }, { "json", no_argument, NULL, 'j' },
-		{ "module", required_argument, NULL, 'm' }, { "root", required_argument, NULL, 'R' },
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
+		{ "by", required_argument, NULL, 'y' },
+		{ "sort", required_argument, NULL, 's' },
+		{ "reverse", no_argument, NULL, 'r' },
+		{ "filter", required_argument, NULL, 'f' },
+		{ "delay", required_argument, NULL, 'd' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "batch", no_argument, NULL, 'b' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "module", required_argument, NULL, 'm' },
+		{ "root", required_argument, NULL, 'R' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 }
 	};
 	int option;
 

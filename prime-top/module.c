@@ -19,7 +19,8 @@ static bool same(const char *word, const char *module)
 /* What a module may have to do with a buffer. */
 enum tie { EXPORTED, IMPORTED, UNKNOWN };
 
-static bool is_tied(const struct snapshot *s, const struct buffer *b, const char *module, enum tie tie)
+static bool is_tied(const struct snapshot *s, const struct buffer *b, const char *module,
+		    enum tie tie)
 {
 	uint32_t i;
 
@@ -68,8 +69,8 @@ static unsigned int print_buffers(const struct snapshot *s, const char *module, 
 			continue;
 		if (!count++)
 			printf("%s:\n", titles[tie]);
-		printf("  buffer %llu, %s%s%s, held by:\n", (unsigned long long)b->ino, size_text(b->size),
-		       b->name[0] ? ", " : "", b->name);
+		printf("  buffer %llu, %s%s%s, held by:\n", (unsigned long long)b->ino,
+		       size_text(b->size), b->name[0] ? ", " : "", b->name);
 		print_holders(s, b);
 	}
 	return count;
@@ -86,7 +87,8 @@ static unsigned int print_devices(int root, const char *module)
 			continue;
 		if (!found++)
 			puts("open files of its devices:");
-		printf("  %s by fd %d in %d (%s)\n", list[i].path, list[i].fd, list[i].pid, list[i].comm);
+		printf("  %s by fd %d in %d (%s)\n", list[i].path, list[i].fd, list[i].pid,
+		       list[i].comm);
 	}
 	free(list);
 	return found;
@@ -118,7 +120,8 @@ static bool is_drm(int root, const char *module)
 	char path[120];
 
 	snprintf(path, sizeof(path), "sys/module/drm/holders/%s", module);
-	return faccessat(root, "sys/module/drm/holders", F_OK, 0) || !faccessat(root, path, F_OK, 0);
+	return faccessat(root, "sys/module/drm/holders", F_OK, 0) ||
+	       !faccessat(root, path, F_OK, 0);
 }
 
 int module_print(const struct snapshot *s, int root, const char *module)
@@ -135,8 +138,11 @@ int module_print(const struct snapshot *s, int root, const char *module)
 	dir = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	error = dir < 0 ? -1 : read_file(dir, "refcnt", &bytes);
 	if (error) {
-		fprintf(stderr, dir < 0 ? "prime-top: no module %s is loaded (lsmod lists those that are)\n" :
-			"prime-top: %s is built into the kernel and can't be unloaded\n", name);
+		fprintf(stderr,
+			dir < 0 ?
+				"prime-top: no module %s is loaded (lsmod lists those that are)\n" :
+				"prime-top: %s is built into the kernel and can't be unloaded\n",
+			name);
 		return 1;
 	}
 	printf("%s: %ld references\n", name, atol(bytes.data));
@@ -148,7 +154,8 @@ int module_print(const struct snapshot *s, int root, const char *module)
 	if (is_drm(root, name) && !s->kernel_tells)
 		print_buffers(s, name, UNKNOWN);
 	if (!found)
-		puts(atol(bytes.data) ? "nothing that can be seen holds it" : "nothing holds it: modprobe -r unloads it");
+		puts(atol(bytes.data) ? "nothing that can be seen holds it" :
+					"nothing holds it: modprobe -r unloads it");
 	for (unsigned int i = 0; i < s->nr_missing; i++)
 		printf("missing: %s\n", s->missing[i]);
 	return 0;

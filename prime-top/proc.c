@@ -16,8 +16,8 @@
 static struct bytes bytes;
 
 /* Calls for each entry of a directory that is a number. Returns a negative errno. */
-static int each_number(int at, const char *path, void (*call)(void *data, int dir, const char *name),
-		       void *data)
+static int each_number(int at, const char *path,
+		       void (*call)(void *data, int dir, const char *name), void *data)
 {
 	int dir = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = dir < 0 ? NULL : fdopendir(dir);
@@ -32,7 +32,10 @@ static int each_number(int at, const char *path, void (*call)(void *data, int di
 	return 0;
 }
 
-/* The value of "KEY:<tab>VALUE" in fdinfo; NULL without it. @key begins with a line break: no key is on the first line. */
+/*
+ * The value of "KEY:<tab>VALUE" in fdinfo; NULL without it. @key begins with a
+ * line break, since the first line is none of ours.
+ */
 static const char *value_of(const char *text, const char *key)
 {
 	const char *at = strstr(text, key);
@@ -167,7 +170,8 @@ static struct buffer *describe_mapping(struct visit *v, const char *line, uint64
 	struct stat st;
 	struct buffer *b;
 
-	snprintf(path, sizeof(path), "proc/%s/map_files/%.*s", v->pid, (int)strcspn(line, " "), line);
+	snprintf(path, sizeof(path), "proc/%s/map_files/%.*s", v->pid, (int)strcspn(line, " "),
+		 line);
 	if (fstatat(v->root, path, &st, 0) || st.st_ino != ino)
 		return NULL;
 	b = snapshot_buffer(v->s, ino);
@@ -242,13 +246,16 @@ void proc_read(struct snapshot *s, int root)
 	if (error)
 		snapshot_missing(s, "no /proc: %s (mount -t proc proc /proc)", strerror(-error));
 	if (s->hidden)
-		snapshot_missing(s, "%u processes may not be looked into: what they hold is missing (run it as root)", s->hidden);
+		snapshot_missing(s,
+			"%u processes may not be looked into: what they hold is missing (run it as root)",
+			s->hidden);
 }
 
 /* --- what is not in the kernel's own list --- */
 
 /* *@dir is the folder of the fds of the process *@of, to open it once. */
-static int64_t birth(const struct snapshot *s, const struct buffer *b, int root, int *dir, uint32_t *of)
+static int64_t birth(const struct snapshot *s, const struct buffer *b, int root, int *dir,
+		     uint32_t *of)
 {
 	char path[40], digits[21];
 	struct stat st;
@@ -329,11 +336,13 @@ static void find_driver(struct device_visit *d, struct open_device *open, const 
 		text_of(bytes.data, "\ndrm-driver:", open->driver, sizeof(open->driver));
 	snprintf(path, sizeof(path), DEBUGFS "dri/%s/name", base + strcspn(base, "0123456789"));
 	if (!open->driver[0] && strstr(open->path, "/dri/") && !read_file(d->v.root, path, &bytes))
-		copy_text(open->driver, sizeof(open->driver), bytes.data, strcspn(bytes.data, " \n"));
+		copy_text(open->driver, sizeof(open->driver), bytes.data,
+			  strcspn(bytes.data, " \n"));
 	for (int i = 0; !open->driver[0] && length < 0 && i < 3; i++) {
 		static const char *const classes[] = { "drm", "accel", "video4linux" };
 
-		snprintf(path, sizeof(path), "sys/class/%s/%s/device/driver/module", classes[i], base);
+		snprintf(path, sizeof(path), "sys/class/%s/%s/device/driver/module", classes[i],
+			 base);
 		length = readlinkat(d->v.root, path, link, sizeof(link) - 1);
 		if (length > 0) {
 			link[length] = '\0';

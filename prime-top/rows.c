@@ -39,6 +39,11 @@ enum sort next_sort(enum by by, enum sort sort)
 	return sort;
 }
 
+static const struct process *process_of(const struct snapshot *s, uint32_t holder)
+{
+	return &s->processes[s->holders[holder].process];
+}
+
 /* The process, or nobody, that a buffer is shown and sorted by. */
 const struct process *holder_of(const struct snapshot *s, const struct buffer *b)
 {
@@ -46,7 +51,7 @@ const struct process *holder_of(const struct snapshot *s, const struct buffer *b
 
 	for (i = b->first; i != NONE; i = s->holders[i].next)
 		if (shares(&s->holders[i]))
-			return &s->processes[s->holders[i].process];
+			return process_of(s, i);
 	return &s->processes[pss_bears(s, b, NOBODY_FLIGHT) ? NOBODY_FLIGHT : NOBODY_KERNEL];
 }
 
@@ -105,7 +110,7 @@ static void group_by_cgroup(struct rows *r, const struct snapshot *s)
 		group_add(find_group(r, cgroup_of(holder_of(s, b))), b, i + 1);
 		for (j = b->first; j != NONE; j = s->holders[j].next)
 			if (shares(&s->holders[j]))
-				group_add(find_group(r, cgroup_of(&s->processes[s->holders[j].process])), b, i + 1);
+				group_add(find_group(r, cgroup_of(process_of(s, j))), b, i + 1);
 	}
 }
 
@@ -150,10 +155,11 @@ static bool in_group(const struct snapshot *s, const struct buffer *b, const str
 	if (wish->of == BY_DEVICE)
 		return !strcmp(b->exporter, wish->group) || attached(s, b, wish->group);
 	for (i = b->first; i != NONE; i = s->holders[i].next) {
-		const struct process *p = &s->processes[s->holders[i].process];
+		const struct process *p = process_of(s, i);
 
 		if (shares(&s->holders[i]) &&
-		    (wish->of == BY_PROCESS ? p->pid == wish->pid : !strcmp(cgroup_of(p), wish->group)))
+		    (wish->of == BY_PROCESS ? p->pid == wish->pid :
+					      !strcmp(cgroup_of(p), wish->group)))
 			return true;
 	}
 	return !nobody->pid && !wish->pid && !strcmp(nobody->comm, wish->group);
@@ -234,8 +240,9 @@ static bool matches(const struct rows *r, const struct snapshot *s, const struct
 	row_print(r, s, wish, row, line);
 	if (strcasestr(line, wish->filter))
 		return true;
-	for (i = wish->by == BY_BUFFER ? s->buffers[row->index].first : NONE; i != NONE; i = s->holders[i].next)
-		if (strcasestr(s->processes[s->holders[i].process].comm, wish->filter) ||
+	for (i = wish->by == BY_BUFFER ? s->buffers[row->index].first : NONE; i != NONE;
+	     i = s->holders[i].next)
+		if (strcasestr(process_of(s, i)->comm, wish->filter) ||
 		    strcasestr(s->holders[i].where, wish->filter))
 			return true;
 	return false;
@@ -243,13 +250,17 @@ static bool matches(const struct rows *r, const struct snapshot *s, const struct
 
 static int compare(const void *left, const void *right)
 {
-	const struct row *a = *(const struct row *const *)left, *b = *(const struct row *const *)right;
+	const struct row *a = *(const struct row *const *)left;
+	const struct row *b = *(const struct row *const *)right;
 	int order = strcmp(a->text, b->text);
 
 	return order ? order : a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* The largest key first; rows with equal keys stay in their order. Byte by byte, for qsort() takes ten times as long. */
+/*
+ * The largest key first; rows with equal keys stay in their order. Byte by byte,
+ * since qsort() takes four times as many instructions.
+ */
 static void sort_keys(struct rows *r)
 {
 	for (int shift = 0; shift < 64; shift += 8) {
@@ -271,7 +282,8 @@ static void sort_keys(struct rows *r)
 
 void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish)
 {
-	static void (*const build[])(struct rows *r, const struct snapshot *s, const struct wish *wish) = {
+	static void (*const build[])(struct rows *r, const struct snapshot *s,
+				     const struct wish *wish) = {
 		buffer_rows, process_rows, group_rows, group_rows, holder_rows
 	};
 	uint32_t kept = 0, i;

@@ -79,7 +79,8 @@ uint32_t snapshot_process(struct snapshot *s, int pid, const char *comm, size_t 
 	for (i = *head; pid && i != NONE; i = s->processes[i].next)
 		if (s->processes[i].pid == pid)
 			return i;
-	s->processes = grow(s->processes, s->nr_processes, &s->room_processes, sizeof(*s->processes));
+	s->processes =
+		grow(s->processes, s->nr_processes, &s->room_processes, sizeof(*s->processes));
 	p = &s->processes[s->nr_processes];
 	p->pid = pid;
 	p->buffers = p->stamp = p->size = p->pss = 0;

@@ -96,8 +96,10 @@ static void title(struct view *v, char *line, size_t size)
 	else if (wish->of != BY_BUFFER)
 		snprintf(of, sizeof(of), " of %s", wish->group);
 	if (wish->filter[0] || v->typing)
-		snprintf(filter, sizeof(filter), ", with \"%s%s", wish->filter, v->typing ? "" : "\"");
-	snprintf(line, size, "%s%s%s%s%s%s", by_names[wish->by], of, wish->by == BY_HOLDER ? "" : " by ",
+		snprintf(filter, sizeof(filter), ", with \"%s%s", wish->filter,
+			 v->typing ? "" : "\"");
+	snprintf(line, size, "%s%s%s%s%s%s", by_names[wish->by], of,
+		 wish->by == BY_HOLDER ? "" : " by ",
 		 wish->by == BY_HOLDER ? "" : sort_names[wish->sort],
 		 wish->by == BY_HOLDER || !wish->reverse ? "" : ", reversed", filter);
 }
@@ -287,7 +289,8 @@ int view_run(int root, struct wish *wish, double delay, long count)
 	v.wishes[0] = *wish;
 	v.id = 0;
 	if (!start_screen()) {
-		fputs("prime-top: this is no terminal that can be drawn on; use --batch, or set TERM\n", stderr);
+		fputs("prime-top: this is no terminal that can be drawn on; use --batch, or set TERM\n",
+		      stderr);
 		return 2;
 	}
 	refresh_all(&v);

@@ -173,7 +173,8 @@ static void look(const struct model *m, struct snapshot *s, uint32_t *index)
 
 static const char *judge(const struct model *m, const struct snapshot *s, const uint32_t *index)
 {
-	uint64_t size = 0, shares = 0, kernel = 0, flight = 0, low[PROCESSES] = { 0 }, high[PROCESSES] = { 0 };
+	uint64_t size = 0, shares = 0, kernel = 0, flight = 0, low[PROCESSES] = { 0 },
+		 high[PROCESSES] = { 0 };
 	uint32_t i;
 
 	for (int b = 0; b < BUFFERS; b++) {
@@ -194,16 +195,26 @@ static const char *judge(const struct model *m, const struct snapshot *s, const 
 	for (i = 0; i < PROCESSES; i++)
 		if (s->processes[index[i]].pss < low[i] || s->processes[index[i]].pss > high[i])
 			return "a process has a wrong share";
-	return s->size != size ? "the snapshot has another size" : shares != size ? "the shares are not the size" :
+	return s->size != size				 ? "the snapshot has another size" :
+	       shares != size				 ? "the shares are not the size" :
 	       s->processes[NOBODY_KERNEL].pss != kernel ? "(kernel) is wrong" :
-	       s->processes[NOBODY_FLIGHT].pss != flight ? "(in flight) is wrong" : NULL;
+	       s->processes[NOBODY_FLIGHT].pss != flight ? "(in flight) is wrong" :
+							   NULL;
 }
 
 static void texts(void)
 {
-	static const struct { const char *from, *to; } cases[] = {
-		{ "plain", "plain" }, { "a\x1b[2Jb\n", "a?[2Jb?" }, { "\xc3\xa4", "\xc3\xa4" }, { "\xc3", "?" },
-		{ "\xc2\x9b" "2J", "??2J" }, { "\xed\xa0\x80", "???" }, { "\xff\xfe", "??" }, { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
+	static const struct {
+		const char *from, *to;
+	} cases[] = {
+		{ "plain", "plain" },
+		{ "a\x1b[2Jb\n", "a?[2Jb?" },
+		{ "\xc3\xa4", "\xc3\xa4" },
+		{ "\xc3", "?" },
+		{ "\xc2\x9bJ", "??J" },
+		{ "\xed\xa0\x80", "???" },
+		{ "\xff\xfe", "??" },
+		{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
 		{ "abcdefgh\xc3\xa4", "abcdefgh" },
 	};
 	char text[10];
@@ -236,7 +247,8 @@ int main(void)
 		held += s.nr_buffers;
 		both += s.processes[NOBODY_KERNEL].pss && s.processes[NOBODY_FLIGHT].pss;
 	}
-	printf("PASS shares %d steps, %u buffers at a time, (kernel) and (in flight) in %u\n", STEPS, held / STEPS, both);
+	printf("PASS shares %d steps, %u buffers at a time, (kernel) and (in flight) in %u\n",
+	       STEPS, held / STEPS, both);
 	printf("%s shares-are-of-all-kinds\n", held / STEPS > 2 && both > 100 ? "PASS" : "FAIL");
 	return 0;
 }

@@ -69,7 +69,10 @@ static int create(int kind, uint64_t size)
 	struct udmabuf_create item = { .size = size };
 	struct drm_mode_create_dumb dumb = { .width = 1024, .height = size / 4096, .bpp = 32 };
 	struct drm_prime_handle prime = { .flags = O_RDWR };
-	int from = open(kind == 0 ? "/dev/dma_heap/system" : kind == 1 ? "/dev/udmabuf" : getenv("WALK_VGEM"), O_RDWR);
+	int from = open(kind == 0 ? "/dev/dma_heap/system" :
+			kind == 1 ? "/dev/udmabuf" :
+				    getenv("WALK_VGEM"),
+			O_RDWR);
 	int fd = -1;
 
 	if (kind == 0) {
@@ -92,11 +95,17 @@ static int64_t send_fd(int to, int fd)
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(int))]; } control = { 0 };
 	struct iovec byte = { "", 1 };
-	struct msghdr msg = { .msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &byte, .msg_iovlen = 1,
-			      .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_name = &name,
+			      .msg_namelen = sizeof(name),
+			      .msg_iov = &byte,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 
 	snprintf(name.sun_path + 1, 40, "prime-walk-%d", to);
-	control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+					 .cmsg_level = SOL_SOCKET,
+					 .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
 	return sendmsg(MAIL, &msg, MSG_DONTWAIT) == 1 ? 0 : -errno;
 }
@@ -106,7 +115,10 @@ static int64_t receive_fd(void)
 	union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(int))]; } control = { 0 };
 	char byte;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	int fd;
 
 	if (recvmsg(MAIL, &msg, MSG_DONTWAIT) != 1)
@@ -129,7 +141,7 @@ static int64_t drop(uint32_t handle)
 	return ioctl(DRM, DRM_IOCTL_GEM_CLOSE, &arg) ? -errno : 0;
 }
 
-/* The child is a child of the one that gives the orders. It takes the control socket that comes by mail. */
+/* The new process is a child of the one that gives the orders, and connects to it. */
 static int64_t fork_to(int slot)
 {
 	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
@@ -298,7 +310,9 @@ static void note_fd(int w, int fd, int buffer, bool cloexec)
 
 static void do_create(int w)
 {
-	struct command c = { .op = CREATE, .kind = draw(3), .size = 4096 * (1 + draw(16)), .cloexec = draw(2) };
+	struct command c = {
+		.op = CREATE, .kind = draw(3), .size = 4096 * (1 + draw(16)), .cloexec = draw(2)
+	};
 	struct answer a;
 	int b;
 
@@ -320,7 +334,8 @@ static void do_fd(int w, enum op op)
 	struct command c = { .op = op, .cloexec = draw(2) };
 	struct answer a;
 
-	if (i < 0 || (op == DUP && st.workers[w].nr_fds == FDS) || (op == MAP && st.workers[w].nr_maps == MAPS))
+	if (i < 0 || (op == DUP && st.workers[w].nr_fds == FDS) ||
+	    (op == MAP && st.workers[w].nr_maps == MAPS))
 		return;
 	b = st.workers[w].fds[i].buffer;
 	c.fd = st.workers[w].fds[i].fd;
@@ -368,7 +383,8 @@ static void do_send(int w, int to)
 
 	if (i < 0 || !st.workers[to].pid || st.workers[to].queued == QUEUE)
 		return;
-	if (tell(w, (struct command){ .op = SEND, .fd = st.workers[w].fds[i].fd, .number = to }).result == 0)
+	if (tell(w, (struct command){ .op = SEND, .fd = st.workers[w].fds[i].fd, .number = to })
+		    .result == 0)
 		st.workers[to].queue[st.workers[to].queued++] = st.workers[w].fds[i].buffer;
 }
 
@@ -473,8 +489,18 @@ static void step(void)
 			start(w, free_file());
 		return;
 	}
-	op = op < 8 ? CREATE : op < 11 ? DUP : op < 15 ? CLOSE : op < 18 ? MAP : op < 20 ? UNMAP : op < 23 ? IMPORT :
-	     op < 25 ? DROP : op < 29 ? SEND : op < 33 ? RECEIVE : op < 35 ? FORK : op < 37 ? EXEC : OPS;
+	op = op < 8  ? CREATE :
+	     op < 11 ? DUP :
+	     op < 15 ? CLOSE :
+	     op < 18 ? MAP :
+	     op < 20 ? UNMAP :
+	     op < 23 ? IMPORT :
+	     op < 25 ? DROP :
+	     op < 29 ? SEND :
+	     op < 33 ? RECEIVE :
+	     op < 35 ? FORK :
+	     op < 37 ? EXEC :
+		       OPS;
 	st.steps++;
 	st.ops[op]++;
 	switch (op) {
@@ -534,16 +560,20 @@ static const char *judge(void)
 		for (int w = 0; w < WORKERS; w++)
 			held |= holds(w, b, handles);
 		if (!held)
-			*((handles ? in_message(b) : unread) && !imported(b) ? &flight : &kernel) += found->size;
+			*((handles ? in_message(b) : unread) && !imported(b) ? &flight : &kernel) +=
+				found->size;
 	}
 	for (uint32_t i = 0; i < snapshot.nr_processes; i++)
 		shares += snapshot.processes[i].pss;
 	for (int w = 0; w < WORKERS; w++)
 		if (st.workers[w].pid && judge_process(w, handles))
 			return judge_process(w, handles);
-	return snapshot.nr_buffers != count ? "there are other buffers" : snapshot.size != size ? "the sum of sizes is wrong" :
-	       shares != size ? "the shares are not the size" : snapshot.processes[NOBODY_FLIGHT].pss != flight ?
-	       "(in flight) is wrong" : snapshot.processes[NOBODY_KERNEL].pss != kernel ? "(kernel) is wrong" : NULL;
+	return snapshot.nr_buffers != count		       ? "there are other buffers" :
+	       snapshot.size != size			       ? "the sum of sizes is wrong" :
+	       shares != size				       ? "the shares are not the size" :
+	       snapshot.processes[NOBODY_FLIGHT].pss != flight ? "(in flight) is wrong" :
+	       snapshot.processes[NOBODY_KERNEL].pss != kernel ? "(kernel) is wrong" :
+								 NULL;
 }
 
 /* What the kernel does later, such as the release of a file, may take a moment. */
@@ -592,7 +622,8 @@ int main(int argc, char **argv)
 	srandom(atoi(argv[2]));
 	strcpy(name.sun_path + 1, "prime-walk-control");
 	st.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (bind(st.listener, (struct sockaddr *)&name, sizeof(name)) || listen(st.listener, WORKERS))
+	if (bind(st.listener, (struct sockaddr *)&name, sizeof(name)) ||
+	    listen(st.listener, WORKERS))
 		die("no socket: %s", strerror(errno));
 	start(0, 0);
 	while (time(NULL) < end) {
@@ -602,12 +633,14 @@ int main(int argc, char **argv)
 		if (st.steps % 10 == 0)
 			wrong = look(root);
 		if (wrong) {
-			printf("FAIL walk after %llu steps, seed %s: %s\n", (unsigned long long)st.steps, argv[2], wrong);
+			printf("FAIL walk after %llu steps, seed %s: %s\n",
+			       (unsigned long long)st.steps, argv[2], wrong);
 			return 1;
 		}
 	}
-	printf("PASS walk %llu steps, seed %s, %llu looks, %llu forks, %llu execs, %llu kills\n", (unsigned long long)st.steps, argv[2],
-	       (unsigned long long)st.looks, (unsigned long long)st.ops[FORK], (unsigned long long)st.ops[EXEC],
+	printf("PASS walk %llu steps, seed %s, %llu looks, %llu forks, %llu execs, %llu kills\n",
+	       (unsigned long long)st.steps, argv[2], (unsigned long long)st.looks,
+	       (unsigned long long)st.ops[FORK], (unsigned long long)st.ops[EXEC],
 	       (unsigned long long)st.ops[OPS]);
 	for (int w = 0; w < WORKERS; w++)
 		if (st.workers[w].pid)
