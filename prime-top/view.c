@@ -120,7 +120,9 @@ static void draw(struct view *v)
 	put_line(y++, line);
 	for (unsigned int i = 0; i < s->nr_missing && y < LINES - 6; i++) {
 		snprintf(line, sizeof(line), "missing: %s", s->missing[i]);
-		put_line(y++, line);
+		/* The way out is at the end: no part is cut. */
+		for (const char *at = line; *at; at += strnlen(at, COLS))
+			put_line(y++, at);
 	}
 	title(v, line, sizeof(line));
 	put_line(y++, line);
