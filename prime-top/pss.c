@@ -75,17 +75,11 @@ void pss_divide(struct snapshot *s)
 	}
 }
 
-/* Does the process, or nobody, bear a part of the buffer? */
-bool pss_bears(const struct snapshot *s, const struct buffer *b, uint32_t process)
+/* The process, or nobody, that a buffer is shown and sorted by. */
+const struct process *holder_of(const struct snapshot *s, const struct buffer *b)
 {
-	bool anybody = false;
-
-	for (uint32_t i = b->first; i != NONE; i = s->holders[i].next) {
-		const struct holder *h = &s->holders[i];
-
-		if (shares(h) && h->process == process)
-			return true;
-		anybody |= shares(h);
-	}
-	return !anybody && nobody(s, b) == process;
+	for (uint32_t i = b->first; i != NONE; i = s->holders[i].next)
+		if (shares(&s->holders[i]))
+			return &s->processes[s->holders[i].process];
+	return &s->processes[nobody(s, b)];
 }

@@ -44,17 +44,6 @@ static const struct process *process_of(const struct snapshot *s, uint32_t holde
 	return &s->processes[s->holders[holder].process];
 }
 
-/* The process, or nobody, that a buffer is shown and sorted by. */
-const struct process *holder_of(const struct snapshot *s, const struct buffer *b)
-{
-	uint32_t i;
-
-	for (i = b->first; i != NONE; i = s->holders[i].next)
-		if (shares(&s->holders[i]))
-			return process_of(s, i);
-	return &s->processes[pss_bears(s, b, NOBODY_FLIGHT) ? NOBODY_FLIGHT : NOBODY_KERNEL];
-}
-
 /* --- groups --- */
 
 static struct group *find_group(struct rows *r, const char *name)

@@ -8,9 +8,10 @@
  *   collect.c                         one snapshot, from all sources
  *   proc.c debugfs.c holders.c        the sources
  *   pss.c                             the arithmetic of shares
- *   snapshot.c file.c out.c           arrays, files, output
+ *   snapshot.c out.c file.c           arrays, output, files
  *
- * A file calls only files of its own line that come after it, and of lines below.
+ * A file calls only files of its own line that come after it, and of lines below
+ * (make layers finds circles).
  */
 #ifndef PRIME_TOP_H
 #define PRIME_TOP_H
@@ -156,7 +157,7 @@ static inline bool shares(const struct holder *h)
 /* --- pss.c --- */
 
 void pss_divide(struct snapshot *s);
-bool pss_bears(const struct snapshot *s, const struct buffer *b, uint32_t process);
+const struct process *holder_of(const struct snapshot *s, const struct buffer *b);
 
 /* --- the sources. @root is a directory with proc and sys in it --- */
 
@@ -228,8 +229,6 @@ bool can_sort(enum by by, enum sort sort);
 enum sort first_sort(enum by by);
 enum sort next_sort(enum by by, enum sort sort);
 void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish);
-const struct process *holder_of(const struct snapshot *s, const struct buffer *b);
-
 /* --- lines.c. Names are short, so a line has room for all columns --- */
 
 enum { LINE = 1024 };
