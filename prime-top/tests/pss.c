@@ -128,7 +128,7 @@ static void step(struct model *m)
 		memset(m->maps[p], 0, sizeof(m->maps[p]));
 		break;
 	case 12: m->cloexec[p][b] += m->fds[p][b] > 0; break;
-	case 13: m->framebuffers[b] = m->handles[p][b]; break;
+	case 13: m->framebuffers[b] = m->handles[p][b] || (m->framebuffers[b] && draw(m, 8)); break;
 	}
 	for (b = 0; b < BUFFERS; b++) {
 		bool held = m->framebuffers[b] || in_message(m, b);
