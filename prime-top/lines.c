@@ -164,8 +164,10 @@ void row_print(const struct rows *r, const struct snapshot *s, const struct wish
 
 void print_summary(const struct snapshot *s, char line[LINE])
 {
-	snprintf(line, LINE, "%u buffers, %s: %u processes, in flight %s, kernel %s", s->nr_buffers,
-		 size_text(s->size), s->nr_processes - FIRST_PROCESS,
-		 size_text(s->processes[NOBODY_FLIGHT].pss),
+	uint32_t processes = s->nr_processes - FIRST_PROCESS;
+
+	snprintf(line, LINE, "%u buffer%s, %s: %u process%s, in flight %s, kernel %s", s->nr_buffers,
+		 s->nr_buffers == 1 ? "" : "s", size_text(s->size), processes,
+		 processes == 1 ? "" : "es", size_text(s->processes[NOBODY_FLIGHT].pss),
 		 size_text(s->processes[NOBODY_KERNEL].pss));
 }

@@ -145,7 +145,7 @@ int module_print(const struct snapshot *s, int root, const char *module)
 			name);
 		return 1;
 	}
-	printf("%s: %ld references\n", name, atol(bytes.data));
+	printf("%s is used %ld times\n", name, atol(bytes.data));
 	found = print_users(dir);
 	close(dir);
 	found += print_devices(root, name);
