@@ -7,7 +7,7 @@ help: ## this list
 	@echo "make demo and make check do all the set-up that they need. Targets:"
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='	' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
-	@echo "LANE=7.3 (or 6.12) chooses the version of Linux, KERNELS=\"stock ours\" the kernels of kunit, uapi, edu, negotiate, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi, JOBS=1 how many suites run at a time; make ARCH=arm64 is make arm64."
+	@echo "LANE=7.3 (or 6.12) chooses the version of Linux, KERNELS=\"stock ours\" the kernels of kunit, uapi, edu, negotiate, top, igt and matrix, DEVICES=\"vgem vkms prime_mock\" the devices of uapi, JOBS=1 how many suites run at a time; make ARCH=arm64 is make arm64."
 
 demo := userspace-demo/run $(if $(CLIENTS),--clients "$(CLIENTS)")
 
@@ -16,7 +16,7 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug check-ours quick kunit uapi edu negotiate igt matrix abi layers style originality graft-check port-check users selftests \
+check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests \
 patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage explore explore-check mutants conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
@@ -25,7 +25,7 @@ test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
 builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage explore arm64 arm64-64k users-stock users-ours mixed farm)
-runs := negotiate-host $(foreach suite,kunit uapi edu negotiate igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
+runs := negotiate-host top-host $(foreach suite,kunit uapi edu negotiate top igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
@@ -52,7 +52,7 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
 check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
@@ -77,6 +77,7 @@ kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves bytes by DMA, in four machines
 negotiate: negotiate-host $(kernels:%=negotiate-%) ## tests of lib/, the library and the program for negotiated storage
+top: top-host $(kernels:%=top-%) ## tests of prime-top, on made-up trees, on a terminal and with real buffers
 igt: $(kernels:%=igt-%) ## unmodified IGT tests, with expectations
 $(runs): setup
 	@$(test) $@ scripts/$(subst -, ,$@)
@@ -166,6 +167,6 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate igt matrix abi layers style originality \
+.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate top igt matrix abi layers style originality \
 	graft-check port-check users selftests rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm mutants clean distclean

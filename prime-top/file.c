@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+/* Whole files, arrays that grow, and text that others have chosen. */
+#include "top.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("prime-top: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	exit(1);
+}
+
+/* Returns the array with room for one more. */
+void *grow(void *array, uint32_t used, uint32_t *room, size_t size)
+{
+	if (used < *room)
+		return array;
+	*room = *room ? *room * 2 : 64;
+	array = realloc(array, *room * size);
+	if (!array)
+		die("no memory for %u records", *room);
+	return array;
+}
+
+/* The text ends with a zero byte. Returns 0 or a negative errno. */
+int read_file(int dir, const char *path, struct bytes *bytes)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	bytes->used = 0;
+	if (fd < 0)
+		return -errno;
+	do {
+		if (bytes->room - bytes->used < 32768) {
+			bytes->room = bytes->room * 2 + 65536;
+			bytes->data = realloc(bytes->data, bytes->room);
+			if (!bytes->data)
+				die("no memory for the %zu bytes of %s", bytes->room, path);
+		}
+		got = read(fd, bytes->data + bytes->used, bytes->room - bytes->used - 1);
+		if (got > 0)
+			bytes->used += got;
+	} while (got > 0);
+	if (got < 0)
+		got = -errno;
+	close(fd);
+	bytes->data[bytes->used] = '\0';
+	return got;
+}
+
+/* Bytes of a well-formed UTF-8 character of more than one byte; 0 if it is none. */
+static size_t utf8_length(const unsigned char *at, size_t left)
+{
+	size_t length = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+
+	if (*at < 0xc2 || *at > 0xf4 || length > left || (*at == 0xe0 && at[1] < 0xa0) ||
+	    (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
+	    (*at == 0xf4 && at[1] > 0x8f) || (*at == 0xc2 && at[1] < 0xa0))
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+/*
+ * Any program chooses names of buffers and processes. What could move the
+ * cursor of a terminal, or is no UTF-8, becomes a question mark here, and
+ * nothing below has to care.
+ */
+void copy_text(char *to, size_t size, const char *from, size_t length)
+{
+	const char *stop = from + length, *end = to + size - 1;
+	size_t step;
+
+	for (; from < stop && to < end; from += step, to += step) {
+		while ((unsigned char)(*from - ' ') < 0x5f) {
+			*to++ = *from++;
+			if (from == stop || to == end)
+				goto out;
+		}
+		step = utf8_length((const unsigned char *)from, stop - from);
+		if (step > (size_t)(end - to))
+			break;
+		memcpy(to, step ? from : "?", step ? step : 1);
+		step += !step;
+	}
+out:
+	*to = '\0';
+}
+
+/* Writes the number so that its last digit is before @end. Returns the first one. */
+char *number_text(uint64_t number, char *end)
+{
+	for (; number >= 10; number /= 10)
+		*--end = '0' + number % 10;
+	*--end = '0' + number;
+	return end;
+}

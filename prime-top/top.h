@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prime-top: what each part offers to those above it.
+ *
+ *   main.c
+ *   view.c text.c json.c module.c     what people and programs read
+ *   rows.c lines.c                    tables: grouped, sorted, filtered; their lines
+ *   collect.c                         one snapshot, from all sources
+ *   proc.c debugfs.c holders.c        the sources
+ *   pss.c                             the arithmetic of shares
+ *   snapshot.c out.c file.c           arrays, output, files
+ *
+ * A file calls only files of its own line that come after it, and of lines below
+ * (make layers finds circles).
+ */
+#ifndef PRIME_TOP_H
+#define PRIME_TOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PRIME_TOP_VERSION "0.1"
+
+/* How somebody holds a buffer. Those up to HOLD_FRAMEBUFFER give a process its share. */
+enum hold { HOLD_FD, HOLD_MAPPING, HOLD_HANDLE, HOLD_FRAMEBUFFER, HOLD_MESSAGE, HOLD_ATTACHMENT,
+	    HOLD_FENCE, HOLD_OTHER, HOLD_KINDS };
+
+extern const char *const hold_names[HOLD_KINDS];
+
+/* The first two processes of a snapshot stand for what no process holds. */
+enum { NOBODY_KERNEL, NOBODY_FLIGHT, FIRST_PROCESS };
+
+#define NONE UINT32_MAX
+
+/*
+ * @next: index of the buffer's next holder, or NONE
+ * @process: index of a process; NOBODY_KERNEL without one
+ * @number: fd, handle, id, or page; unique among those of a kind and process
+ * @where: driver or device, or the text of a fence
+ */
+struct holder {
+	uint32_t next, process;
+	enum hold kind;
+	uint64_t number;
+	char where[48];
+};
+
+/*
+ * @count: references to the file, or -1 if nobody tells
+ * @born: nanoseconds since 1970, 0 if nobody was asked yet, -1 if nobody tells
+ * @first, @last: indices of the first and the last holder, or NONE
+ * @sharers: among how many the bytes are divided, at least 1
+ * @attachments: devices that are attached
+ */
+struct buffer {
+	uint64_t ino, size;
+	int64_t count, born;
+	uint32_t first, last, sharers, attachments;
+	char exporter[32], name[40];
+};
+
+/*
+ * @next: another process with the same hash, or NONE
+ * @size: bytes of all buffers that it holds, @pss: its share of them
+ * @stamp: for whoever walks the holders of a buffer
+ */
+struct process {
+	int pid;
+	uint32_t next, buffers, stamp;
+	uint64_t size, pss;
+	char comm[24], cgroup[256];
+};
+
+/*
+ * @table: hash of inode numbers; indices of buffers, or NONE
+ * @pids: hash of processes; indices, or NONE
+ * @size: bytes of all buffers
+ * @now: nanoseconds since 1970
+ * @kernel_tells: the kernel listed all holders itself
+ * @unread: files in messages that nobody has read, of any kind
+ * @hidden: processes that may not be looked into
+ * @missing: a source that is not there, and how to get it, a line each
+ */
+struct snapshot {
+	struct buffer *buffers;
+	struct holder *holders;
+	struct process *processes;
+	uint32_t *table;
+	uint32_t nr_buffers, nr_holders, nr_processes;
+	uint32_t room_buffers, room_holders, room_processes, table_size;
+	uint32_t pids[512];
+	uint64_t size;
+	int64_t now;
+	bool kernel_tells;
+	uint64_t unread;
+	unsigned int hidden, nr_missing;
+	char missing[6][200];
+};
+
+/* --- file.c --- */
+
+struct bytes {
+	char *data;
+	size_t used, room;
+};
+
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void *grow(void *array, uint32_t used, uint32_t *room, size_t size);
+int read_file(int dir, const char *path, struct bytes *bytes);
+void copy_text(char *to, size_t size, const char *from, size_t length);
+char *number_text(uint64_t number, char *end);
+
+/* Moves behind a decimal number if it is there. Texts end with a zero byte. */
+static inline bool get_number(const char **at, uint64_t *number)
+{
+	const char *p = *at;
+	uint64_t n = 0;
+
+	for (unsigned int digit; (digit = (unsigned char)*p - '0') < 10; p++)
+		n = n * 10 + digit;
+	*number = n;
+	if (p == *at)
+		return false;
+	*at = p;
+	return true;
+}
+
+/* Moves behind the text if it is there. Here, since callers know the length. */
+static inline bool get_text(const char **at, const char *end, const char *text, size_t length)
+{
+	if ((size_t)(end - *at) < length || memcmp(*at, text, length))
+		return false;
+	*at += length;
+	return true;
+}
+
+#define get_word(at, end, word) get_text(at, end, word, sizeof(word) - 1)
+
+/* --- snapshot.c --- */
+
+void snapshot_clear(struct snapshot *s);
+struct buffer *snapshot_find(const struct snapshot *s, uint64_t ino);
+struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino);
+uint32_t snapshot_process(struct snapshot *s, int pid, const char *comm, size_t length);
+struct holder *snapshot_hold(struct snapshot *s, struct buffer *buffer, enum hold kind,
+			     uint32_t process, uint64_t number);
+void snapshot_missing(struct snapshot *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static inline bool shares(const struct holder *h)
+{
+	return h->kind <= HOLD_FRAMEBUFFER && h->process >= FIRST_PROCESS;
+}
+
+/* --- pss.c --- */
+
+void pss_divide(struct snapshot *s);
+const struct process *holder_of(const struct snapshot *s, const struct buffer *b);
+
+/* --- the sources. @root is a directory with proc and sys in it --- */
+
+#define DEBUGFS "sys/kernel/debug/"
+
+bool holders_read(struct snapshot *s, int root);
+bool bufinfo_read(struct snapshot *s, int root);
+bool sysfs_read(struct snapshot *s, int root);
+void proc_read(struct snapshot *s, int root);
+void proc_complete(struct snapshot *s, const struct snapshot *before, int root);
+
+/* A file of a device that a process has open. */
+struct open_device {
+	int pid, fd;
+	char comm[24], path[64], driver[32];
+};
+
+size_t proc_devices(int root, struct open_device **list);
+
+/* --- collect.c --- */
+
+void collect(struct snapshot *s, const struct snapshot *before, int root);
+
+/* --- rows.c --- */
+
+enum by { BY_BUFFER, BY_PROCESS, BY_CGROUP, BY_DEVICE, BY_HOLDER, BY_KINDS };
+enum sort { SORT_SIZE, SORT_SHARE, SORT_AGE, SORT_BUFFERS, SORT_PROCESS, SORT_CGROUP, SORT_DEVICE,
+	    SORT_NAME, SORT_KINDS };
+
+extern const char *const by_names[BY_KINDS];
+extern const char *const sort_names[SORT_KINDS];
+
+/*
+ * What a person wants to see.
+ * @of: BY_BUFFER has all buffers if this is BY_BUFFER, else those of a group of that kind
+ * @group: pid of a process, or the name of another group; empty at pid 0 and 1: nobody's
+ * @ino: the buffer of BY_HOLDER
+ */
+struct wish {
+	enum by by, of;
+	enum sort sort;
+	bool reverse;
+	int pid;
+	char group[256], filter[64];
+	uint64_t ino;
+};
+
+/* @index: of a buffer, process, group or holder. @id is not 0 and stays when others come and go. */
+struct row {
+	uint64_t key, id;
+	const char *text;
+	uint32_t index;
+};
+
+struct group {
+	uint64_t size, pss;
+	uint32_t buffers, members, stamp;
+	char name[256];
+};
+
+/* @order: the rows as they are shown, @other: room for sorting */
+struct rows {
+	struct row *rows, **order, **other;
+	struct group *groups;
+	uint32_t nr, room, nr_groups, room_groups;
+};
+
+bool can_sort(enum by by, enum sort sort);
+enum sort first_sort(enum by by);
+enum sort next_sort(enum by by, enum sort sort);
+void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wish);
+/* --- lines.c. Names are short, so a line has room for all columns --- */
+
+enum { LINE = 1024 };
+
+void row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
+	       const struct row *row, char line[LINE]);
+void print_summary(const struct snapshot *s, char line[LINE]);
+const char *rows_header(enum by by);
+const char *size_text(uint64_t bytes);
+
+/* --- out.c. The flush tells whether all that was put out so far has been written --- */
+
+extern char out_buffer[65536];
+extern size_t out_used;
+
+bool out_flush(void);
+void out_quoted(const char *text);
+void out_number(uint64_t number);
+
+/* At most 2 KiB. Here, since the compiler then knows the length of most texts. */
+static inline void out_text(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (sizeof(out_buffer) - out_used < 2048)
+		out_flush();
+	memcpy(out_buffer + out_used, text, length);
+	out_used += length;
+}
+
+/* --- what people and programs read --- */
+
+bool json_print(const struct snapshot *s);
+bool text_print(const struct snapshot *s, const struct wish *wish);
+int module_print(const struct snapshot *s, int root, const char *module);
+int view_run(int root, struct wish *wish, double delay, long count);
+
+#endif /* PRIME_TOP_H */
