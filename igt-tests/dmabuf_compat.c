@@ -132,7 +132,7 @@ static void compat_sync_files(void)
  */
 static void compat_negotiate(void)
 {
-	struct dma_buf_add_device add = {};
+	struct dma_buf_device_use add = {};
 	struct dma_buf_refusal refusal;
 	int fd = any_dmabuf(1);
 
@@ -146,10 +146,7 @@ static void compat_negotiate(void)
 	check_eq(refusal.device[0], 0);
 	check_error(low_ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
 		    EOPNOTSUPP);
-	add.flags = 1;
-	check_error(low_ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
-		    EINVAL);
-	check_error(compat_ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, 8), EFAULT);
+	check_error(compat_ioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, 8), EFAULT);
 	check_error(compat_ioctl(fd, DMA_BUF_IOCTL_GET_CONSTRAINTS, 8),
 		    EOPNOTSUPP);
 }

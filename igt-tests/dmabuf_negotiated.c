@@ -2,9 +2,9 @@
 /**
  * TEST: dmabuf negotiated
  * Description: Buffers of the dma-heap "negotiated" and of prime_late, whose storage
- *  is placed late: when and where it is placed, when it moves, what a refusal says,
- *  and what limits it. The importers are prime_mock's. Kernels without the layer
- *  have no such buffers.
+ *  is placed late: when and where it is placed, when it moves, what a commit does,
+ *  what a refusal says, and what limits it. The importers are prime_mock's. Kernels
+ *  without the layer have no such buffers.
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
@@ -82,9 +82,27 @@ static struct dma_buf_refusal refusal(int fd)
 
 static int add_device(int fd, int device)
 {
-	struct dma_buf_add_device arg = { .device_fd = device };
+	struct dma_buf_device_use arg = {
+		.device_fd = device, .use = DMA_BUF_USE_READ | DMA_BUF_USE_WRITE,
+	};
 
 	return xioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &arg);
+}
+
+static int remove_device(int fd, int device)
+{
+	struct dma_buf_device_use arg = { .device_fd = device };
+
+	return xioctl(fd, DMA_BUF_IOCTL_REMOVE_DEVICE, &arg);
+}
+
+static struct dma_buf_commit committed;
+
+/* What it said is in @committed. */
+static int commit(int fd, uint64_t size)
+{
+	committed = (struct dma_buf_commit){ .size = size };
+	return xioctl(fd, DMA_BUF_IOCTL_COMMIT, &committed);
 }
 
 /* --- devices --- */
@@ -169,23 +187,33 @@ static void check_below(int mock, uint32_t id, unsigned int bits)
 /* A buffer that all of the devices can use, or a negative errno. */
 static int shared_buffer(int heap, uint64_t size, const int *devices, int count)
 {
-	int fd = heap_alloc(heap, size, O_RDWR | O_CLOEXEC, 0);
+	int fd = heap_alloc(heap, 1, O_RDWR | O_CLOEXEC, 0), error = 0;
+	struct dma_buf_commit commit = { .size = size };
+	struct dma_buf_device_use use = { };
 
-	for (int i = 0; fd >= 0 && i < count; i++) {
-		struct dma_buf_add_device arg = { .device_fd = devices[i] };
-		struct dma_buf_refusal why = { };
-
-		if (!ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &arg))
-			continue;
-		if (errno == EBUSY && !ioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, &why))
-			fprintf(stderr, "%s: field %u: wants %#llx, not %#llx\n",
-				why.device, why.field,
-				(unsigned long long)why.wanted,
-				(unsigned long long)why.found);
-		close(fd);
-		fd = -EBUSY;
+	if (fd < 0)
+		return fd;
+	for (int i = 0; i < count && !error; i++) {
+		use.device_fd = devices[i];
+		use.use = DMA_BUF_USE_READ | DMA_BUF_USE_WRITE;
+		if (ioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &use))
+			error = errno;
 	}
-	return fd;
+	if (error) {
+		fprintf(stderr, "%s: field %u: wants %#llx, not %#llx\n",
+			use.device, use.field, (unsigned long long)use.wanted,
+			(unsigned long long)use.found);
+	} else if (ioctl(fd, DMA_BUF_IOCTL_COMMIT, &commit)) {
+		error = errno;
+		fprintf(stderr, "%s: field %u: wants %#llx, not %#llx\n",
+			commit.device, commit.field,
+			(unsigned long long)commit.wanted,
+			(unsigned long long)commit.found);
+	}
+	if (!error)
+		return fd;
+	close(fd);
+	return -error;
 }
 
 /* example: end */
@@ -241,7 +269,7 @@ static void no_storage_before_use(void)
 		check_ok(dmabuf_sync(fd[i], DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 		info = storage(fd[i]);
 		check_eq(info.flags, 0);
-		check_eq(info.zone, DMA_BUF_ZONE_NONE);
+		check_eq(info.reach, 0);
 		check_eq(info.segments, 0);
 		check_eq(info.size, EACH);
 		check(!strcmp(info.exporter, "negotiated"));
@@ -274,9 +302,8 @@ static void placed_at_fault(void)
 
 /**
  * SUBTEST: placed-at-import
- * Description: A device that maps the buffer places the storage. GET_STORAGE says
- *  that it is mapped, as long as it is. The device and the processor see each
- *  other's bytes.
+ * Description: A device that maps the buffer places the storage, which stays when the
+ *  mapping ends. The device and the processor see each other's bytes.
  */
 static void placed_at_import(void)
 {
@@ -285,14 +312,13 @@ static void placed_at_import(void)
 	uint32_t id = map_now(mock, fd);
 
 	check(bytes);
-	check(storage(fd).flags & DMA_BUF_STORAGE_MAPPED);
+	check(placed(fd));
 	fill_dmabuf(fd, SIZE, 2);
 	check_eq(seen(mock, id, SIZE, 2), SIZE);
 	fill(bytes, SIZE, 3);
 	check_ok(mock_write(mock, id, 0, 0, bytes, SIZE));
 	check_eq(filled_dmabuf(fd, SIZE, 3), SIZE);
 	unmap_now(mock, id);
-	check(!(storage(fd).flags & DMA_BUF_STORAGE_MAPPED));
 	check(placed(fd));
 }
 
@@ -372,7 +398,7 @@ static void announced(void)
 	a = map_now(any, fd);
 	check_below(any, a, LOW);
 	check_eq(storage(fd).segments, 1);
-	check_eq(storage(fd).zone, DMA_BUF_ZONE_DMA);
+	check(storage(fd).reach <= mask_of(LOW));
 	b = map_now(low, fd);
 	fill_dmabuf(fd, SIZE, 4);
 	check_eq(seen(low, b, SIZE, 4), SIZE);
@@ -404,7 +430,7 @@ static int high_buffer(size_t size)
 	int fd = buffer(size);
 
 	fill_dmabuf(fd, size, 5);
-	if (storage(fd).zone == DMA_BUF_ZONE_DMA)
+	if (storage(fd).reach <= mask_of(LOW))
 		prime_skip("memory is low anyway");
 	return fd;
 }
@@ -424,7 +450,7 @@ static void move_keeps_content(void)
 	check_eq(filled(memory, SIZE, 5), SIZE);
 	id = map_now(low, fd);
 	check_below(low, id, LOW);
-	check_eq(storage(fd).zone, DMA_BUF_ZONE_DMA);
+	check(storage(fd).reach <= mask_of(LOW));
 	check_eq(seen(low, id, SIZE, 5), SIZE);
 	check_eq(filled(memory, SIZE, 5), SIZE);
 	fill(memory, SIZE, 6);
@@ -574,6 +600,141 @@ static void private_mapping(void)
 	check_eq(errno, EINVAL);
 }
 
+/* A dumb buffer of prime_late, as dma-buf; its offset for mmap of @drm. */
+static int late_buffer(int drm, uint64_t *offset)
+{
+	struct drm_mode_create_dumb make = {
+		.width = 512, .height = 512, .bpp = 32,
+	};
+	struct drm_mode_map_dumb map = { };
+	int fd;
+
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &make));
+	check_eq(make.size, SIZE);
+	map.handle = make.handle;
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &map));
+	*offset = map.offset;
+	fd = check_ok(gem_export(drm, make.handle, DRM_CLOEXEC | DRM_RDWR));
+	check_eq(check_ok(gem_import(drm, fd)), make.handle);
+	check_ok(gem_close(drm, make.handle));
+	return fd;
+}
+
+/* --- commit --- */
+
+/**
+ * SUBTEST: commit
+ * Description: A commit places the storage for all devices that were added, and
+ *  says so; nothing moves any more, and the first access finds it placed. A
+ *  device that does not reach it is EBUSY, with the reason in the call.
+ */
+static void commit_places(void)
+{
+	int fd = buffer(SIZE), any = importer_any(0), low = importer_below(1, LOW);
+	struct dma_buf_device_use use = {
+		.device_fd = low, .use = DMA_BUF_USE_WRITE,
+	};
+	uint8_t *memory = map_dmabuf(fd, SIZE);
+	uint64_t reach;
+
+	check_ok(add_device(fd, any));
+	check_ok(commit(fd, 0));
+	check_eq(committed.size, SIZE);
+	check_eq(committed.field, DMA_BUF_FIELD_NONE);
+	check_eq(storage(fd).flags & ~DMA_BUF_STORAGE_CONTIGUOUS,
+		 DMA_BUF_STORAGE_PLACED | DMA_BUF_STORAGE_COMMITTED);
+	reach = storage(fd).reach;
+	fill(memory, SIZE, 7);
+	check_eq(storage(fd).reach, reach);
+	unmap_now(any, map_now(any, fd));
+	if (reach <= mask_of(LOW))
+		prime_skip("memory is low anyway");
+	check_error(mock_attach(low, fd, 0), EBUSY);
+	check_error(xioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &use), EBUSY);
+	check_eq(use.field, DMA_BUF_FIELD_DMA_MASK);
+	check_eq(use.wanted, mask_of(LOW));
+	check(use.found > mask_of(LOW));
+	check(!strcmp(use.device, "prime_mock.1"));
+	check_eq(storage(fd).reach, reach);
+	check_eq(filled(memory, SIZE, 7), SIZE);
+}
+
+/**
+ * SUBTEST: commit-size
+ * Description: A buffer gets its size when it is committed: the file has it,
+ *  devices map it, and a device that takes no buffer of this size is named. It
+ *  gets one size only.
+ */
+static void commit_size(void)
+{
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	int fd = buffer(1), any = importer_any(0), narrow;
+	uint32_t id;
+
+	limits.max_segment_size = 65536;
+	limits.max_segments = 4;
+	narrow = importer(1, limits);
+	check_ok(add_device(fd, any));
+	check_ok(add_device(fd, narrow));
+	check_error(commit(fd, SIZE), EBUSY);
+	check_eq(committed.field, DMA_BUF_FIELD_MAX_SEGMENTS);
+	check_eq(committed.wanted, 4);
+	check_eq(committed.found, SIZE / 65536);
+	check(!strcmp(committed.device, "prime_mock.1"));
+	check(!placed(fd));
+	check_eq(size_of(fd), PAGE);
+	check_ok(remove_device(fd, narrow));
+	check_error(remove_device(fd, narrow), ENOENT);
+	check_ok(commit(fd, SIZE - 1));
+	check_eq(committed.size, SIZE);
+	check_eq(size_of(fd), SIZE);
+	check_eq(storage(fd).size, SIZE);
+	id = map_now(any, fd);
+	fill_dmabuf(fd, SIZE, 8);
+	check_eq(seen(any, id, SIZE, 8), SIZE);
+	unmap_now(any, id);
+	check_error(commit(fd, 2 * SIZE), EBUSY);
+	check_error(commit(fd, SIZE / 2), EINVAL);
+	check_ok(commit(fd, SIZE));
+}
+
+/**
+ * SUBTEST: commit-arguments
+ * Description: Unknown flags and uses are EINVAL, more than the machine has is
+ *  ENOMEM with a reason, a buffer made for reading is EACCES, and the size of a
+ *  driver's object does not change (EBUSY).
+ */
+static void commit_arguments(void)
+{
+	int fd = buffer(SIZE), mock = importer_any(0), from = heap();
+	int drm = open_driver("prime_late"), ro, object;
+	uint64_t offset;
+
+	for (unsigned int bit = 0; bit < 32; bit++) {
+		struct dma_buf_device_use use = {
+			.device_fd = mock, .use = 1u << bit,
+		};
+		struct dma_buf_commit arg = { .flags = 1u << bit };
+
+		check_error(xioctl(fd, DMA_BUF_IOCTL_COMMIT, &arg), EINVAL);
+		check_eq(xioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &use), bit < 4 ? 0 : -EINVAL);
+		use.use = DMA_BUF_USE_READ;
+		use.flags = 1u << bit;
+		check_error(xioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &use), EINVAL);
+	}
+	check_error(commit(fd, 1ull << 60), ENOMEM);
+	check_eq(committed.field, DMA_BUF_FIELD_ERROR);
+	check_eq(committed.found, ENOMEM);
+	check(!placed(fd));
+	ro = check_ok(heap_alloc(from, SIZE, O_RDONLY | O_CLOEXEC, 0));
+	check_error(commit(ro, 0), EACCES);
+	check_error(remove_device(ro, mock), EACCES);
+	object = late_buffer(drm, &offset);
+	check_error(commit(object, 2 * SIZE), EBUSY);
+	check_ok(commit(object, 0));
+	check_eq(size_of(object), SIZE);
+}
+
 /* --- limits --- */
 
 #define CGROUPS "/tmp/negotiated-cgroup"
@@ -673,9 +834,9 @@ static void charged_to_its_maker(void)
 
 /**
  * SUBTEST: limited-by-cgroup
- * Description: Beyond memory.max a page fault gives SIGBUS and an import ENOMEM.
- *  Nobody is killed, and nothing stays charged. Afterwards a smaller buffer can be
- *  placed.
+ * Description: Beyond memory.max a page fault gives SIGBUS, and a commit and an
+ *  import ENOMEM. Nobody is killed, and nothing stays charged. Afterwards a smaller
+ *  buffer can be placed.
  */
 static void limited_by_cgroup(void)
 {
@@ -691,6 +852,9 @@ static void limited_by_cgroup(void)
 	check(WIFSIGNALED(status));
 	check_eq(WTERMSIG(status), SIGBUS);
 	check(!placed(fd));
+	check_error(commit(fd, 0), ENOMEM);
+	check_eq(committed.field, DMA_BUF_FIELD_ERROR);
+	check_eq(committed.found, ENOMEM);
 	for (int i = 0; i < 2; i++) {
 		limits.max_segments = i;
 		check_ok(mock_limits(mock, limits));
@@ -741,26 +905,6 @@ static void memory_comes_back(void)
 
 /* --- late GEM objects --- */
 
-/* A dumb buffer of prime_late, as dma-buf; its offset for mmap of @drm. */
-static int late_buffer(int drm, uint64_t *offset)
-{
-	struct drm_mode_create_dumb make = {
-		.width = 512, .height = 512, .bpp = 32,
-	};
-	struct drm_mode_map_dumb map = { };
-	int fd;
-
-	check_ok(xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &make));
-	check_eq(make.size, SIZE);
-	map.handle = make.handle;
-	check_ok(xioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &map));
-	*offset = map.offset;
-	fd = check_ok(gem_export(drm, make.handle, DRM_CLOEXEC | DRM_RDWR));
-	check_eq(check_ok(gem_import(drm, fd)), make.handle);
-	check_ok(gem_close(drm, make.handle));
-	return fd;
-}
-
 /**
  * SUBTEST: gem-placed-late
  * Description: A dumb buffer of a driver with late objects has no storage when it is
@@ -809,7 +953,7 @@ static void gem_moves(void)
 	fd = check_ok(gem_export(drm, make.handle, DRM_CLOEXEC | DRM_RDWR));
 	of_fd = map_dmabuf(fd, SIZE);
 	check_eq(filled(of_fd, SIZE, 8), SIZE);
-	if (storage(fd).zone == DMA_BUF_ZONE_DMA)
+	if (storage(fd).reach <= mask_of(LOW))
 		prime_skip("memory is low anyway");
 
 	id = map_now(low, fd);
@@ -862,7 +1006,7 @@ static void gem_moves_alone(void)
 		memory[i][0] = 1;
 		check_eq(faults_of(memory[i]), 0);
 	}
-	if (storage(fd[0]).zone == DMA_BUF_ZONE_DMA)
+	if (storage(fd[0]).reach <= mask_of(LOW))
 		prime_skip("memory is low anyway");
 	id = map_now(low, fd[0]);
 	check_eq(faults_of(memory[1]), 0);
@@ -1007,6 +1151,9 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(busy_while_mapped),
 	SUBTEST(conflict_told_when_added),
 	SUBTEST(read_only),
+	{ "commit", commit_places },
+	SUBTEST(commit_size),
+	SUBTEST(commit_arguments),
 	SUBTEST(sizes),
 	SUBTEST(private_mapping),
 	SUBTEST(charged_to_its_maker),

@@ -191,9 +191,16 @@ static int late_buffer(void)
 
 static int announce(int fd, int device)
 {
-	struct dma_buf_add_device arg = { .device_fd = device };
+	struct dma_buf_device_use arg = { .device_fd = device, .use = DMA_BUF_USE_READ };
 
 	return xioctl(fd, DMA_BUF_IOCTL_ADD_DEVICE, &arg);
+}
+
+static int withdraw(int fd, int device)
+{
+	struct dma_buf_device_use arg = { .device_fd = device };
+
+	return xioctl(fd, DMA_BUF_IOCTL_REMOVE_DEVICE, &arg);
 }
 
 /* The parts that the driver plays for a buffer. Each gives false if it is away. */
@@ -290,8 +297,15 @@ static void use_negotiation(struct life *life)
 	struct dma_buf_storage_info storage = { };
 
 	check_ok(announce(life->fd, life->stays));
-	if (life->device >= 0)
-		done(announce(life->fd, life->device));
+	/* prime_late imports nothing, so it is no device for a buffer. */
+	if (life->device >= 0 && !going->driver->late &&
+	    done(announce(life->fd, life->device)) && life->turn & 8) {
+		int ret = withdraw(life->fd, life->device);
+
+		/* A driver that leaves takes what was announced with it. */
+		if (ret != -ENOENT)
+			done(ret);
+	}
 	check_ok(xioctl(life->fd, DMA_BUF_IOCTL_GET_CONSTRAINTS, &info));
 	check(info.devices >= 1);
 	check_ok(xioctl(life->fd, DMA_BUF_IOCTL_GET_STORAGE, &storage));

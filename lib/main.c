@@ -22,8 +22,8 @@ enum { EXIT_REFUSED = 3, EXIT_NO_KERNEL = 4, VIDEO_MAJOR = 81 };
 
 static const char usage[] =
 	"usage: prime-negotiate [options] [DEVICE...]\n"
-	"Prints what each device wants of a buffer, allocates one for all of them, imports\n"
-	"it into each and says where its storage went, or which device refused it and why.\n"
+	"Prints what each device wants of a buffer, places one for all of them, imports it\n"
+	"into each and says where its storage is, or which device refused it and why.\n"
 	"A DEVICE is a DRM or V4L2 node; without any all of them in /dev are meant.\n"
 	"\n"
 	"  -s, --size SIZE  bytes, or with K, M or G after it (8M)\n"
@@ -63,20 +63,43 @@ static int no_kernel(int supported)
 	return supported < 0 ? EXIT_FAILURE : EXIT_NO_KERNEL;
 }
 
-static int refused(int buffer, const char *what, const char *name, int error)
+static int refused(const char *what, const char *name, int error, const char *why)
 {
-	struct dma_buf_refusal refusal;
-	char text[512];
-
-	printf("%s %s: refused: %s\n", what, name, strerror(-error));
-	if (prime_negotiate_refusal(buffer, &refusal) ||
-	    refusal.field == DMA_BUF_FIELD_NONE) {
-		printf("  the kernel tells no reason\n");
-	} else {
-		prime_negotiate_refusal_text(&refusal, text, sizeof(text));
-		printf("  %s\n", text);
-	}
+	printf("%s%s%s: refused: %s\n  %s\n", what, *name ? " " : "", name,
+	       strerror(-error), why);
 	return EXIT_REFUSED;
+}
+
+/* What the kernel says of an import. */
+static int refused_import(int buffer, const char *name, int error)
+{
+	char text[512] = "the kernel tells no reason";
+	struct dma_buf_refusal refusal;
+
+	if (!prime_negotiate_refusal(buffer, &refusal) &&
+	    refusal.field != DMA_BUF_FIELD_NONE)
+		prime_negotiate_refusal_text(&refusal, text, sizeof(text));
+	return refused("import into", name, error, text);
+}
+
+/* Says it if the device can't be added. */
+static int add_device(int buffer, const char *path, const char *name)
+{
+	struct dma_buf_device_use answer;
+	char text[512];
+	int ret = prime_negotiate_add_path(buffer, path, DMA_BUF_USE_READ |
+					   DMA_BUF_USE_WRITE, &answer);
+
+	if (ret == -EBUSY) {
+		prime_negotiate_add_text(&answer, text, sizeof(text));
+		return refused("add", name, ret, text);
+	}
+	if (ret) {
+		fprintf(stderr, "prime-negotiate: %s: %s\n", path,
+			strerror(-ret));
+		return EXIT_FAILURE;
+	}
+	return 0;
 }
 
 static void print_storage(int buffer)
@@ -105,14 +128,10 @@ static int print_wishes(const char *path, uint64_t size, int width)
 		return EXIT_FAILURE;
 	}
 	prime_negotiate_device_name(path, name, sizeof(name));
-	ret = prime_negotiate_add_path(buffer, path, &info);
-	if (ret == -EBUSY) {
-		ret = refused(buffer, "add", name, ret);
-	} else if (ret) {
-		fprintf(stderr, "prime-negotiate: %s: %s\n", path,
-			strerror(-ret));
+	ret = add_device(buffer, path, name);
+	if (!ret && prime_negotiate_constraints(buffer, &info))
 		ret = EXIT_FAILURE;
-	} else {
+	if (!ret) {
 		prime_negotiate_constraints_text(&info, text, sizeof(text));
 		printf("%-*s  %s\n", width, name, text);
 	}
@@ -145,17 +164,29 @@ static int add_all(int buffer, char **paths, int count)
 {
 	struct dma_buf_constraints_info merged;
 	char name[256], text[256];
+	int ret = 0;
 
-	for (int i = 0; i < count; i++) {
-		int ret = prime_negotiate_add_path(buffer, paths[i], &merged);
-
+	for (int i = 0; i < count && !ret; i++) {
 		prime_negotiate_device_name(paths[i], name, sizeof(name));
-		if (ret)
-			return refused(buffer, "add", name, ret);
+		ret = add_device(buffer, paths[i], name);
 	}
-	prime_negotiate_constraints_text(&merged, text, sizeof(text));
-	printf("all of them: %s\n", text);
-	return 0;
+	if (!ret && !prime_negotiate_constraints(buffer, &merged)) {
+		prime_negotiate_constraints_text(&merged, text, sizeof(text));
+		printf("all of them: %s\n", text);
+	}
+	return ret;
+}
+
+static int commit(int buffer)
+{
+	struct dma_buf_commit answer;
+	char text[512];
+	int ret = prime_negotiate_commit(buffer, 0, &answer);
+
+	if (!ret)
+		return 0;
+	prime_negotiate_commit_text(&answer, text, sizeof(text));
+	return refused("commit", "", ret, text);
 }
 
 static int import_drm(int device, int buffer)
@@ -204,7 +235,7 @@ static int import_one(const char *path, int buffer, const struct options *opt)
 	else if (opt->queue)
 		ret = queue_video(device, buffer, opt->size);
 	if (ret < 0)
-		return refused(buffer, "import into", name, ret);
+		return refused_import(buffer, name, ret);
 	printf("import into %s: %s\n", name, ret ? "not tried" : "done");
 	return 0;
 }
@@ -219,6 +250,8 @@ static int share(char **paths, int count, const struct options *opt)
 		return EXIT_FAILURE;
 	}
 	ret = add_all(buffer, paths, count);
+	if (!ret)
+		ret = commit(buffer);
 	for (int i = 0; i < count && !ret; i++)
 		ret = import_one(paths[i], buffer, opt);
 	print_storage(buffer);

@@ -41,7 +41,7 @@ int prime_negotiate_supported(void)
 int prime_negotiate_alloc(uint64_t size)
 {
 	struct dma_heap_allocation_data arg = {
-		.len = size, .fd_flags = O_RDWR | O_CLOEXEC,
+		.len = size ? size : 1, .fd_flags = O_RDWR | O_CLOEXEC,
 	};
 	int heap = open_heap(), ret;
 
@@ -52,26 +52,57 @@ int prime_negotiate_alloc(uint64_t size)
 	return ret ? ret : (int)arg.fd;
 }
 
-int prime_negotiate_add(int buffer, int device,
-			struct dma_buf_constraints_info *merged)
+int prime_negotiate_add(int buffer, int device, uint32_t use,
+			struct dma_buf_device_use *answer)
 {
-	struct dma_buf_add_device arg = { .device_fd = device };
+	struct dma_buf_device_use arg = { .device_fd = device, .use = use };
 	int ret = call(buffer, DMA_BUF_IOCTL_ADD_DEVICE, &arg);
 
-	if (!ret && merged)
-		*merged = arg.merged;
+	/* Another kernel, or another file, gives no reason. */
+	if (ret && !arg.field) {
+		arg.field = DMA_BUF_FIELD_ERROR;
+		arg.found = -ret;
+	}
+	if (answer)
+		*answer = arg;
 	return ret;
 }
 
-int prime_negotiate_add_path(int buffer, const char *path,
-			     struct dma_buf_constraints_info *merged)
+int prime_negotiate_add_path(int buffer, const char *path, uint32_t use,
+			     struct dma_buf_device_use *answer)
 {
-	int device = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK), ret;
+	int device = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK), ret = -errno;
 
-	if (device < 0)
-		return -errno;
-	ret = prime_negotiate_add(buffer, device, merged);
-	close(device);
+	if (device >= 0) {
+		ret = prime_negotiate_add(buffer, device, use, answer);
+		close(device);
+	} else if (answer) {
+		*answer = (struct dma_buf_device_use){
+			.field = DMA_BUF_FIELD_ERROR, .found = -ret,
+		};
+	}
+	return ret;
+}
+
+int prime_negotiate_remove(int buffer, int device)
+{
+	struct dma_buf_device_use arg = { .device_fd = device };
+
+	return call(buffer, DMA_BUF_IOCTL_REMOVE_DEVICE, &arg);
+}
+
+int prime_negotiate_commit(int buffer, uint64_t size,
+			   struct dma_buf_commit *answer)
+{
+	struct dma_buf_commit arg = { .size = size };
+	int ret = call(buffer, DMA_BUF_IOCTL_COMMIT, &arg);
+
+	if (ret && !arg.field) {
+		arg.field = DMA_BUF_FIELD_ERROR;
+		arg.found = -ret;
+	}
+	if (answer)
+		*answer = arg;
 	return ret;
 }
 

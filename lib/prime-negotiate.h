@@ -2,8 +2,8 @@
 /*
  * libprime-negotiate: memory that is placed where every device reaches it.
  *
- * Make a buffer, add each device that will use it, import it. A failure is a
- * negative errno, and prime_negotiate_refusal() tells which device wanted
+ * Make a buffer, add each device that will use it, commit, import it. A failure is
+ * a negative errno, and the answer of the call tells which device wanted
  * what. The structs are those of <linux/dma-buf-constraints.h>.
  *
  * No function keeps state or is tied to a thread. A string is cut when the room
@@ -34,24 +34,40 @@ int prime_negotiate_supported(void);
 
 /*
  * A buffer of @size bytes, rounded up to pages, without storage yet: a dma-buf,
- * close-on-exec, for reading and writing. -ENOENT: the kernel has no such heap.
+ * close-on-exec, for reading and writing. With a @size of 0,
+ * prime_negotiate_commit() gives it its size. -ENOENT: the kernel has no such
+ * heap.
  */
 int prime_negotiate_alloc(uint64_t size);
 
 /*
- * State that a device will use the buffer. @device is an open DRM or V4L2 node,
- * @path the name of one. @merged, if not NULL, gets the constraints of all of
- * its devices.
+ * State that a device will use the buffer, and how: @use is DMA_BUF_USE_*.
+ * @device is an open DRM or V4L2 node, @path the name of one. @answer, if not
+ * NULL, gets the reason when the device is refused.
  *
  * -EBUSY: the storage exists and does not suit the device, or none can suit all
  * of them; the device was not added. -EACCES: @buffer was not made for writing, or
  * @path can't be opened. -EOPNOTSUPP: storage of this buffer is not
- * negotiated. -ENOTTY: this kernel does not negotiate, or the fd is no dma-buf.
+ * negotiated, or the device imports nothing. -ENOTTY: this kernel does not
+ * negotiate, or the fd is no dma-buf.
  */
-int prime_negotiate_add(int buffer, int device,
-			struct dma_buf_constraints_info *merged);
-int prime_negotiate_add_path(int buffer, const char *path,
-			     struct dma_buf_constraints_info *merged);
+int prime_negotiate_add(int buffer, int device, uint32_t use,
+			struct dma_buf_device_use *answer);
+int prime_negotiate_add_path(int buffer, const char *path, uint32_t use,
+			     struct dma_buf_device_use *answer);
+/* Take that back. -ENOENT: the device was not added. */
+int prime_negotiate_remove(int buffer, int device);
+
+/*
+ * Place the storage now, where all devices reach it; it stays there. The buffer
+ * gets at least @size bytes, or keeps its size if @size is 0. @answer, if not
+ * NULL, gets the size, and the reason of a refusal.
+ *
+ * -EBUSY: no storage suits all devices, or the buffer is in use and can't change
+ * any more. -EINVAL: @size is less than it has. -ENOMEM: there is no memory.
+ */
+int prime_negotiate_commit(int buffer, uint64_t size,
+			   struct dma_buf_commit *answer);
 
 /* What all devices of the buffer need. */
 int prime_negotiate_constraints(int buffer,
@@ -74,7 +90,7 @@ int prime_negotiate_node_name(const char *device, char *text, size_t room);
 /* "addresses below 256 MiB, one segment"; "nothing special". */
 int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info,
 				     char *text, size_t room);
-/* "4 KiB in 1 segment, zone DMA32, contiguous, coherent"; "not placed yet". */
+/* "8 MiB in 3 segments, the largest 4 MiB, below 4 GiB"; "8 MiB, not placed yet". */
 int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 				 char *text, size_t room);
 /*
@@ -83,9 +99,13 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
  */
 int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
 				 char *text, size_t room);
-/* The names of DMA_BUF_FIELD_* and DMA_BUF_ZONE_*; "unknown" for others. */
+/* The same for the answers of prime_negotiate_add() and _commit(). */
+int prime_negotiate_add_text(const struct dma_buf_device_use *answer,
+			     char *text, size_t room);
+int prime_negotiate_commit_text(const struct dma_buf_commit *answer,
+				char *text, size_t room);
+/* The names of DMA_BUF_FIELD_*; "unknown" for others. */
 const char *prime_negotiate_field_name(uint32_t field);
-const char *prime_negotiate_zone_name(uint32_t zone);
 
 #ifdef __cplusplus
 }

@@ -92,22 +92,11 @@ const char *prime_negotiate_field_name(uint32_t field)
 		[DMA_BUF_FIELD_OPERATION] = "operation",
 		[DMA_BUF_FIELD_SIZE] = "size of a mapping",
 		[DMA_BUF_FIELD_ERROR] = "error",
+		[DMA_BUF_FIELD_SIZE_ALIGN] = "alignment of the size",
 	};
 
 	return field < sizeof(names) / sizeof(names[0]) ? names[field] :
 							  "unknown";
-}
-
-const char *prime_negotiate_zone_name(uint32_t zone)
-{
-	static const char *const names[] = {
-		[DMA_BUF_ZONE_NONE] = "none", [DMA_BUF_ZONE_DMA] = "DMA",
-		[DMA_BUF_ZONE_DMA32] = "DMA32",
-		[DMA_BUF_ZONE_NORMAL] = "Normal", [DMA_BUF_ZONE_CMA] = "CMA",
-	};
-
-	return zone < sizeof(names) / sizeof(names[0]) ? names[zone] :
-							 "unknown";
 }
 
 /* The last part of what a link of sysfs points to. */
@@ -200,8 +189,6 @@ int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info
 	}
 	if (info->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS)
 		add(&t, "%scontiguous", separator(&t));
-	else if (info->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED)
-		add(&t, "%scontiguous preferred", separator(&t));
 	if (info->max_segments && info->max_segments != UINT32_MAX) {
 		add(&t, "%sat most ", separator(&t));
 		add_count(&t, info->max_segments, "segment");
@@ -221,6 +208,18 @@ int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info
 	if (info->length_align > 1) {
 		add(&t, "%slengths of a multiple of ", separator(&t));
 		add_bytes(&t, info->length_align);
+	}
+	if (info->pitch_align > 1) {
+		add(&t, "%slines of a multiple of ", separator(&t));
+		add_bytes(&t, info->pitch_align);
+	}
+	if (info->offset_align > 1) {
+		add(&t, "%simages that start at a multiple of ", separator(&t));
+		add_bytes(&t, info->offset_align);
+	}
+	if (info->size_align > 1) {
+		add(&t, "%sa size of a multiple of ", separator(&t));
+		add_bytes(&t, info->size_align);
 	}
 	if (info->flags & DMA_BUF_CONSTRAINT_COHERENT)
 		add(&t, "%scoherent", separator(&t));
@@ -249,14 +248,12 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 		add(&t, ", the largest ");
 		add_bytes(&t, info->largest);
 	}
-	if (info->zone != DMA_BUF_ZONE_NONE)
-		add(&t, ", zone %s", prime_negotiate_zone_name(info->zone));
-	if (info->flags & DMA_BUF_STORAGE_CONTIGUOUS)
-		add(&t, ", contiguous");
-	if (info->flags & DMA_BUF_STORAGE_COHERENT)
-		add(&t, ", coherent");
-	if (info->flags & DMA_BUF_STORAGE_MAPPED)
-		add(&t, ", mapped by a device");
+	if (info->reach) {
+		add(&t, ", below ");
+		add_limit(&t, info->reach);
+	}
+	if (info->flags & DMA_BUF_STORAGE_COMMITTED)
+		add(&t, ", committed");
 	return t.length;
 }
 
@@ -267,9 +264,15 @@ struct parties {
 	char device[192], exporter[40];
 };
 
+/* The answers of these calls don't tell the exporter: the buffer is the caller's. */
+static bool placing(const struct dma_buf_refusal *r)
+{
+	return r->step == DMA_BUF_STEP_ADMIT || r->step == DMA_BUF_STEP_COMMIT;
+}
+
 static struct parties parties_of(const struct dma_buf_refusal *r)
 {
-	struct parties p = { .exporter = "another driver" };
+	struct parties p = { };
 	char device[sizeof(r->device) + 1] = "";
 
 	memcpy(device, r->device, sizeof(r->device));
@@ -280,7 +283,14 @@ static struct parties parties_of(const struct dma_buf_refusal *r)
 	if (*r->exporter)
 		snprintf(p.exporter, sizeof(p.exporter), "%.*s",
 			 (int)sizeof(r->exporter), r->exporter);
+	else if (!placing(r))
+		strcpy(p.exporter, "another driver");
 	return p;
+}
+
+static void add_buffer(struct text *t, const struct parties *p)
+{
+	add(t, *p->exporter ? "the buffer of %s" : "the buffer", p->exporter);
 }
 
 static void add_wanted(struct text *t, const struct dma_buf_refusal *r)
@@ -319,6 +329,10 @@ static void add_wanted(struct text *t, const struct dma_buf_refusal *r)
 	case DMA_BUF_FIELD_BOUNCE:
 		add(t, "the memory itself");
 		break;
+	case DMA_BUF_FIELD_SIZE_ALIGN:
+		add(t, "a size of a multiple of ");
+		add_bytes(t, r->wanted);
+		break;
 	case DMA_BUF_FIELD_SIZE:
 		add(t, "pieces of at most ");
 		add_bytes(t, r->wanted);
@@ -347,10 +361,14 @@ static void add_found(struct text *t, const struct dma_buf_refusal *r)
 		break;
 	case DMA_BUF_FIELD_MAX_SEGMENTS:
 	case DMA_BUF_FIELD_CONTIGUOUS:
-		add(t, "has %llu", (unsigned long long)r->found);
+		if (r->found)
+			add(t, "has %llu", (unsigned long long)r->found);
+		else
+			add(t, "can't have it");
 		break;
 	case DMA_BUF_FIELD_ALIGNMENT:
 	case DMA_BUF_FIELD_LENGTH_ALIGN:
+	case DMA_BUF_FIELD_SIZE_ALIGN:
 		add(t, "has ");
 		add_bytes(t, r->found);
 		break;
@@ -385,7 +403,11 @@ static void add_failure(struct text *t, const struct dma_buf_refusal *r,
 		add(t, "the buffer of %s is not ready for %s", x, d);
 		break;
 	case DMA_BUF_STEP_ADMIT:
-		add(t, "the buffer of %s can't be placed for %s", x, d);
+	case DMA_BUF_STEP_COMMIT:
+		add_buffer(t, p);
+		add(t, " can't be placed");
+		if (r->step == DMA_BUF_STEP_ADMIT)
+			add(t, " for %s", d);
 		break;
 	case DMA_BUF_STEP_ATTACH:
 		add(t, "%s does not share its buffer with %s", x, d);
@@ -415,9 +437,13 @@ static const char *way_out(const struct dma_buf_refusal *r)
 {
 	const bool negotiated = !strcmp(r->exporter, "negotiated");
 
-	if (r->step == DMA_BUF_STEP_ADMIT)
-		return "Add all devices before the buffer is used; if that is refused too, copy.";
+	if (r->error == ENOMEM && r->field == DMA_BUF_FIELD_ERROR)
+		return "It may be that memory is short: try again with less.";
 	switch (r->step) {
+	case DMA_BUF_STEP_ADMIT:
+		return "Add all devices before the buffer is used; if that is refused too, copy.";
+	case DMA_BUF_STEP_COMMIT:
+		return "Commit before the buffer is used; if that is refused too, copy.";
 	case DMA_BUF_STEP_VMAP:
 	case DMA_BUF_STEP_MMAP:
 	case DMA_BUF_STEP_CPU:
@@ -425,8 +451,6 @@ static const char *way_out(const struct dma_buf_refusal *r)
 	case DMA_BUF_STEP_TABLE:
 		return "Try again when the devices that use it are done.";
 	}
-	if (r->error == ENOMEM && r->field == DMA_BUF_FIELD_ERROR)
-		return "It may be that memory is short: try again with less.";
 	return negotiated ? "Copy: no memory suits this device." :
 			    "Allocate from the heap negotiated.";
 }
@@ -453,10 +477,44 @@ int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
 	default:
 		add(&t, "%s %s ", p.device, guessed ? "seems to want" : "wants");
 		add_wanted(&t, refusal);
-		add(&t, "; the buffer of %s ", p.exporter);
+		add(&t, "; ");
+		add_buffer(&t, &p);
+		add(&t, " ");
 		add_found(&t, refusal);
 		add(&t, ". ");
 	}
 	add(&t, "%s", way_out(refusal));
 	return t.length;
+}
+
+/* What an answer says, as GET_REFUSAL would. */
+static int answer_text(struct dma_buf_refusal r, const char *device, char *text,
+		       size_t room)
+{
+	memcpy(r.device, device, sizeof(r.device));
+	if (r.field == DMA_BUF_FIELD_ERROR)
+		r.error = r.found;
+	return prime_negotiate_refusal_text(&r, text, room);
+}
+
+int prime_negotiate_add_text(const struct dma_buf_device_use *answer,
+			     char *text, size_t room)
+{
+	struct dma_buf_refusal r = {
+		.field = answer->field, .wanted = answer->wanted,
+		.found = answer->found, .step = DMA_BUF_STEP_ADMIT,
+	};
+
+	return answer_text(r, answer->device, text, room);
+}
+
+int prime_negotiate_commit_text(const struct dma_buf_commit *answer,
+				char *text, size_t room)
+{
+	struct dma_buf_refusal r = {
+		.field = answer->field, .wanted = answer->wanted,
+		.found = answer->found, .step = DMA_BUF_STEP_COMMIT,
+	};
+
+	return answer_text(r, answer->device, text, room);
 }

@@ -113,18 +113,28 @@ static void refused(const char *who, int error, const struct buffer *b,
 	       *when && *text ? ": " : "", text);
 }
 
-static void announce(struct user *users, unsigned int count,
-		     const struct buffer *b)
+/* All devices first, and then the storage is placed; each says why if it can't be. */
+static void negotiate(struct user *users, unsigned int count, int fd)
 {
-	for (unsigned int n = 0; n < count; n++)
-		for (int i = 0; i < BUFFERS; i++) {
-			int ret = prime_negotiate_add(b[i].fd, users[n].fd,
-						      NULL);
+	struct dma_buf_device_use use;
+	struct dma_buf_commit commit;
+	char why[512];
+	int ret;
 
-			if (ret)
-				refused(users[n].importer->name, ret, b,
-					"when added");
-		}
+	for (unsigned int n = 0; n < count; n++) {
+		ret = prime_negotiate_add(fd, users[n].fd, DMA_BUF_USE_READ |
+					  DMA_BUF_USE_WRITE, &use);
+		if (!ret)
+			continue;
+		prime_negotiate_add_text(&use, why, sizeof(why));
+		result("refused", users[n].importer->name, -ret,
+		       "when added: %s", why);
+	}
+	ret = prime_negotiate_commit(fd, 0, &commit);
+	if (ret) {
+		prime_negotiate_commit_text(&commit, why, sizeof(why));
+		result("refused", "commit", -ret, "%s", why);
+	}
 }
 
 static void processor_fills(struct buffer *b, uint32_t seed)
@@ -219,8 +229,8 @@ static void run_cell(const struct cell *cell)
 		count++;
 	}
 
-	if (cell->exporter->late)
-		announce(users, count, b);
+	for (int i = 0; i < BUFFERS && cell->exporter->late; i++)
+		negotiate(users, count, fds[i]);
 	for (unsigned int n = 0; n < count; n++) {
 		int ret = users[n].importer->import(&users[n], b);
 

@@ -160,12 +160,15 @@ static void buffer_from_heap(struct buffer *buf)
 		errx(1, "this kernel has no " PRIME_NEGOTIATE_HEAP "; try --memory expbuf");
 	if (buf->fd < 0)
 		errx(1, "cannot get a negotiated buffer: %s", strerror(-buf->fd));
-	ret = prime_negotiate_add(buf->fd, video, NULL);
+	ret = prime_negotiate_add(buf->fd, video, DMA_BUF_USE_WRITE, NULL);
 	if (ret)
 		cannot_share(buf->fd, device, -ret);
-	ret = prime_negotiate_add(buf->fd, display, NULL);
+	ret = prime_negotiate_add(buf->fd, display, DMA_BUF_USE_READ | DMA_BUF_USE_SCANOUT, NULL);
 	if (ret)
 		cannot_share(buf->fd, display_device, -ret);
+	ret = prime_negotiate_commit(buf->fd, 0, NULL);
+	if (ret)
+		cannot_share(buf->fd, "both devices", -ret);
 }
 
 /* A buffer of the camera. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Negotiated storage: devices are announced and leave, storage is placed, moved and refused. */
+/* Negotiated storage: devices are announced, removed and leave, storage is placed, committed, moved and refused. */
 #include <linux/anon_inodes.h>
 #include <linux/device.h>
 #include <linux/file.h>
@@ -10,8 +10,6 @@
 
 #include "mocks.h"
 #include "negotiate/internal.h"
-
-#define MAJOR_OF_NODES 200
 
 static struct dma_buf *buffer;
 static int fd, node_fds[2];
@@ -32,12 +30,21 @@ static const struct dma_buf_ops late_ops = {
 	.release = late_release,
 };
 
-static struct device *node_device(struct file *file)
+static struct device *node_device(struct file *file, unsigned int *how)
 {
 	return get_device(file->private_data);
 }
 
-static struct dma_buf_device_class nodes = { .majors = { MAJOR_OF_NODES }, .get = node_device };
+/* The module that knows the nodes is there. */
+void *__symbol_get(const char *symbol)
+{
+	return strcmp(symbol, "dma_buf_device_of_drm") ? NULL : node_device;
+}
+
+void symbol_put_addr(void *addr)
+{
+}
+
 static const struct file_operations node_fops;
 
 /* A node of the device, as a program opens it. */
@@ -47,7 +54,7 @@ static int node_open(struct device *dev)
 	int node = get_unused_fd_flags(0);
 
 	file->f_inode->i_mode = S_IFCHR;
-	file->f_inode->i_rdev = MKDEV(MAJOR_OF_NODES, 0);
+	file->f_inode->i_rdev = MKDEV(DMA_BUF_MAJOR_DRM, 0);
 	fd_install(node, file);
 	return node;
 }
@@ -61,7 +68,6 @@ static void begin(void)
 	int i;
 
 	importers_begin();
-	CHECK(!dma_buf_device_class_register(&nodes));
 	info.owner = &exporter_module;
 	info.ops = &late_ops;
 	info.size = PAGE_SIZE;
@@ -82,7 +88,6 @@ static void end(void)
 	ex_files_end();
 	ex_join();
 	CHECK(released == 1);
-	dma_buf_device_class_unregister(&nodes);
 	/* Nothing is remembered of a device. */
 	for (i = 0; i < 2; i++) {
 		importer_unbind(i);
@@ -108,7 +113,7 @@ static long buffer_ioctl(unsigned int cmd, void *arg)
 
 static void announce(int which)
 {
-	struct dma_buf_add_device arg = { .device_fd = node_fds[which] };
+	struct dma_buf_device_use arg = { .device_fd = node_fds[which], .use = DMA_BUF_USE_READ };
 
 	ex_note("device %d is announced", which);
 	got[ex_self()] = buffer_ioctl(DMA_BUF_IOCTL_ADD_DEVICE, &arg);
@@ -117,6 +122,31 @@ static void announce(int which)
 
 static void announce_wide(void) { announce(0); }
 static void announce_narrow(void) { announce(1); }
+
+static void remove_narrow(void)
+{
+	struct dma_buf_device_use arg = { .device_fd = node_fds[1] };
+
+	ex_note("device 1 is removed");
+	got[ex_self()] = buffer_ioctl(DMA_BUF_IOCTL_REMOVE_DEVICE, &arg);
+	ex_note("  gives %ld", got[ex_self()]);
+}
+
+/* The buffer becomes larger, if nobody is attached. Once that is told, the storage is there and stays. */
+static void commit_it(void)
+{
+	struct dma_buf_commit arg = { .size = 2 * PAGE_SIZE };
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct dma_buf_late *late;
+
+	if (IS_ERR(dmabuf))
+		return;
+	late = dmabuf->priv;
+	if (!buffer_ioctl(DMA_BUF_IOCTL_COMMIT, &arg))
+		CHECK(dmabuf->size == 2 * PAGE_SIZE && late->storage && late->committed);
+	dma_buf_put(dmabuf);
+	ex_user_return();
+}
 
 static void ask(void)
 {
@@ -268,6 +298,16 @@ EX_SCENARIO(add_ask, "late-add-ask",
 	    "a device is announced while somebody asks for constraints, storage and refusal",
 	    add_ask, 3, 1, 4, 2);
 
+static void add_commit(void) { run(announce_narrow, commit_it, NULL); }
+EX_SCENARIO(add_commit, "late-add-commit", "a device is announced against the commit", add_commit, 3, 2, 4,
+	    3);
+static void commit_use(void) { run(commit_it, use_narrow, NULL); }
+EX_SCENARIO(commit_use, "late-commit-use", "a device maps against the commit", commit_use, 3, 1, 4, 2);
+static void commit_commit(void) { run(commit_it, commit_it, NULL); }
+EX_SCENARIO(commit_commit, "late-commit-commit", "two commits", commit_commit, 3, 2, 4, 3);
+static void commit_fault(void) { run(commit_it, fault_it, NULL); }
+EX_SCENARIO(commit_fault, "late-commit-fault", "a page fault against the commit", commit_fault, 3, 1, 4, 2);
+
 /* One that is announced already goes with its driver, or with the buffer. */
 static void announced(void (*a)(void), void (*b)(void))
 {
@@ -283,6 +323,9 @@ static void unbind_close(void) { announced(unbind_narrow, close_fd); }
 EX_SCENARIO(unbind_close, "late-unbind-close",
 	    "the driver of an announced device leaves against the last close", unbind_close, 4, -1,
 	    6, -1);
+static void remove_unbind(void) { announced(remove_narrow, unbind_narrow); }
+EX_SCENARIO(remove_unbind, "late-remove-unbind",
+	    "an announced device is removed while its driver leaves", remove_unbind, 4, -1, 6, -1);
 static void unbind_use(void) { announced(unbind_narrow, use_wide); }
 EX_SCENARIO(unbind_use, "late-unbind-use",
 	    "the driver of an announced device leaves while another maps", unbind_use, 3, 2, 4, 3);

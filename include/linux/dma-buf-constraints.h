@@ -16,7 +16,6 @@
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
-struct file;
 struct sg_table;
 
 /**
@@ -31,6 +30,11 @@ struct sg_table;
  * @alignment: of the start of every segment, in bytes; a power of two
  * @length_align: of the length of every segment, in bytes; a power of two
  * @flags: DMA_BUF_CONSTRAINT_CONTIGUOUS and the like
+ * @use: DMA_BUF_USE_* of devices that a program added; 0 for what a driver says
+ * @pitch_align: of the distance between two lines of an image, in bytes; a power
+ *	of two, as the next two
+ * @offset_align: of the start of an image in the buffer
+ * @size_align: of the size of the buffer
  *
  * A segment is one entry of a mapped scatter list.
  *
@@ -46,6 +50,10 @@ struct dma_buf_constraints {
 	u32 alignment;
 	u32 length_align;
 	u32 flags;
+	u32 use;
+	u32 pitch_align;
+	u32 offset_align;
+	u32 size_align;
 };
 
 /**
@@ -146,6 +154,18 @@ struct dma_buf_late_ops {
 	int (*admit)(struct dma_buf *dmabuf,
 		     const struct dma_buf_constraints *merged,
 		     struct dma_buf_conflict *conflict);
+
+	/**
+	 * @commit: a program wants the storage placed now, for all devices that
+	 *	have joined. It must not move afterwards. Optional; without it
+	 *	the program gets -EOPNOTSUPP.
+	 *
+	 * Context: may sleep; the reservation object is held.
+	 *
+	 * Return: 0, also when it was committed before; -EBUSY with the reason
+	 * in @conflict; or another negative errno.
+	 */
+	int (*commit)(struct dma_buf *dmabuf, struct dma_buf_conflict *conflict);
 };
 
 /* For an exporter that allocates at the first map. */
@@ -156,22 +176,5 @@ int dma_buf_set_late(struct dma_buf *dmabuf,
 struct sg_table *
 dma_buf_try_map_attachment(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir);
-
-/**
- * struct dma_buf_device_class - finds the devices of one or two major numbers
- * @majors: major numbers; the second one may be 0
- * @get: returns the device that does DMA for an open file, with a
- *	reference, or ERR_PTR(-ENODEV) when it is gone or there is none. May
- *	sleep
- */
-struct dma_buf_device_class {
-	unsigned int majors[2];
-	struct device *(*get)(struct file *file);
-	/* private: links all of them */
-	struct list_head node;
-};
-
-int dma_buf_device_class_register(struct dma_buf_device_class *class);
-void dma_buf_device_class_unregister(struct dma_buf_device_class *class);
 
 #endif /* __LINUX_DMA_BUF_CONSTRAINTS_H */

@@ -25,7 +25,7 @@ struct vm_fault;
 
 /**
  * struct dma_buf_late - late storage; part of an exporter's object
- * @size: bytes, a multiple of PAGE_SIZE; constant
+ * @size: bytes, a multiple of PAGE_SIZE; constant once it is placed
  * @resv: reservation object, which protects what is not constant
  * @own: what the exporter's device needs; constant
  * @file: address space in which user space maps the object, and
@@ -40,6 +40,7 @@ struct vm_fault;
  * @storage: NULL until it is placed; the object holds a reference
  * @mappings: links the mappings for devices
  * @pins: number of pins
+ * @committed: one of @pins is for ever
  * @vmaps: users of @vaddr
  * @vaddr: the kernel mapping that all users share
  */
@@ -54,6 +55,7 @@ struct dma_buf_late {
 	struct dma_buf_storage *storage;
 	struct list_head mappings;
 	unsigned int pins;
+	bool committed;
 	unsigned int vmaps;
 	void *vaddr;
 };

@@ -173,7 +173,7 @@ struct dma_buf_ops {
  * embedded in a private container of the core, so nobody else may allocate it.
  */
 struct dma_buf {
-	/** @size: in bytes; never changes. */
+	/** @size: in bytes; only a commit of late storage changes it, before the first attachment. */
 	size_t size;
 
 	/**

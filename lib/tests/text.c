@@ -61,6 +61,8 @@ static void refusals_of_constraints(void)
 		"alignment to 64 KiB; the buffer of vgem has 4 KiB.");
 	refusal("refusal-length", DMA_BUF_FIELD_LENGTH_ALIGN, 8192, 1,
 		"lengths of a multiple of 8 KiB; the buffer of vgem has 1 byte.");
+	refusal("refusal-size-align", DMA_BUF_FIELD_SIZE_ALIGN, 65536, 4096,
+		"a size of a multiple of 64 KiB; the buffer of vgem has 4 KiB.");
 	refusal("refusal-coherent", DMA_BUF_FIELD_COHERENT, 1, 0,
 		"coherent memory; the buffer of vgem is not.");
 	refusal("refusal-bounce", DMA_BUF_FIELD_BOUNCE, 0, 1,
@@ -149,6 +151,39 @@ static void refusals(void)
 		(int)strlen(" wants the memory itself; the buffer of  would reach it as a copy." HEAP));
 }
 
+/* What the answers of add and commit say. */
+static void answers(void)
+{
+	struct dma_buf_device_use use = {
+		.field = DMA_BUF_FIELD_DMA_MASK, .wanted = (1 << 28) - 1,
+		.found = (1 << 29) - 1, .device = "0000:00:05.0",
+	};
+	struct dma_buf_commit commit = {
+		.field = DMA_BUF_FIELD_CONTIGUOUS, .wanted = 1,
+	};
+	char text[256];
+
+	prime_negotiate_add_text(&use, text, sizeof(text));
+	same("answer-add", text,
+	     "0000:00:05.0 wants addresses below 256 MiB; the buffer has pages up to 512 MiB. Add all devices before the buffer is used; if that is refused too, copy.");
+	use.field = DMA_BUF_FIELD_ERROR;
+	use.found = ENODEV;
+	prime_negotiate_add_text(&use, text, sizeof(text));
+	same("answer-add-error", text,
+	     "the buffer can't be placed for 0000:00:05.0: No such device. Add all devices before the buffer is used; if that is refused too, copy.");
+	prime_negotiate_commit_text(&commit, text, sizeof(text));
+	same("answer-commit", text,
+	     "a device wants one contiguous piece; the buffer can't have it. Commit before the buffer is used; if that is refused too, copy.");
+	commit.field = DMA_BUF_FIELD_ERROR;
+	commit.found = ENOMEM;
+	prime_negotiate_commit_text(&commit, text, sizeof(text));
+	same("answer-commit-memory", text,
+	     "the buffer can't be placed: Cannot allocate memory. It may be that memory is short: try again with less.");
+	commit.field = DMA_BUF_FIELD_NONE;
+	prime_negotiate_commit_text(&commit, text, sizeof(text));
+	same("answer-none", text, "nothing was refused");
+}
+
 static void constraints(void)
 {
 	struct dma_buf_constraints_info info = {
@@ -179,10 +214,11 @@ static void constraints(void)
 	verdict("text-without-room",
 		prime_negotiate_constraints_text(&info, NULL, 0) == length);
 	info = (struct dma_buf_constraints_info){
-		.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED,
+		.pitch_align = 64, .offset_align = 256, .size_align = 64 << 10,
 	};
 	prime_negotiate_constraints_text(&info, text, sizeof(text));
-	same("constraints-preferred", text, "contiguous preferred");
+	same("constraints-of-images", text,
+	     "lines of a multiple of 64 bytes, images that start at a multiple of 256 bytes, a size of a multiple of 64 KiB");
 }
 
 static void storage(void)
@@ -192,20 +228,20 @@ static void storage(void)
 
 	prime_negotiate_storage_text(&info, text, sizeof(text));
 	same("storage-none", text, "8 MiB, not placed yet");
-	info.flags = DMA_BUF_STORAGE_PLACED | DMA_BUF_STORAGE_COHERENT;
+	info.flags = DMA_BUF_STORAGE_PLACED;
 	info.segments = 3;
 	info.largest = 4 << 20;
-	info.zone = DMA_BUF_ZONE_DMA32;
+	info.reach = UINT32_MAX;
 	prime_negotiate_storage_text(&info, text, sizeof(text));
 	same("storage-pieces", text,
-	     "8 MiB in 3 segments, the largest 4 MiB, zone DMA32, coherent");
+	     "8 MiB in 3 segments, the largest 4 MiB, below 4 GiB");
 	info.flags = DMA_BUF_STORAGE_PLACED | DMA_BUF_STORAGE_CONTIGUOUS |
-		     DMA_BUF_STORAGE_MAPPED;
+		     DMA_BUF_STORAGE_COMMITTED;
 	info.segments = 1;
-	info.zone = DMA_BUF_ZONE_CMA;
+	info.reach = UINT64_MAX;
 	prime_negotiate_storage_text(&info, text, sizeof(text));
 	same("storage-contiguous", text,
-	     "8 MiB in 1 segment, zone CMA, contiguous, mapped by a device");
+	     "8 MiB in 1 segment, below 16 EiB, committed");
 }
 
 static void names(void)
@@ -216,10 +252,9 @@ static void names(void)
 	same("name-without-device", text, "/dev/null");
 	prime_negotiate_device_name("/no/such/node", text, sizeof(text));
 	same("name-without-node", text, "/no/such/node");
-	same("field-unknown", prime_negotiate_field_name(13), "unknown");
-	same("field-last", prime_negotiate_field_name(DMA_BUF_FIELD_ERROR),
-	     "error");
-	same("zone-unknown", prime_negotiate_zone_name(5), "unknown");
+	same("field-unknown", prime_negotiate_field_name(14), "unknown");
+	same("field-last", prime_negotiate_field_name(DMA_BUF_FIELD_SIZE_ALIGN),
+	     "alignment of the size");
 }
 
 /* A file that is no dma-buf. */
@@ -229,9 +264,16 @@ static void wrong_files(void)
 	struct dma_buf_storage_info storage;
 	struct dma_buf_refusal why;
 
-	verdict("add-bad-fd", prime_negotiate_add(-1, -1, NULL) == -EBADF);
+	struct dma_buf_device_use use;
+
+	verdict("add-bad-fd", prime_negotiate_add(-1, -1, DMA_BUF_USE_READ,
+						  NULL) == -EBADF);
 	verdict("add-no-path",
-		prime_negotiate_add_path(-1, "/no/such/node", NULL) == -ENOENT);
+		prime_negotiate_add_path(-1, "/no/such/node", DMA_BUF_USE_READ,
+					 &use) == -ENOENT &&
+		use.field == DMA_BUF_FIELD_ERROR && use.found == ENOENT);
+	verdict("remove-bad-fd", prime_negotiate_remove(-1, -1) == -EBADF);
+	verdict("commit-bad-fd", prime_negotiate_commit(-1, 0, NULL) == -EBADF);
 	verdict("constraints-bad-fd",
 		prime_negotiate_constraints(-1, &info) == -EBADF);
 	verdict("storage-no-dmabuf",
@@ -242,6 +284,7 @@ static void wrong_files(void)
 int main(void)
 {
 	refusals();
+	answers();
 	constraints();
 	storage();
 	names();

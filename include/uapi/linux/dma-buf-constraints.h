@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * Negotiation of a buffer's storage: ioctls on a dma-buf file descriptor.
- * Buffers of the dma-heap "negotiated", and of DRM drivers with late GEM
- * objects, can be negotiated. Not in mainline.
+ * Negotiation of a buffer's storage, and reasons of refusals: ioctls on a
+ * dma-buf file descriptor. Buffers of the dma-heap "negotiated", and of DRM
+ * drivers with late GEM objects, can be negotiated. Not in mainline.
  *
- * A program makes the buffer, adds every device that will use it, and then
- * imports it. Storage is placed at the first import that maps it for a device,
- * or at the first page fault of a mapping. It lies where all added devices
- * reach it.
+ * A program makes the buffer, adds every device that will use it, and commits:
+ * then the storage lies where all of these devices reach it, and stays there.
+ * Without a commit the storage is placed at the first import that maps it for a
+ * device, or at the first page fault of a mapping.
  *
- * Argument structs grow at their end. The size in the request number tells
- * which fields the program knows. Unknown bytes that are not 0 give E2BIG, and
- * unknown flags give EINVAL.
+ * The structs have no holes on any ABI, and none is part of another one. Each
+ * grows at its end. The size in the request number tells which fields the
+ * program knows: bytes beyond those that the kernel knows must be 0 (E2BIG).
+ * Unknown flags give EINVAL. Fields that are only "out" may hold anything.
+ *
+ * Numbers 0x20 to 0x22 were requests of the first version, and are not used
+ * again.
  */
 #ifndef _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H
 #define _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H
@@ -19,11 +23,16 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Bits of dma_buf_constraints_info.flags */
+/* Bits of dma_buf_constraints_info.flags and dma_buf_refusal.wants */
 #define DMA_BUF_CONSTRAINT_CONTIGUOUS		(1u << 0) /* needs one segment */
-#define DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED	(1u << 1) /* may need one segment */
 #define DMA_BUF_CONSTRAINT_COHERENT		(1u << 2) /* needs coherent memory */
 #define DMA_BUF_CONSTRAINT_TRANSLATED		(1u << 3) /* a device is behind an IOMMU */
+
+/* How a device will use the buffer. */
+#define DMA_BUF_USE_READ	(1u << 0)
+#define DMA_BUF_USE_WRITE	(1u << 1)
+#define DMA_BUF_USE_SCANOUT	(1u << 2) /* a display shows it */
+#define DMA_BUF_USE_CPU		(1u << 3) /* with the processor, through a mapping */
 
 /* Which constraint a refusal is about. */
 #define DMA_BUF_FIELD_NONE		0
@@ -39,9 +48,10 @@
 #define DMA_BUF_FIELD_OPERATION		10 /* 1: needed, 0: the driver has none */
 #define DMA_BUF_FIELD_SIZE		11 /* bytes that the DMA API maps at once */
 #define DMA_BUF_FIELD_ERROR		12 /* errno; no constraint explains it */
+#define DMA_BUF_FIELD_SIZE_ALIGN	13 /* bytes */
 
 /**
- * struct dma_buf_constraints_info - what storage must be for a set of devices
+ * struct dma_buf_constraints_info - what a buffer must be for a set of devices
  * @dma_mask: highest address that all of them reach
  * @segment_boundary: a mask; no segment crosses a multiple of the mask plus one
  * @max_segment_size: bytes
@@ -49,8 +59,16 @@
  * @alignment: of each segment's start, bytes
  * @length_align: of each segment's length, bytes
  * @flags: DMA_BUF_CONSTRAINT_*
+ * @use: DMA_BUF_USE_* of all added devices
+ * @pitch_align: of the distance between two lines of an image, bytes
+ * @offset_align: of the start of an image in the buffer, bytes
+ * @size_align: of the buffer's size, bytes
  * @devices: number of devices that these constraints are merged from
  * @pad: 0
+ *
+ * Argument of DMA_BUF_IOCTL_GET_CONSTRAINTS; all of it is out. The kernel does
+ * not know what is in the buffer, so a program follows @pitch_align and
+ * @offset_align itself. DMA_BUF_IOCTL_COMMIT follows @size_align.
  */
 struct dma_buf_constraints_info {
 	__u64 dma_mask;
@@ -60,58 +78,105 @@ struct dma_buf_constraints_info {
 	__u32 alignment;
 	__u32 length_align;
 	__u32 flags;
+	__u32 use;
+	__u32 pitch_align;
+	__u32 offset_align;
+	__u32 size_align;
 	__u32 devices;
-	__u32 pad[2];
+	__u32 pad;
 };
 
 /**
- * struct dma_buf_add_device - announce a device that will use the buffer
+ * struct dma_buf_device_use - a device that will use the buffer
  * @device_fd: in: open file of a DRM or V4L2 device node
+ * @use: in: DMA_BUF_USE_*, at least one; 0 for DMA_BUF_IOCTL_REMOVE_DEVICE
  * @flags: in: 0
- * @merged: out: constraints of all devices including this one
+ * @field: out: DMA_BUF_FIELD_*, why the call failed; DMA_BUF_FIELD_NONE when
+ *	it did not
+ * @wanted: out: what the device asks for, in the field's unit
+ * @found: out: what there is
+ * @device: out: name of the device
  *
- * Argument of DMA_BUF_IOCTL_ADD_DEVICE. EBUSY: the storage is already
- *	placed and does not suit the device, or no storage suits all devices.
- *	The device has not been added, and DMA_BUF_IOCTL_GET_REFUSAL tells why.
- *	EOPNOTSUPP: the storage of this buffer can't be negotiated.
+ * Argument of DMA_BUF_IOCTL_ADD_DEVICE and DMA_BUF_IOCTL_REMOVE_DEVICE. Adding a
+ * device again adds to its use. It counts until it is removed, until its driver
+ * leaves, or until the buffer is freed.
+ *
+ * Errors:
+ *
+ * - EBUSY: the storage is placed and does not suit the device, or no storage
+ *   suits all devices; the device has not been added
+ * - ENOENT: the device to be removed was not added
+ * - ENODEV: the device is gone
+ * - ENOSPC: the buffer has 64 devices already
+ * - EACCES: the buffer was not exported for writing
+ * - EOPNOTSUPP: the storage of this buffer can't be negotiated, or the node is
+ *   of a driver that imports no buffers
  */
-struct dma_buf_add_device {
+struct dma_buf_device_use {
 	__s32 device_fd;
+	__u32 use;
 	__u32 flags;
-	struct dma_buf_constraints_info merged;
+	__u32 field;
+	__u64 wanted;
+	__u64 found;
+	char device[64];
+};
+
+/**
+ * struct dma_buf_commit - place the storage now
+ * @size: in: bytes that the buffer is to have, 0 for those that it has; out, if
+ *	the call is not refused: bytes that it has, rounded up to pages and to
+ *	what the devices need
+ * @flags: in: 0
+ * @field: out: as in &struct dma_buf_device_use
+ * @wanted: out
+ * @found: out
+ * @device: out: name of the device that asks for it; empty if no single one does
+ *
+ * Argument of DMA_BUF_IOCTL_COMMIT. The storage is placed where all devices that
+ * have joined reach it, and does not move any more. No page fault of a mapping
+ * fails for want of it. A buffer of the heap "negotiated" can become larger here
+ * as long as no device is attached and nobody has touched it.
+ *
+ * Errors:
+ *
+ * - EBUSY: no storage suits all devices, the storage is placed where it does not
+ *   suit them, or the size can't change any more
+ * - EINVAL: @size is less than the size of the buffer
+ * - ENOMEM: there is no memory
+ * - EACCES, EOPNOTSUPP: as in &struct dma_buf_device_use
+ */
+struct dma_buf_commit {
+	__u64 size;
+	__u32 flags;
+	__u32 field;
+	__u64 wanted;
+	__u64 found;
+	char device[64];
 };
 
 /* Bits of dma_buf_storage_info.flags */
 #define DMA_BUF_STORAGE_PLACED		(1u << 0) /* storage exists */
 #define DMA_BUF_STORAGE_CONTIGUOUS	(1u << 1)
-#define DMA_BUF_STORAGE_COHERENT	(1u << 2)
-#define DMA_BUF_STORAGE_MAPPED		(1u << 3) /* a device has it mapped */
-
-#define DMA_BUF_ZONE_NONE	0
-#define DMA_BUF_ZONE_DMA	1
-#define DMA_BUF_ZONE_DMA32	2
-#define DMA_BUF_ZONE_NORMAL	3
-#define DMA_BUF_ZONE_CMA	4
+#define DMA_BUF_STORAGE_COMMITTED	(1u << 2) /* and does not move */
 
 /**
  * struct dma_buf_storage_info - where the storage is
  * @flags: out: DMA_BUF_STORAGE_*
- * @zone: out: DMA_BUF_ZONE_*, the highest zone of its pages
  * @segments: out: runs of contiguous pages
- * @pad: 0
  * @largest: out: bytes of the longest run
  * @size: out: bytes in all
+ * @reach: out: the smallest mask that covers all addresses
  * @exporter: out: name of the exporter
  *
  * Argument of DMA_BUF_IOCTL_GET_STORAGE. The answer contains no address.
  */
 struct dma_buf_storage_info {
 	__u32 flags;
-	__u32 zone;
 	__u32 segments;
-	__u32 pad;
 	__u64 largest;
 	__u64 size;
+	__u64 reach;
 	char exporter[32];
 };
 
@@ -129,6 +194,7 @@ struct dma_buf_storage_info {
 #define DMA_BUF_STEP_GIVEN_BACK	10 /* the importer attached, looked, and detached */
 #define DMA_BUF_STEP_IMPORT	11 /* a DRM driver's import, without a look */
 #define DMA_BUF_STEP_HANDLE	12 /* the rest of PRIME_FD_TO_HANDLE */
+#define DMA_BUF_STEP_COMMIT	13 /* the storage is placed for all devices */
 
 /* Who refused. */
 #define DMA_BUF_BY_NONE		0
@@ -198,9 +264,15 @@ struct dma_buf_refusal {
 	char exporter[32];
 };
 
-#define DMA_BUF_IOCTL_ADD_DEVICE	_IOWR('b', 0x20, struct dma_buf_add_device)
-#define DMA_BUF_IOCTL_GET_CONSTRAINTS	_IOR('b', 0x21, struct dma_buf_constraints_info)
-#define DMA_BUF_IOCTL_GET_STORAGE	_IOR('b', 0x22, struct dma_buf_storage_info)
+/*
+ * What decides where the storage lies needs a buffer that was exported for
+ * writing. Everybody who has a descriptor of the buffer may ask.
+ */
 #define DMA_BUF_IOCTL_GET_REFUSAL	_IOR('b', 0x23, struct dma_buf_refusal)
+#define DMA_BUF_IOCTL_ADD_DEVICE	_IOWR('b', 0x25, struct dma_buf_device_use)
+#define DMA_BUF_IOCTL_REMOVE_DEVICE	_IOWR('b', 0x26, struct dma_buf_device_use)
+#define DMA_BUF_IOCTL_COMMIT		_IOWR('b', 0x27, struct dma_buf_commit)
+#define DMA_BUF_IOCTL_GET_CONSTRAINTS	_IOR('b', 0x28, struct dma_buf_constraints_info)
+#define DMA_BUF_IOCTL_GET_STORAGE	_IOR('b', 0x29, struct dma_buf_storage_info)
 
 #endif /* _UAPI_LINUX_DMA_BUF_CONSTRAINTS_H */

@@ -67,6 +67,9 @@ static inline bool dma_buf_file_get_live(struct file *file)
 	return file_ref_get(&file->f_ref);
 }
 
+/* The device that an import attaches, with a reference. */
+#define drm_dev_get_import_dev(drm)	get_device(drm_dev_dma_dev(drm))
+
 /* drm_gem.c holds the file's prime lock when it reports a closed handle. */
 #define drm_gem_guard_close(lock)	lockdep_assert_held(lock)
 
@@ -135,6 +138,8 @@ static inline bool dma_buf_file_get_live(struct file *file)
 #define drm_gem_vmap_locked		drm_gem_vmap
 #define drm_gem_vunmap_locked		drm_gem_vunmap
 #define drm_dev_dma_dev(drm)		((drm)->dev)
+struct drm_device;
+struct device *drm_dev_get_import_dev(struct drm_device *drm);
 #define vma_is_cow_mapping(vma)		is_cow_mapping((vma)->vm_flags)
 #define ACR_FLAGS_NONE			MIGRATE_MOVABLE
 #define dev_set_dma_iommu(dev)		((dev)->dma_iommu = true)

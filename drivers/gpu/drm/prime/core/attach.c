@@ -19,7 +19,7 @@ static bool dma_buf_attachment_maps_now(struct dma_buf_attachment *attach)
 {
 	return DMA_BUF_MAPS_AT_ATTACH &&
 	       dma_buf_attachment_is_dynamic(attach) != dma_buf_is_dynamic(attach->dmabuf) &&
-	       !to_dma_buf_object(attach->dmabuf)->late;
+	       !to_dma_buf_object(attach->dmabuf)->negotiation;
 }
 
 /* Readers of bufinfo hold only name_lock. */
@@ -38,7 +38,7 @@ static int dma_buf_attachment_join(struct dma_buf_attachment *attach)
 	int ret;
 
 	guard(dma_resv)(dmabuf->resv);
-	ret = to_dma_buf_object(dmabuf)->late ? dma_buf_negotiate_ops->admit(attach) : 0;
+	ret = to_dma_buf_object(dmabuf)->negotiation ? dma_buf_negotiate_ops->admit(attach) : 0;
 	if (ret)
 		return dma_buf_refused(dmabuf, attach->dev, DMA_BUF_STEP_ADMIT, ret);
 

@@ -56,10 +56,9 @@ struct dma_buf_negotiation;
  * @fence_in: a writer's fence with the callback &dma_buf.cb_in, with a
  *	reference; NULL if there is none; protected by the lock of &dma_buf.poll
  * @fence_out: a writer's or reader's fence, in the same way for &dma_buf.cb_out
- * @negotiation: what negotiate/ keeps for the buffer, or NULL; set once, with
- *	cmpxchg(), and freed by &dma_buf_negotiate_ops.free
- * @late: the storage is placed when it is first used; set by negotiate/ before
- *	anybody else has the buffer
+ * @negotiation: what negotiate/ keeps for a buffer whose storage is placed when it
+ *	is first used, or NULL; set before anybody else has the buffer, and
+ *	freed by &dma_buf_negotiate_ops.free
  * @own_resv: reservation object of a buffer whose exporter provides none. The
  *	containers of other buffers end before this field
  *
@@ -77,7 +76,6 @@ struct dma_buf_object {
 	struct dma_fence *fence_in;
 	struct dma_fence *fence_out;
 	struct dma_buf_negotiation *negotiation;
-	bool late;
 	struct dma_resv own_resv;
 };
 

@@ -109,9 +109,8 @@
  * * The lock of account/refusal.c protects the records of refusals. Nothing
  *   nests in it.
  *
- * The mutex of the device classes, in negotiate/device.c, is taken with no
- * other lock held. The lock of a device, device_lock(), is taken with no lock
- * of the layer held, when a program announces the device. Only the spinlock of
+ * The lock of a device, device_lock(), is taken with no lock of the layer held,
+ * when a program announces the device. Only the spinlock of
  * negotiate/negotiation.c and memory reclaim nest in it. core/lockdep.c takes
  * the core's locks in this order at boot, so that lockdep knows it. dma_resv.c
  * does the same for mmap_lock.
@@ -131,18 +130,20 @@
  * -EBUSY       the attachment is mapped in another direction;
  *              dma_buf_try_map_attachment() would have to wait; the storage is
  *              already placed where this device can't reach it, or can't suit
- *              all devices
+ *              all devices; the size can't change any more
  * -EFAULT      the argument's memory is not accessible
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full
  * -ENFILE      the system has no file left
  * -ENODEV      the device to announce is gone
- * -ENOENT      the exporter's module is going away
+ * -ENOENT      the exporter's module is going away; the device to remove was
+ *              not announced
  * -ENOMEM      no memory
  * -ENOSPC      too many devices announced
  * -ENOTTY      no such ioctl
- * -EOPNOTSUPP  the storage of this buffer can't be negotiated
+ * -EOPNOTSUPP  the storage of this buffer can't be negotiated, or the driver
+ *              of the device to announce imports nothing
  * -EOVERFLOW   offset and length of a mapping wrap around
  * -ERESTARTSYS a signal arrived during the wait for fences
  * ============ =============================================================

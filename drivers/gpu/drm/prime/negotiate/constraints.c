@@ -16,9 +16,7 @@
 
 #include "internal.h"
 
-#define DMA_BUF_CONSTRAINT_FLAGS (DMA_BUF_CONSTRAINT_CONTIGUOUS |	\
-				  DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED | \
-				  DMA_BUF_CONSTRAINT_COHERENT)
+#define DMA_BUF_CONSTRAINT_FLAGS (DMA_BUF_CONSTRAINT_CONTIGUOUS | DMA_BUF_CONSTRAINT_COHERENT)
 
 /* A fault to look for, and the refusal that reports it. */
 struct constraints_check {
@@ -78,6 +76,9 @@ void dma_buf_constraints_init(struct dma_buf_constraints *c)
 		.max_segments = U32_MAX,
 		.alignment = 1,
 		.length_align = 1,
+		.pitch_align = 1,
+		.offset_align = 1,
+		.size_align = 1,
 	};
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_init, "DMA_BUF");
@@ -105,9 +106,6 @@ static int constraints_devres_write(struct device *dev, void *res, void *data)
 
 static void constraints_derive(struct dma_buf_constraints *c, struct device *dev)
 {
-	const bool silent = !dev->dma_parms ||
-			    !dev->dma_parms->max_segment_size;
-
 	dma_buf_constraints_init(c);
 	c->dma_mask = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
 	c->max_segment_size = dma_get_max_seg_size(dev);
@@ -115,15 +113,6 @@ static void constraints_derive(struct dma_buf_constraints *c, struct device *dev
 	if (dma_get_seg_boundary(dev) != ULONG_MAX)
 		c->segment_boundary = dma_get_seg_boundary(dev);
 	c->alignment = dma_get_min_align_mask(dev) + 1;
-
-	/*
-	 * A device that takes only one address usually has UINT_MAX here, or no
-	 * size. Some devices that take any table have UINT_MAX, too. Asking for
-	 * one run that is not needed costs less than a refusal at the first
-	 * frame.
-	 */
-	if (silent || c->max_segment_size >= U32_MAX)
-		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED;
 }
 
 /**
@@ -156,6 +145,8 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
 	return c->dma_mask && !(boundary & (boundary + 1)) && boundary &&
 	       c->max_segment_size && c->max_segments &&
 	       is_power_of_2(c->alignment) && is_power_of_2(c->length_align) &&
+	       is_power_of_2(c->pitch_align) && is_power_of_2(c->offset_align) &&
+	       is_power_of_2(c->size_align) && !c->use &&
 	       !(c->flags & ~DMA_BUF_CONSTRAINT_FLAGS) &&
 	       c->length_align <= c->max_segment_size &&
 	       c->length_align - 1 <= boundary &&
@@ -168,7 +159,7 @@ static bool constraints_valid(const struct dma_buf_constraints *c)
  * @c: what the device needs of the addresses that it gets; copied
  *
  * For needs that the DMA API can't express: a number of segments, one segment
- * only, coherent memory. Most drivers begin with
+ * only, coherent memory, the pitch of an image. Most drivers begin with
  * dma_buf_constraints_from_device() and change a field. The layer accounts for
  * an IOMMU, or a bus with addresses of its own, later. So a driver need not
  * know whether there is one. Tell the DMA API, too, about the limits that it
@@ -189,8 +180,7 @@ int devm_dma_buf_constraints_set(struct device *dev, const struct dma_buf_constr
 	if (!constraints_valid(c))
 		return -EINVAL;
 
-	if (devres_find(dev, constraints_devres_release,
-			constraints_devres_write, (void *)c))
+	if (devres_find(dev, constraints_devres_release, constraints_devres_write, (void *)c))
 		return 0;
 
 	own = devres_alloc(constraints_devres_release, sizeof(*own), GFP_KERNEL);
@@ -224,14 +214,16 @@ int dma_buf_constraints_merge(struct dma_buf_constraints *c,
 {
 	const struct dma_buf_constraints both = {
 		.dma_mask = min(c->dma_mask, other->dma_mask),
-		.segment_boundary = min(c->segment_boundary,
-					other->segment_boundary),
-		.max_segment_size = min(c->max_segment_size,
-					other->max_segment_size),
+		.segment_boundary = min(c->segment_boundary, other->segment_boundary),
+		.max_segment_size = min(c->max_segment_size, other->max_segment_size),
 		.max_segments = min(c->max_segments, other->max_segments),
 		.alignment = max(c->alignment, other->alignment),
 		.length_align = max(c->length_align, other->length_align),
 		.flags = c->flags | other->flags,
+		.pitch_align = max(c->pitch_align, other->pitch_align),
+		.offset_align = max(c->offset_align, other->offset_align),
+		.size_align = max(c->size_align, other->size_align),
+		.use = c->use | other->use,
 	};
 	int ret;
 
@@ -250,8 +242,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_merge, "DMA_BUF");
  */
 u64 dma_buf_constraints_piece(const struct dma_buf_constraints *c, u64 size)
 {
-	const u64 unit = max3((u64)c->length_align, (u64)c->alignment,
-			      (u64)PAGE_SIZE);
+	const u64 unit = max3((u64)c->length_align, (u64)c->alignment, (u64)PAGE_SIZE);
 	/* A mask, since the boundary plus one may wrap to 0. */
 	const u64 most = min(c->max_segment_size - 1, c->segment_boundary);
 
@@ -291,8 +282,7 @@ static u64 constraints_pieces(const struct dma_buf_constraints *c, u64 size)
  *
  * Return: 0; -EBUSY when no storage of @size bytes would suit.
  */
-int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
-				   size_t size,
+int dma_buf_constraints_check_size(const struct dma_buf_constraints *c, size_t size,
 				   struct dma_buf_conflict *conflict)
 {
 	const u64 longest = min(c->max_segment_size - 1, c->segment_boundary) + 1;
@@ -304,6 +294,8 @@ int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 		    dma_buf_mask_of(size - 1) } },
 		{ size & (c->length_align - 1),
 		  { DMA_BUF_FIELD_LENGTH_ALIGN, c->length_align, size & -size } },
+		{ size & (c->size_align - 1),
+		  { DMA_BUF_FIELD_SIZE_ALIGN, c->size_align, size & -size } },
 		{ c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS &&
 		  c->max_segment_size < size,
 		  { DMA_BUF_FIELD_MAX_SEGMENT_SIZE, c->max_segment_size, size } },
@@ -325,8 +317,7 @@ int dma_buf_constraints_check_size(const struct dma_buf_constraints *c,
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_check_size, "DMA_BUF");
 
 /* Checks adjacent bytes: an entry of a table, or a run of storage. */
-int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
-				  u64 first, u64 length,
+int dma_buf_constraints_check_run(const struct dma_buf_constraints *c, u64 first, u64 length,
 				  struct dma_buf_conflict *conflict)
 {
 	const u64 last = first + length - 1;
@@ -377,8 +368,7 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
  *
  * Return: 0; -EBUSY for the first constraint that is violated.
  */
-int dma_buf_constraints_check_table(const struct dma_buf_constraints *c,
-				    const struct sg_table *sgt,
+int dma_buf_constraints_check_table(const struct dma_buf_constraints *c, const struct sg_table *sgt,
 				    struct dma_buf_conflict *conflict)
 {
 	unsigned int i, runs = 0;
@@ -417,8 +407,7 @@ static u64 constraints_reach(struct device *dev, u64 limit)
 	}
 	if (limit < lowest->dma_start)
 		return 0;
-	return lowest->cpu_start + min(limit - lowest->dma_start,
-				       lowest->size - 1);
+	return lowest->cpu_start + min(limit - lowest->dma_start, lowest->size - 1);
 }
 
 /* Keeps only what an IOMMU that joins the pages can't provide. */
@@ -429,14 +418,37 @@ static void constraints_translate(struct dma_buf_constraints *c)
 	 * long stays too long, and one longer than the boundary crosses it.
 	 */
 	if (c->segment_boundary != U64_MAX)
-		c->max_segment_size = min(c->max_segment_size,
-					  c->segment_boundary + 1);
+		c->max_segment_size = min(c->max_segment_size, c->segment_boundary + 1);
 	c->segment_boundary = U64_MAX;
 	c->dma_mask = U64_MAX;
 	c->max_segments = U32_MAX;
-	c->flags &= ~(DMA_BUF_CONSTRAINT_CONTIGUOUS |
-		      DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
+	c->flags &= ~DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	c->flags |= DMA_BUF_CONSTRAINT_TRANSLATED;
+}
+
+/* The part of dma_buf_constraints_of_storage() that needs the device. */
+void dma_buf_constraints_of_memory(struct dma_buf_constraints *c, struct device *dev)
+{
+	if (dev_is_dma_coherent(dev))
+		c->flags &= ~DMA_BUF_CONSTRAINT_COHERENT;
+	if (use_dma_iommu(dev))
+		constraints_translate(c);
+	else
+		c->dma_mask = constraints_reach(dev, c->dma_mask);
+}
+
+/* The part that needs the size. */
+void dma_buf_constraints_of_size(struct dma_buf_constraints *c, size_t size)
+{
+	const u64 pieces = constraints_pieces(c, size);
+
+	if (c->max_segments != U32_MAX)
+		c->max_segments -= min_t(u64, pieces, c->max_segments) - 1;
+
+	if (c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS)
+		c->max_segments = 1;
+	else if (c->max_segments == 1)
+		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 }
 
 /**
@@ -463,22 +475,7 @@ static void constraints_translate(struct dma_buf_constraints *c)
  */
 void dma_buf_constraints_of_storage(struct dma_buf_constraints *c, struct device *dev, size_t size)
 {
-	const u64 pieces = constraints_pieces(c, size);
-
-	if (dev_is_dma_coherent(dev))
-		c->flags &= ~DMA_BUF_CONSTRAINT_COHERENT;
-	if (use_dma_iommu(dev)) {
-		constraints_translate(c);
-		return;
-	}
-
-	c->dma_mask = constraints_reach(dev, c->dma_mask);
-	if (c->max_segments != U32_MAX)
-		c->max_segments -= min_t(u64, pieces, c->max_segments) - 1;
-
-	if (c->flags & DMA_BUF_CONSTRAINT_CONTIGUOUS)
-		c->max_segments = 1;
-	else if (c->max_segments == 1)
-		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	dma_buf_constraints_of_memory(c, dev);
+	dma_buf_constraints_of_size(c, size);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_constraints_of_storage, "DMA_BUF");

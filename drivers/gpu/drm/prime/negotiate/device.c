@@ -1,118 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Finds the device behind an open file. Small modules do this for DRM and V4L2,
- * which the core does not know. Each registers for the major numbers of its
- * subsystem, and is loaded when a program first names a file with one of them.
+ * which the core does not know. They may not be loaded, so their functions are
+ * looked up by name.
  */
 #include <linux/kmod.h>
+#include <linux/module.h>
+
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 
 #include "internal.h"
 
-/* Protects the list; held while a class looks up a device. */
-static DEFINE_MUTEX(dma_buf_device_lock);
-/* Links &dma_buf_device_class.node. */
-static LIST_HEAD(dma_buf_device_classes);
-
-static struct dma_buf_device_class *device_class_find_locked(unsigned int major)
-{
-	struct dma_buf_device_class *class;
-
-	lockdep_assert_held(&dma_buf_device_lock);
-
-	list_for_each_entry(class, &dma_buf_device_classes, node) {
-		if (class->majors[0] == major || class->majors[1] == major)
-			return class;
-	}
-	return NULL;
-}
-
-/**
- * dma_buf_device_class_register - look up devices for one or two majors
- * @class: major numbers and how to get from a file to its device; the
- *	caller keeps it until it is unregistered
- *
- * Context: may sleep.
- *
- * Return: 0; -EBUSY when a class has one of these majors already.
- */
-int dma_buf_device_class_register(struct dma_buf_device_class *class)
-{
-	int ret = 0;
-
-	mutex_lock(&dma_buf_device_lock);
-	if (device_class_find_locked(class->majors[0]) ||
-	    (class->majors[1] && device_class_find_locked(class->majors[1])))
-		ret = -EBUSY;
-	else
-		list_add(&class->node, &dma_buf_device_classes);
-	mutex_unlock(&dma_buf_device_lock);
-
-	return ret;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_register, "DMA_BUF");
-
-/**
- * dma_buf_device_class_unregister - undo dma_buf_device_class_register()
- * @class: what was registered
- *
- * Waits for a call of &dma_buf_device_class.get that is under way.
- *
- * Context: may sleep.
- */
-void dma_buf_device_class_unregister(struct dma_buf_device_class *class)
-{
-	mutex_lock(&dma_buf_device_lock);
-	list_del(&class->node);
-	mutex_unlock(&dma_buf_device_lock);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_device_class_unregister, "DMA_BUF");
-
-/* Returns NULL when no class has the major of the file. */
-static struct device *device_ask(struct file *file, unsigned int major)
-{
-	struct dma_buf_device_class *class;
-	struct device *dev = NULL;
-
-	mutex_lock(&dma_buf_device_lock);
-	class = device_class_find_locked(major);
-	if (class)
-		dev = class->get(file);
-	mutex_unlock(&dma_buf_device_lock);
-
-	return dev;
-}
-
 /*
- * A program must not load arbitrary modules through this. So a module is loaded
- * only for an open file with one of these majors.
- */
-static bool device_major_known(unsigned int major)
-{
-	return major == DMA_BUF_MAJOR_V4L2 || major == DMA_BUF_MAJOR_DRM ||
-	       major == DMA_BUF_MAJOR_ACCEL;
-}
-
-/*
- * Returns the device behind an open file, with a reference. The caller holds
- * the file, since the device may be static data of a module, and the reference
- * does not keep the module.
+ * Returns the device that an import into an open file attaches, with a
+ * reference. The caller holds the file, since the device may be static data of a
+ * module, and the reference does not keep the module. Sets DMA_BUF_DEVICE_* in
+ * @how.
  *
  * Returns -EINVAL if the file is no device node of a subsystem that shares
- * buffers. Returns -ENODEV if the device is gone or does no DMA, or if the
- * kernel was built without the module for this subsystem.
+ * buffers: a program can load no other module. Returns -ENODEV if the device is
+ * gone, or if the kernel was built without the module for this subsystem.
+ * Returns -EOPNOTSUPP if the node's driver imports nothing.
  */
-struct device *dma_buf_device_get(struct file *file)
+struct device *dma_buf_device_get(struct file *file, unsigned int *how)
 {
+	struct device *(*ask)(struct file *file, unsigned int *how);
 	struct inode *inode = file_inode(file);
 	struct device *dev;
 
-	if (!S_ISCHR(inode->i_mode))
-		return ERR_PTR(-EINVAL);
+	KUNIT_STATIC_STUB_REDIRECT(dma_buf_device_get, file, how);
 
-	dev = device_ask(file, imajor(inode));
-	if (!dev && device_major_known(imajor(inode))) {
-		request_module("dma-buf-device-%u", imajor(inode));
-		dev = device_ask(file, imajor(inode)) ?: ERR_PTR(-ENODEV);
+	/* These load the module that has the function. */
+	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
+	case DMA_BUF_MAJOR_V4L2:
+		ask = symbol_request(dma_buf_device_of_v4l2);
+		break;
+	case DMA_BUF_MAJOR_DRM:
+	case DMA_BUF_MAJOR_ACCEL:
+		ask = symbol_request(dma_buf_device_of_drm);
+		break;
+	default:
+		return ERR_PTR(-EINVAL);
 	}
-	return dev ?: ERR_PTR(-EINVAL);
+	if (!ask)
+		return ERR_PTR(-ENODEV);
+	dev = ask(file, how);
+	symbol_put_addr(ask);
+	return dev;
 }
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_device_get);

@@ -3,44 +3,41 @@
  * Tells the dma-buf core which device a DRM or accel node stands for: the one
  * that PRIME attaches at import.
  */
-#include <linux/device.h>
-#include <linux/dma-buf-constraints.h>
-#include <linux/fs.h>
-#include <linux/module.h>
-
-#include <drm/drm_accel.h>
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
-#include <drm/drm_ioctl.h>
+#include <drm/drm_gem_dma_helper.h>
 
-#include "../kernel.h"
+#include "internal.h"
 
-static struct device *device_drm_get(struct file *file)
+/* These take a buffer that is one segment for the device, and no other. */
+static bool device_drm_one_address(const struct drm_driver *driver)
+{
+	return IS_REACHABLE(CONFIG_DRM_GEM_DMA_HELPER) &&
+	       (driver->gem_prime_import_sg_table == drm_gem_dma_prime_import_sg_table ||
+		driver->gem_prime_import_sg_table == drm_gem_dma_prime_import_sg_table_vmap);
+}
+
+struct device *dma_buf_device_of_drm(struct file *file, unsigned int *how)
 {
 	/* Only the DRM core opens files of its majors. */
 	struct drm_file *drm_file = file->private_data;
 	struct drm_device *drm = drm_file->minor->dev;
-	struct device *dev;
+	struct device *dev = NULL;
 	int idx;
 
 	/* An unregistered device may lose its driver and get another. */
 	if (!drm->registered || !drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
-	dev = get_device(drm_dev_dma_dev(drm));
+	if (device_drm_one_address(drm->driver))
+		*how |= DMA_BUF_DEVICE_ONE_ADDRESS;
+	if (drm->driver->gem_prime_import || drm->driver->gem_prime_import_sg_table)
+		dev = drm_dev_get_import_dev(drm);
 	drm_dev_exit(idx);
 
-	return dev ?: ERR_PTR(-ENODEV);
+	return dev ?: ERR_PTR(-EOPNOTSUPP);
 }
-
-static struct dma_buf_device_class device_drm = {
-	.majors = { DRM_MAJOR, ACCEL_MAJOR },
-	.get = device_drm_get,
-};
-module_driver(device_drm, dma_buf_device_class_register, dma_buf_device_class_unregister);
+EXPORT_SYMBOL_NS_GPL(dma_buf_device_of_drm, "DMA_BUF");
 
 MODULE_DESCRIPTION("DRM nodes in the negotiation of dma-buf storage");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS("DMA_BUF");
-MODULE_ALIAS("dma-buf-device-" __stringify(DRM_MAJOR));
-MODULE_ALIAS("dma-buf-device-" __stringify(ACCEL_MAJOR));

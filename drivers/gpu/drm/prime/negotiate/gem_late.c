@@ -155,6 +155,9 @@ EXPORT_SYMBOL_GPL(drm_gem_late_create);
  * @args: in: width and height in pixels, bits per pixel; out: pitch and
  *	size in bytes, and the handle
  *
+ * Pitch and size follow what the driver said of its own device
+ * (devm_dma_buf_constraints_set()).
+ *
  * Context: process context, may sleep.
  *
  * Return: 0; -EINVAL for flags or a size that wraps; the errors of
@@ -163,15 +166,18 @@ EXPORT_SYMBOL_GPL(drm_gem_late_create);
 int drm_gem_late_dumb_create(struct drm_file *file, struct drm_device *dev,
 			     struct drm_mode_create_dumb *args)
 {
-	const u64 pitch = DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8);
 	struct drm_gem_late_object *lobj;
+	struct dma_buf_constraints c;
+	u64 pitch;
 	int ret;
 
-	if (args->flags || pitch > U32_MAX || pitch * args->height > SIZE_MAX - PAGE_SIZE)
+	dma_buf_constraints_from_device(&c, drm_dev_dma_dev(dev));
+	pitch = round_up(DIV_ROUND_UP_ULL((u64)args->width * args->bpp, 8), c.pitch_align);
+	if (args->flags || pitch > U32_MAX || pitch * args->height > SIZE_MAX / 2)
 		return -EINVAL;
 
 	args->pitch = pitch;
-	args->size = PAGE_ALIGN(pitch * args->height);
+	args->size = round_up(pitch * args->height, max_t(u32, c.size_align, PAGE_SIZE));
 
 	lobj = drm_gem_late_create(dev, args->size);
 	if (IS_ERR(lobj))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The dma-heap "negotiated". An allocation gives a file descriptor and no
- * storage. Storage is placed at the first use, where every device that was
- * added or attached before can reach it.
+ * storage. Storage is placed by a commit, or at the first use, where every device
+ * that was added or attached before can reach it.
  *
  * A buffer without storage takes a few hundred bytes of kernel memory. These
  * are charged to the memory cgroup, as the storage is later. RLIMIT_NOFILE
@@ -26,8 +26,7 @@ static const struct dma_buf_ops dma_buf_negotiated_ops = {
 	.release = negotiated_release,
 };
 
-static struct dma_buf *negotiated_allocate(struct dma_heap *heap,
-					   unsigned long len, u32 fd_flags,
+static struct dma_buf *negotiated_allocate(struct dma_heap *heap, unsigned long len, u32 fd_flags,
 					   u64 heap_flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);

@@ -30,9 +30,10 @@ static inline int dma_buf_conflict_set(struct dma_buf_conflict *conflict,
 
 /* --- constraints.c --- */
 
+void dma_buf_constraints_of_memory(struct dma_buf_constraints *c, struct device *dev);
+void dma_buf_constraints_of_size(struct dma_buf_constraints *c, size_t size);
 u64 dma_buf_constraints_piece(const struct dma_buf_constraints *c, u64 size);
-int dma_buf_constraints_check_run(const struct dma_buf_constraints *c,
-				  u64 first, u64 length,
+int dma_buf_constraints_check_run(const struct dma_buf_constraints *c, u64 first, u64 length,
 				  struct dma_buf_conflict *conflict);
 int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
 				    unsigned long segments, unsigned long runs,
@@ -44,7 +45,14 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
 #define DMA_BUF_MAJOR_DRM	226
 #define DMA_BUF_MAJOR_ACCEL	261
 
-struct device *dma_buf_device_get(struct file *file);
+/* How a device gets at the buffers that are imported into a node. */
+#define DMA_BUF_DEVICE_ONE_ADDRESS	BIT(0) /* a helper refuses more than one segment */
+#define DMA_BUF_DEVICE_PROCESSOR	BIT(1) /* it does no DMA: the processor copies */
+
+struct device *dma_buf_device_get(struct file *file, unsigned int *how);
+/* Of the modules device_drm.c and device_v4l2.c. */
+struct device *dma_buf_device_of_drm(struct file *file, unsigned int *how);
+struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how);
 
 /* --- negotiation.c --- */
 
@@ -61,14 +69,22 @@ struct dma_buf_negotiation {
 	struct list_head announced;
 };
 
-struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf);
-int dma_buf_negotiation_start(struct dma_buf *dmabuf,
-			      const struct dma_buf_late_ops *ops,
+static inline struct dma_buf_negotiation *dma_buf_negotiation_get(const struct dma_buf *dmabuf)
+{
+	return container_of(dmabuf, const struct dma_buf_object, base)->negotiation;
+}
+
+int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops,
 			      struct dma_buf_late *storage);
 void dma_buf_negotiation_stop(struct dma_buf *dmabuf);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach);
-int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev);
+int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev,
+				 unsigned int how, u32 use,
+				 struct dma_buf_conflict *conflict);
+int dma_buf_negotiation_withdraw(struct dma_buf *dmabuf, const struct device *dev);
+int dma_buf_negotiation_commit(struct dma_buf *dmabuf, struct dma_buf_commit *arg,
+			       struct dma_buf_conflict *conflict);
 void dma_buf_announced_release(struct device *dev, void *res);
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
 
@@ -97,8 +113,7 @@ struct dma_buf_storage *
 dma_buf_storage_alloc(const struct dma_buf_constraints *c, size_t size,
 		      struct dma_buf_conflict *conflict);
 void dma_buf_storage_put(struct dma_buf_storage *st);
-bool dma_buf_storage_suits(const struct dma_buf_storage *st,
-			   const struct dma_buf_constraints *c,
+bool dma_buf_storage_suits(const struct dma_buf_storage *st, const struct dma_buf_constraints *c,
 			   struct dma_buf_conflict *conflict);
 int dma_buf_storage_table(const struct dma_buf_storage *st, struct device *dev,
 			  const struct dma_buf_constraints *c,
@@ -113,7 +128,6 @@ struct sg_table *dma_buf_late_mapping_create(struct dma_buf_late *late,
 					     enum dma_data_direction dir,
 					     struct dma_buf_conflict *conflict);
 void dma_buf_late_mapping_destroy(struct sg_table *sgt);
-u32 dma_buf_late_mappings_flags(struct dma_buf_late *late);
 void dma_buf_late_mappings_sync(struct dma_buf_late *late, bool for_cpu);
 
 #endif /* DMA_BUF_NEGOTIATE_INTERNAL_H */

@@ -3,155 +3,159 @@
  * The ioctls for negotiation on a dma-buf file, and the operations through
  * which the core calls negotiate/.
  *
- * Everybody who has the descriptor may ask. Announcing a device decides where
- * the storage lies, so the buffer must have been exported for writing. All
- * holders of a descriptor have the same right, since a dma-buf has one struct
- * file with one mode. No answer contains an address.
+ * Everybody who has the descriptor may ask. Adding and removing a device and the
+ * commit decide where the storage lies, so the buffer must have been exported for
+ * writing. All holders of a descriptor have the same right, since a dma-buf has one
+ * struct file with one mode. No answer contains an address.
  */
 #include <linux/file.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
 
-/* Copies the fields that the program knows. Fields that only it knows become 0. */
-static long negotiate_answer(void __user *uarg, size_t usize, const void *answer, size_t size)
+/* The argument of any request. */
+union negotiate_arg {
+	struct dma_buf_device_use device;
+	struct dma_buf_commit commit;
+	struct dma_buf_constraints_info info;
+	/* The first part of @info. */
+	struct dma_buf_constraints constraints;
+	struct dma_buf_storage_info storage;
+};
+
+static_assert(offsetof(struct dma_buf_constraints_info, size_align) ==
+	      offsetof(struct dma_buf_constraints, size_align));
+static_assert(offsetof(struct dma_buf_constraints_info, devices) ==
+	      sizeof(struct dma_buf_constraints));
+
+/* The reason has one place in all arguments that can have one. */
+static_assert(offsetof(struct dma_buf_device_use, field) == offsetof(struct dma_buf_commit, field));
+
+static long negotiate_reason(union negotiate_arg *arg, long ret, struct dma_buf_conflict why)
 {
-	if (copy_to_user(uarg, answer, min(usize, size)))
-		return -EFAULT;
-	if (usize > size && clear_user(uarg + size, usize - size))
-		return -EFAULT;
-	return 0;
-}
-
-static int negotiate_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints_info *info)
-{
-	struct dma_buf_constraints c;
-	unsigned int devices;
-	int ret;
-
-	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
-	if (ret)
-		return ret;
-	ret = dma_buf_get_constraints(dmabuf, &c, NULL);
-	devices = dma_buf_negotiation_count_locked(dmabuf);
-	dma_resv_unlock(dmabuf->resv);
-
-	*info = (struct dma_buf_constraints_info) {
-		.dma_mask = c.dma_mask,
-		.segment_boundary = c.segment_boundary,
-		.max_segment_size = c.max_segment_size,
-		.max_segments = c.max_segments,
-		.alignment = c.alignment,
-		.length_align = c.length_align,
-		.flags = c.flags,
-		.devices = devices,
-	};
+	if (ret && !why.field)
+		why = (struct dma_buf_conflict) { DMA_BUF_FIELD_ERROR, 0, -ret };
+	arg->device.field = why.field;
+	arg->device.wanted = why.wanted;
+	arg->device.found = why.found;
 	return ret;
 }
 
-/*
- * Announcing a device again changes nothing. So if a signal ends the wait that
- * follows the announcement, nothing has to be undone.
- */
-static long negotiate_announce(struct dma_buf *dmabuf, struct device *dev,
-			       struct dma_buf_add_device *arg,
-			       void __user *uarg, size_t usize)
+#define DMA_BUF_USE_ALL (DMA_BUF_USE_READ | DMA_BUF_USE_WRITE | DMA_BUF_USE_SCANOUT | \
+			 DMA_BUF_USE_CPU)
+
+/* Adds a device with a use, or removes it. */
+static long negotiate_device(struct dma_buf *dmabuf, unsigned int cmd, union negotiate_arg *arg)
 {
-	/* If the program can't take the answer, the device is not announced. */
-	long ret = negotiate_answer(uarg, usize, arg, sizeof(*arg));
+	const bool add = cmd == DMA_BUF_IOCTL_ADD_DEVICE;
+	struct file *file = fget(arg->device.device_fd);
+	struct dma_buf_conflict why = { };
+	const u32 use = arg->device.use;
+	struct device *dev = NULL;
+	unsigned int how = 0;
+	long ret = -EBADF;
 
-	if (!ret)
-		ret = dma_buf_negotiation_announce(dmabuf, dev);
-	if (!ret)
-		ret = negotiate_constraints(dmabuf, &arg->merged);
-	return ret ?: negotiate_answer(uarg, usize, arg, sizeof(*arg));
-}
-
-static long negotiate_add_device(struct file *file, void __user *uarg, size_t usize)
-{
-	struct dma_buf_add_device arg;
-	struct file *device_file;
-	struct device *dev;
-	long ret;
-
-	if (usize < offsetofend(struct dma_buf_add_device, flags))
-		return -EINVAL;
-	ret = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
-	if (ret)
-		return ret;
-	if (arg.flags)
-		return -EINVAL;
-	if (!dma_buf_is_late(file->private_data))
-		return -EOPNOTSUPP;
-	if (!(file->f_mode & FMODE_WRITE))
-		return -EACCES;
-
-	/* The open file keeps the device. */
-	device_file = fget(arg.device_fd);
-	if (!device_file)
-		return -EBADF;
-	dev = dma_buf_device_get(device_file);
-	ret = PTR_ERR_OR_ZERO(dev);
+	if (arg->device.flags || use & ~DMA_BUF_USE_ALL || !use == add)
+		ret = -EINVAL;
+	else if (file)
+		ret = PTR_ERR_OR_ZERO(dev = dma_buf_device_get(file, &how));
 	if (!ret) {
-		ret = negotiate_announce(file->private_data, dev, &arg, uarg,
-					 usize);
+		strscpy_pad(arg->device.device, dev_name(dev));
+		ret = add ? dma_buf_negotiation_announce(dmabuf, dev, how, use, &why) :
+			    dma_buf_negotiation_withdraw(dmabuf, dev);
 		put_device(dev);
 	}
-	fput(device_file);
+	/* The open file keeps the device. */
+	if (file)
+		fput(file);
+	return negotiate_reason(arg, ret, why);
+}
+
+static long negotiate_commit(struct dma_buf *dmabuf, unsigned int cmd, union negotiate_arg *arg)
+{
+	struct dma_buf_conflict why = { };
+	long ret = -EINVAL;
+
+	memset(arg->commit.device, 0, sizeof(arg->commit.device));
+	if (!arg->commit.flags)
+		ret = dma_buf_negotiation_commit(dmabuf, &arg->commit, &why);
+	return negotiate_reason(arg, ret, why);
+}
+
+static long negotiate_constraints_locked(struct dma_buf *dmabuf, union negotiate_arg *arg)
+{
+	arg->info.devices = dma_buf_negotiation_count_locked(dmabuf);
+	return dma_buf_get_constraints(dmabuf, &arg->constraints, NULL);
+}
+
+static long negotiate_storage_locked(struct dma_buf *dmabuf, union negotiate_arg *arg)
+{
+	arg->storage.size = dmabuf->size;
+	strscpy(arg->storage.exporter, dmabuf->exp_name);
+	return dma_buf_negotiation_get(dmabuf)->late->storage(dmabuf, &arg->storage);
+}
+
+static long negotiate_ask(struct dma_buf *dmabuf, unsigned int cmd, union negotiate_arg *arg)
+{
+	long ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+
+	if (ret)
+		return ret;
+	ret = cmd == DMA_BUF_IOCTL_GET_STORAGE ? negotiate_storage_locked(dmabuf, arg) :
+						 negotiate_constraints_locked(dmabuf, arg);
+	dma_resv_unlock(dmabuf->resv);
 	return ret;
 }
 
-static long negotiate_get_constraints(struct file *file, void __user *uarg, size_t usize)
-{
-	struct dma_buf_constraints_info info;
-	int ret = negotiate_constraints(file->private_data, &info);
-
-	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
-}
-
-static long negotiate_get_storage(struct file *file, void __user *uarg, size_t usize)
-{
-	struct dma_buf *dmabuf = file->private_data;
-	struct dma_buf_storage_info info = { .size = dmabuf->size };
-	int ret;
-
-	strscpy(info.exporter, dmabuf->exp_name);
-	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
-	if (ret)
-		return ret;
-	ret = dma_buf_negotiation_get(dmabuf)->late->storage(dmabuf, &info);
-	dma_resv_unlock(dmabuf->resv);
-	return ret ?: negotiate_answer(uarg, usize, &info, sizeof(info));
-}
-
-/* A request without the size of its struct, which depends on the program. */
-#define REQUEST(cmd) ((cmd) & ~IOCSIZE_MASK)
-
-/* The first two need a buffer whose storage is placed late. */
 static const struct {
-	unsigned int request;
-	long (*answer)(struct file *file, void __user *uarg, size_t usize);
+	unsigned int cmd;
+	long (*answer)(struct dma_buf *dmabuf, unsigned int cmd, union negotiate_arg *arg);
 } negotiate_requests[] = {
-	{ REQUEST(DMA_BUF_IOCTL_GET_CONSTRAINTS), negotiate_get_constraints },
-	{ REQUEST(DMA_BUF_IOCTL_GET_STORAGE), negotiate_get_storage },
-	{ REQUEST(DMA_BUF_IOCTL_ADD_DEVICE), negotiate_add_device },
+	{ DMA_BUF_IOCTL_ADD_DEVICE, negotiate_device },
+	{ DMA_BUF_IOCTL_REMOVE_DEVICE, negotiate_device },
+	{ DMA_BUF_IOCTL_COMMIT, negotiate_commit },
+	{ DMA_BUF_IOCTL_GET_CONSTRAINTS, negotiate_ask },
+	{ DMA_BUF_IOCTL_GET_STORAGE, negotiate_ask },
 };
+
+/* What only the program knows is 0. */
+static long negotiate_reply(void __user *uarg, size_t usize, const void *arg, size_t size)
+{
+	return copy_to_user(uarg, arg, size) ||
+	       clear_user(uarg + size, usize - size) ? -EFAULT : 0;
+}
 
 static long negotiate_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 {
 	const size_t usize = _IOC_SIZE(cmd);
-	unsigned int i;
+	union negotiate_arg arg = { };
+	unsigned int i = 0;
+	size_t size;
+	long ret;
 
-	for (i = 0; i < ARRAY_SIZE(negotiate_requests); i++) {
-		if (negotiate_requests[i].request != REQUEST(cmd))
-			continue;
-		if (!usize)
-			return -EINVAL;
-		if (i < 2 && !dma_buf_is_late(file->private_data))
-			return -EOPNOTSUPP;
-		return negotiate_requests[i].answer(file, uarg, usize);
+	/* The size in a request is that of the program's struct. */
+	while ((negotiate_requests[i].cmd ^ cmd) & ~IOCSIZE_MASK) {
+		if (++i == ARRAY_SIZE(negotiate_requests))
+			return -ENOTTY;
 	}
-	return -ENOTTY;
+	/* No struct has grown yet, so none can be shorter. */
+	size = _IOC_SIZE(negotiate_requests[i].cmd);
+	if (usize < size)
+		return -EINVAL;
+	if (!dma_buf_is_late(file->private_data))
+		return -EOPNOTSUPP;
+	/* What is written decides where the storage lies. */
+	if (cmd & IOC_IN) {
+		if (!(file->f_mode & FMODE_WRITE))
+			return -EACCES;
+		/* If the program can't take the answer, nothing is done. */
+		ret = copy_struct_from_user(&arg, size, uarg, usize) ?:
+		      negotiate_reply(uarg, usize, &arg, size);
+		if (ret)
+			return ret;
+	}
+	ret = negotiate_requests[i].answer(file->private_data, negotiate_requests[i].cmd, &arg);
+	return negotiate_reply(uarg, usize, &arg, size) ?: ret;
 }
 
 /* --- what the core calls --- */

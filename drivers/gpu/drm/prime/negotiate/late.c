@@ -23,9 +23,9 @@
  * importer does not keep the storage in place.
  *
  * If the storage does not suit a device that joins or maps, it moves, unless it
- * is pinned or mapped in the kernel. A move copies the content. It removes user
- * mappings, and the next access faults them in again. Importers that follow
- * moves are told, and the move waits for their fences. On 6.12 without
+ * is committed, pinned or mapped in the kernel. A move copies the content. It
+ * removes user mappings, and the next access faults them in again. Importers that
+ * follow moves are told, and the move waits for their fences. On 6.12 without
  * CONFIG_DMABUF_MOVE_NOTIFY, their mappings are pinned like all others. If the
  * storage can't move, the device gets -EBUSY, and DMA_BUF_IOCTL_GET_REFUSAL
  * tells the reason.
@@ -88,7 +88,7 @@ void dma_buf_late_fini(struct dma_buf_late *late)
 	if (!late->size)
 		return;
 
-	WARN_ON_ONCE(!list_empty(&late->mappings) || late->pins);
+	WARN_ON_ONCE(!list_empty(&late->mappings) || late->pins != late->committed);
 	if (late->storage)
 		dma_buf_storage_put(late->storage);
 	mem_cgroup_put(late->memcg);
@@ -102,8 +102,7 @@ static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 }
 
 /* &dma_buf_late_ops.admit */
-static int late_admit(struct dma_buf *dmabuf,
-		      const struct dma_buf_constraints *merged,
+static int late_admit(struct dma_buf *dmabuf, const struct dma_buf_constraints *merged,
 		      struct dma_buf_conflict *conflict)
 {
 	struct dma_buf_late *late = late_of(dmabuf);
@@ -117,8 +116,7 @@ static int late_admit(struct dma_buf *dmabuf,
 	/* The device does not snoop the processor's caches. */
 	if (all.flags & DMA_BUF_CONSTRAINT_COHERENT)
 		return dma_buf_conflict_set(conflict, cached);
-	if (!late->storage || !late->pins ||
-	    dma_buf_storage_suits(late->storage, &all, conflict))
+	if (!late->storage || !late->pins || dma_buf_storage_suits(late->storage, &all, conflict))
 		return 0;
 
 	return -EBUSY;
@@ -131,38 +129,12 @@ static int late_describe(struct dma_buf *dmabuf, struct dma_buf_storage_info *in
 
 	dma_resv_assert_held(late->resv);
 
-	if (late->storage) {
+	if (late->storage)
 		dma_buf_storage_describe(late->storage, info);
-		info->flags |= dma_buf_late_mappings_flags(late);
-	}
+	if (late->committed)
+		info->flags |= DMA_BUF_STORAGE_COMMITTED;
 	return 0;
 }
-
-static const struct dma_buf_late_ops late_ops = {
-	.storage = late_describe,
-	.admit = late_admit,
-};
-
-/**
- * dma_buf_late_bind - bind storage to a buffer
- * @late: storage
- * @dmabuf: buffer with DMA_BUF_LATE_OPS and the reservation object of
- *	@late; just exported, so nobody else has it yet
- *
- * Makes the buffer negotiable, as dma_buf_set_late() does. The storage is bound
- * until the file of the buffer is closed. The storage may outlive the buffer,
- * and be bound to another one.
- *
- * Context: may sleep; no lock needed. Never waits for the reservation object.
- *
- * Return: 0; -EBUSY when the buffer is negotiable already, or the storage is
- * bound to another buffer; -ENOMEM.
- */
-int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
-{
-	return dma_buf_negotiation_start(dmabuf, &late_ops, late);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, "DMA_BUF");
 
 /* The next access faults again, and finds the new storage. */
 static void late_zap_locked(struct dma_buf_late *late)
@@ -205,8 +177,7 @@ static int late_move(struct dma_buf_late *late, struct dma_buf_storage *to)
 }
 
 /* Places storage where all devices behind @all reach it. */
-static int late_place_for(struct dma_buf_late *late,
-			  const struct dma_buf_constraints *all,
+static int late_place_for(struct dma_buf_late *late, const struct dma_buf_constraints *all,
 			  struct dma_buf_conflict *conflict)
 {
 	struct dma_buf_storage *st;
@@ -236,36 +207,79 @@ static int late_place_for(struct dma_buf_late *late,
 	return ret;
 }
 
-/*
- * Places storage for all devices that have joined. @attach is the one that uses
- * it next, or NULL.
- */
-static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *attach)
+/* Places storage for all devices that have joined, or tells why that can't be. */
+static int late_place_for_all(struct dma_buf_late *late, struct dma_buf_conflict *conflict)
 {
-	struct dma_buf_conflict conflict = { };
+	struct dma_buf *dmabuf = READ_ONCE(late->dmabuf);
 	struct dma_buf_constraints all;
-	struct dma_buf *dmabuf;
 	int ret = 0;
 
 	dma_resv_assert_held(late->resv);
+
+	dma_buf_constraints_init(&all);
+	if (dmabuf)
+		ret = dma_buf_get_constraints(dmabuf, &all, conflict);
+	if (!ret)
+		ret = dma_buf_constraints_merge(&all, &late->own, conflict);
+	return ret ?: late_place_for(late, &all, conflict);
+}
+
+/* @attach is the one that uses the storage next, or NULL. */
+static int late_place(struct dma_buf_late *late, struct dma_buf_attachment *attach)
+{
+	struct dma_buf_conflict conflict = { };
+	int ret;
 
 	/* No device is about to use the storage, so it may stay where it is. */
 	if (late->storage && !attach)
 		return 0;
 
-	dma_buf_constraints_init(&all);
-	dmabuf = READ_ONCE(late->dmabuf);
-	if (dmabuf)
-		ret = dma_buf_get_constraints(dmabuf, &all, &conflict);
-	if (!ret)
-		ret = dma_buf_constraints_merge(&all, &late->own, &conflict);
-	if (!ret)
-		ret = late_place_for(late, &all, &conflict);
+	ret = late_place_for_all(late, &conflict);
 	if (ret && attach && conflict.field)
 		dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_NONE, ret,
 				.why = &conflict);
 	return ret;
 }
+
+/* &dma_buf_late_ops.commit: a pin that lasts as long as the storage. */
+static int late_commit(struct dma_buf *dmabuf, struct dma_buf_conflict *conflict)
+{
+	struct dma_buf_late *late = late_of(dmabuf);
+	int ret = late_place_for_all(late, conflict);
+
+	if (!ret && !late->committed) {
+		late->committed = true;
+		late->pins++;
+	}
+	return ret;
+}
+
+static const struct dma_buf_late_ops late_ops = {
+	.storage = late_describe,
+	.admit = late_admit,
+	.commit = late_commit,
+};
+
+/**
+ * dma_buf_late_bind - bind storage to a buffer
+ * @late: storage
+ * @dmabuf: buffer with DMA_BUF_LATE_OPS and the reservation object of
+ *	@late; just exported, so nobody else has it yet
+ *
+ * Makes the buffer negotiable, as dma_buf_set_late() does. The storage is bound
+ * until the file of the buffer is closed. The storage may outlive the buffer,
+ * and be bound to another one.
+ *
+ * Context: may sleep; no lock needed. Never waits for the reservation object.
+ *
+ * Return: 0; -EBUSY when the buffer is negotiable already, or the storage is
+ * bound to another buffer; -ENOMEM.
+ */
+int dma_buf_late_bind(struct dma_buf_late *late, struct dma_buf *dmabuf)
+{
+	return dma_buf_negotiation_start(dmabuf, &late_ops, late);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_late_bind, "DMA_BUF");
 
 /**
  * dma_buf_late_pin - &dma_buf_ops.pin: place the storage and keep it there

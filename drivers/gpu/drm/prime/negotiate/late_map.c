@@ -72,8 +72,7 @@ static int late_mapping_map_table(struct dma_buf_late_mapping *m, struct dma_buf
 		if (!late_mapping_reaches(m) || (forced && !m->direct))
 			return dma_buf_conflict_set(conflict, bounce);
 	}
-	return m->direct ? 0 : dma_map_sgtable(m->dev, &m->sgt, m->dir,
-					       DMA_ATTR_SKIP_CPU_SYNC);
+	return m->direct ? 0 : dma_map_sgtable(m->dev, &m->sgt, m->dir, DMA_ATTR_SKIP_CPU_SYNC);
 }
 
 /*
@@ -83,8 +82,7 @@ static int late_mapping_map_table(struct dma_buf_late_mapping *m, struct dma_buf
 static void late_mapping_unmap(struct dma_buf_late_mapping *m)
 {
 	if (!m->direct)
-		dma_unmap_sgtable(m->dev, &m->sgt, m->dir,
-				  DMA_ATTR_SKIP_CPU_SYNC);
+		dma_unmap_sgtable(m->dev, &m->sgt, m->dir, DMA_ATTR_SKIP_CPU_SYNC);
 }
 
 static int late_mapping_map(struct dma_buf_late_mapping *m, struct dma_buf_conflict *conflict)
@@ -172,22 +170,6 @@ void dma_buf_late_mapping_destroy(struct sg_table *sgt)
 	sg_free_table(&m->sgt);
 	dma_buf_storage_put(m->storage);
 	kfree(m);
-}
-
-/* Returns the flags DMA_BUF_STORAGE_* that depend on mappings. */
-u32 dma_buf_late_mappings_flags(struct dma_buf_late *late)
-{
-	u32 flags = DMA_BUF_STORAGE_COHERENT;
-	struct dma_buf_late_mapping *m;
-
-	dma_resv_assert_held(late->resv);
-
-	list_for_each_entry(m, &late->mappings, node) {
-		flags |= DMA_BUF_STORAGE_MAPPED;
-		if (!dev_is_dma_coherent(m->dev))
-			flags &= ~DMA_BUF_STORAGE_COHERENT;
-	}
-	return flags;
 }
 
 /* Shows the processor what devices wrote, or devices what it wrote. */

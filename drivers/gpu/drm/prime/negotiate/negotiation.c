@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Negotiation of a buffer's storage: the devices that programs announce, the
- * merged constraints of all devices, and the admission of a device. The ioctls
- * are in ioctl.c.
+ * merged constraints of all devices, the admission of a device, and the commit.
+ * The ioctls are in ioctl.c.
  */
 #include <kunit/visibility.h>
 
@@ -20,9 +20,15 @@
  * 3. Does the exporter agree (&dma_buf_late_ops.admit)? It refuses if its
  *    storage is placed, does not suit the device and can't move.
  *
- * A device that is refused gets -EBUSY, and DMA_BUF_IOCTL_GET_REFUSAL tells
- * the first reason. Nothing is mapped before an importer asks for it, so all
- * devices can join before the first page is allocated.
+ * A device that is refused gets -EBUSY, and the program learns the first
+ * reason. Nothing is mapped before an importer asks for it, so all devices can
+ * join before the first page is allocated. A commit then places the storage
+ * (&dma_buf_late_ops.commit), and it stays where it is.
+ *
+ * The size of a buffer of negotiate/late.c can become larger at the commit, as
+ * long as nobody has attached or touched it. So a device is announced with the
+ * size that a commit would give the buffer, and attaches with the size that the
+ * buffer has.
  */
 
 /* How many devices a program may announce for one buffer. */
@@ -33,9 +39,11 @@
  * @node: in &dma_buf_negotiation.announced; empty before the entry joins
  * @of_device: in the device's list of its entries; empty if the device's
  *	driver left before the entry joined
- * @dev: only compared, never used; the entry ends before the device's
- *	memory is freed
- * @constraints: what it needs of the storage; constant
+ * @dev: only compared and named; the entry ends before the device's memory is
+ *	freed
+ * @table: what it needs of the addresses that it gets; constant
+ * @memory: what it needs of the pages, if the size of the buffer is left out;
+ *	dma_buf_negotiate_lock protects &dma_buf_constraints.use
  *
  * Device and buffer each have a list of their entries. The one that ends first
  * takes its entries out of both lists and frees them. The device's list is a
@@ -47,7 +55,8 @@ struct dma_buf_announced {
 	struct list_head node;
 	struct list_head of_device;
 	struct device *dev;
-	struct dma_buf_constraints constraints;
+	struct dma_buf_constraints table;
+	struct dma_buf_constraints memory;
 };
 
 /*
@@ -56,60 +65,36 @@ struct dma_buf_announced {
  */
 static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
 
-struct dma_buf_negotiation *dma_buf_negotiation_get(struct dma_buf *dmabuf)
-{
-	/* Pairs with the cmpxchg() that publishes it. */
-	return smp_load_acquire(&to_dma_buf_object(dmabuf)->negotiation);
-}
-
-/* Returns the negotiation, perhaps a new one; NULL without memory. */
-static struct dma_buf_negotiation *negotiation_make(struct dma_buf *dmabuf)
-{
-	struct dma_buf_negotiation *neg, *other;
-
-	neg = dma_buf_negotiation_get(dmabuf);
-	if (neg)
-		return neg;
-	neg = kzalloc(sizeof(*neg), GFP_KERNEL_ACCOUNT);
-	if (!neg)
-		return NULL;
-
-	INIT_LIST_HEAD(&neg->announced);
-	other = cmpxchg(&to_dma_buf_object(dmabuf)->negotiation, NULL, neg);
-	if (!other)
-		return neg;
-
-	kfree(neg);
-	return other;
-}
-
 /*
  * For dma_buf_set_late(), and for dma_buf_late_bind(), which passes @storage. If
  * the storage is still bound to a buffer that has lost its last reference, this
  * buffer takes it over.
  */
-int dma_buf_negotiation_start(struct dma_buf *dmabuf,
-			      const struct dma_buf_late_ops *ops,
+int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops,
 			      struct dma_buf_late *storage)
 {
-	struct dma_buf_negotiation *neg = negotiation_make(dmabuf);
-	int ret = -EBUSY;
+	struct dma_buf_negotiation *neg;
 
+	if (dma_buf_negotiation_get(dmabuf))
+		return -EBUSY;
+	neg = kzalloc(sizeof(*neg), GFP_KERNEL_ACCOUNT);
 	if (!neg)
 		return -ENOMEM;
 
+	INIT_LIST_HEAD(&neg->announced);
+	neg->late = ops;
+	neg->storage = storage;
 	spin_lock(&dma_buf_negotiate_lock);
-	if (!neg->late && (!storage || !storage->dmabuf ||
-			   !file_count(storage->dmabuf->file))) {
-		neg->late = ops;
-		neg->storage = storage;
-		if (storage)
-			WRITE_ONCE(storage->dmabuf, dmabuf);
-		WRITE_ONCE(to_dma_buf_object(dmabuf)->late, true);
-		ret = 0;
+	if (storage && storage->dmabuf && file_count(storage->dmabuf->file)) {
+		spin_unlock(&dma_buf_negotiate_lock);
+		kfree(neg);
+		return -EBUSY;
 	}
+	to_dma_buf_object(dmabuf)->negotiation = neg;
+	if (storage)
+		smp_store_release(&storage->dmabuf, dmabuf); /* after @negotiation */
 	spin_unlock(&dma_buf_negotiate_lock);
-	return ret;
+	return 0;
 }
 
 /*
@@ -169,7 +154,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, "DMA_BUF");
  */
 bool dma_buf_is_late(struct dma_buf *dmabuf)
 {
-	return READ_ONCE(to_dma_buf_object(dmabuf)->late);
+	return dma_buf_negotiation_get(dmabuf);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_is_late, "DMA_BUF");
 
@@ -247,11 +232,11 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
  * Return: 0; -EBUSY when they contradict each other, which can't happen with a
  * late exporter.
  */
-int dma_buf_get_constraints(struct dma_buf *dmabuf,
-			    struct dma_buf_constraints *c,
+int dma_buf_get_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints *c,
 			    struct dma_buf_conflict *conflict)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	size_t size = dmabuf->size;
 	struct dma_buf_attachment *attach;
 	struct dma_buf_announced *item;
 	struct dma_buf_constraints one;
@@ -265,18 +250,22 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf,
 			one = *(struct dma_buf_constraints *)attach->priv;
 		} else {
 			dma_buf_constraints_from_device(&one, attach->dev);
-			dma_buf_constraints_of_storage(&one, attach->dev,
-						       dmabuf->size);
+			dma_buf_constraints_of_storage(&one, attach->dev, dmabuf->size);
 		}
 		ret = ret ?: dma_buf_constraints_merge(c, &one, conflict);
 	}
 	if (!neg)
 		return ret;
 
+	/* While a commit changes the size, only the storage has the new one. */
+	if (neg->storage)
+		size = neg->storage->size;
 	spin_lock(&dma_buf_negotiate_lock);
-	list_for_each_entry(item, &neg->announced, node)
-		ret = ret ?: dma_buf_constraints_merge(c, &item->constraints,
-						       conflict);
+	list_for_each_entry(item, &neg->announced, node) {
+		one = item->memory;
+		dma_buf_constraints_of_size(&one, size);
+		ret = ret ?: dma_buf_constraints_merge(c, &one, conflict);
+	}
 	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
 }
@@ -303,40 +292,48 @@ unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
 /* --- the admission of a device --- */
 
 /*
- * Derives what the device needs of the storage. If no storage of this size
- * suits it, records the reason. The caller keeps the device's driver bound.
+ * Derives what the device needs of the addresses that it gets, and of the pages.
+ * The caller keeps the device's driver bound.
  */
-static int negotiation_derive(struct dma_buf *dmabuf, struct device *dev,
-			      struct dma_buf_constraints *c)
+static void negotiation_derive(struct device *dev, unsigned int how,
+			       struct dma_buf_constraints *table,
+			       struct dma_buf_constraints *memory)
 {
-	struct dma_buf_conflict conflict;
-
-	dma_buf_constraints_from_device(c, dev);
-	if (dma_buf_constraints_check_size(c, dmabuf->size, &conflict))
-		return dma_buf_refused(dmabuf, dev, DMA_BUF_STEP_ADMIT, -EBUSY, .why = &conflict);
-	dma_buf_constraints_of_storage(c, dev, dmabuf->size);
-	return 0;
+	if (how & DMA_BUF_DEVICE_PROCESSOR)
+		dma_buf_constraints_init(table);
+	else
+		dma_buf_constraints_from_device(table, dev);
+	if (how & DMA_BUF_DEVICE_ONE_ADDRESS)
+		table->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	*memory = *table;
+	if (!(how & DMA_BUF_DEVICE_PROCESSOR))
+		dma_buf_constraints_of_memory(memory, dev);
 }
 
-/* Steps 2 and 3 of "DOC: negotiation". */
-static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev,
-				    const struct dma_buf_constraints *c)
+/*
+ * The three steps of "DOC: negotiation", for a buffer of @size bytes. @memory
+ * becomes what the device needs of the pages of such a buffer.
+ */
+static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev, size_t size,
+				    const struct dma_buf_constraints *table,
+				    struct dma_buf_constraints *memory,
+				    struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_late_ops *late =
 		dma_buf_negotiation_get(dmabuf)->late;
-	struct dma_buf_conflict conflict = {};
 	struct dma_buf_constraints merged;
 	int ret;
 
-	ret = dma_buf_get_constraints(dmabuf, &merged, &conflict);
+	ret = dma_buf_constraints_check_size(table, size, conflict);
+	dma_buf_constraints_of_size(memory, size);
 	if (!ret)
-		ret = dma_buf_constraints_merge(&merged, c, &conflict);
+		ret = dma_buf_get_constraints(dmabuf, &merged, conflict);
+	if (!ret)
+		ret = dma_buf_constraints_merge(&merged, memory, conflict);
 	if (!ret && late->admit)
-		ret = late->admit(dmabuf, &merged, &conflict);
+		ret = late->admit(dmabuf, &merged, conflict);
 	/* An exporter may fail without a constraint as the reason. */
-	if (ret)
-		dma_buf_refused(dmabuf, dev, DMA_BUF_STEP_ADMIT, ret, .why = &conflict);
-	return ret;
+	return dma_buf_refused(dmabuf, dev, DMA_BUF_STEP_ADMIT, ret, .why = conflict);
 }
 
 /*
@@ -347,19 +344,40 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev,
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
-	struct dma_buf_constraints c;
+	struct dma_buf_constraints table, memory;
+	struct dma_buf_conflict conflict = { };
 	int ret;
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	ret = negotiation_derive(dmabuf, attach->dev, &c);
-	if (!ret)
-		ret = negotiation_admit_locked(dmabuf, attach->dev, &c);
+	negotiation_derive(attach->dev, 0, &table, &memory);
+	ret = negotiation_admit_locked(dmabuf, attach->dev, dmabuf->size, &table, &memory,
+				       &conflict);
 	if (ret || !dma_buf_negotiation_get(dmabuf)->storage)
 		return ret;
 
-	attach->priv = kmemdup(&c, sizeof(c), GFP_KERNEL);
+	attach->priv = kmemdup(&memory, sizeof(memory), GFP_KERNEL);
 	return attach->priv ? 0 : -ENOMEM;
+}
+
+/* An object's size is the driver's; who touched or attached it knows the size. */
+static bool negotiation_may_grow_locked(struct dma_buf *dmabuf)
+{
+	const struct dma_buf_late *storage = dma_buf_negotiation_get(dmabuf)->storage;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	return storage && !storage->file && !storage->storage &&
+	       list_empty(&dmabuf->attachments);
+}
+
+/* The size that a commit would give the buffer for these constraints. */
+static u64 negotiation_size_locked(struct dma_buf *dmabuf, u64 size,
+				   const struct dma_buf_constraints *c)
+{
+	if (!negotiation_may_grow_locked(dmabuf))
+		return dmabuf->size;
+	return round_up(size, max3(c->size_align, c->length_align, (u32)PAGE_SIZE));
 }
 
 /*
@@ -369,19 +387,17 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
  * refused: a new resource would keep the next driver from being bound. A device
  * without a driver can have managed resources if no driver is ever bound to it.
  */
-static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *item)
+static int announced_prepare(struct dma_buf_announced *item, unsigned int how, u32 use)
 {
 	struct device *dev = item->dev;
 	struct list_head *items;
-	int ret;
 
 	device_lock_assert(dev);
 
 	if (!dev->driver && list_empty(&dev->devres_head))
 		return -ENODEV;
-	ret = negotiation_derive(dmabuf, dev, &item->constraints);
-	if (ret)
-		return ret;
+	negotiation_derive(dev, how, &item->table, &item->memory);
+	item->memory.use = use;
 	items = devres_alloc(dma_buf_announced_release, sizeof(*items), GFP_KERNEL);
 	if (!items)
 		return -ENOMEM;
@@ -396,38 +412,46 @@ static int announced_prepare(struct dma_buf *dmabuf, struct dma_buf_announced *i
 }
 
 /* Adds the entry to the buffer. On failure the caller still owns it. */
-static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announced *item)
+static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announced *item,
+				 struct dma_buf_conflict *conflict)
 {
+	const u64 size = negotiation_size_locked(dmabuf, dmabuf->size, &item->table);
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-	int ret = negotiation_admit_locked(dmabuf, item->dev,
-					   &item->constraints);
+	struct dma_buf_constraints memory = item->memory;
+	struct dma_buf_announced *old;
+	int ret;
 
+	ret = negotiation_admit_locked(dmabuf, item->dev, size, &item->table, &memory, conflict);
 	if (ret)
 		return ret;
 
 	spin_lock(&dma_buf_negotiate_lock);
-	if (list_empty(&item->of_device))
+	old = announced_find_locked(neg, item->dev);
+	if (list_empty(&item->of_device)) {
 		ret = -ENODEV;
-	else if (announced_find_locked(neg, item->dev))
+	} else if (old) {
+		old->memory.use |= item->memory.use;
 		announced_drop_locked(item);
-	else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED)
+	} else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED) {
 		ret = -ENOSPC;
-	else
+	} else {
 		list_add(&item->node, &neg->announced);
+	}
 	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
 }
 
 /*
- * Announces a device for a late buffer. Announcing it again changes nothing.
- * The caller holds the device and the file that it came from. This function
+ * Announces a device for a late buffer. Announcing it again adds to its use. The
+ * caller holds the device and the file that it came from. This function
  * never holds the device's lock and the reservation object together, so drivers
  * are free to nest them in either order.
  */
-int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
+int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev,
+				 unsigned int how, u32 use,
+				 struct dma_buf_conflict *conflict)
 {
-	struct dma_buf_announced *item = kzalloc(sizeof(*item),
-						 GFP_KERNEL_ACCOUNT);
+	struct dma_buf_announced *item = kzalloc(sizeof(*item), GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!item)
@@ -438,13 +462,13 @@ int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 
 	ret = device_lock_interruptible(dev);
 	if (!ret) {
-		ret = announced_prepare(dmabuf, item);
+		ret = announced_prepare(item, how, use);
 		device_unlock(dev);
 	}
 	if (!ret)
 		ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 	if (!ret) {
-		ret = announced_join_locked(dmabuf, item);
+		ret = announced_join_locked(dmabuf, item, conflict);
 		dma_resv_unlock(dmabuf->resv);
 	}
 	if (!ret)
@@ -454,4 +478,88 @@ int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev)
 	announced_drop_locked(item);
 	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
+}
+
+/* Takes an announcement back. */
+int dma_buf_negotiation_withdraw(struct dma_buf *dmabuf, const struct device *dev)
+{
+	struct dma_buf_announced *item;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	item = announced_find_locked(dma_buf_negotiation_get(dmabuf), dev);
+	if (item)
+		announced_drop_locked(item);
+	spin_unlock(&dma_buf_negotiate_lock);
+	return item ? 0 : -ENOENT;
+}
+
+/* --- the commit --- */
+
+/*
+ * Gives the storage the size that the program wants, or tells which announced
+ * device does not take it.
+ */
+static int commit_resize_locked(struct dma_buf *dmabuf, struct dma_buf_commit *arg,
+				struct dma_buf_conflict *conflict)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	const u64 most = (u64)totalram_pages() << PAGE_SHIFT;
+	struct dma_buf_constraints all;
+	struct dma_buf_announced *item;
+	u64 size;
+	int ret;
+
+	if (arg->size && arg->size < dmabuf->size)
+		return -EINVAL;
+	ret = dma_buf_get_constraints(dmabuf, &all, conflict);
+	size = negotiation_size_locked(dmabuf, clamp(arg->size, dmabuf->size, most + 1), &all);
+	if (size > most)
+		return -ENOMEM;
+	if (size < arg->size)
+		return -EBUSY;
+
+	spin_lock(&dma_buf_negotiate_lock);
+	list_for_each_entry(item, &neg->announced, node) {
+		if (ret)
+			break;
+		ret = dma_buf_constraints_check_size(&item->table, size, conflict);
+		if (ret)
+			strscpy(arg->device, dev_name(item->dev));
+	}
+	spin_unlock(&dma_buf_negotiate_lock);
+	if (!ret && neg->storage)
+		neg->storage->size = size;
+	return ret;
+}
+
+/*
+ * Places the storage. Everybody else sees the new size only when that has
+ * worked: a program can map the buffer at any time.
+ */
+int dma_buf_negotiation_commit(struct dma_buf *dmabuf, struct dma_buf_commit *arg,
+			       struct dma_buf_conflict *conflict)
+{
+	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
+	int ret;
+
+	if (!neg->late->commit)
+		return -EOPNOTSUPP;
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		return ret;
+
+	ret = commit_resize_locked(dmabuf, arg, conflict);
+	if (!ret)
+		ret = neg->late->commit(dmabuf, conflict);
+	if (!ret && neg->storage) {
+		dmabuf->size = neg->storage->size;
+		i_size_write(file_inode(dmabuf->file), dmabuf->size);
+	} else if (neg->storage) {
+		neg->storage->size = dmabuf->size;
+	}
+	/* A program that is refused may ask again with the same struct. */
+	if (!ret)
+		arg->size = dmabuf->size;
+	dma_resv_unlock(dmabuf->resv);
+	return dma_buf_refused_for(dmabuf, NULL, DMA_BUF_STEP_COMMIT, ret, conflict);
 }

@@ -53,15 +53,13 @@ static unsigned long storage_run(const struct dma_buf_storage *st,
  * adjacent, and end at the device's longest segment or next boundary. An IOMMU
  * does not split entries, so no entry may be longer than a segment there either.
  */
-static unsigned long storage_entry(const struct dma_buf_storage *st,
-				   struct device *dev,
+static unsigned long storage_entry(const struct dma_buf_storage *st, struct device *dev,
 				   const struct dma_buf_constraints *c,
 				   unsigned long first)
 {
 	const u64 size = (u64)st->nr_pages << PAGE_SHIFT;
 	/* The length of an entry of a scatter list is limited, too. */
-	const u64 most = clamp(dma_buf_constraints_piece(c, size),
-			       (u64)PAGE_SIZE, (u64)SZ_2G);
+	const u64 most = clamp(dma_buf_constraints_piece(c, size), (u64)PAGE_SIZE, (u64)SZ_2G);
 	u64 start, left;
 
 	if (use_dma_iommu(dev)) {
@@ -89,8 +87,7 @@ static unsigned long storage_entry(const struct dma_buf_storage *st,
  *
  * Return: true if it does.
  */
-bool dma_buf_storage_suits(const struct dma_buf_storage *st,
-			   const struct dma_buf_constraints *c,
+bool dma_buf_storage_suits(const struct dma_buf_storage *st, const struct dma_buf_constraints *c,
 			   struct dma_buf_conflict *conflict)
 {
 	const u64 boundary = c->segment_boundary;
@@ -270,8 +267,7 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 		if (!range_movable(zone, pfn, nr))
 			continue;
 		tries--;
-		if (alloc_contig_range(pfn, pfn + nr, ACR_FLAGS_NONE,
-				       GFP_KERNEL | __GFP_NOWARN))
+		if (alloc_contig_range(pfn, pfn + nr, ACR_FLAGS_NONE, GFP_KERNEL | __GFP_NOWARN))
 			continue;
 
 		if (!block_finish(pfn_to_page(pfn), nr))
@@ -297,8 +293,7 @@ static struct page *block_range(const struct dma_buf_storage *st, unsigned long 
 	for_each_populated_zone(zone) {
 		/* Pages with long-term pins must not lie in ZONE_MOVABLE. */
 		if (!page && zone_idx(zone) < ZONE_MOVABLE)
-			page = block_below(zone, min(zone_end_pfn(zone), most),
-					   nr, align);
+			page = block_below(zone, min(zone_end_pfn(zone), most), nr, align);
 	}
 	return page;
 }
@@ -320,48 +315,25 @@ static struct page *block_alloc(const struct dma_buf_storage *st, unsigned long 
 	return page;
 }
 
-static void storage_set(struct dma_buf_storage *st, struct page *first)
-{
-	unsigned long i;
-
-	for (i = 0; i < st->nr_pages; i++)
-		st->pages[i] = first + i;
-}
-
 /* Takes all pages as one block of the common CMA area. */
 static bool storage_fill_cma(struct dma_buf_storage *st)
 {
 	const unsigned int order = order_base_2(st->nr_pages);
 	struct page *page;
+	unsigned long i;
 
 	page = dma_alloc_from_contiguous(NULL, st->nr_pages, order, true);
 	if (!page)
 		return false;
 
-	storage_set(st, page);
+	for (i = 0; i < st->nr_pages; i++)
+		st->pages[i] = page + i;
 	/* CMA aligns less strictly than the page allocator. */
-	if (dma_buf_storage_suits(st, &st->wanted, NULL) &&
-	    !block_finish(page, st->nr_pages))
+	if (dma_buf_storage_suits(st, &st->wanted, NULL) && !block_finish(page, st->nr_pages))
 		st->cma = page;
 	else
 		dma_release_from_contiguous(NULL, page, st->nr_pages);
 	return st->cma;
-}
-
-/*
- * Takes one block for a device that prefers it: from the page allocator, or
- * from CMA if the block is longer than the highest order. Many drivers only seem
- * to prefer one run, because they never set a segment size. So this reclaims and
- * empties nothing.
- */
-static bool storage_fill_preferred(struct dma_buf_storage *st)
-{
-	struct page *page = block_buddy(st, st->nr_pages, false);
-
-	if (page)
-		storage_set(st, page);
-	return page || (st->nr_pages > MAX_ORDER_NR_PAGES &&
-			storage_fill_cma(st));
 }
 
 static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
@@ -416,8 +388,7 @@ static int storage_try(struct dma_buf_storage *st, unsigned long least,
 {
 	int ret = 0;
 
-	if (least < st->nr_pages || least <= MAX_ORDER_NR_PAGES ||
-	    !storage_fill_cma(st))
+	if (least < st->nr_pages || least <= MAX_ORDER_NR_PAGES || !storage_fill_cma(st))
 		ret = storage_fill(st, least, most);
 	if (ret || dma_buf_storage_suits(st, &st->wanted, conflict))
 		return ret;
@@ -427,26 +398,23 @@ static int storage_try(struct dma_buf_storage *st, unsigned long least,
 }
 
 /*
- * Tries one block if that is needed or preferred. Then tries large blocks. If
- * they form too many runs, tries blocks so long that their number is allowed.
+ * Takes one block if that is needed. Otherwise tries large blocks. If they form
+ * too many runs, tries blocks so long that their number is allowed.
  */
 static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *conflict)
 {
 	const struct dma_buf_conflict none = { DMA_BUF_FIELD_CONTIGUOUS, 1, 0 };
-	const u32 flags = st->wanted.flags, segments = st->wanted.max_segments;
+	const u32 segments = st->wanted.max_segments;
 	unsigned long least = storage_align(st);
 	int ret;
 
-	if (segments == 1 || flags & DMA_BUF_CONSTRAINT_CONTIGUOUS) {
+	if (segments == 1 || st->wanted.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS) {
 		ret = storage_try(st, st->nr_pages, st->nr_pages, conflict);
 		if (ret && ret != -EINTR && !conflict->field)
 			*conflict = none;
 		return ret;
 	}
 
-	if (flags & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED &&
-	    storage_fill_preferred(st))
-		return 0;
 	ret = storage_try(st, least, max(least, MAX_ORDER_NR_PAGES), conflict);
 	if (ret != -EBUSY || conflict->field != DMA_BUF_FIELD_MAX_SEGMENTS)
 		return ret;
@@ -457,9 +425,7 @@ static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *co
 
 /**
  * dma_buf_storage_alloc - allocate pages that suit constraints
- * @c: constraints from dma_buf_get_constraints();
- *	DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED is tried first and not insisted
- *	on
+ * @c: constraints from dma_buf_get_constraints()
  * @size: bytes, a multiple of PAGE_SIZE
  * @conflict: out: the constraint that could not be met; DMA_BUF_FIELD_NONE
  *	on success, or if there is no memory
@@ -525,16 +491,6 @@ void dma_buf_storage_put(struct dma_buf_storage *st)
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_put);
 
-static u32 storage_zone(struct page *page)
-{
-	const enum zone_type zone = page_zonenum(page);
-
-	if (zone >= ZONE_NORMAL)
-		return DMA_BUF_ZONE_NORMAL;
-	return zone || !IS_ENABLED(CONFIG_ZONE_DMA) ? DMA_BUF_ZONE_DMA32 :
-						      DMA_BUF_ZONE_DMA;
-}
-
 /**
  * dma_buf_storage_describe - tell user space about the storage
  * @st: storage
@@ -550,10 +506,8 @@ void dma_buf_storage_describe(const struct dma_buf_storage *st, struct dma_buf_s
 		n = storage_run(st, i, st->nr_pages);
 		info->segments++;
 		info->largest = max(info->largest, (u64)n << PAGE_SHIFT);
-		info->zone = max(info->zone, storage_zone(st->pages[i]));
+		info->reach |= dma_buf_mask_of(page_to_phys(st->pages[i]) + (n << PAGE_SHIFT) - 1);
 	}
-	if (st->cma)
-		info->zone = DMA_BUF_ZONE_CMA;
 
 	info->flags |= DMA_BUF_STORAGE_PLACED;
 	if (info->segments == 1)

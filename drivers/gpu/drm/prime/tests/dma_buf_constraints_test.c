@@ -45,7 +45,12 @@ static void random_constraints(struct dma_buf_constraints *c)
 		c->alignment = 1 << pick(PAGE_SHIFT + 10);
 	if (pick(2))
 		c->length_align = 1 << pick(PAGE_SHIFT + 8);
+	if (pick(2))
+		c->pitch_align = 1 << pick(10);
+	if (pick(2))
+		c->offset_align = 1 << pick(14);
 	c->flags = pick(16);
+	c->use = pick(16);
 }
 
 static bool same(const struct dma_buf_constraints *a, const struct dma_buf_constraints *b)
@@ -336,8 +341,6 @@ static void table_names_the_field(struct kunit *test)
 		/* Adjacent entries are one run. */
 		{ { .flags = DMA_BUF_CONSTRAINT_CONTIGUOUS }, 2, { 0, SZ_4K }, { SZ_4K, SZ_4K },
 		  {} },
-		{ { .flags = DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED }, 2, { 0, SZ_8K },
-		  { SZ_4K, SZ_4K }, {} },
 	};
 	struct dma_buf_constraints c, none;
 	struct dma_buf_conflict conflict;
@@ -502,6 +505,12 @@ static void size_names_the_field(struct kunit *test)
 	ret = dma_buf_constraints_check_size(&c, 64 * PAGE_SIZE, &conflict);
 	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_MAX_SEGMENTS, 4, 8);
 
+	dma_buf_constraints_init(&c);
+	c.size_align = SZ_64K;
+	KUNIT_EXPECT_EQ(test, dma_buf_constraints_check_size(&c, SZ_128K, &conflict), 0);
+	ret = dma_buf_constraints_check_size(&c, SZ_128K + SZ_8K, &conflict);
+	expect_conflict(test, ret, &conflict, DMA_BUF_FIELD_SIZE_ALIGN, SZ_64K, SZ_8K);
+
 	/* Buffers are mapped in whole pages. */
 	dma_buf_constraints_init(&c);
 	c.max_segment_size = 512;
@@ -524,7 +533,7 @@ static void device_tells(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(64));
 	/* What the DMA API says for a device of which it knows nothing. */
 	KUNIT_EXPECT_EQ(test, c.max_segment_size, SZ_64K);
-	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
+	KUNIT_EXPECT_EQ(test, c.flags, 0);
 	KUNIT_EXPECT_EQ(test, c.segment_boundary, none.segment_boundary);
 	KUNIT_EXPECT_EQ(test, c.max_segments, none.max_segments);
 	KUNIT_EXPECT_EQ(test, c.alignment, 1);
@@ -546,7 +555,8 @@ static void device_tells(struct kunit *test)
 	dma_set_max_seg_size(dev, UINT_MAX);
 	dma_buf_constraints_from_device(&c, dev);
 	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(36));
-	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
+	/* Any table, as of amdgpu and others: nothing is said of one segment. */
+	KUNIT_EXPECT_EQ(test, c.flags, 0);
 	dev->bus_dma_limit = 0;
 	dev->dma_parms = NULL;
 }
@@ -564,7 +574,10 @@ static void translated_device(struct kunit *test)
 	own.segment_boundary = SZ_4M - 1;
 	own.max_segments = 16;
 	own.alignment = SZ_8K;
-	own.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED;
+	own.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	own.pitch_align = 64;
+	own.offset_align = 256;
+	own.size_align = SZ_64K;
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &own), 0);
 	dev_set_dma_iommu(dev);
 	/* What it said holds for its table. */
@@ -578,6 +591,10 @@ static void translated_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c.max_segment_size, SZ_4M);
 	KUNIT_EXPECT_EQ(test, c.alignment, SZ_8K);
 	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_TRANSLATED);
+	/* How an image lies in the buffer is the same behind an IOMMU. */
+	KUNIT_EXPECT_EQ(test, c.pitch_align, 64);
+	KUNIT_EXPECT_EQ(test, c.offset_align, 256);
+	KUNIT_EXPECT_EQ(test, c.size_align, SZ_64K);
 #else
 	kunit_skip(test, "CONFIG_IOMMU_DMA is off");
 #endif
@@ -692,6 +709,15 @@ static void nonsense_is_refused(struct kunit *test)
 	EXPECT_REFUSED(alignment, 3 * SZ_4K);
 	EXPECT_REFUSED(length_align, 0);
 	EXPECT_REFUSED(length_align, 3);
+	EXPECT_REFUSED(pitch_align, 0);
+	EXPECT_REFUSED(pitch_align, 48);
+	EXPECT_REFUSED(offset_align, 0);
+	EXPECT_REFUSED(offset_align, 3);
+	EXPECT_REFUSED(size_align, 0);
+	EXPECT_REFUSED(size_align, 3 * SZ_4K);
+	EXPECT_REFUSED(use, DMA_BUF_USE_READ);
+	/* Bit 1 was a guess of the first version. */
+	EXPECT_REFUSED(flags, 1 << 1);
 	EXPECT_REFUSED(flags, 1 << 4);
 #undef EXPECT_REFUSED
 	dma_buf_constraints_init(&c);

@@ -3,15 +3,19 @@
  * Late allocation through the core: when storage comes, for whom, when it moves
  * and when it stays.
  */
+#include <linux/anon_inodes.h>
 #include <linux/dma-buf-late.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/fdtable.h>
 #include <linux/mman.h>
 #include <linux/path.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+
+#include <kunit/static_stub.h>
 
 #include "../negotiate/internal.h"
 #include "mock_importer.h"
@@ -831,6 +835,218 @@ static void mapped_where_the_object_is(struct kunit *test)
 	vm_munmap(at, SIZE - PAGE_SIZE);
 }
 
+/* --- the commit --- */
+
+static long request(struct kunit *test, struct dma_buf *dmabuf, unsigned int cmd, void *data,
+		    size_t size)
+{
+	void __user *arg = prime_test_user_page(test, PROT_READ | PROT_WRITE);
+	struct file *file = dmabuf->file;
+	long ret;
+
+	KUNIT_ASSERT_EQ(test, copy_to_user(arg, data, size), 0);
+	ret = file->f_op->unlocked_ioctl(file, cmd, (unsigned long)arg);
+	KUNIT_ASSERT_EQ(test, copy_from_user(data, arg, size), 0);
+	return ret;
+}
+
+static long commit(struct kunit *test, struct dma_buf *dmabuf, u64 size, struct dma_buf_commit *arg)
+{
+	*arg = (struct dma_buf_commit) { .size = size };
+	return request(test, dmabuf, DMA_BUF_IOCTL_COMMIT, arg, sizeof(*arg));
+}
+
+static u32 storage_flags(struct kunit *test, struct dma_buf *dmabuf)
+{
+	struct dma_buf_storage_info info = { };
+
+	KUNIT_EXPECT_EQ(test, request(test, dmabuf, DMA_BUF_IOCTL_GET_STORAGE, &info,
+				      sizeof(info)), 0);
+	return info.flags;
+}
+
+/* What the storage of the buffer is not: aligned to twice what it is aligned to. */
+static struct mock_importer *importer_elsewhere(struct kunit *test, struct dma_buf *dmabuf)
+{
+	const u64 start = page_to_phys(late_of(dmabuf)->storage->pages[0]);
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.alignment = 2 * (start & -start);
+	return importer_of(test, false, &c);
+}
+
+/* It is placed for those who have joined, and stays there, whoever comes. */
+static void commit_places(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct mock_importer *low = importer_below(test, false, prime_test_low_mask(28));
+	struct dma_buf_attachment *attach = attach_to(test, low, dmabuf);
+	struct dma_buf_storage *st;
+	struct dma_buf_commit arg;
+	struct sg_table *sgt;
+
+	KUNIT_EXPECT_EQ(test, storage_flags(test, dmabuf), 0);
+	KUNIT_ASSERT_EQ(test, commit(test, dmabuf, 0, &arg), 0);
+	KUNIT_EXPECT_EQ(test, arg.size, SIZE);
+	st = late_of(dmabuf)->storage;
+	KUNIT_ASSERT_NOT_NULL(test, st);
+	KUNIT_EXPECT_EQ(test, storage_flags(test, dmabuf) & ~DMA_BUF_STORAGE_CONTIGUOUS,
+			DMA_BUF_STORAGE_PLACED | DMA_BUF_STORAGE_COMMITTED);
+	sgt = map_for(attach);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, prime_test_low_mask(28)));
+	unmap_for(attach, sgt);
+	dma_buf_detach(dmabuf, attach);
+
+	attach = mock_importer_attach(importer_elsewhere(test, dmabuf), dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_ALIGNMENT);
+	/* Once more is the same. */
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, SIZE, &arg), 0);
+	fill(test, dmabuf, 9);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 9), SIZE);
+	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
+}
+
+/* The same device moves storage that was touched before, and then the commit keeps it. */
+static void commit_moves_first(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_storage *st;
+	struct dma_buf_commit arg;
+
+	fill(test, dmabuf, 4);
+	st = late_of(dmabuf)->storage;
+	attach = attach_to(test, importer_elsewhere(test, dmabuf), dmabuf);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 0, &arg), 0);
+	KUNIT_EXPECT_PTR_NE(test, late_of(dmabuf)->storage, st);
+	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 4), SIZE);
+	dma_buf_detach(dmabuf, attach);
+}
+
+/* A page fault after it brings what is there. */
+static void commit_before_fault(struct kunit *test)
+{
+	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_storage *st;
+	struct dma_buf_commit arg;
+	unsigned long at;
+	u8 seen = 5;
+
+	KUNIT_ASSERT_TRUE(test, any);
+	at = vm_mmap(dmabuf->file, 0, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
+	KUNIT_ASSERT_EQ(test, commit(test, dmabuf, 0, &arg), 0);
+	st = late_of(dmabuf)->storage;
+	/* As if no memory could be had any more. */
+	late_of(dmabuf)->own.dma_mask = 0;
+	KUNIT_EXPECT_EQ(test, copy_to_user((void __user *)at, &seen, 1), 0);
+	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
+	vm_munmap(at, SIZE);
+}
+
+/* The size is chosen when the devices are known, and once. */
+static void commit_sizes(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_commit arg;
+
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, SIZE - 1, &arg), -EINVAL);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, U64_MAX, &arg), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, arg.field, DMA_BUF_FIELD_ERROR);
+	KUNIT_EXPECT_EQ(test, arg.found, ENOMEM);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, (u64)(totalram_pages() + 1) << PAGE_SHIFT, &arg),
+			-ENOMEM);
+	attach = attach_to(test, mock_importer_create(test, false), dmabuf);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 2 * SIZE, &arg), -EBUSY);
+	dma_buf_detach(dmabuf, attach);
+	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
+
+	KUNIT_ASSERT_EQ(test, commit(test, dmabuf, 2 * SIZE - 5, &arg), 0);
+	KUNIT_EXPECT_EQ(test, arg.size, 2 * SIZE);
+	KUNIT_EXPECT_EQ(test, dmabuf->size, 2 * SIZE);
+	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(dmabuf->file)), 2 * SIZE);
+	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->storage->nr_pages, 2 * SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 2 * SIZE, &arg), 0);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 3 * SIZE, &arg), -EBUSY);
+	KUNIT_EXPECT_EQ(test, dmabuf->size, 2 * SIZE);
+	/* The program can ask again with the same struct. */
+	KUNIT_EXPECT_EQ(test, arg.size, 3 * SIZE);
+}
+
+/* A driver's object has the size that the driver gave it. */
+static void commit_of_an_object(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_commit arg;
+
+	late_of(dmabuf)->file = dmabuf->file->f_mapping;
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 2 * SIZE, &arg), -EBUSY);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 0, &arg), 0);
+	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);
+}
+
+static struct device *announced;
+
+static struct device *announced_device(struct file *file, unsigned int *how)
+{
+	return get_device(announced);
+}
+
+/* Adds the device of an importer with these needs. */
+static long add(struct kunit *test, struct dma_buf *dmabuf, const struct dma_buf_constraints *c)
+{
+	struct dma_buf_device_use arg = { .use = DMA_BUF_USE_READ };
+	struct file *file = prime_test_file(test);
+	long ret;
+
+	kunit_activate_static_stub(test, dma_buf_device_get, announced_device);
+	announced = importer_of(test, false, c)->dev;
+	arg.device_fd = get_unused_fd_flags(O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, arg.device_fd, 0);
+	fd_install(arg.device_fd, get_file(file));
+	ret = request(test, dmabuf, DMA_BUF_IOCTL_ADD_DEVICE, &arg, sizeof(arg));
+	prime_test_close_fd(test, arg.device_fd);
+	return ret;
+}
+
+/* What devices ask of the size is followed; where one can't take it, it is named. */
+static void commit_sizes_for_devices(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_constraints c;
+	struct dma_buf_commit arg;
+
+	dma_buf_constraints_init(&c);
+	c.size_align = 4 * SIZE;
+	KUNIT_ASSERT_EQ(test, add(test, dmabuf, &c), 0);
+	c.size_align = 1;
+	c.max_segment_size = SIZE;
+	c.max_segments = 8;
+	KUNIT_ASSERT_EQ(test, add(test, dmabuf, &c), 0);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 9 * SIZE, &arg), -EBUSY);
+	KUNIT_EXPECT_EQ(test, arg.field, DMA_BUF_FIELD_MAX_SEGMENTS);
+	KUNIT_EXPECT_EQ(test, arg.wanted, 8);
+	KUNIT_EXPECT_EQ(test, arg.found, 12);
+	KUNIT_EXPECT_STREQ(test, arg.device, dev_name(announced));
+	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);
+	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->size, SIZE);
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
+	/* The runs that eight segments leave depend on the size. */
+	KUNIT_ASSERT_EQ(test, commit(test, dmabuf, 5 * SIZE, &arg), 0);
+	KUNIT_EXPECT_EQ(test, arg.size, 8 * SIZE);
+	KUNIT_EXPECT_EQ(test, storage_flags(test, dmabuf) & DMA_BUF_STORAGE_CONTIGUOUS,
+			DMA_BUF_STORAGE_CONTIGUOUS);
+	/* One that comes now has to take the size that there is. */
+	c.size_align = 16 * SIZE;
+	KUNIT_EXPECT_EQ(test, add(test, dmabuf, &c), -EBUSY);
+}
+
 /* --- whose it is --- */
 
 /* Nothing but a dma-buf: what it has belongs to somebody else. */
@@ -967,6 +1183,12 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(faults_without_a_page),
 	KUNIT_CASE(begin_interrupted),
 	KUNIT_CASE(mapped_where_the_object_is),
+	KUNIT_CASE(commit_places),
+	KUNIT_CASE(commit_moves_first),
+	KUNIT_CASE(commit_before_fault),
+	KUNIT_CASE(commit_sizes),
+	KUNIT_CASE(commit_of_an_object),
+	KUNIT_CASE(commit_sizes_for_devices),
 	KUNIT_CASE(one_buffer_at_a_time),
 	KUNIT_CASE(taken_over),
 	KUNIT_CASE(bad_sizes),

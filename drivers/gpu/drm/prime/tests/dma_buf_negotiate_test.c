@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Negotiation: late exporters, announced devices, refusals, the ioctls, and
- * maps that try. Devices are announced through a file that could be /dev/null and
- * stands for whatever device the test says.
+ * Negotiation: late exporters, announced devices, the commit, refusals, the
+ * ioctls, and maps that try. Devices are announced through a file that stands for
+ * whatever device the test says.
  */
 #include <linux/anon_inodes.h>
 #include <linux/device.h>
 #include <linux/dma-buf-constraints.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
-#include <linux/major.h>
 #include <linux/mman.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
 #include <kunit/device.h>
+#include <kunit/static_stub.h>
 
 #include "../negotiate/internal.h"
 #include "mock_exporter.h"
@@ -25,11 +25,14 @@ struct negotiate_fixture {
 	struct mock_importer *imp;
 	struct dma_buf *dmabuf;
 	struct device *announced;	/* what the device file stands for */
+	unsigned int how;
 	void __user *arg;
 	int fd;				/* of the device file */
 	int admits;
 	int admit_errno;
 	bool admit_locked;
+	int commits;
+	int commit_errno;
 	struct dma_buf_constraints merged;
 };
 
@@ -40,7 +43,7 @@ static int late_storage(struct dma_buf *dmabuf, struct dma_buf_storage_info *inf
 {
 	dma_resv_assert_held(dmabuf->resv);
 	info->flags = DMA_BUF_STORAGE_PLACED;
-	info->zone = DMA_BUF_ZONE_DMA32;
+	info->reach = DMA_BIT_MASK(32);
 	info->segments = 3;
 	return current_fix->admit_errno == -EIO ? -EIO : 0;
 }
@@ -56,20 +59,27 @@ static int late_admit(struct dma_buf *dmabuf, const struct dma_buf_constraints *
 	return current_fix->admit_errno;
 }
 
+static int late_commit(struct dma_buf *dmabuf, struct dma_buf_conflict *conflict)
+{
+	dma_resv_assert_held(dmabuf->resv);
+	current_fix->commits++;
+	if (current_fix->commit_errno == -EBUSY)
+		*conflict = (struct dma_buf_conflict) { DMA_BUF_FIELD_CONTIGUOUS, 1, 7 };
+	return current_fix->commit_errno;
+}
+
 static const struct dma_buf_late_ops late_ops = {
 	.storage = late_storage,
 	.admit = late_admit,
+	.commit = late_commit,
 };
 
-static struct device *null_get(struct file *file)
+/* In place of dma_buf_device_get(). */
+static struct device *device_of(struct file *file, unsigned int *how)
 {
+	*how = current_fix->how;
 	return current_fix->announced ? get_device(current_fix->announced) : ERR_PTR(-ENODEV);
 }
-
-static struct dma_buf_device_class null_class = {
-	.majors = { MEM_MAJOR },
-	.get = null_get,
-};
 
 static int install(struct kunit *test, struct file *file)
 {
@@ -92,7 +102,7 @@ static struct file *device_file(struct kunit *test)
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	file_inode(file)->i_mode = S_IFCHR | 0600;
-	file_inode(file)->i_rdev = MKDEV(MEM_MAJOR, 3);
+	file_inode(file)->i_rdev = MKDEV(DMA_BUF_MAJOR_DRM, 0);
 	return file;
 }
 
@@ -113,17 +123,16 @@ static int negotiate_init(struct kunit *test)
 	file = device_file(test);
 	fix->fd = install(test, file);
 	fput(file);
-	return dma_buf_device_class_register(&null_class);
+	kunit_activate_static_stub(test, dma_buf_device_get, device_of);
+	return 0;
 }
 
 static void negotiate_exit(struct kunit *test)
 {
 	struct negotiate_fixture *fix = test->priv;
 
-	if (fix && fix->fd >= 0) {
+	if (fix && fix->fd >= 0)
 		prime_test_close_fd(test, fix->fd);
-		dma_buf_device_class_unregister(&null_class);
-	}
 }
 
 static struct negotiate_fixture *late(struct kunit *test)
@@ -153,12 +162,29 @@ static long request_with(struct kunit *test, unsigned int cmd, void *data, size_
 	return ret;
 }
 
-static long add_device(struct kunit *test, struct dma_buf_add_device *add)
+static long add_device(struct kunit *test, struct dma_buf_device_use *add)
 {
 	struct negotiate_fixture *fix = test->priv;
 
-	*add = (struct dma_buf_add_device) { .device_fd = fix->fd };
+	*add = (struct dma_buf_device_use) {
+		.device_fd = fix->fd, .use = DMA_BUF_USE_READ, .field = 99, .found = 99,
+	};
+	memset(add->device, 'x', sizeof(add->device));
 	return request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, add, sizeof(*add));
+}
+
+static long remove_device(struct kunit *test)
+{
+	struct negotiate_fixture *fix = test->priv;
+	struct dma_buf_device_use arg = { .device_fd = fix->fd };
+
+	return request_with(test, DMA_BUF_IOCTL_REMOVE_DEVICE, &arg, sizeof(arg));
+}
+
+static long commit(struct kunit *test, struct dma_buf_commit *arg, u64 size)
+{
+	*arg = (struct dma_buf_commit) { .size = size, .field = 99, .device = "x" };
+	return request_with(test, DMA_BUF_IOCTL_COMMIT, arg, sizeof(*arg));
 }
 
 static struct dma_buf_constraints_info constraints_of(struct kunit *test)
@@ -198,27 +224,27 @@ static void constrain(struct kunit *test, struct device *dev, u64 mask, u32 segm
 static void add_announces(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
 	constrain(test, fix->announced, DMA_BIT_MASK(30), 4, SZ_8K);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
-	KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
-	KUNIT_EXPECT_EQ(test, add.merged.dma_mask, DMA_BIT_MASK(30));
-	KUNIT_EXPECT_EQ(test, add.merged.max_segments, 4);
-	KUNIT_EXPECT_EQ(test, add.merged.alignment, SZ_8K);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, DMA_BIT_MASK(30));
+	KUNIT_EXPECT_EQ(test, constraints_of(test).max_segments, 4);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).alignment, SZ_8K);
 	KUNIT_EXPECT_EQ(test, fix->admits, 1);
 	KUNIT_EXPECT_TRUE(test, fix->admit_locked);
 	KUNIT_EXPECT_EQ(test, fix->merged.max_segments, 4);
 	/* The same device once more is no other device. */
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
-	KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	fix->announced = prime_test_device(test);
 	constrain(test, fix->announced, DMA_BIT_MASK(28), 9, 1);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
-	KUNIT_EXPECT_EQ(test, add.merged.devices, 2);
-	KUNIT_EXPECT_EQ(test, add.merged.dma_mask, DMA_BIT_MASK(28));
-	KUNIT_EXPECT_EQ(test, add.merged.max_segments, 4);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, DMA_BIT_MASK(28));
+	KUNIT_EXPECT_EQ(test, constraints_of(test).max_segments, 4);
 	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
 	expect_refusal(test, NULL, 0, 0, 0);
 }
@@ -228,7 +254,7 @@ static void attachments_count(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
 	struct dma_buf_attachment *attach;
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 	struct device *dev = fix->announced;
 
 	constrain(test, fix->imp->dev, DMA_BIT_MASK(31), 1, 1);
@@ -240,10 +266,10 @@ static void attachments_count(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, constraints_of(test).flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
 	fix->announced = fix->imp->dev;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
-	KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	fix->announced = dev;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
-	KUNIT_EXPECT_EQ(test, add.merged.devices, 2);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
 	dma_buf_detach(fix->dmabuf, attach);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
 }
@@ -252,7 +278,7 @@ static void conflict_refuses(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
 	struct dma_buf_attachment *attach;
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	constrain(test, fix->imp->dev, DMA_BIT_MASK(20), 9, 1);
 	constrain(test, fix->announced, U64_MAX, 9, SZ_1M);
@@ -277,7 +303,7 @@ static void size_refuses(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
 	struct dma_buf_constraints c;
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	dma_buf_constraints_init(&c);
 	c.max_segments = 1;
@@ -292,7 +318,7 @@ static void size_refuses(struct kunit *test)
 static void exporter_refuses(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	fix->admit_errno = -EBUSY;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
@@ -310,7 +336,7 @@ static void exporter_refuses(struct kunit *test)
 static void not_negotiable(struct kunit *test)
 {
 	struct negotiate_fixture *fix = test->priv;
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EOPNOTSUPP);
@@ -413,7 +439,7 @@ static void storage_is_asked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_GET_STORAGE, &info, sizeof(info)),
 			0);
 	KUNIT_EXPECT_EQ(test, info.flags, DMA_BUF_STORAGE_PLACED);
-	KUNIT_EXPECT_EQ(test, info.zone, DMA_BUF_ZONE_DMA32);
+	KUNIT_EXPECT_EQ(test, info.reach, DMA_BIT_MASK(32));
 	KUNIT_EXPECT_EQ(test, info.segments, 3);
 	KUNIT_EXPECT_EQ(test, info.size, MOCK_EXPORTER_SIZE);
 	KUNIT_EXPECT_STREQ(test, info.exporter, fix->dmabuf->exp_name);
@@ -424,81 +450,287 @@ static void storage_is_asked(struct kunit *test)
 
 #define SIZED(dir, nr, size) _IOC(dir, DMA_BUF_BASE, nr, size)
 
+/* What a program says may be longer than what the kernel knows, and never shorter. */
 static void sizes(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
 	struct {
-		struct dma_buf_add_device add;
+		struct dma_buf_device_use add;
 		u64 tail;
-	} longer = { .add.device_fd = fix->fd };
+	} longer = { .add = { .device_fd = fix->fd, .use = DMA_BUF_USE_CPU } };
 	struct {
 		struct dma_buf_constraints_info info;
 		u64 tail;
 	} answer = { .tail = 7 };
-	u64 mask[2] = { 1, 2 };
+	unsigned int i;
 
-	/* An older program: what it knows is filled in and no more. */
-	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ, 0x21, 8), mask, sizeof(mask)), 0);
-	KUNIT_EXPECT_EQ(test, mask[0], U64_MAX);
-	KUNIT_EXPECT_EQ(test, mask[1], 2);
-	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20, 8), &longer,
-					   sizeof(longer)), 0);
-	KUNIT_EXPECT_EQ(test, longer.add.merged.devices, 0);
-	/* A newer one: fine as long as it asks for nothing new. */
-	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20,
+	/* Fine as long as it asks for nothing new. */
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x25,
 						       sizeof(longer)), &longer, sizeof(longer)),
 			0);
-	KUNIT_EXPECT_EQ(test, longer.add.merged.devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	longer.tail = 1;
-	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x20,
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ | _IOC_WRITE, 0x25,
 						       sizeof(longer)), &longer, sizeof(longer)),
 			-E2BIG);
-	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ, 0x21, sizeof(answer)), &answer,
+	KUNIT_EXPECT_EQ(test, request_with(test, SIZED(_IOC_READ, 0x28, sizeof(answer)), &answer,
 					   sizeof(answer)), 0);
 	KUNIT_EXPECT_EQ(test, answer.info.devices, 1);
+	KUNIT_EXPECT_EQ(test, answer.info.pad, 0);
 	KUNIT_EXPECT_EQ(test, answer.tail, 0);
-	/* Too short to say anything. */
-	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ | _IOC_WRITE, 0x20, 4)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x21, 0)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x22, 0)), -EINVAL);
+	/* Too short. */
+	for (i = 0x25; i <= 0x29; i++) {
+		const unsigned int dir = i < 0x28 ? _IOC_READ | _IOC_WRITE : _IOC_READ;
+
+		KUNIT_EXPECT_EQ(test, request(fix, SIZED(dir, i, 0)), -EINVAL);
+		KUNIT_EXPECT_EQ(test, request(fix, SIZED(dir, i, 60)), -EINVAL);
+	}
 	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x23, 0)), -EINVAL);
 	/* The direction is part of the request. */
-	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_WRITE, 0x21, 48)), -ENOTTY);
-	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x24, 48)), -ENOTTY);
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_WRITE, 0x28, 64)), -ENOTTY);
+	KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, 0x2a, 64)), -ENOTTY);
+	/* The requests of the first version. */
+	for (i = 0x20; i <= 0x22; i++) {
+		KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ, i, 56)), -ENOTTY);
+		KUNIT_EXPECT_EQ(test, request(fix, SIZED(_IOC_READ | _IOC_WRITE, i, 64)), -ENOTTY);
+	}
 }
 
 static void bad_arguments(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
 	struct file *file = prime_test_file(test);
-	struct dma_buf_add_device add = { .device_fd = fix->fd, .flags = 1 };
+	struct dma_buf_device_use add = { .device_fd = fix->fd, .use = 1, .flags = 1 };
+	struct dma_buf_commit arg = { .flags = 1 };
 	struct device *dev = fix->announced;
+	unsigned int how = 0, bit;
 
 	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
 			-EINVAL);
-	add = (struct dma_buf_add_device) { .device_fd = -1 };
+	KUNIT_EXPECT_EQ(test, add.field, DMA_BUF_FIELD_ERROR);
+	KUNIT_EXPECT_EQ(test, add.found, EINVAL);
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_COMMIT, &arg, sizeof(arg)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fix->commits, 0);
+	/* A use that is not known, or none. */
+	add.flags = 0;
+	for (bit = 4; bit <= 32; bit++) {
+		add.use = bit == 32 ? 0 : BIT(bit) | DMA_BUF_USE_READ;
+		KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add,
+						   sizeof(add)), -EINVAL);
+	}
+	add = (struct dma_buf_device_use) { .device_fd = fix->fd, .use = DMA_BUF_USE_READ };
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_REMOVE_DEVICE, &add, sizeof(add)),
+			-EINVAL);
+	add.device_fd = -1;
 	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
 			-EBADF);
-	add.device_fd = install(test, file);
-	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)),
-			-EINVAL);
-	prime_test_close_fd(test, add.device_fd);
 	fix->announced = NULL;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENODEV);
+	KUNIT_EXPECT_EQ(test, add.found, ENODEV);
 	fix->announced = dev;
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
+
+	/* A file that is no node of a subsystem that shares buffers. */
+	kunit_deactivate_static_stub(test, dma_buf_device_get);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_device_get(file, &how)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_device_get(fix->dmabuf->file, &how)), -EINVAL);
+}
+
+/* What devices do with the buffer is merged, asked for, and told to the exporter. */
+static void uses(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_device_use add = { .device_fd = fix->fd, .use = DMA_BUF_USE_WRITE };
+
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)), 0);
+	KUNIT_EXPECT_EQ(test, add.use, DMA_BUF_USE_WRITE);
+	KUNIT_EXPECT_EQ(test, add.field, DMA_BUF_FIELD_NONE);
+	KUNIT_EXPECT_STREQ(test, add.device, dev_name(fix->announced));
+	KUNIT_EXPECT_EQ(test, fix->merged.use, DMA_BUF_USE_WRITE);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).use, DMA_BUF_USE_WRITE);
+	/* The same device does more. */
+	add.use = DMA_BUF_USE_CPU;
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).use, DMA_BUF_USE_WRITE | DMA_BUF_USE_CPU);
+	fix->announced = prime_test_device(test);
+	add.use = DMA_BUF_USE_READ | DMA_BUF_USE_SCANOUT;
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_ADD_DEVICE, &add, sizeof(add)), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).use, 15);
+	KUNIT_EXPECT_EQ(test, fix->merged.use, 15);
+	KUNIT_EXPECT_EQ(test, remove_device(test), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).use, DMA_BUF_USE_WRITE | DMA_BUF_USE_CPU);
+}
+
+/* The helper decides whether a device takes one address, and not a segment size of UINT_MAX. */
+static void helpers_tell(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_device_use add;
+
+	constrain(test, fix->announced, DMA_BIT_MASK(30), 4, 1);
+	fix->how = DMA_BUF_DEVICE_ONE_ADDRESS;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).max_segments, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, DMA_BIT_MASK(30));
+	KUNIT_EXPECT_EQ(test, remove_device(test), 0);
+	/* Where the processor copies, nothing that the device can't reach matters. */
+	fix->how = DMA_BUF_DEVICE_PROCESSOR;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).flags, 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).max_segments, U32_MAX);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
+}
+
+/* What is taken back does not count any more, on either side. */
+static void remove_withdraws(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct file *file = fix->dmabuf->file;
+	struct device *first = fix->announced;
+	struct dma_buf_device_use add;
+
+	KUNIT_EXPECT_EQ(test, remove_device(test), -ENOENT);
+	constrain(test, first, DMA_BIT_MASK(30), 4, 1);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	fix->announced = prime_test_device(test);
+	KUNIT_EXPECT_EQ(test, remove_device(test), -ENOENT);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	fix->announced = first;
+	file->f_mode &= ~FMODE_WRITE;
+	KUNIT_EXPECT_EQ(test, remove_device(test), -EACCES);
+	file->f_mode |= FMODE_WRITE;
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
+	KUNIT_EXPECT_EQ(test, remove_device(test), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(devres_find(first, dma_buf_announced_release, NULL,
+							   NULL)), 0);
+	KUNIT_EXPECT_EQ(test, remove_device(test), -ENOENT);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
+}
+
+static void reason_is_told_in_the_call(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_device_use add;
+
+	fix->admit_errno = -EBUSY;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
+	KUNIT_EXPECT_EQ(test, add.field, DMA_BUF_FIELD_CONTIGUOUS);
+	KUNIT_EXPECT_EQ(test, add.wanted, 1);
+	KUNIT_EXPECT_EQ(test, add.found, 5);
+	KUNIT_EXPECT_STREQ(test, add.device, dev_name(fix->announced));
+	/* No constraint: the errno is the reason. */
+	fix->admit_errno = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, add.field, DMA_BUF_FIELD_ERROR);
+	KUNIT_EXPECT_EQ(test, add.found, ENOMEM);
+	fix->admit_errno = 0;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, add.field, DMA_BUF_FIELD_NONE);
+	KUNIT_EXPECT_EQ(test, add.found, 0);
+}
+
+static void commit_is_the_exporters(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct file *file = fix->dmabuf->file;
+	struct dma_buf_refusal refusal = { };
+	struct dma_buf_commit arg;
+
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), 0);
+	KUNIT_EXPECT_EQ(test, arg.size, MOCK_EXPORTER_SIZE);
+	KUNIT_EXPECT_EQ(test, arg.field, DMA_BUF_FIELD_NONE);
+	KUNIT_EXPECT_STREQ(test, arg.device, "");
+	KUNIT_EXPECT_EQ(test, fix->commits, 1);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(fix->dmabuf->resv));
+	fix->commit_errno = -EBUSY;
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, MOCK_EXPORTER_SIZE), -EBUSY);
+	KUNIT_EXPECT_EQ(test, arg.field, DMA_BUF_FIELD_CONTIGUOUS);
+	KUNIT_EXPECT_EQ(test, arg.wanted, 1);
+	KUNIT_EXPECT_EQ(test, arg.found, 7);
+	/* GET_REFUSAL tells it, too. */
+	KUNIT_EXPECT_EQ(test, request_with(test, DMA_BUF_IOCTL_GET_REFUSAL, &refusal,
+					   sizeof(refusal)), 0);
+	KUNIT_EXPECT_EQ(test, refusal.step, DMA_BUF_STEP_COMMIT);
+	KUNIT_EXPECT_EQ(test, refusal.by, DMA_BUF_BY_CORE);
+	KUNIT_EXPECT_EQ(test, refusal.field, DMA_BUF_FIELD_CONTIGUOUS);
+	KUNIT_EXPECT_STREQ(test, refusal.device, "");
+	fix->commit_errno = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, arg.field, DMA_BUF_FIELD_ERROR);
+	KUNIT_EXPECT_EQ(test, arg.found, ENOMEM);
+	fix->commit_errno = 0;
+	/* The size of storage that negotiate/late.c does not place is the exporter's. */
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, MOCK_EXPORTER_SIZE - 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, MOCK_EXPORTER_SIZE + 1), -EBUSY);
+	KUNIT_EXPECT_EQ(test, fix->commits, 3);
+	file->f_mode &= ~FMODE_WRITE;
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), -EACCES);
+	file->f_mode |= FMODE_WRITE;
+}
+
+/* An exporter need not have one. */
+static void no_commit(struct kunit *test)
+{
+	static const struct dma_buf_late_ops none = { .storage = late_storage };
+	struct negotiate_fixture *fix = test->priv;
+	struct dma_buf_commit arg;
+
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), -EOPNOTSUPP);
+	KUNIT_ASSERT_EQ(test, dma_buf_set_late(fix->dmabuf, &none), 0);
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, arg.field, DMA_BUF_FIELD_ERROR);
+}
+
+/* Pitch, offset and size: the strictest counts. */
+static void images(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_constraints_info info;
+	struct dma_buf_constraints c;
+	struct dma_buf_device_use add;
+
+	dma_buf_constraints_init(&c);
+	c.pitch_align = 64;
+	c.size_align = SZ_4K;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(fix->announced, &c), 0);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	fix->announced = prime_test_device(test);
+	c.pitch_align = 16;
+	c.offset_align = 256;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(fix->announced, &c), 0);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	info = constraints_of(test);
+	KUNIT_EXPECT_EQ(test, info.pitch_align, 64);
+	KUNIT_EXPECT_EQ(test, info.offset_align, 256);
+	KUNIT_EXPECT_EQ(test, info.size_align, SZ_4K);
+	/* A size that does not change has to suit. */
+	fix->announced = prime_test_device(test);
+	c.size_align = 2 * MOCK_EXPORTER_SIZE;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(fix->announced, &c), 0);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
+	KUNIT_EXPECT_EQ(test, add.field, DMA_BUF_FIELD_SIZE_ALIGN);
+	KUNIT_EXPECT_EQ(test, add.wanted, 2 * MOCK_EXPORTER_SIZE);
+	KUNIT_EXPECT_EQ(test, add.found, MOCK_EXPORTER_SIZE);
 }
 
 /* When the answer can't be written, the device has not been added. */
 static void fault_leaves_nothing(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
-	struct dma_buf_add_device add = { .device_fd = fix->fd };
+	struct dma_buf_device_use add = { .device_fd = fix->fd, .use = DMA_BUF_USE_READ };
 	void __user *arg = fix->arg;
 	unsigned int refs = kref_read(&fix->announced->kobj.kref);
 
 	fix->arg = (void __user *)prime_test_user_read_only(test, &add, sizeof(add));
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_ADD_DEVICE), -EFAULT);
+	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_COMMIT), -EFAULT);
+	KUNIT_EXPECT_EQ(test, fix->commits, 0);
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_CONSTRAINTS), -EFAULT);
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_STORAGE), -EFAULT);
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_GET_REFUSAL), -EFAULT);
@@ -535,7 +767,7 @@ static void ends_with_the_driver(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
 	struct device *first = fix->announced;
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	constrain(test, first, DMA_BIT_MASK(30), 4, 1);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
@@ -550,7 +782,7 @@ static void ends_with_the_driver(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENODEV);
 	KUNIT_EXPECT_EQ(test, device_attach(fix->announced), 1);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
-	KUNIT_EXPECT_EQ(test, add.merged.devices, 2);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
 	swap(fix->announced, first);
 	/* The memory goes, too; the buffer is closed after that. */
 	kunit_device_unregister(test, first);
@@ -580,7 +812,7 @@ static void ends_while_announced(struct kunit *test)
 	struct prime_test_holder holder = {
 		.resv = fix->dmabuf->resv, .meanwhile = driver_goes, .data = fix,
 	};
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	prime_test_hold(test, &holder);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENODEV);
@@ -593,16 +825,21 @@ static void ends_while_announced(struct kunit *test)
 static void requests_interrupted(struct kunit *test)
 {
 	static const unsigned int requests[] = {
-		DMA_BUF_IOCTL_GET_STORAGE, DMA_BUF_IOCTL_GET_CONSTRAINTS, DMA_BUF_IOCTL_ADD_DEVICE,
+		DMA_BUF_IOCTL_GET_STORAGE, DMA_BUF_IOCTL_GET_CONSTRAINTS, DMA_BUF_IOCTL_COMMIT,
+		DMA_BUF_IOCTL_ADD_DEVICE,
 	};
 	struct negotiate_fixture *fix = late(test);
-	struct dma_buf_add_device add = { .device_fd = fix->fd };
+	struct dma_buf_device_use add = { .device_fd = fix->fd, .use = DMA_BUF_USE_READ };
+	struct dma_buf_commit none = { };
 	struct prime_test_holder holder = { .resv = fix->dmabuf->resv };
 	long ret;
 	int i;
 
-	KUNIT_ASSERT_EQ(test, copy_to_user(fix->arg, &add, sizeof(add)), 0);
 	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		const bool adds = requests[i] == DMA_BUF_IOCTL_ADD_DEVICE;
+
+		KUNIT_ASSERT_EQ(test, copy_to_user(fix->arg, adds ? (void *)&add : &none,
+						   sizeof(add)), 0);
 		prime_test_hold(test, &holder);
 		prime_test_signal_self();
 		ret = request(fix, requests[i]);
@@ -620,7 +857,7 @@ static void ends_with_the_buffer(struct kunit *test)
 	struct negotiate_fixture *fix = test->priv;
 	const size_t resources = list_count_nodes(&fix->announced->devres_head);
 	struct dma_buf *buffer[3];
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 	int i;
 
 	for (i = 0; i < 3; i++) {
@@ -628,7 +865,7 @@ static void ends_with_the_buffer(struct kunit *test)
 		swap(fix->dmabuf, buffer[i]);
 		KUNIT_ASSERT_EQ(test, dma_buf_set_late(fix->dmabuf, &late_ops), 0);
 		KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
-		KUNIT_EXPECT_EQ(test, add.merged.devices, 1);
+		KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 		swap(fix->dmabuf, buffer[i]);
 	}
 	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 3);
@@ -644,7 +881,7 @@ static void needs_write(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
 	struct file *file = fix->dmabuf->file;
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 
 	file->f_mode &= ~FMODE_WRITE;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EACCES);
@@ -656,14 +893,14 @@ static void needs_write(struct kunit *test)
 static void limit(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
-	struct dma_buf_add_device add;
+	struct dma_buf_device_use add;
 	int i;
 
 	for (i = 0; i < 64; i++) {
 		fix->announced = prime_test_device(test);
 		KUNIT_ASSERT_EQ(test, add_device(test, &add), 0);
 	}
-	KUNIT_EXPECT_EQ(test, add.merged.devices, 64);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 64);
 	/* One that is there already is welcome. */
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	fix->announced = prime_test_device(test);
@@ -687,15 +924,6 @@ static void late_is_not_mapped_at_attach(struct kunit *test)
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_UNPIN, 1);
 	dma_buf_detach(fix->dmabuf, attach);
-}
-
-static void class_is_one(struct kunit *test)
-{
-	static struct dma_buf_device_class other = {
-		.majors = { 1000, MEM_MAJOR }, .get = null_get,
-	};
-
-	KUNIT_EXPECT_EQ(test, dma_buf_device_class_register(&other), -EBUSY);
 }
 
 static struct dma_buf_attachment *try_attach(struct kunit *test)
@@ -872,6 +1100,13 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(storage_is_asked),
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(bad_arguments),
+	KUNIT_CASE(uses),
+	KUNIT_CASE(helpers_tell),
+	KUNIT_CASE(remove_withdraws),
+	KUNIT_CASE(reason_is_told_in_the_call),
+	KUNIT_CASE(commit_is_the_exporters),
+	KUNIT_CASE(no_commit),
+	KUNIT_CASE(images),
 	KUNIT_CASE(fault_leaves_nothing),
 	KUNIT_CASE(fault_behind_the_answer),
 	KUNIT_CASE(ends_with_the_driver),
@@ -881,7 +1116,6 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(needs_write),
 	KUNIT_CASE(limit),
 	KUNIT_CASE(late_is_not_mapped_at_attach),
-	KUNIT_CASE(class_is_one),
 	KUNIT_CASE(try_map_maps),
 	KUNIT_CASE(try_map_does_not_wait_for_the_lock),
 	KUNIT_CASE(try_map_does_not_wait_for_fences),

@@ -416,7 +416,6 @@ static void contiguous_is_wanted(struct kunit *test)
 			  import->to->dev);
 	expect_field(test, &why, DMA_BUF_FIELD_CONTIGUOUS, 1, 2);
 	KUNIT_EXPECT_TRUE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
-	KUNIT_EXPECT_TRUE(test, why.wants & DMA_BUF_CONSTRAINT_CONTIGUOUS_PREFERRED);
 	KUNIT_EXPECT_EQ(test, why.segments, 2);
 	KUNIT_EXPECT_EQ(test, why.largest, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, why.reach, 4 * PAGE_SIZE - 1);

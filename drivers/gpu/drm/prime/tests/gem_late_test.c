@@ -108,6 +108,28 @@ static void dumb(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, args.handle, 0);
 }
 
+/* Pitch and size are as the driver said of its device. */
+static void dumb_as_the_device_wants(struct kunit *test)
+{
+	struct mock_drm *mock = mock_drm_create(test);
+	struct drm_file *file = mock_drm_priv(mock_drm_open(mock));
+	struct drm_mode_create_dumb args = { .width = 17, .height = 3, .bpp = 32 };
+	struct dma_buf_constraints c;
+	struct drm_gem_object *obj;
+
+	dma_buf_constraints_init(&c);
+	c.pitch_align = 64;
+	c.size_align = SZ_128K;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(mock->dev, &c), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_late_dumb_create(file, mock->drm, &args), 0);
+	KUNIT_EXPECT_EQ(test, args.pitch, 128);
+	KUNIT_EXPECT_EQ(test, args.size, SZ_128K);
+	obj = drm_gem_object_lookup(file, args.handle);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->size, SZ_128K);
+	drm_gem_object_put(obj);
+}
+
 /* The driver maps an object that has no dma-buf; all users share the mapping. */
 static void driver_maps(struct kunit *test)
 {
@@ -221,6 +243,7 @@ static struct kunit_case gem_late_cases[] = {
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(own_device),
 	KUNIT_CASE(dumb),
+	KUNIT_CASE(dumb_as_the_device_wants),
 	KUNIT_CASE(driver_maps),
 	KUNIT_CASE(program_maps),
 	KUNIT_CASE(one_export),

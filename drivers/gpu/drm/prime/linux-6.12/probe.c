@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which device does an import of a DRM driver attach? 7.3 knows it. On 6.12 an
+ * import of a buffer without storage shows it: the attachment fails, so the
+ * import fails, and nothing is left.
+ */
+#include <linux/dma-buf.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+
+#include "../kernel.h"
+
+/* -EINTR is no refusal, so account/ does not record it. */
+static int probe_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct device **dev = dmabuf->priv;
+
+	put_device(*dev);
+	*dev = get_device(attach->dev);
+	return -EINTR;
+}
+
+/* Nobody is attached, so nobody maps. */
+static struct sg_table *probe_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	return ERR_PTR(-ENODEV);
+}
+
+static void probe_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			enum dma_data_direction dir)
+{
+}
+
+static void probe_release(struct dma_buf *dmabuf)
+{
+}
+
+static const struct dma_buf_ops probe_ops = {
+	.attach = probe_attach,
+	.map_dma_buf = probe_map,
+	.unmap_dma_buf = probe_unmap,
+	.release = probe_release,
+};
+
+/* The device with a reference, or NULL if the import attaches none. */
+struct device *drm_dev_get_import_dev(struct drm_device *drm)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct device *dev = NULL;
+	struct drm_gem_object *obj;
+	struct dma_buf *dmabuf;
+
+	info.ops = &probe_ops;
+	info.size = PAGE_SIZE;
+	info.priv = &dev;
+	dmabuf = dma_buf_export(&info);
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+
+	if (drm->driver->gem_prime_import)
+		obj = drm->driver->gem_prime_import(drm, dmabuf);
+	else
+		obj = drm_gem_prime_import(drm, dmabuf);
+	/* A driver may make an object without a look at the buffer. */
+	if (!IS_ERR(obj))
+		drm_gem_object_put(obj);
+	dma_buf_put(dmabuf);
+	return dev;
+}
+
+MODULE_IMPORT_NS("DMA_BUF");
