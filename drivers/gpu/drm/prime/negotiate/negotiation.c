@@ -561,5 +561,5 @@ int dma_buf_negotiation_commit(struct dma_buf *dmabuf, struct dma_buf_commit *ar
 	if (!ret)
 		arg->size = dmabuf->size;
 	dma_resv_unlock(dmabuf->resv);
-	return dma_buf_refused_for(dmabuf, NULL, DMA_BUF_STEP_COMMIT, ret, conflict);
+	return dma_buf_refused(dmabuf, NULL, DMA_BUF_STEP_COMMIT, ret, .why = conflict);
 }
