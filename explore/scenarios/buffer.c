@@ -290,6 +290,9 @@ static void dynamic_import(void)
 	if (IS_ERR(dmabuf))
 		return;
 	imp->attach = dma_buf_dynamic_attach(dmabuf, &importers[ex_self() % 2], &importer_ops, imp);
+	/* Without memory, or as the exporter said. */
+	CHECK(!IS_ERR(imp->attach) || PTR_ERR(imp->attach) == -ENOMEM ||
+	      PTR_ERR(imp->attach) == -EINVAL);
 	if (!IS_ERR(imp->attach)) {
 		dma_resv_lock(dmabuf->resv, NULL);
 		sgt = dma_buf_map_attachment(imp->attach, DMA_BIDIRECTIONAL);
