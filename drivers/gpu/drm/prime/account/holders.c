@@ -335,7 +335,6 @@ static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 		else
 			seq_printf(s, r->pid ? " in %d (%*pEs)\n" : "\n", r->pid,
 				   (int)strlen(r->comm), r->comm);
-		cond_resched();
 	}
 	seq_printf(s, "%u locks were busy\n", h->busy);
 }

@@ -20,8 +20,7 @@ static u32 reason_by(const struct dma_buf_failure *f)
 		[DMA_BUF_STEP_TABLE ... DMA_BUF_STEP_ADMIT] = DMA_BUF_BY_CORE,
 		[DMA_BUF_STEP_ATTACH ... DMA_BUF_STEP_CPU] = DMA_BUF_BY_EXPORTER,
 		[DMA_BUF_STEP_GIVEN_BACK ... DMA_BUF_STEP_IMPORT] = DMA_BUF_BY_IMPORTER,
-		[DMA_BUF_STEP_HANDLE] = DMA_BUF_BY_CORE,
-		[DMA_BUF_STEP_COMMIT] = DMA_BUF_BY_CORE,
+		[DMA_BUF_STEP_HANDLE ... DMA_BUF_STEP_COMMIT] = DMA_BUF_BY_CORE,
 	};
 
 	return f->by_core ? DMA_BUF_BY_CORE : by[f->step];
@@ -57,19 +56,9 @@ static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_fai
 }
 
 /*
- * A driver that did not say how long its segments may be, or said that they have
- * no limit, often takes one address only.
- */
-static bool reason_may_want_one(struct device *dev, const struct dma_buf_constraints *c)
-{
-	return c->max_segments == U32_MAX &&
-	       (c->max_segment_size >= U32_MAX || !dev->dma_parms ||
-		!dev->dma_parms->max_segment_size);
-}
-
-/*
  * Where the importer gave the buffer back, or the DMA API refused: what does not
- * fit.
+ * fit. A driver that did not say how long its segments may be, or said that
+ * they have no limit, often takes one address only.
  */
 static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf_failure *f,
 			 struct dma_buf_constraints *c, struct dma_buf_conflict *reason)
@@ -82,7 +71,8 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 		*reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_SIZE, most, piece };
 		return true;
 	}
-	if (reason_may_want_one(f->dev, c)) {
+	if (c->max_segments == U32_MAX && (c->max_segment_size >= U32_MAX ||
+	    !f->dev->dma_parms || !f->dev->dma_parms->max_segment_size)) {
 		c->max_segment_size = U64_MAX;
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	}

@@ -214,14 +214,13 @@ static void refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 
 static void refusal_failed(const struct dma_buf_failure *failure)
 {
-	const u64 ino = to_dma_buf_object(failure->dmabuf)->ino;
 	struct dma_buf_refusal why;
 
 	if (failure->error && !refusal_error_counts(failure->error))
 		return;
 	dma_buf_reason_find(failure, &why);
-	scoped_guard(spinlock, &refusal_lock)
-		refusal_record_locked(ino, &why);
+	guard(spinlock)(&refusal_lock);
+	refusal_record_locked(to_dma_buf_object(failure->dmabuf)->ino, &why);
 }
 
 /**
