@@ -303,9 +303,10 @@ static void negotiation_derive(struct device *dev, unsigned int how,
 		dma_buf_constraints_init(table);
 	else
 		dma_buf_constraints_from_device(table, dev);
-	if (how & DMA_BUF_DEVICE_ONE_ADDRESS)
-		table->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	*memory = *table;
+	/* Its table may have several segments, each behind the one before. */
+	if (how & DMA_BUF_DEVICE_ONE_ADDRESS)
+		memory->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	if (!(how & DMA_BUF_DEVICE_PROCESSOR))
 		dma_buf_constraints_of_memory(memory, dev);
 }
