@@ -5,32 +5,23 @@
  * numbers for NV12, so that the result can be compared to the bit.
  */
 
-#include <EGL/egl.h>
-#include <EGL/eglext.h>
 #include <GLES3/gl3.h>
-#include <GLES2/gl2ext.h>
 #include <drm_fourcc.h>
 #include <err.h>
-#include <fcntl.h>
-#include <gbm.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common.h"
-#include "compose.h"
-#include "display.h"
-#include "kms.h"
-#include "options.h"
-#include "picture.h"
-#include "report.h"
+#include "../backend/display.h"
+#include "../backend/kms.h"
+#include "../backend/picture.h"
+#include "../base/options.h"
+#include "egl.h"
+#include "renderer.h"
 
 /* One is on the screen, the other is drawn. */
 struct target {
 	struct gbm_bo *bo;
-	struct picture picture;
+	struct picture *picture;
 	GLuint framebuffer;
 	uint64_t drawn[MAX_CELLS];	/* the serial of the frame in each cell, 0: none */
 	struct rect where[MAX_CELLS];	/* of that frame */
@@ -39,22 +30,9 @@ struct target {
 
 static struct target targets[2];
 static unsigned int shown;
-static int scanout_fd = -1, render_fd = -1;
-static struct gbm_device *scanout, *render;
-static EGLDisplay egl;
-static EGLContext context;
 static GLuint program_background, program_rgb, program_nv12;
 static GLuint spare_framebuffer, spare_pixel;
 static struct picture spare = { .fourcc = DRM_FORMAT_NV12, .n_planes = 2 };
-
-static PFNEGLCREATEIMAGEKHRPROC create_image;
-static PFNEGLDESTROYIMAGEKHRPROC destroy_image;
-static PFNEGLCREATESYNCKHRPROC create_sync;
-static PFNEGLDESTROYSYNCKHRPROC destroy_sync;
-static PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_fence;
-static PFNEGLEXPORTDMABUFIMAGEQUERYMESAPROC export_query;
-static PFNEGLEXPORTDMABUFIMAGEMESAPROC export_image;
-static PFNGLEGLIMAGETARGETTEXTURE2DOESPROC image_to_texture;
 
 /* A triangle that covers the viewport. */
 static const char vertex_source[] =
@@ -141,97 +119,6 @@ static GLuint program(const char *fragment_source)
 	return id;
 }
 
-/* One plane of a picture as an image of its own. */
-static EGLImage import_plane(const struct picture *pic, unsigned int plane, uint32_t fourcc,
-			     uint32_t width, uint32_t height)
-{
-	const EGLint attribs[] = {
-		EGL_WIDTH, width,
-		EGL_HEIGHT, height,
-		EGL_LINUX_DRM_FOURCC_EXT, fourcc,
-		EGL_DMA_BUF_PLANE0_FD_EXT, pic->dmabufs[plane]->fd,
-		EGL_DMA_BUF_PLANE0_OFFSET_EXT, pic->offsets[plane],
-		EGL_DMA_BUF_PLANE0_PITCH_EXT, pic->strides[plane],
-		EGL_DMA_BUF_PLANE0_MODIFIER_LO_EXT, (EGLint)pic->modifier,
-		EGL_DMA_BUF_PLANE0_MODIFIER_HI_EXT, (EGLint)(pic->modifier >> 32),
-		EGL_NONE
-	};
-
-	return create_image(egl, EGL_NO_CONTEXT, EGL_LINUX_DMA_BUF_EXT, NULL, attribs);
-}
-
-/* A line of maps is: addresses rights offset device inode name. */
-static bool mapped(uint64_t inode)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	bool found = false;
-	char line[256];
-	uint64_t here;
-
-	while (maps && !found && fgets(line, sizeof(line), maps))
-		found = strstr(line, "/dmabuf") &&
-			sscanf(line, "%*s %*s %*s %*s %" SCNu64, &here) == 1 && here == inode;
-	if (maps)
-		fclose(maps);
-	return found;
-}
-
-/* Ask EGL what memory is behind an image: is it what the client passed? */
-static bool image_is(EGLImage image, const struct dmabuf *buf)
-{
-	int fourcc, n_planes, fds[4] = { -1, -1, -1, -1 };
-	bool same;
-	unsigned int i;
-
-	if (export_query && export_query(egl, image, &fourcc, &n_planes, NULL) && n_planes <= 4)
-		export_image(egl, image, fds, NULL, NULL);
-	/* What draws on the CPU may have no answer; it reads where it has mapped the buffer. */
-	same = fds[0] >= 0 ? dma_buf_inode(fds[0]) == buf->inode : mapped(buf->inode);
-	for (i = 0; i < 4; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	return same;
-}
-
-bool compose_takes(uint32_t fourcc)
-{
-	return fourcc == DRM_FORMAT_XRGB8888 || fourcc == DRM_FORMAT_ARGB8888 ||
-	       fourcc == DRM_FORMAT_NV12;
-}
-
-bool compose_import(struct picture *pic)
-{
-	const bool nv12 = pic->fourcc == DRM_FORMAT_NV12;
-	unsigned int i;
-
-	for (i = 0; i < pic->n_planes && !pic->textures[i]; i++) {
-		if (!nv12)
-			pic->images[i] = import_plane(pic, i, pic->fourcc, pic->width,
-						      pic->height);
-		else if (i == 0)
-			pic->images[i] = import_plane(pic, i, DRM_FORMAT_R8, pic->width,
-						      pic->height);
-		else
-			pic->images[i] = import_plane(pic, i, DRM_FORMAT_GR88, pic->width / 2,
-						      pic->height / 2);
-		if (!pic->images[i]) {
-			compose_forget(pic);
-			return false;
-		}
-		pic->copied |= !image_is(pic->images[i], pic->dmabufs[i]);
-		glGenTextures(1, &pic->textures[i]);
-		glBindTexture(GL_TEXTURE_2D, pic->textures[i]);
-		image_to_texture(GL_TEXTURE_2D, pic->images[i]);
-		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
-		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
-		if (glGetError()) {
-			compose_forget(pic);
-			return false;
-		}
-	}
-	return true;
-}
-
 static void draw(GLuint id, const struct rect *where, const struct picture *pic)
 {
 	unsigned int i;
@@ -243,7 +130,7 @@ static void draw(GLuint id, const struct rect *where, const struct picture *pic)
 		glActiveTexture(GL_TEXTURE0 + i);
 		glBindTexture(GL_TEXTURE_2D, pic->textures[i]);
 	}
-	if (pic && pic->fourcc == DRM_FORMAT_ARGB8888)
+	if (pic && layout_of(pic->fourcc)->alpha)
 		glEnable(GL_BLEND);
 	else
 		glDisable(GL_BLEND);
@@ -264,22 +151,93 @@ static void let_go(void)
 	glFinish();
 }
 
-void compose_forget(struct picture *pic)
+static void forget(struct picture *pic)
 {
 	bool sampled = false;
 	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < MAX_TEXTURES; i++) {
 		sampled |= pic->textures[i];
 		if (pic->textures[i])
 			glDeleteTextures(1, &pic->textures[i]);
 		if (pic->images[i])
-			destroy_image(egl, pic->images[i]);
+			egl_image_destroy(pic->images[i]);
 		pic->textures[i] = 0;
 		pic->images[i] = NULL;
 	}
 	if (sampled)
 		let_go();
+}
+
+void renderer_unref(struct picture *pic)
+{
+	if (--pic->users)
+		return;
+	forget(pic);
+	picture_free(pic);
+}
+
+void renderer_formats(struct formats *set)
+{
+	struct formats all = { 0 };
+	const struct layout *layout;
+	size_t i, j;
+
+	egl_formats(&all);
+	for (i = 0; (layout = layout_number(i)); i++)
+		for (j = 0; j < all.n; j++)
+			if (layout->fourcc == all.list[j].fourcc)
+				formats_add(set, layout->fourcc, all.list[j].modifier);
+	/* NV12 is sampled as two pictures, one of luma and one of chroma. */
+	if (formats_have(&all, DRM_FORMAT_R8, DRM_FORMAT_MOD_LINEAR) &&
+	    formats_have(&all, DRM_FORMAT_GR88, DRM_FORMAT_MOD_LINEAR))
+		formats_add(set, DRM_FORMAT_NV12, DRM_FORMAT_MOD_LINEAR);
+	formats_free(&all);
+}
+
+/* A copy, in the byte order B, G, R, A, which OpenGL ES does not know: swap when sampling. */
+static void upload(const struct picture *pic)
+{
+	glPixelStorei(GL_UNPACK_ROW_LENGTH, pic->strides[0] / 4);
+	glTexImage2D(GL_TEXTURE_2D, 0, GL_RGBA, pic->width, pic->height, 0, GL_RGBA,
+		     GL_UNSIGNED_BYTE, pic->pixels);
+	glPixelStorei(GL_UNPACK_ROW_LENGTH, 0);
+	glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_SWIZZLE_R, GL_BLUE);
+	glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_SWIZZLE_B, GL_RED);
+}
+
+/* The texture of one plane. */
+static bool bind_plane(struct picture *pic, unsigned int plane)
+{
+	if (pic->pixels) {
+		upload(pic);
+		return true;
+	}
+	if (pic->fourcc != DRM_FORMAT_NV12)
+		pic->images[plane] = egl_bind(pic, plane, pic->fourcc, pic->width, pic->height);
+	else if (plane == 0)
+		pic->images[plane] = egl_bind(pic, plane, DRM_FORMAT_R8, pic->width, pic->height);
+	else
+		pic->images[plane] = egl_bind(pic, plane, DRM_FORMAT_GR88, pic->width / 2,
+					      pic->height / 2);
+	return pic->images[plane];
+}
+
+bool renderer_import(struct picture *pic)
+{
+	unsigned int i;
+
+	for (i = 0; i < pic->n_planes && !pic->textures[i]; i++) {
+		glGenTextures(1, &pic->textures[i]);
+		glBindTexture(GL_TEXTURE_2D, pic->textures[i]);
+		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
+		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
+		if (!bind_plane(pic, i) || glGetError()) {
+			forget(pic);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* Something to sample, and somewhere to draw, that is nobody's. */
@@ -305,17 +263,16 @@ static void spare_create(void)
 
 static void target_create(struct target *target)
 {
-	struct picture *pic = &target->picture;
-	bool fresh;
-	int fd;
+	struct picture *pic = target->picture = picture_new();
+	int fds[MAX_PLANES];
 
 	target->bo = gbm_bo_create(scanout, kms.width, kms.height, GBM_FORMAT_XRGB8888,
 				   GBM_BO_USE_SCANOUT | GBM_BO_USE_RENDERING |
 				   GBM_BO_USE_LINEAR);
-	if (!target->bo)
+	if (!target->bo || !pic)
 		err(1, "%s: cannot create a buffer to draw into", kms.device);
-	fd = gbm_bo_get_fd(target->bo);
-	if (fd < 0)
+	fds[0] = gbm_bo_get_fd(target->bo);
+	if (fds[0] < 0)
 		err(1, "%s: cannot export the buffer to draw into", kms.device);
 	pic->width = kms.width;
 	pic->height = kms.height;
@@ -323,10 +280,9 @@ static void target_create(struct target *target)
 	pic->n_planes = 1;
 	pic->modifier = DRM_FORMAT_MOD_LINEAR;
 	pic->strides[0] = gbm_bo_get_stride(target->bo);
-	pic->dmabufs[0] = dmabuf_import(&fd, &fresh);
-	if (!pic->dmabufs[0] || !framebuffer_create(pic))
+	if (!picture_import(pic, fds) || !picture_add_fb(pic))
 		err(1, "%s: cannot show the buffer to draw into", kms.device);
-	if (!compose_import(pic))
+	if (!renderer_import(pic))
 		errx(1, "EGL cannot draw into a buffer of %s (0x%x)", kms.device,
 		     eglGetError());
 	glGenFramebuffers(1, &target->framebuffer);
@@ -337,75 +293,11 @@ static void target_create(struct target *target)
 		errx(1, "OpenGL ES cannot draw into a buffer of %s", kms.device);
 }
 
-static struct gbm_device *open_gbm(const char *path, int *fd)
+void renderer_open(void)
 {
-	struct gbm_device *gbm;
-
-	/*
-	 * A descriptor of its own: GBM closes the handles that it got, which would be ours
-	 * as well if the file were the same.
-	 */
-	*fd = open(path, O_RDWR | O_CLOEXEC);
-	if (*fd < 0)
-		err(1, "%s: cannot open", path);
-	gbm = gbm_create_device(*fd);
-	if (!gbm)
-		err(1, "%s: GBM cannot use it", path);
-	return gbm;
-}
-
-static void need(const char *extensions, const char *name)
-{
-	if (!extensions || !strstr(extensions, name))
-		errx(1, "no %s here", name);
-}
-
-/*
- * Functions of extensions. Without native fences the drawing is waited for on the CPU; without
- * the export of images /proc/self/maps has to tell what memory EGL reads.
- */
-static void find_functions(const char *extensions)
-{
-	create_image = (void *)eglGetProcAddress("eglCreateImageKHR");
-	destroy_image = (void *)eglGetProcAddress("eglDestroyImageKHR");
-	image_to_texture = (void *)eglGetProcAddress("glEGLImageTargetTexture2DOES");
-	if (strstr(extensions, "EGL_ANDROID_native_fence_sync")) {
-		create_sync = (void *)eglGetProcAddress("eglCreateSyncKHR");
-		destroy_sync = (void *)eglGetProcAddress("eglDestroySyncKHR");
-		dup_fence = (void *)eglGetProcAddress("eglDupNativeFenceFDANDROID");
-	}
-	if (strstr(extensions, "EGL_MESA_image_dma_buf_export")) {
-		export_query = (void *)eglGetProcAddress("eglExportDMABUFImageQueryMESA");
-		export_image = (void *)eglGetProcAddress("eglExportDMABUFImageMESA");
-	}
-}
-
-void compose_init(void)
-{
-	const EGLint attribs[] = { EGL_CONTEXT_MAJOR_VERSION, 3, EGL_NONE };
-	const char *extensions;
 	unsigned int i;
 
-	scanout = open_gbm(kms.device, &scanout_fd);
-	render = scanout;
-	if (options.render)
-		render = open_gbm(options.render, &render_fd);
-
-	egl = eglGetPlatformDisplay(EGL_PLATFORM_GBM_KHR, render, NULL);
-	if (!egl || !eglInitialize(egl, NULL, NULL))
-		errx(1, "no EGL on this device (0x%x)", eglGetError());
-	extensions = eglQueryString(egl, EGL_EXTENSIONS);
-	need(extensions, "EGL_KHR_no_config_context");
-	need(extensions, "EGL_KHR_surfaceless_context");
-	need(extensions, "EGL_EXT_image_dma_buf_import_modifiers");
-	eglBindAPI(EGL_OPENGL_ES_API);
-	context = eglCreateContext(egl, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, attribs);
-	if (!context || !eglMakeCurrent(egl, EGL_NO_SURFACE, EGL_NO_SURFACE, context))
-		errx(1, "no OpenGL ES 3 on this device (0x%x)", eglGetError());
-	need((const char *)glGetString(GL_EXTENSIONS), "GL_OES_EGL_image");
-	say("composing: %s", glGetString(GL_RENDERER));
-
-	find_functions(extensions);
+	egl_open();
 	program_background = program(background_source);
 	program_rgb = program(rgb_source);
 	program_nv12 = program(nv12_source);
@@ -415,15 +307,13 @@ void compose_init(void)
 		target_create(&targets[i]);
 }
 
-void compose_finish(void)
+void renderer_close(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
 		glDeleteFramebuffers(1, &targets[i].framebuffer);
-		compose_forget(&targets[i].picture);
-		framebuffer_destroy(&targets[i].picture);
-		dmabuf_unref(targets[i].picture.dmabufs[0]);
+		renderer_unref(targets[i].picture);
 		gbm_bo_destroy(targets[i].bo);
 	}
 	glDeleteFramebuffers(1, &spare_framebuffer);
@@ -432,23 +322,15 @@ void compose_finish(void)
 	glDeleteProgram(program_background);
 	glDeleteProgram(program_rgb);
 	glDeleteProgram(program_nv12);
-	eglMakeCurrent(egl, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
-	eglDestroyContext(egl, context);
-	eglTerminate(egl);
-	if (options.render) {
-		gbm_device_destroy(render);
-		close(render_fd);
-	}
-	gbm_device_destroy(scanout);
-	close(scanout_fd);
+	egl_close();
 }
 
-uint32_t compose_framebuffer(void)
+uint32_t renderer_framebuffer(void)
 {
-	return targets[shown].picture.fb;
+	return targets[shown].picture->fb;
 }
 
-void compose_shown(uint32_t fb)
+void renderer_shown(uint32_t fb)
 {
 	if (fb)
 		shown = !shown;
@@ -466,7 +348,7 @@ static void draw_cell(struct target *target, unsigned int cell, const struct lay
 
 	/* An opaque picture covers the one before it, if that was at the same place. */
 	if (!target->valid || !layer || memcmp(&target->where[cell], &where, sizeof(where)) ||
-	    layer->picture->fourcc == DRM_FORMAT_ARGB8888)
+	    layout_of(layer->picture->fourcc)->alpha)
 		draw(program_background, &whole, NULL);
 	target->drawn[cell] = layer ? layer->serial : 0;
 	target->where[cell] = where;
@@ -475,32 +357,13 @@ static void draw_cell(struct target *target, unsigned int cell, const struct lay
 		     &where, layer->picture);
 }
 
-/* Wait on the CPU only where there is no other way. */
-static int drawing_fence(void)
-{
-	EGLSync sync = create_sync ?
-		create_sync(egl, EGL_SYNC_NATIVE_FENCE_ANDROID, NULL) : EGL_NO_SYNC;
-	int fd;
-
-	if (!sync) {
-		glFinish();
-		return -1;
-	}
-	glFlush();
-	fd = dup_fence(egl, sync);
-	destroy_sync(egl, sync);
-	if (fd < 0)
-		glFinish();
-	return fd;
-}
-
 /* Whether a cell shows another frame than what there is to compose. */
 static bool outdated(const struct target *target, unsigned int cell, const struct layer *layer)
 {
 	return target->drawn[cell] != (layer ? layer->serial : 0);
 }
 
-uint32_t compose(int *fence)
+uint32_t renderer_draw(int *fence)
 {
 	const struct layer *composed[MAX_CELLS] = { NULL };
 	struct target *front = &targets[shown], *back = &targets[!shown];
@@ -511,7 +374,7 @@ uint32_t compose(int *fence)
 	for_each_layer(l) {
 		if (l->plane || !l->picture)
 			continue;
-		l->refused = !compose_import(l->picture);
+		l->refused = !renderer_import(l->picture);
 		if (!l->refused)
 			composed[l - layers] = l;
 	}
@@ -528,13 +391,10 @@ uint32_t compose(int *fence)
 		glClear(GL_COLOR_BUFFER_BIT);
 	}
 	for (cell = 0; cell < cells; cell++) {
-		/* It is going to be read now; who may still write it is waited for. */
-		if (composed[cell] && composed[cell]->fence >= 0)
-			fence_wait(composed[cell]->fence);
 		if (!back->valid || outdated(back, cell, composed[cell]))
 			draw_cell(back, cell, composed[cell]);
 	}
 	back->valid = true;
-	*fence = drawing_fence();
-	return back->picture.fb;
+	*fence = egl_fence();
+	return back->picture->fb;
 }

@@ -12,31 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
-#include "options.h"
+#include "../../common.h"
+#include "../base/options.h"
+#include "../base/say.h"
 #include "report.h"
 
 static FILE *log_file, *results_file;
-static uint64_t begun;
 static bool unsound;
 
 static double seconds(uint64_t since)
 {
 	return (now() - since) / 1e9;
-}
-
-void say(const char *format, ...)
-{
-	va_list args;
-
-	if (!begun)
-		begun = now();
-	printf("%7.3f  ", seconds(begun));
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
 }
 
 void log_event(const char *event, const char *format, ...)
@@ -162,7 +148,7 @@ void report_client(const char *name, const struct tally *t, bool kept)
 	result(name, "inodes", !t->foreign_inodes && !t->copies,
 	       "%u of %u imported buffers, %u of %u frames are not the client's own memory",
 	       t->foreign_inodes, t->imports, t->copies, t->shown);
-	result(name, "fences", !t->early, "%u of %u frames were committed before they were drawn, %u were shown too early",
+	result(name, "fences", !t->early, "%u of %u frames came before they were drawn, %u were shown too early",
 	       t->held, t->shown, t->early);
 	result(name, "goodbye", kept, "%s",
 	       kept ? "it left when it was done" : "it was dropped");

@@ -21,9 +21,6 @@ void report_open(void);
 /* Whether all that was shown was what was drawn. */
 bool report_close(void);
 
-/* One line to people, with the time. */
-__attribute__((format(printf, 1, 2)))
-void say(const char *format, ...);
 /* One line of JSON to the log: its event, then the rest of the object's text. */
 __attribute__((format(printf, 2, 3)))
 void log_event(const char *event, const char *format, ...);
