@@ -314,18 +314,20 @@ static void wait_for_fence(int fd)
 }
 
 /* The display could not do something: it is asked again, and everything else goes on. */
-static void try_again(const char *what, int error)
+static void try_again(int error)
 {
-	if (error != -EBUSY && error != last_error)
-		say("%s: cannot %s: %s; trying again each second", kms.device, what,
-		    strerror(-error));
 	/*
 	 * A plane that is off and stays off still belongs to a commit until its worker has
 	 * ended, and the flip's fence may be a moment ahead of that: then it is too early.
 	 */
-	if (error != -EBUSY)
-		last_error = error;
-	wl_event_source_timer_update(retry, error == -EBUSY ? SOON_MS : LATER_MS);
+	if (error == -EBUSY) {
+		wl_event_source_timer_update(retry, SOON_MS);
+		return;
+	}
+	if (error != last_error)
+		say("%s: cannot flip: %s; trying again each second", kms.device, strerror(-error));
+	last_error = error;
+	wl_event_source_timer_update(retry, LATER_MS);
 }
 
 /* One flip: every view's next frame that is ready, and without those who leave. */
@@ -336,7 +338,7 @@ static void flip(void)
 	views_prepare(now());
 	done = layers_show();
 	if (done < 0) {
-		try_again("flip", done);
+		try_again(done);
 		return;
 	}
 	if (last_error)
@@ -367,11 +369,15 @@ static void capture_now(void)
 {
 	int done = display_read_back();
 
-	if (done < 0) {
-		try_again("read back", done);
-		return;
+	if (done == -EBUSY) {
+		try_again(done);
+	} else if (done < 0) {
+		say("%s: cannot read back: %s", kms.device, strerror(-done));
+		state = IDLE;
+		schedule();
+	} else {
+		wait_for_fence(done);
 	}
-	wait_for_fence(done);
 }
 
 static int on_retry(void *data)
