@@ -420,7 +420,7 @@ static unsigned int pass_next(struct window *window)
 {
 	/*
 	 * poll(2) skips fd -1. A camera without buffers is not worth waiting for, and while the
-	 * picture before is not on the screen, the next one would only replace it.
+	 * picture before has not been taken, the next one would only replace it.
 	 */
 	struct pollfd camera = {
 		.fd = queued && !window_waits(window) ? video : -1, .events = POLLIN,

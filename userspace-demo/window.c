@@ -47,7 +47,7 @@ struct window {
 	struct prime_demo_proof *proof;
 	uint32_t width, height;
 	bool configured;
-	struct wl_callback *frame;	/* of the last commit, until it is on the screen */
+	struct wl_callback *frame;	/* of the last commit, until the compositor has taken it */
 };
 
 /* What libwayland says of the connection: also why the compositor drops it. */

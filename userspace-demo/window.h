@@ -57,9 +57,9 @@ void window_buffer_create(struct window *window, struct window_buffer *buffer,
 			  const struct window_layout *layout);
 void window_buffer_destroy(struct window_buffer *buffer);
 
-/* Whether the frame before is still to be shown: a commit now might replace it. */
+/* Whether the compositor has not taken the frame before: a commit now might replace it. */
 bool window_waits(const struct window *window);
-/* Show the buffer, once the frame before is on the screen. Frames are numbered from 0 on. */
+/* Show the buffer, once the compositor has taken the frame before. Numbered from 0 on. */
 void window_show(struct window *window, struct window_buffer *buffer, uint32_t sequence);
 /* The checksum() of what was drawn for that frame, for a compositor that compares. */
 void window_drawn(struct window *window, uint32_t sequence, uint64_t checksum);
@@ -67,7 +67,7 @@ void window_drawn(struct window *window, uint32_t sequence, uint64_t checksum);
 void window_wait_free(struct window *window, struct window_buffer *buffer);
 /* Wait until a descriptor is ready or something has come from the compositor. */
 void window_poll(struct window *window, struct pollfd *fds, unsigned int n);
-/* When the last frame is on the screen: close the window and the connection. */
+/* When the compositor has taken the last frame: close the window and the connection. */
 void window_close(struct window *window);
 
 #endif

@@ -31,6 +31,7 @@ static void picture_destroyed(struct wl_listener *listener, void *data)
 	struct known *known = wl_container_of(listener, known, destroyed);
 
 	(void)data;
+	wl_list_remove(&known->destroyed.link);
 	free(known);
 }
 
@@ -230,6 +231,10 @@ static void on_gone(struct wl_listener *listener, void *data)
 
 	(void)data;
 	report_client(w->view->name, &w->tally, w->view->kept);
+	wl_list_remove(&w->queued.link);
+	wl_list_remove(&w->shown.link);
+	wl_list_remove(&w->left.link);
+	wl_list_remove(&w->gone.link);
 	free(w->tally.latencies);
 	free(w);
 }

@@ -106,6 +106,7 @@ static void view_gone(struct wl_listener *listener, void *data)
 	struct view_client *owner = wl_container_of(listener, owner, gone);
 
 	(void)data;
+	wl_list_remove(&owner->gone.link);
 	free(owner);
 }
 

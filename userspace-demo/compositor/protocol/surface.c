@@ -24,7 +24,7 @@
 /* A wl_callback for the next frame. */
 struct callback {
 	struct wl_resource *resource;
-	struct wl_listener shown, left;
+	struct wl_listener taken, left;
 };
 
 static void destroy_request(struct wl_client *client, struct wl_resource *resource)
@@ -37,17 +37,18 @@ static void callback_destroyed(struct wl_resource *resource)
 {
 	struct callback *callback = wl_resource_get_user_data(resource);
 
-	wl_list_remove(&callback->shown.link);
+	wl_list_remove(&callback->taken.link);
 	wl_list_remove(&callback->left.link);
 	free(callback);
 }
 
-static void callback_shown(struct wl_listener *listener, void *data)
+/* The client draws the next frame while the display is busy with this one. */
+static void callback_taken(struct wl_listener *listener, void *data)
 {
-	struct callback *callback = wl_container_of(listener, callback, shown);
+	struct callback *callback = wl_container_of(listener, callback, taken);
 	const struct frame *frame = data;
 
-	wl_callback_send_done(callback->resource, frame->flipped / 1000000);
+	wl_callback_send_done(callback->resource, frame->committed / 1000000);
 	wl_resource_destroy(callback->resource);
 }
 
@@ -72,9 +73,9 @@ static void frame_request(struct wl_client *client, struct wl_resource *resource
 		return;
 	}
 	wl_resource_set_implementation(callback->resource, NULL, callback, callback_destroyed);
-	callback->shown.notify = callback_shown;
+	callback->taken.notify = callback_taken;
 	callback->left.notify = callback_left;
-	wl_signal_add(&surface->pending->events.shown, &callback->shown);
+	wl_signal_add(&surface->pending->events.taken, &callback->taken);
 	wl_signal_add(&surface->pending->events.left, &callback->left);
 }
 

@@ -51,6 +51,7 @@ struct frame *frame_create(void)
 	if (!frame)
 		return NULL;
 	frame->fence = -1;
+	wl_signal_init(&frame->events.taken);
 	wl_signal_init(&frame->events.shown);
 	wl_signal_init(&frame->events.left);
 	return frame;
@@ -333,6 +334,7 @@ static void try_again(int error)
 /* One flip: every view's next frame that is ready, and without those who leave. */
 static void flip(void)
 {
+	struct view *view;
 	int done;
 
 	views_prepare(now());
@@ -347,6 +349,9 @@ static void flip(void)
 	scene.flips++;
 	state = FLIPPING;
 	wait_for_fence(done);
+	wl_list_for_each(view, &scene.views, link)
+		if (view->next)
+			wl_signal_emit_mutable(&view->next->events.taken, view->next);
 }
 
 /* Between commits: views with nothing on the screen go at once. */

@@ -31,6 +31,7 @@ struct frame {
 	struct wl_event_source *waiting;	/* for that */
 	uint64_t received, committed, flipped, removed;	/* CLOCK_MONOTONIC, ns; 0: not yet */
 	struct {
+		struct wl_signal taken;	/* for the commit under way: the next may be drawn */
 		struct wl_signal shown;
 		struct wl_signal left;	/* the screen, or it is never shown; it goes then */
 	} events;
