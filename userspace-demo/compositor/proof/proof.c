@@ -12,6 +12,7 @@
 #include <wayland-server.h>
 
 #include "../base/say.h"
+#include "../protocol/resource.h"
 #include "../protocol/surface.h"
 #include "../scene/scene.h"
 #include "prime-demo-proof-protocol.h"
@@ -20,7 +21,6 @@
 
 /* A surface whose client says what it draws. */
 struct claims {
-	struct wl_resource *resource;
 	struct surface *surface;	/* NULL: it is gone */
 	struct wl_listener surface_gone;
 };
@@ -32,12 +32,6 @@ struct leaver {
 };
 
 static bool ending;
-
-static void destroy_request(struct wl_client *client, struct wl_resource *resource)
-{
-	(void)client;
-	wl_resource_destroy(resource);
-}
 
 /* NULL, and the client is told, when the surface is no window now. */
 static struct witness *witness_for(struct wl_resource *resource)
@@ -116,7 +110,7 @@ static void drawn_request(struct wl_client *client, struct wl_resource *resource
 }
 
 static const struct prime_demo_proof_interface implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.describe = describe,
 	.frame = frame_request,
 	.drawn = drawn_request,
@@ -148,6 +142,7 @@ static void claims_destroyed(struct wl_resource *resource)
 static void get_proof(struct wl_client *client, struct wl_resource *manager, uint32_t id,
 		      struct wl_resource *surface)
 {
+	struct wl_resource *resource;
 	struct claims *claims;
 
 	if (wl_signal_get(&surface_of(surface)->events.gone, surface_gone)) {
@@ -155,36 +150,24 @@ static void get_proof(struct wl_client *client, struct wl_resource *manager, uin
 				       "the surface has a proof already");
 		return;
 	}
-	claims = calloc(1, sizeof(*claims));
-	if (claims)
-		claims->resource = wl_resource_create(client, &prime_demo_proof_interface, 1, id);
-	if (!claims || !claims->resource) {
-		free(claims);
-		wl_client_post_no_memory(client);
+	claims = resource_create_with(client, &prime_demo_proof_interface, 1, id, &implementation,
+				      sizeof(*claims), claims_destroyed, &resource);
+	if (!claims)
 		return;
-	}
 	claims->surface = surface_of(surface);
 	claims->surface_gone.notify = surface_gone;
 	wl_signal_add(&claims->surface->events.gone, &claims->surface_gone);
-	wl_resource_set_implementation(claims->resource, &implementation, claims,
-				       claims_destroyed);
 }
 
 static const struct prime_demo_proof_manager_interface manager_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.get_proof = get_proof,
 };
 
 static void bind(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
-	struct wl_resource *resource =
-		wl_resource_create(client, &prime_demo_proof_manager_interface, version, id);
-
-	(void)data;
-	if (resource)
-		wl_resource_set_implementation(resource, &manager_implementation, NULL, NULL);
-	else
-		wl_client_post_no_memory(client);
+	resource_create(client, &prime_demo_proof_manager_interface, version, id,
+			&manager_implementation, data, NULL);
 }
 
 /* A client that has windows goes without having closed them, or was told an error. */

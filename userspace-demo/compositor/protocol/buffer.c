@@ -10,6 +10,7 @@
 #include "../renderer/renderer.h"
 #include "../scene/scene.h"
 #include "buffer.h"
+#include "resource.h"
 
 /* A frame that shows a buffer. */
 struct use {
@@ -17,13 +18,7 @@ struct use {
 	struct wl_listener left;
 };
 
-static void destroy_request(struct wl_client *client, struct wl_resource *resource)
-{
-	(void)client;
-	wl_resource_destroy(resource);
-}
-
-static const struct wl_buffer_interface implementation = { .destroy = destroy_request };
+static const struct wl_buffer_interface implementation = { .destroy = resource_destroy };
 
 void buffer_unref(struct buffer *buffer)
 {
@@ -43,20 +38,18 @@ static void resource_destroyed(struct wl_resource *resource)
 
 struct buffer *buffer_create(struct wl_client *client, uint32_t id, struct picture *pic)
 {
-	struct buffer *buffer = calloc(1, sizeof(*buffer));
+	struct wl_resource *resource;
+	struct buffer *buffer = resource_create_with(client, &wl_buffer_interface, 1, id,
+						     &implementation, sizeof(*buffer),
+						     resource_destroyed, &resource);
 
-	if (buffer)
-		buffer->resource = wl_resource_create(client, &wl_buffer_interface, 1, id);
-	if (!buffer || !buffer->resource) {
-		wl_client_post_no_memory(client);
+	if (!buffer) {
 		renderer_unref(pic);
-		free(buffer);
 		return NULL;
 	}
+	buffer->resource = resource;
 	buffer->picture = pic;
 	buffer->refs = 1;
-	wl_resource_set_implementation(buffer->resource, &implementation, buffer,
-				       resource_destroyed);
 	return buffer;
 }
 

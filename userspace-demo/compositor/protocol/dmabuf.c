@@ -26,6 +26,7 @@
 #include "client.h"
 #include "dmabuf.h"
 #include "linux-dmabuf-v1-protocol.h"
+#include "resource.h"
 
 #define VERSION		4
 #define MAX_BUFFERS	32	/* that a client may have at a time */
@@ -48,12 +49,6 @@ static struct formats formats;		/* the table; all of it can be drawn */
 static int table_fd = -1;
 static dev_t main_device;
 static struct tranche tranches[2];	/* by a plane, drawn */
-
-static void destroy_request(struct wl_client *client, struct wl_resource *resource)
-{
-	(void)client;
-	wl_resource_destroy(resource);
-}
 
 /* A destroyed wl_buffer frees its place. */
 static enum wl_iterator_result count_buffer(struct wl_resource *resource, void *data)
@@ -251,7 +246,7 @@ static void create_immed_request(struct wl_client *client, struct wl_resource *r
 }
 
 static const struct zwp_linux_buffer_params_v1_interface params_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.add = add_request,
 	.create = create_request,
 	.create_immed = create_immed_request,
@@ -259,22 +254,15 @@ static const struct zwp_linux_buffer_params_v1_interface params_implementation =
 
 static void create_params(struct wl_client *client, struct wl_resource *manager, uint32_t id)
 {
-	struct params *params = calloc(1, sizeof(*params));
-	struct wl_resource *resource = NULL;
+	struct wl_resource *resource;
+	struct params *params = resource_create_with(client, &zwp_linux_buffer_params_v1_interface,
+						     wl_resource_get_version(manager), id,
+						     &params_implementation, sizeof(*params),
+						     params_destroyed, &resource);
 	unsigned int i;
 
-	if (params)
-		resource = wl_resource_create(client, &zwp_linux_buffer_params_v1_interface,
-					      wl_resource_get_version(manager), id);
-	if (!resource) {
-		free(params);
-		wl_client_post_no_memory(client);
-		return;
-	}
-	for (i = 0; i < MAX_PLANES; i++)
+	for (i = 0; params && i < MAX_PLANES; i++)
 		params->fds[i] = -1;
-	wl_resource_set_implementation(resource, &params_implementation, params,
-				       params_destroyed);
 }
 
 static void send_tranche(struct wl_resource *feedback, struct tranche *tranche)
@@ -292,22 +280,20 @@ static void send_tranche(struct wl_resource *feedback, struct tranche *tranche)
 }
 
 static const struct zwp_linux_dmabuf_feedback_v1_interface feedback_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 };
 
 /* The same for all surfaces: each may get a plane. */
 static void get_default_feedback(struct wl_client *client, struct wl_resource *manager, uint32_t id)
 {
 	struct wl_resource *feedback =
-		wl_resource_create(client, &zwp_linux_dmabuf_feedback_v1_interface,
-				   wl_resource_get_version(manager), id);
+		resource_create(client, &zwp_linux_dmabuf_feedback_v1_interface,
+				wl_resource_get_version(manager), id, &feedback_implementation,
+				NULL, NULL);
 	struct wl_array device = { .size = sizeof(main_device), .data = &main_device };
 
-	if (!feedback) {
-		wl_client_post_no_memory(client);
+	if (!feedback)
 		return;
-	}
-	wl_resource_set_implementation(feedback, &feedback_implementation, NULL, NULL);
 	zwp_linux_dmabuf_feedback_v1_send_format_table(feedback, table_fd,
 						       formats.n * sizeof(*formats.list));
 	zwp_linux_dmabuf_feedback_v1_send_main_device(feedback, &device);
@@ -324,7 +310,7 @@ static void get_surface_feedback(struct wl_client *client, struct wl_resource *m
 }
 
 static const struct zwp_linux_dmabuf_v1_interface implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.create_params = create_params,
 	.get_default_feedback = get_default_feedback,
 	.get_surface_feedback = get_surface_feedback,
@@ -349,16 +335,10 @@ static void send_formats(struct wl_resource *resource)
 
 static void bind(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
-	struct wl_resource *resource = wl_resource_create(client, &zwp_linux_dmabuf_v1_interface,
-							  version, id);
+	struct wl_resource *resource = resource_create(client, &zwp_linux_dmabuf_v1_interface,
+						       version, id, &implementation, data, NULL);
 
-	(void)data;
-	if (!resource) {
-		wl_client_post_no_memory(client);
-		return;
-	}
-	wl_resource_set_implementation(resource, &implementation, NULL, NULL);
-	if (version < ZWP_LINUX_DMABUF_V1_GET_DEFAULT_FEEDBACK_SINCE_VERSION)
+	if (resource && version < ZWP_LINUX_DMABUF_V1_GET_DEFAULT_FEEDBACK_SINCE_VERSION)
 		send_formats(resource);
 }
 

@@ -5,28 +5,20 @@
 
 #include "../backend/kms.h"
 #include "output.h"
+#include "resource.h"
 
 #define OUTPUT_VERSION	4
 #define SEAT_VERSION	7
 
-static void destroy_request(struct wl_client *client, struct wl_resource *resource)
-{
-	(void)client;
-	wl_resource_destroy(resource);
-}
-
-static const struct wl_output_interface output_implementation = { .release = destroy_request };
+static const struct wl_output_interface output_implementation = { .release = resource_destroy };
 
 static void bind_output(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
-	struct wl_resource *output = wl_resource_create(client, &wl_output_interface, version, id);
+	struct wl_resource *output = resource_create(client, &wl_output_interface, version, id,
+						     &output_implementation, data, NULL);
 
-	(void)data;
-	if (!output) {
-		wl_client_post_no_memory(client);
+	if (!output)
 		return;
-	}
-	wl_resource_set_implementation(output, &output_implementation, NULL, NULL);
 	wl_output_send_geometry(output, 0, 0, kms.mm_width, kms.mm_height,
 				WL_OUTPUT_SUBPIXEL_UNKNOWN, kms.make, kms.model,
 				WL_OUTPUT_TRANSFORM_NORMAL);
@@ -78,19 +70,16 @@ static const struct wl_seat_interface seat_implementation = {
 	.get_pointer = no_device,
 	.get_keyboard = no_device,
 	.get_touch = no_device,
-	.release = destroy_request,
+	.release = resource_destroy,
 };
 
 static void bind_seat(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
-	struct wl_resource *seat = wl_resource_create(client, &wl_seat_interface, version, id);
+	struct wl_resource *seat = resource_create(client, &wl_seat_interface, version, id,
+						   &seat_implementation, data, NULL);
 
-	(void)data;
-	if (!seat) {
-		wl_client_post_no_memory(client);
+	if (!seat)
 		return;
-	}
-	wl_resource_set_implementation(seat, &seat_implementation, NULL, NULL);
 	wl_seat_send_capabilities(seat, 0);
 	if (version >= WL_SEAT_NAME_SINCE_VERSION)
 		wl_seat_send_name(seat, "seat0");

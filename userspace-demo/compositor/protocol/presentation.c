@@ -10,6 +10,7 @@
 #include "output.h"
 #include "presentation-time-protocol.h"
 #include "presentation.h"
+#include "resource.h"
 #include "surface.h"
 
 #define VERSION	1
@@ -62,28 +63,19 @@ static void feedback_left(struct wl_listener *listener, void *data)
 	wl_resource_destroy(feedback->resource);
 }
 
-static void destroy_request(struct wl_client *client, struct wl_resource *resource)
-{
-	(void)client;
-	wl_resource_destroy(resource);
-}
-
-static void feedback_request(struct wl_client *client, struct wl_resource *resource,
+static void feedback_request(struct wl_client *client, struct wl_resource *manager,
 			     struct wl_resource *surface, uint32_t id)
 {
 	struct frame *frame = surface_of(surface)->pending;
-	struct feedback *feedback = calloc(1, sizeof(*feedback));
+	struct wl_resource *resource;
+	struct feedback *feedback =
+		resource_create_with(client, &wp_presentation_feedback_interface,
+				     wl_resource_get_version(manager), id, NULL, sizeof(*feedback),
+				     feedback_destroyed, &resource);
 
-	if (feedback)
-		feedback->resource = wl_resource_create(client,
-							&wp_presentation_feedback_interface,
-							wl_resource_get_version(resource), id);
-	if (!feedback || !feedback->resource) {
-		free(feedback);
-		wl_client_post_no_memory(client);
+	if (!feedback)
 		return;
-	}
-	wl_resource_set_implementation(feedback->resource, NULL, feedback, feedback_destroyed);
+	feedback->resource = resource;
 	feedback->shown.notify = feedback_shown;
 	feedback->left.notify = feedback_left;
 	wl_signal_add(&frame->events.shown, &feedback->shown);
@@ -91,22 +83,17 @@ static void feedback_request(struct wl_client *client, struct wl_resource *resou
 }
 
 static const struct wp_presentation_interface implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.feedback = feedback_request,
 };
 
 static void bind(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
-	struct wl_resource *resource = wl_resource_create(client, &wp_presentation_interface,
-							  version, id);
+	struct wl_resource *resource = resource_create(client, &wp_presentation_interface, version,
+						       id, &implementation, data, NULL);
 
-	(void)data;
-	if (!resource) {
-		wl_client_post_no_memory(client);
-		return;
-	}
-	wl_resource_set_implementation(resource, &implementation, NULL, NULL);
-	wp_presentation_send_clock_id(resource, CLOCK_MONOTONIC);
+	if (resource)
+		wp_presentation_send_clock_id(resource, CLOCK_MONOTONIC);
 }
 
 void presentation_open(struct wl_display *display)

@@ -13,6 +13,7 @@
 #include "../base/options.h"
 #include "../scene/scene.h"
 #include "client.h"
+#include "resource.h"
 #include "shell.h"
 #include "surface.h"
 #include "xdg-shell-protocol.h"
@@ -22,7 +23,6 @@
 
 /* A client's connection to this protocol. */
 struct shell {
-	struct wl_resource *resource;
 	uint32_t serial;	/* of the ping that is not answered; 0: none */
 	uint64_t heard;		/* when it was, or when the answer before came */
 };
@@ -36,12 +36,6 @@ struct window {
 	char name[24];
 	bool dead;			/* its client is going: the view was not closed in order */
 };
-
-static void destroy_request(struct wl_client *client, struct wl_resource *resource)
-{
-	(void)client;
-	wl_resource_destroy(resource);
-}
 
 static struct window *window_of(struct wl_resource *resource)
 {
@@ -258,7 +252,7 @@ static void set_size(struct wl_client *client, struct wl_resource *resource, int
 }
 
 static const struct xdg_toplevel_interface toplevel_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.set_parent = ignore_parent,
 	.set_title = ignore_text,
 	.set_app_id = set_app_id,
@@ -288,7 +282,6 @@ static void toplevel_destroyed(struct wl_resource *resource)
 static void get_toplevel(struct wl_client *client, struct wl_resource *resource, uint32_t id)
 {
 	struct window *window = window_of(resource);
-	struct wl_resource *toplevel;
 
 	if (window->toplevel) {
 		wl_resource_post_error(resource, XDG_SURFACE_ERROR_ALREADY_CONSTRUCTED,
@@ -297,15 +290,9 @@ static void get_toplevel(struct wl_client *client, struct wl_resource *resource,
 	}
 	if (!window->surface || !map(window->surface))
 		return;
-	toplevel = wl_resource_create(client, &xdg_toplevel_interface,
-				      wl_resource_get_version(resource), id);
-	if (!toplevel) {
-		wl_client_post_no_memory(client);
-		return;
-	}
-	wl_resource_set_implementation(toplevel, &toplevel_implementation, window,
-				       toplevel_destroyed);
-	window->toplevel = toplevel;
+	window->toplevel = resource_create(client, &xdg_toplevel_interface,
+					   wl_resource_get_version(resource), id,
+					   &toplevel_implementation, window, toplevel_destroyed);
 }
 
 static void popup_grab(struct wl_client *client, struct wl_resource *resource,
@@ -322,7 +309,7 @@ static void popup_reposition(struct wl_client *client, struct wl_resource *resou
 }
 
 static const struct xdg_popup_interface popup_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.grab = popup_grab,
 	.reposition = popup_reposition,
 };
@@ -330,17 +317,14 @@ static const struct xdg_popup_interface popup_implementation = {
 static void get_popup(struct wl_client *client, struct wl_resource *resource, uint32_t id,
 		      struct wl_resource *parent, struct wl_resource *positioner)
 {
-	struct wl_resource *popup = wl_resource_create(client, &xdg_popup_interface,
-						       wl_resource_get_version(resource), id);
+	struct wl_resource *popup = resource_create(client, &xdg_popup_interface,
+						    wl_resource_get_version(resource), id,
+						    &popup_implementation, NULL, NULL);
 
 	(void)parent;
 	(void)positioner;
-	if (!popup) {
-		wl_client_post_no_memory(client);
-		return;
-	}
-	wl_resource_set_implementation(popup, &popup_implementation, NULL, NULL);
-	xdg_popup_send_popup_done(popup);
+	if (popup)
+		xdg_popup_send_popup_done(popup);
 }
 
 static void set_geometry(struct wl_client *client, struct wl_resource *resource, int32_t x,
@@ -373,7 +357,7 @@ static void window_destroy_request(struct wl_client *client, struct wl_resource 
 		wl_resource_post_error(resource, XDG_SURFACE_ERROR_DEFUNCT_ROLE_OBJECT,
 				       "the xdg_surface goes before its xdg_toplevel");
 	else
-		destroy_request(client, resource);
+		resource_destroy(client, resource);
 }
 
 static const struct xdg_surface_interface window_implementation = {
@@ -412,6 +396,7 @@ static void get_xdg_surface(struct wl_client *client, struct wl_resource *manage
 			    struct wl_resource *surface_resource)
 {
 	struct surface *surface = surface_of(surface_resource);
+	struct wl_resource *resource;
 	struct window *window;
 
 	if (surface->role) {
@@ -424,22 +409,18 @@ static void get_xdg_surface(struct wl_client *client, struct wl_resource *manage
 				       "the surface has a buffer already");
 		return;
 	}
-	window = calloc(1, sizeof(*window));
-	if (window)
-		window->resource = wl_resource_create(client, &xdg_surface_interface,
-						      wl_resource_get_version(manager), id);
-	if (!window || !window->resource) {
-		free(window);
-		wl_client_post_no_memory(client);
+	window = resource_create_with(client, &xdg_surface_interface,
+				      wl_resource_get_version(manager), id,
+				      &window_implementation, sizeof(*window), window_destroyed,
+				      &resource);
+	if (!window)
 		return;
-	}
+	window->resource = resource;
 	window->surface = surface;
 	window->surface_gone.notify = surface_gone;
 	wl_signal_add(&surface->events.gone, &window->surface_gone);
 	surface->role = &window_role;
 	surface->role_data = window;
-	wl_resource_set_implementation(window->resource, &window_implementation, window,
-				       window_destroyed);
 }
 
 static void ignore_numbers(struct wl_client *client, struct wl_resource *resource, int32_t a,
@@ -465,7 +446,7 @@ static void ignore_number(struct wl_client *client, struct wl_resource *resource
 }
 
 static const struct xdg_positioner_interface positioner_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.set_size = ignore_numbers,
 	.set_anchor_rect = ignore_rect,
 	.set_anchor = ignore_number,
@@ -479,13 +460,8 @@ static const struct xdg_positioner_interface positioner_implementation = {
 
 static void create_positioner(struct wl_client *client, struct wl_resource *manager, uint32_t id)
 {
-	struct wl_resource *resource = wl_resource_create(client, &xdg_positioner_interface,
-							  wl_resource_get_version(manager), id);
-
-	if (resource)
-		wl_resource_set_implementation(resource, &positioner_implementation, NULL, NULL);
-	else
-		wl_client_post_no_memory(client);
+	resource_create(client, &xdg_positioner_interface, wl_resource_get_version(manager), id,
+			&positioner_implementation, NULL, NULL);
 }
 
 static void pong(struct wl_client *client, struct wl_resource *resource, uint32_t serial)
@@ -500,7 +476,7 @@ static void pong(struct wl_client *client, struct wl_resource *resource, uint32_
 }
 
 static const struct xdg_wm_base_interface shell_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.create_positioner = create_positioner,
 	.get_xdg_surface = get_xdg_surface,
 	.pong = pong,
@@ -530,26 +506,24 @@ static void client_gone(struct wl_listener *listener, void *data)
 static void bind(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
 	struct wl_listener *gone = wl_client_get_destroy_listener(client, client_gone);
-	struct shell *shell = calloc(1, sizeof(*shell));
+	struct wl_resource *resource;
+	struct shell *shell;
 
 	(void)data;
-	if (shell)
-		shell->resource = wl_resource_create(client, &xdg_wm_base_interface, version, id);
 	if (!gone) {
 		gone = calloc(1, sizeof(*gone));
-		if (gone) {
-			gone->notify = client_gone;
-			wl_client_add_destroy_listener(client, gone);
+		if (!gone) {
+			wl_client_post_no_memory(client);
+			return;
 		}
+		gone->notify = client_gone;
+		wl_client_add_destroy_listener(client, gone);
 	}
-	if (!shell || !shell->resource || !gone) {
-		free(shell);
-		wl_client_post_no_memory(client);
-		return;
-	}
-	shell->heard = now();
-	wl_resource_set_implementation(shell->resource, &shell_implementation, shell,
-				       shell_destroyed);
+	shell = resource_create_with(client, &xdg_wm_base_interface, version, id,
+				     &shell_implementation, sizeof(*shell), shell_destroyed,
+				     &resource);
+	if (shell)
+		shell->heard = now();
 }
 
 static enum wl_iterator_result ping(struct wl_resource *resource, void *data)

@@ -17,6 +17,7 @@
 #include "../scene/scene.h"
 #include "buffer.h"
 #include "client.h"
+#include "resource.h"
 #include "surface.h"
 
 #define VERSION	5
@@ -26,12 +27,6 @@ struct callback {
 	struct wl_resource *resource;
 	struct wl_listener taken, left;
 };
-
-static void destroy_request(struct wl_client *client, struct wl_resource *resource)
-{
-	(void)client;
-	wl_resource_destroy(resource);
-}
 
 static void callback_destroyed(struct wl_resource *resource)
 {
@@ -60,23 +55,21 @@ static void callback_left(struct wl_listener *listener, void *data)
 	wl_resource_destroy(callback->resource);
 }
 
-static void frame_request(struct wl_client *client, struct wl_resource *resource, uint32_t id)
+static void frame_request(struct wl_client *client, struct wl_resource *surface, uint32_t id)
 {
-	struct surface *surface = surface_of(resource);
-	struct callback *callback = calloc(1, sizeof(*callback));
+	struct frame *frame = surface_of(surface)->pending;
+	struct wl_resource *resource;
+	struct callback *callback = resource_create_with(client, &wl_callback_interface, 1, id,
+							 NULL, sizeof(*callback),
+							 callback_destroyed, &resource);
 
-	if (callback)
-		callback->resource = wl_resource_create(client, &wl_callback_interface, 1, id);
-	if (!callback || !callback->resource) {
-		free(callback);
-		wl_client_post_no_memory(client);
+	if (!callback)
 		return;
-	}
-	wl_resource_set_implementation(callback->resource, NULL, callback, callback_destroyed);
+	callback->resource = resource;
 	callback->taken.notify = callback_taken;
 	callback->left.notify = callback_left;
-	wl_signal_add(&surface->pending->events.taken, &callback->taken);
-	wl_signal_add(&surface->pending->events.left, &callback->left);
+	wl_signal_add(&frame->events.taken, &callback->taken);
+	wl_signal_add(&frame->events.left, &callback->left);
 }
 
 static void attach(struct surface *surface, struct wl_resource *buffer)
@@ -276,7 +269,7 @@ static void offset_request(struct wl_client *client, struct wl_resource *resourc
 }
 
 static const struct wl_surface_interface surface_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.attach = attach_request,
 	.damage = damage_request,
 	.frame = frame_request,
@@ -305,43 +298,40 @@ static void surface_destroyed(struct wl_resource *resource)
 	free(surface);
 }
 
-static void create_surface(struct wl_client *client, struct wl_resource *resource, uint32_t id)
+static void create_surface(struct wl_client *client, struct wl_resource *manager, uint32_t id)
 {
-	struct surface *surface = calloc(1, sizeof(*surface));
+	struct frame *pending = frame_create();
+	struct wl_resource *resource;
+	struct surface *surface;
 
-	if (surface) {
-		surface->pending = frame_create();
-		surface->resource = wl_resource_create(client, &wl_surface_interface,
-						       wl_resource_get_version(resource), id);
-	}
-	if (!surface || !surface->pending || !surface->resource) {
-		if (surface && surface->pending)
-			frame_destroy(surface->pending);
-		free(surface);
+	if (!pending) {
 		wl_client_post_no_memory(client);
 		return;
 	}
+	surface = resource_create_with(client, &wl_surface_interface,
+				       wl_resource_get_version(manager), id,
+				       &surface_implementation, sizeof(*surface),
+				       surface_destroyed, &resource);
+	if (!surface) {
+		frame_destroy(pending);
+		return;
+	}
+	surface->resource = resource;
+	surface->pending = pending;
 	surface->attached_gone.notify = attached_gone;
 	wl_signal_init(&surface->events.gone);
-	wl_resource_set_implementation(surface->resource, &surface_implementation, surface,
-				       surface_destroyed);
 }
 
 static const struct wl_region_interface region_implementation = {
-	.destroy = destroy_request,
+	.destroy = resource_destroy,
 	.add = damage_request,
 	.subtract = damage_request,
 };
 
-static void create_region(struct wl_client *client, struct wl_resource *resource, uint32_t id)
+static void create_region(struct wl_client *client, struct wl_resource *manager, uint32_t id)
 {
-	struct wl_resource *region = wl_resource_create(client, &wl_region_interface,
-							wl_resource_get_version(resource), id);
-
-	if (region)
-		wl_resource_set_implementation(region, &region_implementation, NULL, NULL);
-	else
-		wl_client_post_no_memory(client);
+	resource_create(client, &wl_region_interface, wl_resource_get_version(manager), id,
+			&region_implementation, NULL, NULL);
 }
 
 static const struct wl_compositor_interface compositor_implementation = {
@@ -351,14 +341,8 @@ static const struct wl_compositor_interface compositor_implementation = {
 
 static void bind(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
-	struct wl_resource *resource = wl_resource_create(client, &wl_compositor_interface,
-							  version, id);
-
-	(void)data;
-	if (resource)
-		wl_resource_set_implementation(resource, &compositor_implementation, NULL, NULL);
-	else
-		wl_client_post_no_memory(client);
+	resource_create(client, &wl_compositor_interface, version, id, &compositor_implementation,
+			data, NULL);
 }
 
 void surfaces_open(struct wl_display *display)
