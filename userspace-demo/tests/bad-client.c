@@ -964,12 +964,6 @@ static void close_only(void)
 
 static void silent(void)
 {
-	hello();
-	mute = true;
-}
-
-static void silent_shown(void)
-{
 	shown_window();
 	mute = true;
 }
@@ -1047,13 +1041,12 @@ static const struct {
 	{ "opcode", "invalid method 99", NULL, opcode },
 	{ "truncated", "invalid arguments", NULL, truncated },
 	{ "id-taken", "invalid arguments", NULL, id_taken },
-	{ "bind", "invalid global", NULL, bind_global },
+	{ "bind", "is unavailable", NULL, bind_global },
 	{ "no-room", "no room on the screen", NULL, no_room },
 	{ "many", "too many clients", NULL, many_connections },
 	{ "close", "it has gone", NULL, close_only },
 	{ "die", "it has gone", NULL, die },
 	{ "silent", "silent for", NULL, silent },
-	{ "silent-shown", "silent for", NULL, silent_shown },
 	{ "never", "has not ended", NULL, never },
 	/* These keep the rules, and end when they like. */
 	{ "good", "", NULL, play },

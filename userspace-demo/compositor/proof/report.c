@@ -145,9 +145,9 @@ void report_client(const char *name, const struct tally *t, bool kept)
 		  t->shown / seconds(t->begun), p50, p99, t->longest / 1e6, t->imports,
 		  t->reuses, t->copies, t->held, t->early, t->read, t->compared, t->equal);
 
-	result(name, "inodes", !t->foreign_inodes && !t->copies,
-	       "%u of %u imported buffers, %u of %u frames are not the client's own memory",
-	       t->foreign_inodes, t->imports, t->copies, t->shown);
+	result(name, "inodes", !t->foreign_inodes && t->copies == t->shm,
+	       "%u of %u imported buffers, %u of %u frames are not the client's own memory; %u are copies of wl_shm",
+	       t->foreign_inodes, t->imports, t->copies, t->shown, t->shm);
 	result(name, "fences", !t->early, "%u of %u frames came before they were drawn, %u were shown too early",
 	       t->held, t->shown, t->early);
 	result(name, "goodbye", kept, "%s",
@@ -160,7 +160,7 @@ void report_client(const char *name, const struct tally *t, bool kept)
 		       t->compared >= (options.proofs < t->shown ? options.proofs : t->shown),
 		       "%u of %u pictures read back are what was drawn, at least %u wanted",
 		       t->equal, t->compared, options.proofs);
-	unsound |= t->foreign_inodes || t->copies || t->early || t->equal != t->compared;
+	unsound |= t->foreign_inodes || t->copies != t->shm || t->early || t->equal != t->compared;
 }
 
 void report_picture(unsigned int flip, const char *pixels, size_t stride, uint32_t width,

@@ -54,7 +54,6 @@ static void check_memory(const struct picture *pic, struct known *known)
 		known->images = true;
 		known->copied |= !memory_of_images(pic);
 	}
-	known->copied |= pic->pixels != NULL;
 }
 
 static void log_buffer(const struct witness *w, const struct shot *shot, const struct picture *pic,
@@ -68,7 +67,7 @@ static void log_buffer(const struct witness *w, const struct shot *shot, const s
 		  w->view->name, shot->buffer, buf ? buf->exporter : "wl_shm",
 		  buf ? buf->inode : 0, buf ? buf->handle : 0, pic->fb, pic->width, pic->height,
 		  (const char *)&pic->fourcc, pic->strides[0], pic->modifier,
-		  copied ? "true" : "false");
+		  copied || pic->pixels ? "true" : "false");
 }
 
 /* A picture comes with a frame, maybe not for the first time. */
@@ -202,7 +201,8 @@ static void on_shown(struct wl_listener *listener, void *data)
 		w->tally.early += fence_pending(frame->fence) ||
 			(fence_time(frame->fence, &drawn) && drawn > frame->flipped + period);
 	check_memory(frame->picture, known);
-	w->tally.copies += known->copied;
+	w->tally.shm += frame->picture->pixels != NULL;
+	w->tally.copies += known->copied || frame->picture->pixels;
 	w->tally.composed += !frame->plane;
 	tally_shown(&w->tally, shot ? shot->submitted : frame->received, frame->flipped);
 }
