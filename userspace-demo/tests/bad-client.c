@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <wayland-client.h>
 #include <xf86drm.h>
@@ -1054,6 +1055,27 @@ static const struct {
 	{ "pairs", "", NULL, pairs },
 };
 
+/*
+ * When a request fails because the compositor has closed the connection, libwayland does not read
+ * what came before that. It may say why.
+ */
+static void read_rest(void)
+{
+	uint32_t words[4096];
+	ssize_t n = recv(wl_display_get_fd(display), words, sizeof(words), MSG_DONTWAIT);
+	size_t at, size, count = n > 0 ? n / sizeof(*words) : 0;
+
+	for (at = 0; at + 5 < count; at += size / sizeof(*words)) {
+		size = words[at + 1] >> 16;
+		if (size < 8)
+			return;
+		/* wl_display.error: an object, a code and a text. */
+		if (words[at] == 1 && !(words[at + 1] & 0xffff))
+			snprintf(reason, sizeof(reason), "error %u: %.*s", words[at + 3],
+				 (int)words[at + 4], (const char *)&words[at + 5]);
+	}
+}
+
 /* Read on until the compositor says why, and compare. */
 static int hear(const char *wanted)
 {
@@ -1061,6 +1083,8 @@ static int hear(const char *wanted)
 
 	while (wl_display_dispatch(display) >= 0)
 		;
+	if (!strstr(reason, "error "))
+		read_rest();
 	text = strstr(reason, "error ");
 	if (!text)
 		errx(1, "%s: the compositor closed without a reason", name);
