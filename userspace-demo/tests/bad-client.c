@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -1056,15 +1057,20 @@ static const struct {
 };
 
 /*
- * When a request fails because the compositor has closed the connection, libwayland does not read
- * what came before that. It may say why.
+ * The compositor closes the connection with requests in it that nobody has read. Then libwayland
+ * may stop at the error of a write or of a later read, though what was read before says why. So
+ * look at what has come before libwayland gets it.
  */
-static void read_rest(void)
+static void look_for_reason(void)
 {
+	struct pollfd pollfd = { .fd = wl_display_get_fd(display), .events = POLLIN };
 	uint32_t words[4096];
-	ssize_t n = recv(wl_display_get_fd(display), words, sizeof(words), MSG_DONTWAIT);
-	size_t at, size, count = n > 0 ? n / sizeof(*words) : 0;
+	size_t at, size, count;
+	ssize_t n;
 
+	poll(&pollfd, 1, -1);
+	n = recv(pollfd.fd, words, sizeof(words), MSG_PEEK | MSG_DONTWAIT);
+	count = n > 0 ? n / sizeof(*words) : 0;
 	for (at = 0; at + 5 < count; at += size / sizeof(*words)) {
 		size = words[at + 1] >> 16;
 		if (size < 8)
@@ -1081,13 +1087,14 @@ static int hear(const char *wanted)
 {
 	const char *text;
 
-	while (wl_display_dispatch(display) >= 0)
-		;
-	if (!strstr(reason, "error "))
-		read_rest();
+	do {
+		wl_display_flush(display);
+		look_for_reason();
+	} while (!strstr(reason, "error ") && wl_display_dispatch(display) >= 0);
 	text = strstr(reason, "error ");
 	if (!text)
-		errx(1, "%s: the compositor closed without a reason", name);
+		errx(1, "%s: the compositor closed without a reason (%s)", name,
+		     strerror(wl_display_get_error(display)));
 	printf("%s\n", text);
 	return !strstr(text, wanted);
 }
