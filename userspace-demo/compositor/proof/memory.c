@@ -16,6 +16,7 @@
 #include "../../common.h"
 #include "../backend/kms.h"
 #include "../backend/picture.h"
+#include "../base/formats.h"
 #include "../renderer/egl.h"
 #include "memory.h"
 
@@ -104,10 +105,12 @@ static uint32_t pixel_of_nv12(const struct picture *pic, const uint8_t *const pl
 	return nv12_pixel(luma[x], chroma[0], chroma[1]);
 }
 
-static uint32_t pixel_of_rgb(const struct picture *pic, const uint8_t *plane, uint32_t x, uint32_t y)
+static uint32_t pixel_of_rgb(const struct picture *pic, const uint8_t *plane, uint32_t x, uint32_t y,
+			     bool *opaque)
 {
 	const uint8_t *p = plane + (size_t)y * pic->strides[0] + (size_t)x * 4;
 
+	*opaque &= p[3] == 255 || !layout_of(pic->fourcc)->alpha;
 	if (pic->fourcc == DRM_FORMAT_XBGR8888 || pic->fourcc == DRM_FORMAT_ABGR8888)
 		return p[0] << 16 | p[1] << 8 | p[2];
 	return p[2] << 16 | p[1] << 8 | p[0];
@@ -117,6 +120,7 @@ static uint64_t sum_of(const struct picture *pic, const uint8_t *const planes[2]
 		       uint32_t height)
 {
 	uint32_t *pixels = calloc((size_t)width * height, 4);
+	bool opaque = true;
 	uint64_t sum;
 	uint32_t x, y;
 
@@ -126,10 +130,10 @@ static uint64_t sum_of(const struct picture *pic, const uint8_t *const planes[2]
 		for (x = 0; x < width; x++)
 			pixels[(size_t)y * width + x] = pic->fourcc == DRM_FORMAT_NV12 ?
 				pixel_of_nv12(pic, planes, x, y) :
-				pixel_of_rgb(pic, planes[0], x, y);
+				pixel_of_rgb(pic, planes[0], x, y, &opaque);
 	sum = checksum(pixels, (size_t)width * 4, width, height);
 	free(pixels);
-	return sum;
+	return opaque ? sum : 0;
 }
 
 uint64_t memory_checksum(const struct picture *pic, uint32_t width, uint32_t height)

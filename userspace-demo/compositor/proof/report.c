@@ -157,9 +157,10 @@ void report_client(const char *name, const struct tally *t, bool kept)
 		       t->shown, options.frames);
 	if (options.proofs)
 		result(name, "checksums", t->equal == t->compared &&
-		       t->compared >= (options.proofs < t->shown ? options.proofs : t->shown),
-		       "%u of %u pictures read back are what was drawn, at least %u wanted",
-		       t->equal, t->compared, options.proofs);
+		       t->compared + t->unreadable >=
+		       (options.proofs < t->shown ? options.proofs : t->shown),
+		       "%u of %u pictures read back are what was drawn, at least %u wanted; %u are translucent",
+		       t->equal, t->compared, options.proofs, t->unreadable);
 	unsound |= t->foreign_inodes || t->copies != t->shm || t->early || t->equal != t->compared;
 }
 

@@ -10,7 +10,7 @@
 /* What is counted of one client. Times are in ns, of CLOCK_MONOTONIC. */
 struct tally {
 	unsigned int imports, reuses, copies, shm, shown, composed, dropped, held, early;
-	unsigned int read, compared, equal, foreign_inodes;
+	unsigned int read, compared, equal, unreadable, foreign_inodes;
 	uint64_t begun, last_flip, longest;
 	uint32_t *latencies;	/* of each frame shown, us */
 	unsigned int reported;	/* frames, in the lines of past seconds */

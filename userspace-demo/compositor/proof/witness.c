@@ -293,6 +293,7 @@ static void compare(struct view *view, struct witness *w)
 		shot->drawn = memory_checksum(view->current->picture, view->where.width,
 					      view->where.height);
 		shot->has_drawn = shot->drawn;
+		w->tally.unreadable += !shot->drawn;
 	}
 	witness_compare(w, shot);
 }

@@ -13,7 +13,7 @@
 #include "resource.h"
 #include "surface.h"
 
-#define VERSION	1
+#define VERSION	2
 
 struct feedback {
 	struct wl_resource *resource;
