@@ -33,7 +33,7 @@ struct window {
 	struct surface *surface;	/* NULL: the client has destroyed it */
 	struct wl_listener surface_gone;
 	uint32_t sent, acked;		/* serials of configure events; 0: none yet */
-	char name[24];
+	char name[40];
 	bool dead;			/* its client is going: the view was not closed in order */
 };
 

@@ -40,7 +40,7 @@ struct frame {
 /* A window. */
 struct view {
 	struct wl_list link;
-	char name[32];
+	char name[48];
 	pid_t pid;
 	int cell;
 	struct rect where;		/* of the frame in the last commit */
