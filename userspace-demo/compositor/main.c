@@ -31,7 +31,9 @@
 #include "protocol/dmabuf.h"
 #include "protocol/output.h"
 #include "protocol/presentation.h"
+#include "protocol/selection.h"
 #include "protocol/shell.h"
+#include "protocol/subsurface.h"
 #include "protocol/surface.h"
 #include "renderer/renderer.h"
 #include "scene/scene.h"
@@ -82,6 +84,8 @@ static void open_all(void)
 	proof_open(display);
 	clients_open(display);
 	surfaces_open(display);
+	subsurface_open(display);
+	selection_open(display);
 	dmabuf_open(display);
 	output_open(display);
 	shell_open(display);

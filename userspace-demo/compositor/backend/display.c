@@ -24,7 +24,7 @@
 #define ALLOCATION_NS	50000000
 #define PATIENT_NS	10000000000
 
-struct layer layers[MAX_CELLS];
+struct layer layers[MAX_LAYERS];
 
 static struct kms_object primary;	/* the plane of the background */
 static bool lit;			/* the mode is set */
@@ -57,15 +57,16 @@ static struct liftoff_layer *whole_screen(void)
 	return layer;
 }
 
-struct layer *display_layer_create(unsigned int cell, const char *owner)
+struct layer *display_layer_create(unsigned int cell, unsigned int part, const char *owner)
 {
 	struct liftoff_layer *layer = liftoff_layer_create(output);
+	struct layer *slot = &layers[cell * MAX_PARTS + part];
 
 	if (!layer)
 		return NULL;
-	liftoff_layer_set_property(layer, "zpos", 1);
-	layers[cell] = (struct layer){ .owner = owner, .liftoff = layer, .fence = -1 };
-	return &layers[cell];
+	liftoff_layer_set_property(layer, "zpos", 1 + part);
+	*slot = (struct layer){ .owner = owner, .liftoff = layer, .fence = -1 };
+	return slot;
 }
 
 void display_layer_destroy(struct layer *layer)

@@ -12,11 +12,11 @@
 struct liftoff_layer;
 struct picture;
 
-/* A window's place on the screen, and what is to be there from the next commit on. */
+/* A window's place, or that of a part of it, on the screen, and what is to be there from the next commit on. */
 struct layer {
 	const char *owner;	/* the window's name, for messages; outlives the layer */
 	struct rect where;	/* at most as large as the picture, which is cut off otherwise */
-	struct liftoff_layer *liftoff;	/* NULL: there is no layer in this cell */
+	struct liftoff_layer *liftoff;	/* NULL: there is no layer */
 	uint32_t plane;		/* which it is on; 0 when it is composed */
 	bool refused;		/* neither a plane nor EGL can show its picture */
 
@@ -25,15 +25,18 @@ struct layer {
 	uint64_t serial;	/* of the frame: another one means another picture */
 };
 
-extern struct layer layers[MAX_CELLS];	/* one for each cell */
+#define MAX_PARTS	16	/* of a window: one above the other */
+#define MAX_LAYERS	(MAX_CELLS * MAX_PARTS)
+
+extern struct layer layers[MAX_LAYERS];	/* MAX_PARTS for each cell, from the lowest on */
 #define for_each_layer(l) \
-	for (struct layer *l = layers; l < layers + MAX_CELLS; l++) if (l->liftoff)
+	for (struct layer *l = layers; l < layers + MAX_LAYERS; l++) if (l->liftoff)
 
 /* captures: the display is going to be read back. A display that cannot work ends the program. */
 void display_open(bool captures);
 void display_close(void);
 /* NULL: out of memory. */
-struct layer *display_layer_create(unsigned int cell, const char *owner);
+struct layer *display_layer_create(unsigned int cell, unsigned int part, const char *owner);
 void display_layer_destroy(struct layer *layer);
 
 /*

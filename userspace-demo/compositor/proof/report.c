@@ -159,7 +159,7 @@ void report_client(const char *name, const struct tally *t, bool kept)
 		result(name, "checksums", t->equal == t->compared &&
 		       t->compared + t->unreadable >=
 		       (options.proofs < t->shown ? options.proofs : t->shown),
-		       "%u of %u pictures read back are what was drawn, at least %u wanted; %u are translucent",
+		       "%u of %u pictures read back are what was drawn, at least %u wanted; %u are covered or translucent",
 		       t->equal, t->compared, options.proofs, t->unreadable);
 	unsound |= t->foreign_inodes || t->copies != t->shm || t->early || t->equal != t->compared;
 }

@@ -278,6 +278,17 @@ static bool proof_due(const struct view *view, const struct witness *w)
 	return view->current && view->fresh && w->tally.read < options.proofs;
 }
 
+/* Another part of the same window may be over it. */
+static bool is_covered(const struct view *view)
+{
+	const struct view *other;
+
+	wl_list_for_each(other, &scene.views, link)
+		if (other->cell == view->cell && other->part > view->part && other->current)
+			return true;
+	return false;
+}
+
 static void compare(struct view *view, struct witness *w)
 {
 	const char *pixels = capture.pixels + (size_t)view->where.y * capture.stride +
@@ -287,6 +298,10 @@ static void compare(struct view *view, struct witness *w)
 	w->tally.read++;
 	if (!shot)
 		return;
+	if (is_covered(view)) {
+		w->tally.unreadable++;
+		return;
+	}
 	shot->shown = checksum(pixels, capture.stride, view->where.width, view->where.height);
 	shot->has_shown = true;
 	if (!w->announced) {

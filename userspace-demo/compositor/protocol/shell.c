@@ -88,60 +88,6 @@ static void set_app_id(struct wl_client *client, struct wl_resource *resource, c
 	set_name(window);
 }
 
-/* What the client did wrong beside its requests. */
-struct view_client {
-	struct view *view;
-	struct wl_client *client;
-	struct wl_listener gone;
-};
-
-static void view_gone(struct wl_listener *listener, void *data)
-{
-	struct view_client *owner = wl_container_of(listener, owner, gone);
-
-	(void)data;
-	wl_list_remove(&owner->gone.link);
-	free(owner);
-}
-
-static void view_fault(struct view *view, const char *reason)
-{
-	struct wl_listener *listener = wl_signal_get(&view->events.gone, view_gone);
-	struct view_client *owner = wl_container_of(listener, owner, gone);
-
-	client_drop(owner->client, "%s", reason);
-}
-
-/* The place on the screen. False: there is none, and the client is told. */
-static bool map(struct surface *surface)
-{
-	struct wl_client *client = wl_resource_get_client(surface->resource);
-	struct view_client *owner = calloc(1, sizeof(*owner));
-	pid_t pid;
-
-	wl_client_get_credentials(client, &pid, NULL, NULL);
-	if (owner)
-		surface->view = view_create(pid);
-	if (!surface->view) {
-		free(owner);
-		client_drop(client, "no room on the screen");
-		return false;
-	}
-	owner->client = client;
-	owner->gone.notify = view_gone;
-	wl_signal_add(&surface->view->events.gone, &owner->gone);
-	surface->view->fault = view_fault;
-	return true;
-}
-
-static void take_off(struct surface *surface, bool kept)
-{
-	if (surface && surface->view) {
-		view_destroy(surface->view, kept);
-		surface->view = NULL;
-	}
-}
-
 /* The client chooses its size, within the bounds. */
 static void configure(struct window *window)
 {
@@ -188,9 +134,9 @@ static void window_unmap(struct surface *surface)
 	struct window *window = surface->role_data;
 
 	/* It may come again, in the same way as the first time; the place is kept until then. */
-	take_off(surface, true);
+	surface_unmap(surface, true);
 	window->sent = window->acked = 0;
-	if (map(surface))
+	if (surface_map(surface, NULL))
 		set_name(window);
 }
 
@@ -274,7 +220,8 @@ static void toplevel_destroyed(struct wl_resource *resource)
 
 	if (!window)
 		return;
-	take_off(window->surface, !window->dead);
+	if (window->surface)
+		surface_unmap(window->surface, !window->dead);
 	window->toplevel = NULL;
 	window->sent = window->acked = 0;
 }
@@ -288,7 +235,7 @@ static void get_toplevel(struct wl_client *client, struct wl_resource *resource,
 				       "the surface is a window already");
 		return;
 	}
-	if (!window->surface || !map(window->surface))
+	if (!window->surface || !surface_map(window->surface, NULL))
 		return;
 	window->toplevel = resource_create(client, &xdg_toplevel_interface,
 					   wl_resource_get_version(resource), id,
@@ -374,7 +321,7 @@ static void surface_gone(struct wl_listener *listener, void *data)
 	struct window *window = wl_container_of(listener, window, surface_gone);
 
 	(void)data;
-	take_off(window->surface, false);
+	surface_unmap(window->surface, false);
 	window->surface = NULL;
 }
 
@@ -385,7 +332,7 @@ static void window_destroyed(struct wl_resource *resource)
 	if (window->toplevel)
 		wl_resource_set_user_data(window->toplevel, NULL);
 	if (window->surface) {
-		take_off(window->surface, !window->dead && !window->toplevel);
+		surface_unmap(window->surface, !window->dead && !window->toplevel);
 		window->surface->role = NULL;
 		wl_list_remove(&window->surface_gone.link);
 	}

@@ -268,6 +268,72 @@ static void offset_request(struct wl_client *client, struct wl_resource *resourc
 	(void)y;
 }
 
+/* Whose a view is: it is told what it did wrong beside its requests. */
+struct view_client {
+	struct surface *surface;	/* NULL: the view leaves */
+	struct wl_client *client;
+	struct wl_listener closed, gone;
+};
+
+/* Maybe because the window goes that this is a part of. */
+static void view_closed(struct wl_listener *listener, void *data)
+{
+	struct view_client *owner = wl_container_of(listener, owner, closed);
+
+	(void)data;
+	owner->surface->view = NULL;
+	owner->surface = NULL;
+}
+
+static void view_gone(struct wl_listener *listener, void *data)
+{
+	struct view_client *owner = wl_container_of(listener, owner, gone);
+
+	(void)data;
+	wl_list_remove(&owner->closed.link);
+	wl_list_remove(&owner->gone.link);
+	free(owner);
+}
+
+static void view_fault(struct view *view, const char *reason)
+{
+	struct wl_listener *listener = wl_signal_get(&view->events.gone, view_gone);
+	struct view_client *owner = wl_container_of(listener, owner, gone);
+
+	client_drop(owner->client, "%s", reason);
+}
+
+bool surface_map(struct surface *surface, struct view *parent)
+{
+	struct wl_client *client = wl_resource_get_client(surface->resource);
+	struct view_client *owner = calloc(1, sizeof(*owner));
+	pid_t pid;
+
+	wl_client_get_credentials(client, &pid, NULL, NULL);
+	if (owner)
+		surface->view = view_create(pid, parent);
+	if (!surface->view) {
+		free(owner);
+		if (!parent)
+			client_drop(client, "no room on the screen");
+		return false;
+	}
+	owner->client = client;
+	owner->surface = surface;
+	owner->closed.notify = view_closed;
+	wl_signal_add(&surface->view->events.closed, &owner->closed);
+	owner->gone.notify = view_gone;
+	wl_signal_add(&surface->view->events.gone, &owner->gone);
+	surface->view->fault = view_fault;
+	return true;
+}
+
+void surface_unmap(struct surface *surface, bool kept)
+{
+	if (surface->view)
+		view_destroy(surface->view, kept);
+}
+
 static const struct wl_surface_interface surface_implementation = {
 	.destroy = resource_destroy,
 	.attach = attach_request,

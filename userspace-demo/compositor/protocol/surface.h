@@ -16,7 +16,7 @@ struct surface {
 	/* Of its role; NULL: none yet. */
 	const struct surface_role *role;
 	void *role_data;
-	struct view *view;		/* set by its role */
+	struct view *view;		/* NULL: it is not on the screen */
 
 	struct frame *pending;		/* what the next commit shows; the callbacks hang on it */
 	struct wl_resource *attached;	/* to the next commit; NULL: nothing */
@@ -38,5 +38,12 @@ struct surface_role {
 
 void surfaces_open(struct wl_display *display);
 struct surface *surface_of(struct wl_resource *resource);
+/*
+ * Give the surface a view, as a window or as a part of a window. False: there is no room. Only for
+ * a window that is a fault.
+ */
+bool surface_map(struct surface *surface, struct view *parent);
+/* Take it off the screen, if it is there. kept: not by a fault of the client. */
+void surface_unmap(struct surface *surface, bool kept);
 
 #endif

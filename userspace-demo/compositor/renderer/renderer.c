@@ -23,8 +23,8 @@ struct target {
 	struct gbm_bo *bo;
 	struct picture *picture;
 	GLuint framebuffer;
-	uint64_t drawn[MAX_CELLS];	/* the serial of the frame in each cell, 0: none */
-	struct rect where[MAX_CELLS];	/* of that frame */
+	uint64_t drawn[MAX_LAYERS];	/* the serial of the frame of each layer, 0: none */
+	struct rect where[MAX_LAYERS];	/* of that frame */
 	bool valid;
 };
 
@@ -336,36 +336,68 @@ void renderer_shown(uint32_t fb)
 		shown = !shown;
 }
 
-/* The layer has no plane; NULL: there is nothing to compose in this cell. */
-static void draw_cell(struct target *target, unsigned int cell, const struct layer *layer)
+/* Whether the target shows another frame than what there is to compose, or at another place. */
+static bool outdated(const struct target *target, unsigned int i, const struct layer *layer)
+{
+	if (!layer)
+		return target->drawn[i];
+	return target->drawn[i] != layer->serial ||
+		memcmp(&target->where[i], &layer->where, sizeof(layer->where));
+}
+
+static bool cell_outdated(const struct target *target, unsigned int cell,
+			  const struct layer *const *composed)
+{
+	unsigned int i;
+
+	for (i = cell * MAX_PARTS; i < (cell + 1) * MAX_PARTS; i++)
+		if (outdated(target, i, composed[i]))
+			return true;
+	return false;
+}
+
+/* Whether a window without parts takes the place of one that was at the same place. */
+static bool covers(const struct target *target, unsigned int cell,
+		   const struct layer *const *composed)
+{
+	const unsigned int first = cell * MAX_PARTS;
+	unsigned int i;
+
+	for (i = first + 1; i < first + MAX_PARTS; i++)
+		if (composed[i] || target->drawn[i])
+			return false;
+	return target->valid && composed[first] &&
+		!memcmp(&target->where[first], &composed[first]->where, sizeof(struct rect)) &&
+		!layout_of(composed[first]->picture->fourcc)->alpha;
+}
+
+/* composed: the layers that have no plane; NULL: nothing to compose. */
+static void draw_cell(struct target *target, unsigned int cell,
+		      const struct layer *const *composed)
 {
 	const uint32_t width = kms.width / options.columns;
 	const uint32_t height = kms.height / options.rows;
 	const struct rect whole = {
 		cell % options.columns * width, cell / options.columns * height, width, height
 	};
-	const struct rect where = layer ? layer->where : (struct rect){ 0 };
+	unsigned int i;
 
-	/* An opaque picture covers the one before it, if that was at the same place. */
-	if (!target->valid || !layer || memcmp(&target->where[cell], &where, sizeof(where)) ||
-	    layout_of(layer->picture->fourcc)->alpha)
+	if (!covers(target, cell, composed))
 		draw(program_background, &whole, NULL);
-	target->drawn[cell] = layer ? layer->serial : 0;
-	target->where[cell] = where;
-	if (layer)
-		draw(layer->picture->fourcc == DRM_FORMAT_NV12 ? program_nv12 : program_rgb,
-		     &where, layer->picture);
-}
+	for (i = cell * MAX_PARTS; i < (cell + 1) * MAX_PARTS; i++) {
+		const struct layer *layer = composed[i];
 
-/* Whether a cell shows another frame than what there is to compose. */
-static bool outdated(const struct target *target, unsigned int cell, const struct layer *layer)
-{
-	return target->drawn[cell] != (layer ? layer->serial : 0);
+		target->drawn[i] = layer ? layer->serial : 0;
+		target->where[i] = layer ? layer->where : (struct rect){ 0 };
+		if (layer)
+			draw(layer->picture->fourcc == DRM_FORMAT_NV12 ? program_nv12 :
+			     program_rgb, &layer->where, layer->picture);
+	}
 }
 
 uint32_t renderer_draw(int *fence)
 {
-	const struct layer *composed[MAX_CELLS] = { NULL };
+	const struct layer *composed[MAX_LAYERS] = { NULL };
 	struct target *front = &targets[shown], *back = &targets[!shown];
 	const unsigned int cells = options.columns * options.rows;
 	bool changed = !front->valid;
@@ -379,7 +411,7 @@ uint32_t renderer_draw(int *fence)
 			composed[l - layers] = l;
 	}
 	for (cell = 0; cell < cells; cell++)
-		changed |= outdated(front, cell, composed[cell]);
+		changed |= cell_outdated(front, cell, composed);
 	*fence = -1;
 	if (!changed)
 		return 0;
@@ -390,10 +422,9 @@ uint32_t renderer_draw(int *fence)
 		glClearColor(40 / 255.f, 40 / 255.f, 52 / 255.f, 1);
 		glClear(GL_COLOR_BUFFER_BIT);
 	}
-	for (cell = 0; cell < cells; cell++) {
-		if (!back->valid || outdated(back, cell, composed[cell]))
-			draw_cell(back, cell, composed[cell]);
-	}
+	for (cell = 0; cell < cells; cell++)
+		if (!back->valid || cell_outdated(back, cell, composed))
+			draw_cell(back, cell, composed);
 	back->valid = true;
 	*fence = egl_fence();
 	return back->picture->fb;

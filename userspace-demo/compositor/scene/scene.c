@@ -83,36 +83,54 @@ static void frame_left(struct frame *frame, uint64_t time)
 	frame_destroy(frame);
 }
 
-/* A free cell of the screen, or -1. */
-static int free_cell(void)
+static bool is_free(unsigned int cell, unsigned int part)
 {
-	unsigned int taken = 0, cell;
 	struct view *view;
 
 	wl_list_for_each(view, &scene.views, link)
-		taken |= 1u << view->cell;
-	for (cell = 0; cell < options.columns * options.rows; cell++)
-		if (!(taken & 1u << cell))
-			return cell;
-	return -1;
+		if (view->cell == cell && view->part == part)
+			return false;
+	return true;
 }
 
-struct view *view_create(pid_t pid)
+/* A free cell of the screen, or a free part of the parent's. */
+static bool find_place(struct view *view)
 {
-	const int cell = free_cell();
-	struct view *view = cell < 0 ? NULL : calloc(1, sizeof(*view));
+	if (view->parent) {
+		view->cell = view->parent->cell;
+		for (view->part = 1; view->part < MAX_PARTS; view->part++)
+			if (is_free(view->cell, view->part))
+				return true;
+		return false;
+	}
+	for (view->cell = 0; view->cell < options.columns * options.rows; view->cell++)
+		if (is_free(view->cell, 0))
+			return true;
+	return false;
+}
+
+struct view *view_create(pid_t pid, struct view *parent)
+{
+	struct view *view = calloc(1, sizeof(*view));
 
 	if (!view)
 		return NULL;
-	view->layer = display_layer_create(cell, view->name);
+	/* Parts of parts are parts of the window. */
+	view->parent = parent && parent->parent ? parent->parent : parent;
+	if (find_place(view))
+		view->layer = display_layer_create(view->cell, view->part, view->name);
 	if (!view->layer) {
 		free(view);
 		return NULL;
 	}
-	view->cell = cell;
 	view->pid = pid;
 	/* Until the client says what it is. */
-	snprintf(view->name, sizeof(view->name), "pid-%d", pid);
+	if (parent)
+		snprintf(view->name, sizeof(view->name), "%.36s part %u", view->parent->name,
+			 view->part);
+	else
+		snprintf(view->name, sizeof(view->name), "pid-%d", pid);
+	wl_signal_init(&view->events.closed);
 	wl_list_init(&view->queue);
 	wl_signal_init(&view->events.queued);
 	wl_signal_init(&view->events.shown);
@@ -129,10 +147,21 @@ void view_bounds(uint32_t *width, uint32_t *height)
 	*height = kms.height / options.rows;
 }
 
+void view_move(struct view *view, int32_t x, int32_t y)
+{
+	view->x = x;
+	view->y = y;
+}
+
 void view_destroy(struct view *view, bool kept)
 {
 	struct frame *frame, *tmp;
+	struct view *part;
 
+	wl_list_for_each(part, &scene.views, link)
+		if (part->parent == view && !part->leaving)
+			view_destroy(part, kept);
+	wl_signal_emit_mutable(&view->events.closed, view);
 	view->leaving = true;
 	view->kept = kept;
 	view->fault = NULL;
@@ -146,6 +175,11 @@ void view_destroy(struct view *view, bool kept)
 
 static void view_free(struct view *view, uint64_t time)
 {
+	struct view *part;
+
+	wl_list_for_each(part, &scene.views, link)
+		if (part->parent == view)
+			part->parent = NULL;
 	if (view->current)
 		frame_left(view->current, time);
 	if (view->next)
@@ -220,6 +254,23 @@ static bool flip_needed(void)
 	return needed;
 }
 
+/* Where the part is in its cell, if its corner is there. */
+static void place_part(struct view *view, const struct picture *pic, uint32_t width,
+		       uint32_t height)
+{
+	const uint32_t left = view->cell % options.columns * width;
+	const uint32_t top = view->cell / options.columns * height;
+	int32_t x = view->parent->where.x - left + view->x;
+	int32_t y = view->parent->where.y - top + view->y;
+
+	x = x < 0 ? 0 : x > (int32_t)width - 2 ? (int32_t)width - 2 : x;
+	y = y < 0 ? 0 : y > (int32_t)height - 2 ? (int32_t)height - 2 : y;
+	view->where = (struct rect){
+		left + x, top + y, pic->width < width - x ? pic->width : width - x,
+		pic->height < height - y ? pic->height : height - y,
+	};
+}
+
 /* The middle of its cell; even, as NV12 needs it. What does not fit is cut off. */
 static void place(struct view *view, const struct picture *pic)
 {
@@ -227,6 +278,10 @@ static void place(struct view *view, const struct picture *pic)
 	struct rect *where = &view->where;
 
 	view_bounds(&width, &height);
+	if (view->parent) {
+		place_part(view, pic, width, height);
+		return;
+	}
 	where->width = pic->width < width ? pic->width : width;
 	where->height = pic->height < height ? pic->height : height;
 	where->x = view->cell % options.columns * width + ((width - where->width) / 2 & ~1u);

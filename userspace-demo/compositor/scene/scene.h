@@ -42,7 +42,9 @@ struct view {
 	struct wl_list link;
 	char name[48];
 	pid_t pid;
-	int cell;
+	struct view *parent;		/* the window that it is a part of; NULL: a window */
+	int32_t x, y;			/* of a part in its window */
+	unsigned int cell, part;	/* 0 for a window, and above for its parts */
 	struct rect where;		/* of the frame in the last commit */
 	struct layer *layer;		/* while it is on the screen, or is to be */
 	struct wl_list queue;		/* of frames, oldest first */
@@ -56,6 +58,7 @@ struct view {
 	void (*fault)(struct view *view, const char *reason);
 	struct {
 		struct wl_signal queued, shown, left;	/* of each frame, before its own */
+		struct wl_signal closed;	/* it leaves with the next flip */
 		struct wl_signal gone;
 	} events;
 };
@@ -77,11 +80,13 @@ void scene_close(void);
 /* Once a second: frames whose drawing does not end. */
 void scene_lose_patience(void);
 
-/* NULL when there is no room on the screen. */
-struct view *view_create(pid_t pid);
+/* A window, or a part of one. NULL when there is no room on the screen. */
+struct view *view_create(pid_t pid, struct view *parent);
+/* Where a part is in its window, from the next frame of either on. */
+void view_move(struct view *view, int32_t x, int32_t y);
 /* The largest picture that a view shows whole. */
 void view_bounds(uint32_t *width, uint32_t *height);
-/* The window is closed; the view leaves with the next flip. kept: not by a fault. */
+/* The view leaves with the next flip, and the parts of it. kept: not by a fault. */
 void view_destroy(struct view *view, bool kept);
 
 /* NULL: out of memory. */
