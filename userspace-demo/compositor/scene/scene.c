@@ -40,7 +40,7 @@ static void repaint(void *data);
 
 static void schedule(void)
 {
-	if (state == IDLE && !idle)
+	if (!idle)
 		idle = wl_event_loop_add_idle(loop, repaint, NULL);
 }
 
@@ -409,19 +409,17 @@ static void flip(void)
 			wl_signal_emit_mutable(&view->next->events.taken, view->next);
 }
 
-/* Between commits: views with nothing on the screen go at once. */
+/* Views that have nothing on the screen go at once; all else is for the next flip. */
 static void repaint(void *data)
 {
 	struct view *view, *tmp;
 
 	(void)data;
 	idle = NULL;
-	if (state != IDLE)
-		return;
 	wl_list_for_each_safe(view, tmp, &scene.views, link)
 		if (view->leaving && !view->current && !view->next)
 			view_free(view, 0);
-	if (flip_needed())
+	if (state == IDLE && flip_needed())
 		flip();
 }
 
