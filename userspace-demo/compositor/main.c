@@ -41,7 +41,7 @@
 #define SECOND_MS	1000
 
 static struct wl_display *display;
-static struct wl_event_source *second;
+static struct wl_event_source *second, *interrupt, *terminate;
 
 static int on_second(void *data)
 {
@@ -72,8 +72,9 @@ static void open_all(void)
 	loop = wl_display_get_event_loop(display);
 	/* Before anything starts a thread, which would get the signals as well. */
 	second = wl_event_loop_add_timer(loop, on_second, NULL);
-	if (!second || !wl_event_loop_add_signal(loop, SIGINT, on_signal, NULL) ||
-	    !wl_event_loop_add_signal(loop, SIGTERM, on_signal, NULL))
+	interrupt = wl_event_loop_add_signal(loop, SIGINT, on_signal, NULL);
+	terminate = wl_event_loop_add_signal(loop, SIGTERM, on_signal, NULL);
+	if (!second || !interrupt || !terminate)
 		err(1, "cannot wait for time and signals");
 	wl_event_source_timer_update(second, SECOND_MS);
 	report_open();
@@ -97,6 +98,10 @@ static void close_all(void)
 	proof_ending();
 	wl_display_destroy_clients(display);
 	scene_close();
+	proof_close();
+	wl_event_source_remove(second);
+	wl_event_source_remove(interrupt);
+	wl_event_source_remove(terminate);
 	wl_display_destroy(display);
 	dmabuf_close();
 	renderer_close();

@@ -32,6 +32,7 @@ struct leaver {
 };
 
 static bool ending;
+static struct wl_protocol_logger *logger;
 
 /* NULL, and the client is told, when the surface is no window now. */
 static struct witness *witness_for(struct wl_resource *resource)
@@ -252,12 +253,17 @@ void proof_ending(void)
 	ending = true;
 }
 
+void proof_close(void)
+{
+	wl_protocol_logger_destroy(logger);
+}
+
 void proof_open(struct wl_display *display)
 {
 	static struct wl_listener created = { .notify = client_created };
 
 	witnesses_open();
 	wl_display_add_client_created_listener(display, &created);
-	wl_display_add_protocol_logger(display, on_message, NULL);
+	logger = wl_display_add_protocol_logger(display, on_message, NULL);
 	wl_global_create(display, &prime_demo_proof_manager_interface, 1, NULL, bind);
 }

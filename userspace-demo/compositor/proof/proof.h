@@ -11,5 +11,6 @@ void proof_open(struct wl_display *display);
 void proof_second(void);
 /* From now on clients go because the compositor does. */
 void proof_ending(void);
+void proof_close(void);
 
 #endif
