@@ -219,10 +219,12 @@ static void on_left(struct wl_listener *listener, void *data)
 	log_event("frame", "\"client\":\"%s\",\"buffer\":%u,\"sequence\":%u,\"fb\":%u,"
 		  "\"plane\":%u,\"held\":%s,\"submit_ns\":%" PRIu64 ",\"commit_ns\":%" PRIu64
 		  ",\"flip_ns\":%" PRIu64 ",\"release_ns\":%" PRIu64
+		  ",\"flip\":%u,\"removing_flip\":%u"
 		  ",\"checksum_drawn\":\"%016" PRIx64 "\",\"checksum_shown\":\"%016" PRIx64 "\"",
 		  w->view->name, shot->buffer, shot->sequence, frame->picture->fb, frame->plane,
 		  frame->held ? "true" : "false", shot->submitted, frame->committed,
-		  frame->flipped, frame->removed, shot->drawn, shot->shown);
+		  frame->flipped, frame->removed, frame->flip, frame->removing_flip, shot->drawn,
+		  shot->shown);
 }
 
 static void on_gone(struct wl_listener *listener, void *data)

@@ -79,6 +79,7 @@ static bool is_drawn(const struct frame *frame)
 static void frame_left(struct frame *frame, uint64_t time)
 {
 	frame->removed = time;
+	frame->removing_flip = scene.flips;
 	wl_signal_emit_mutable(&frame->view->events.left, frame);
 	frame_destroy(frame);
 }
@@ -467,6 +468,7 @@ static void frame_shown(struct view *view, uint64_t time)
 	if (view->current)
 		frame_left(view->current, time);
 	frame->flipped = time;
+	frame->flip = scene.flips;
 	frame->plane = view->layer ? view->layer->plane : 0;
 	view->current = frame;
 	view->next = NULL;

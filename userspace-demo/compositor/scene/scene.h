@@ -30,6 +30,7 @@ struct frame {
 	int fence;			/* a sync_file of the drawing; -1: it had ended */
 	struct wl_event_source *waiting;	/* for that */
 	uint64_t received, committed, flipped, removed;	/* CLOCK_MONOTONIC, ns; 0: not yet */
+	unsigned int flip, removing_flip;	/* that brought it, and took it off */
 	struct {
 		struct wl_signal taken;	/* for the commit under way: the next may be drawn */
 		struct wl_signal shown;
