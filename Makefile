@@ -53,7 +53,7 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock others-ours others-stock kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -90,6 +90,8 @@ demo-stock demo-ours: setup
 	@$(test) $@ userspace-demo/run $(@:demo-%=%)
 demotests-stock demotests-ours: setup
 	@$(test) $@ userspace-demo/tests/run $(@:demotests-%=%)
+others-stock others-ours: setup
+	@$(test) $@ userspace-demo/others/run $(@:others-%=%)
 matrix: $(kernels:%=matrix-%) ## find out who can share a buffer with whom, on stock and on ours; SETS=3, MACHINES=plain, KEEP=1
 	@$(phase) --measure $@ scripts/matrix-report
 matrix-stock matrix-ours: setup

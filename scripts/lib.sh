@@ -4,7 +4,7 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/drm-prime-layer
 suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe" 2>/dev/null || :) # the graft may be without vm/
-root=$cache/root-$suite
+root=$cache/root-$suite${GUEST:+-$GUEST} # GUEST chooses a guest with more programs: vm/GUEST.recipe
 
 # The compiler cache outlives build/, and serves every clone.
 export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_MAXSIZE=4G

@@ -26,6 +26,7 @@
 
 #include "common.h"
 #include "prime-negotiate.h"
+#include "window.h"
 
 #define BUFFERS	4
 #define CAPTURE	V4L2_BUF_TYPE_VIDEO_CAPTURE
@@ -35,7 +36,7 @@ struct buffer {
 	uint32_t handle;	/* of the display's buffer */
 	void *map;
 	size_t size;
-	int release;		/* sync_file of the compositor, while it has not signalled, or -1 */
+	struct window_buffer shown;
 };
 
 /* Whose the buffers are. */
@@ -57,7 +58,9 @@ static char device[64], display_device[64];
 static int video, display = -1;
 static enum v4l2_memory memory = V4L2_MEMORY_MMAP;
 static struct v4l2_format format;
+static struct buffer buffers[BUFFERS];
 static unsigned int queued;	/* buffers that the camera has */
+static bool streaming;
 
 static bool is_vivid_camera(int fd)
 {
@@ -186,9 +189,33 @@ static void buffer_from_camera(struct buffer *buf, uint32_t index)
 	buf->size = format.fmt.pix.sizeimage;
 }
 
-static void buffers_create(struct buffer *buffers, uint32_t width, uint32_t height,
-			   unsigned int fps)
+static void buffer_released(struct window_buffer *shown);
+
+static void show_create(struct window *window, struct buffer *buf)
 {
+	const struct window_layout layout = {
+		.width = format.fmt.pix.width,
+		.height = format.fmt.pix.height,
+		.fourcc = DRM_FORMAT_XRGB8888,
+		.modifier = DRM_FORMAT_MOD_LINEAR,
+		.n_planes = 1,
+		.fds = { buf->fd },
+		.strides = { format.fmt.pix.bytesperline },
+	};
+	uint64_t modifiers[16];
+	unsigned int i, n = window_modifiers(window, DRM_FORMAT_XRGB8888, modifiers, 16);
+
+	for (i = 0; i < n && modifiers[i] != DRM_FORMAT_MOD_LINEAR; i++)
+		;
+	if (i == n)
+		errx(1, "the compositor does not take XRGB8888 in linear memory");
+	window_buffer_create(window, &buf->shown, &layout);
+	buf->shown.free = buffer_released;
+}
+
+static void buffers_create(struct window *window, unsigned int fps)
+{
+	const uint32_t width = window_width(window), height = window_height(window);
 	struct v4l2_requestbuffers request = {
 		.count = BUFFERS,
 		.type = CAPTURE,
@@ -212,14 +239,15 @@ static void buffers_create(struct buffer *buffers, uint32_t width, uint32_t heig
 			buffer_from_camera(buf, i);
 		else if (source == NEGOTIATED)
 			buffer_from_heap(buf);
-		buf->release = -1;
+		buf->shown.number = i;
+		show_create(window, buf);
 		buf->map = mmap(NULL, buf->size, PROT_READ, MAP_SHARED, buf->fd, 0);
 		if (buf->map == MAP_FAILED)
 			err(1, "%s: cannot map the dma-buf of buffer %u", device, i);
 	}
 }
 
-static void buffers_destroy(struct buffer *buffers)
+static void buffers_destroy(void)
 {
 	struct v4l2_requestbuffers none = { .type = CAPTURE, .memory = memory };
 	uint32_t i;
@@ -235,7 +263,7 @@ static void buffers_destroy(struct buffer *buffers)
 }
 
 /* V4L2 knows nothing of fences: a buffer must be free before the camera gets it. */
-static void buffer_queue(const struct buffer *buffers, uint32_t index)
+static void buffer_queue(uint32_t index)
 {
 	struct v4l2_buffer buf = {
 		.type = CAPTURE,
@@ -270,11 +298,10 @@ static uint64_t drawn(const struct buffer *buf)
  * Take a picture from the camera and pass it on; false when there is none yet. The number of
  * a frame is the camera's: a gap tells of a picture that it had no buffer for.
  */
-static bool frame_pass(int sock, const struct buffer *buffers)
+static bool frame_pass(struct window *window)
 {
 	static int64_t last = -1;
 	struct v4l2_buffer buf = { .type = CAPTURE, .memory = memory };
-	struct message msg = { .type = MSG_FRAME };
 
 	/* Not retry_ioctl(): EAGAIN says that the next picture is not there. */
 	if (ioctl(video, VIDIOC_DQBUF, &buf)) {
@@ -288,23 +315,8 @@ static bool frame_pass(int sock, const struct buffer *buffers)
 
 	/* vivid, when late, gives a number twice; the compositor wants them to count up. */
 	last = buf.sequence > last ? buf.sequence : last + 1;
-	msg.frame.cookie = buf.index;
-	msg.frame.sequence = last;
-	msg.frame.submitted = now();
-	msg.frame.width = format.fmt.pix.width;
-	msg.frame.height = format.fmt.pix.height;
-	msg.frame.fourcc = DRM_FORMAT_XRGB8888;
-	msg.frame.modifier = DRM_FORMAT_MOD_LINEAR;
-	msg.frame.n_planes = 1;
-	msg.frame.strides[0] = format.fmt.pix.bytesperline;
-	msg.frame.inodes[0] = dma_buf_inode(buffers[buf.index].fd);
-	if (message_send(sock, &msg, &buffers[buf.index].fd, 1))
-		err(1, "cannot send frame %u to the compositor", buf.sequence);
-
-	msg = (struct message){ .type = MSG_DRAWN, .drawn.sequence = last };
-	msg.drawn.checksum = drawn(&buffers[buf.index]);
-	if (message_send(sock, &msg, NULL, 0))
-		err(1, "cannot send the checksum of frame %u to the compositor", buf.sequence);
+	window_show(window, &buffers[buf.index].shown, last);
+	window_drawn(window, last, drawn(&buffers[buf.index]));
 	return true;
 }
 
@@ -387,7 +399,7 @@ static struct options parse_options(int argc, char **argv)
 }
 
 /* For the page that explains the run. */
-static void buffers_tell(const struct buffer *buffers)
+static void buffers_tell(void)
 {
 	unsigned int i;
 
@@ -399,48 +411,28 @@ static void buffers_tell(const struct buffer *buffers)
 	fflush(stdout);
 }
 
-/* The compositor lets go of a buffer: at once, or when the fence that it sends signals. */
-static void buffer_released(int sock, struct buffer *buffers)
+/* A buffer that has left the screen goes back to the camera. */
+static void buffer_released(struct window_buffer *shown)
 {
-	int release;
-	uint32_t index = client_released(sock, BUFFERS, &release);
-
-	buffers[index].release = release;
-	if (release < 0)
-		buffer_queue(buffers, index);
+	if (streaming)
+		buffer_queue(shown->number);
 }
 
-/* Wait for a picture, a message or a fence, and do what it takes. Returns frames passed: 0 or 1. */
-static unsigned int pass_next(int sock, struct buffer *buffers)
+/* Wait for a picture or the compositor, and do what it takes. Returns frames passed: 0 or 1. */
+static unsigned int pass_next(struct window *window)
 {
-	/* poll(2) skips fd -1, and a camera without buffers is not worth waiting for. */
-	struct pollfd fds[2 + BUFFERS] = {
-		{ .fd = queued ? video : -1, .events = POLLIN },
-		{ .fd = sock, .events = POLLIN },
+	/*
+	 * poll(2) skips fd -1. A camera without buffers is not worth waiting for, and while the
+	 * picture before has not been taken, the next one would only replace it.
+	 */
+	struct pollfd camera = {
+		.fd = queued && !window_waits(window) ? video : -1, .events = POLLIN,
 	};
-	unsigned int i;
 
-	for (i = 0; i < BUFFERS; i++)
-		fds[2 + i] = (struct pollfd){ .fd = buffers[i].release, .events = POLLIN };
-	if (poll(fds, 2 + BUFFERS, -1) < 0) {
-		if (errno == EINTR)
-			return 0;
-		err(1, "poll");
-	}
-
-	/* A buffer that has left the screen goes back to the camera. */
-	for (i = 0; i < BUFFERS; i++) {
-		if (!fds[2 + i].revents)
-			continue;
-		close(buffers[i].release);
-		buffers[i].release = -1;
-		buffer_queue(buffers, i);
-	}
-	if (fds[1].revents)
-		buffer_released(sock, buffers);
-	if (fds[0].revents & POLLIN)
-		return frame_pass(sock, buffers);
-	if (fds[0].revents)
+	window_poll(window, &camera, 1);
+	if (camera.revents & POLLIN)
+		return frame_pass(window);
+	if (camera.revents)
 		errx(1, "%s: the camera has gone", device);
 	return 0;
 }
@@ -448,42 +440,41 @@ static unsigned int pass_next(int sock, struct buffer *buffers)
 int main(int argc, char **argv)
 {
 	const struct options options = parse_options(argc, argv);
-	struct buffer buffers[BUFFERS] = { 0 };
 	unsigned int i, passed = 0;
-	int sock, type = CAPTURE;
-	struct message welcome;
+	struct window *window;
+	int type = CAPTURE;
 	char name[80];
 
 	video = open_device(options.device, "/dev/video", "a vivid camera", is_vivid_camera,
 			    device, sizeof(device));
 	snprintf(name, sizeof(name), "vivid %s", device);
-	sock = client_connect(options.socket, sources[source].client, name, 320, 180, &welcome);
+	window = window_open(options.socket, sources[source].client, name, 320, 180);
 	if (memory == V4L2_MEMORY_DMABUF) {
-		snprintf(display_device, sizeof(display_device), "%s", welcome.welcome.device);
+		window_device(window, display_device, sizeof(display_device));
 		display = open(display_device, O_RDWR | O_CLOEXEC);
 		if (display < 0)
 			err(1, "%s: cannot open the display", display_device);
 	}
-	buffers_create(buffers, welcome.welcome.where.width, welcome.welcome.where.height,
-		       options.fps);
+	buffers_create(window, options.fps);
 	printf("client-camera: %s, buffers of the %s\n", name, sources[source].text);
-	buffers_tell(buffers);
+	buffers_tell();
 	for (i = 0; i < BUFFERS; i++)
-		buffer_queue(buffers, i);
+		buffer_queue(i);
 	if (retry_ioctl(video, VIDIOC_STREAMON, &type))
 		err(1, "%s: cannot start the camera", device);
+	streaming = true;
 
 	while (passed < options.frames)
-		passed += pass_next(sock, buffers);
+		passed += pass_next(window);
 
 	/* What was passed on stays as it is: the camera writes only into buffers queued to it. */
+	streaming = false;
 	if (retry_ioctl(video, VIDIOC_STREAMOFF, &type))
 		err(1, "%s: cannot stop the camera", device);
-	client_finish(sock);
-	buffers_destroy(buffers);
 	for (i = 0; i < BUFFERS; i++)
-		if (buffers[i].release >= 0)
-			close(buffers[i].release);
+		window_buffer_destroy(&buffers[i].shown);
+	window_close(window);
+	buffers_destroy();
 	if (display >= 0)
 		close(display);
 	close(video);

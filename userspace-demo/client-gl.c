@@ -25,8 +25,10 @@
 #include <xf86drmMode.h>
 
 #include "common.h"
+#include "window.h"
 
 #define BUFFERS	3
+#define MODIFIERS 16	/* of the compositor's that are tried */
 #define AROUND	9	/* points around the tube of the knot */
 #define ALONG	80	/* points along it */
 
@@ -52,8 +54,7 @@ struct buffer {
 	EGLImage image;
 	GLuint texture, framebuffer;
 	int fd;			/* the dma-buf */
-	int release;		/* sync_file of the compositor: wait for it before drawing, or -1 */
-	bool free;		/* ours to draw into */
+	struct window_buffer shown;
 };
 
 static char device[64];
@@ -67,7 +68,6 @@ static PFNEGLCREATEIMAGEKHRPROC create_image;
 static PFNEGLDESTROYIMAGEKHRPROC destroy_image;
 static PFNEGLCREATESYNCKHRPROC create_sync;
 static PFNEGLDESTROYSYNCKHRPROC destroy_sync;
-static PFNEGLWAITSYNCKHRPROC wait_sync;
 static PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_native_fence;
 static PFNGLEGLIMAGETARGETTEXTURE2DOESPROC image_to_texture;
 
@@ -94,7 +94,7 @@ static void egl_start(void)
 	static const char *const needed[] = {
 		"EGL_ANDROID_native_fence_sync", "EGL_EXT_image_dma_buf_import",
 		"EGL_EXT_image_dma_buf_import_modifiers", "EGL_KHR_no_config_context",
-		"EGL_KHR_surfaceless_context", "EGL_KHR_wait_sync",
+		"EGL_KHR_surfaceless_context",
 	};
 	const char *extensions;
 	size_t i;
@@ -115,7 +115,6 @@ static void egl_start(void)
 	destroy_image = (void *)eglGetProcAddress("eglDestroyImageKHR");
 	create_sync = (void *)eglGetProcAddress("eglCreateSyncKHR");
 	destroy_sync = (void *)eglGetProcAddress("eglDestroySyncKHR");
-	wait_sync = (void *)eglGetProcAddress("eglWaitSyncKHR");
 	dup_native_fence = (void *)eglGetProcAddress("eglDupNativeFenceFDANDROID");
 	image_to_texture = (void *)eglGetProcAddress("glEGLImageTargetTexture2DOES");
 
@@ -155,17 +154,15 @@ static EGLImage image_create(const struct buffer *buf)
 	return image;
 }
 
-/* A buffer in one of the layouts that the compositor takes. */
-static void buffer_create(struct buffer *buf, const struct message *welcome, GLuint depth)
+/* A buffer in the best of the layouts that the compositor takes and the driver can make. */
+static void bo_create(struct buffer *buf, const struct window *window)
 {
-	uint64_t modifiers[MAX_FORMATS];
-	unsigned int i, n = 0;
+	uint64_t modifiers[MODIFIERS];
+	unsigned int n = window_modifiers(window, DRM_FORMAT_XRGB8888, modifiers, MODIFIERS);
 
-	for (i = 0; i < welcome->welcome.n_formats; i++)
-		if (welcome->welcome.formats[i].fourcc == DRM_FORMAT_XRGB8888)
-			modifiers[n++] = welcome->welcome.formats[i].modifier;
-	buf->bo = gbm_bo_create_with_modifiers2(gbm, welcome->welcome.where.width,
-						welcome->welcome.where.height,
+	if (!n)
+		errx(1, "the compositor does not take XRGB8888");
+	buf->bo = gbm_bo_create_with_modifiers2(gbm, window_width(window), window_height(window),
 						GBM_FORMAT_XRGB8888, modifiers, n,
 						GBM_BO_USE_RENDERING);
 	if (!buf->bo)
@@ -175,7 +172,28 @@ static void buffer_create(struct buffer *buf, const struct message *welcome, GLu
 	buf->fd = gbm_bo_get_fd(buf->bo);
 	if (buf->fd < 0)
 		err(1, "%s: cannot export a buffer", device);
+}
 
+static void show_create(struct buffer *buf, struct window *window)
+{
+	const struct window_layout layout = {
+		.width = gbm_bo_get_width(buf->bo),
+		.height = gbm_bo_get_height(buf->bo),
+		.fourcc = DRM_FORMAT_XRGB8888,
+		.modifier = gbm_bo_get_modifier(buf->bo),
+		.n_planes = 1,
+		.fds = { buf->fd },
+		.offsets = { gbm_bo_get_offset(buf->bo, 0) },
+		.strides = { gbm_bo_get_stride(buf->bo) },
+	};
+
+	window_buffer_create(window, &buf->shown, &layout);
+}
+
+static void buffer_create(struct buffer *buf, struct window *window, GLuint depth)
+{
+	bo_create(buf, window);
+	show_create(buf, window);
 	buf->image = image_create(buf);
 	glGenTextures(1, &buf->texture);
 	glBindTexture(GL_TEXTURE_2D, buf->texture);
@@ -187,8 +205,6 @@ static void buffer_create(struct buffer *buf, const struct message *welcome, GLu
 	glFramebufferRenderbuffer(GL_FRAMEBUFFER, GL_DEPTH_ATTACHMENT, GL_RENDERBUFFER, depth);
 	if (glCheckFramebufferStatus(GL_FRAMEBUFFER) != GL_FRAMEBUFFER_COMPLETE)
 		errx(1, "%s: the driver does not draw into its own buffer", device);
-	buf->release = -1;
-	buf->free = true;
 }
 
 static void buffer_destroy(struct buffer *buf)
@@ -196,8 +212,6 @@ static void buffer_destroy(struct buffer *buf)
 	glDeleteFramebuffers(1, &buf->framebuffer);
 	glDeleteTextures(1, &buf->texture);
 	destroy_image(display, buf->image);
-	if (buf->release >= 0)
-		close(buf->release);
 	close(buf->fd);
 	gbm_bo_destroy(buf->bo);
 }
@@ -260,17 +274,6 @@ static int gl_fence(void)
 	if (sync_file < 0)
 		errx(1, "%s: no fence of the drawing (error 0x%x)", device, eglGetError());
 	return sync_file;
-}
-
-/* Have the drawing that follows wait for a fence; the CPU does not. Takes the sync_file. */
-static void gl_wait(int sync_file)
-{
-	const EGLint attributes[] = { EGL_SYNC_NATIVE_FENCE_FD_ANDROID, sync_file, EGL_NONE };
-	EGLSyncKHR sync = create_sync(display, EGL_SYNC_NATIVE_FENCE_ANDROID, attributes);
-
-	if (!sync || !wait_sync(display, sync, 0))
-		errx(1, "%s: cannot wait for a fence (error 0x%x)", device, eglGetError());
-	destroy_sync(display, sync);
 }
 
 static GLuint shader(GLenum type, const char *source)
@@ -449,41 +452,18 @@ static uint64_t drawn(const struct buffer *buf)
 	return sum;
 }
 
-static void frame_send(int sock, const struct buffer *buf, uint32_t cookie, uint32_t sequence,
-		       int sync_file)
+/* A compositor waits for the fences that are on the dma-buf. */
+static void frame_send(struct window *window, struct buffer *buf, uint32_t sequence, int sync_file)
 {
-	const int fds[2] = { buf->fd, sync_file };
-	struct message msg = {
-		.type = MSG_FRAME,
-		.frame.cookie = cookie,
-		.frame.sequence = sequence,
-		.frame.submitted = now(),
-		.frame.width = gbm_bo_get_width(buf->bo),
-		.frame.height = gbm_bo_get_height(buf->bo),
-		.frame.fourcc = DRM_FORMAT_XRGB8888,
-		.frame.n_planes = 1,
-		.frame.modifier = gbm_bo_get_modifier(buf->bo),
-		.frame.offsets[0] = gbm_bo_get_offset(buf->bo, 0),
-		.frame.strides[0] = gbm_bo_get_stride(buf->bo),
-		.frame.inodes[0] = dma_buf_inode(buf->fd),
-		.frame.has_fence = 1,
-	};
-
-	/* Beside the message for those who ask, on the dma-buf for those who do not. */
 	if (dma_buf_add_writer(buf->fd, sync_file))
 		err(1, "%s: cannot put the fence of the drawing on its buffer", device);
-	if (message_send(sock, &msg, fds, 2))
-		err(1, "cannot send frame %u to the compositor", sequence);
+	window_show(window, &buf->shown, sequence);
 }
 
-static void drawn_send(int sock, const struct buffer *buf, uint32_t sequence)
+static void drawn_send(struct window *window, const struct buffer *buf, uint32_t sequence)
 {
-	struct message msg = { .type = MSG_DRAWN, .drawn.sequence = sequence };
-
 	glFinish();
-	msg.drawn.checksum = drawn(buf);
-	if (message_send(sock, &msg, NULL, 0))
-		err(1, "cannot send the checksum of frame %u to the compositor", sequence);
+	window_drawn(window, sequence, drawn(buf));
 }
 
 /* For the page that explains the run: which fence it was, and when it signalled. */
@@ -563,15 +543,16 @@ static struct options parse_options(int argc, char **argv)
 	return options;
 }
 
-static void buffers_create(struct buffer *buffers, const struct message *welcome, GLuint depth)
+static void buffers_create(struct buffer *buffers, struct window *window, GLuint depth)
 {
 	unsigned int i;
 
 	glBindRenderbuffer(GL_RENDERBUFFER, depth);
-	glRenderbufferStorage(GL_RENDERBUFFER, GL_DEPTH_COMPONENT16, welcome->welcome.where.width,
-			      welcome->welcome.where.height);
+	glRenderbufferStorage(GL_RENDERBUFFER, GL_DEPTH_COMPONENT16, window_width(window),
+			      window_height(window));
 	for (i = 0; i < BUFFERS; i++) {
-		buffer_create(&buffers[i], welcome, depth);
+		buffers[i].shown.number = i;
+		buffer_create(&buffers[i], window, depth);
 		printf("client-gl: buffer %u: inode %" PRIu64 ", %s handle %u, descriptor %d\n",
 		       i, dma_buf_inode(buffers[i].fd), device,
 		       gbm_bo_get_handle(buffers[i].bo).u32, buffers[i].fd);
@@ -579,32 +560,14 @@ static void buffers_create(struct buffer *buffers, const struct message *welcome
 	fflush(stdout);
 }
 
-/* Wait for the RELEASE. The drawing that follows waits until the buffer is off the screen. */
-static void buffer_get(int sock, struct buffer *buffers, struct buffer *buf)
+static void frame_draw(struct window *window, struct buffer *buffers, uint32_t sequence,
+		       GLint rotation, bool vgem)
 {
-	int release;
-
-	while (!buf->free) {
-		struct buffer *back = &buffers[client_released(sock, BUFFERS, &release)];
-
-		back->release = release;
-		back->free = true;
-	}
-	buf->free = false;
-	if (buf->release >= 0)
-		gl_wait(buf->release);
-	buf->release = -1;
-}
-
-static void frame_draw(int sock, struct buffer *buffers, uint32_t sequence, GLint rotation,
-		       bool vgem)
-{
-	const uint32_t cookie = sequence % BUFFERS;
-	struct buffer *buf = &buffers[cookie];
+	struct buffer *buf = &buffers[sequence % BUFFERS];
 	uint32_t fence = 0;
 	int sync_file;
 
-	buffer_get(sock, buffers, buf);
+	window_wait_free(window, &buf->shown);
 	/*
 	 * With vgem the frame goes out before anything of it is drawn; that the checksum
 	 * follows before the fence signals lets the compositor compare at once. EGL's
@@ -612,15 +575,15 @@ static void frame_draw(int sock, struct buffer *buffers, uint32_t sequence, GLin
 	 */
 	if (vgem) {
 		sync_file = queue_begin(&fence);
-		frame_send(sock, buf, cookie, sequence, sync_file);
+		frame_send(window, buf, sequence, sync_file);
 		draw(buf, sequence, rotation);
-		drawn_send(sock, buf, sequence);
+		drawn_send(window, buf, sequence);
 		queue_done(fence);
 	} else {
 		draw(buf, sequence, rotation);
 		sync_file = gl_fence();
-		frame_send(sock, buf, cookie, sequence, sync_file);
-		drawn_send(sock, buf, sequence);
+		frame_send(window, buf, sequence, sync_file);
+		drawn_send(window, buf, sequence);
 	}
 	fence_tell(sync_file, sequence);
 	close(sync_file);
@@ -629,14 +592,13 @@ static void frame_draw(int sock, struct buffer *buffers, uint32_t sequence, GLin
 int main(int argc, char **argv)
 {
 	const struct options options = parse_options(argc, argv);
-	struct buffer buffers[BUFFERS];
+	struct buffer buffers[BUFFERS] = { 0 };
+	struct window *window;
 	GLint rotation, aspect;
-	struct message welcome;
 	drmVersion *version;
 	uint32_t i;
 	char name[80];
 	GLuint depth;
-	int sock;
 
 	drm = open_device(options.device, "/dev/dri/card",
 			  options.vgem ? "a vgem device" : "a DRM device",
@@ -646,15 +608,14 @@ int main(int argc, char **argv)
 	version = drmGetVersion(drm);
 	snprintf(name, sizeof(name), "%s %s", version ? version->name : "?", device);
 	drmFreeVersion(version);
-	sock = client_connect(options.socket, options.vgem ? "gl" : "gl-egl", name, 320, 240,
-			      &welcome);
+	window = window_open(options.socket, options.vgem ? "gl" : "gl-egl", name, 320, 240);
 
 	printf("client-gl: %s draws on %s, fences by %s\n", glGetString(GL_RENDERER), name,
 	       options.vgem ? "vgem" : "EGL_ANDROID_native_fence_sync");
 	scene_create(&rotation, &aspect);
-	glUniform1f(aspect, (float)welcome.welcome.where.width / welcome.welcome.where.height);
+	glUniform1f(aspect, (float)window_width(window) / window_height(window));
 	glGenRenderbuffers(1, &depth);
-	buffers_create(buffers, &welcome, depth);
+	buffers_create(buffers, window, depth);
 	if (options.vgem)
 		queue_create();
 	/* The driver compiles the shaders when they are first used: nobody should wait for that. */
@@ -662,9 +623,11 @@ int main(int argc, char **argv)
 	glFinish();
 
 	for (i = 0; i < options.frames; i++)
-		frame_draw(sock, buffers, i, rotation, options.vgem);
+		frame_draw(window, buffers, i, rotation, options.vgem);
 
-	client_finish(sock);
+	for (i = 0; i < BUFFERS; i++)
+		window_buffer_destroy(&buffers[i].shown);
+	window_close(window);
 	if (options.vgem)
 		queue_destroy();
 	for (i = 0; i < BUFFERS; i++)

@@ -26,14 +26,14 @@
 
 #include "clip.h"
 #include "common.h"
+#include "window.h"
 
 #define BUFFERS	3
 
 struct buffer {
 	int fd;			/* the dma-buf */
 	uint8_t *map;
-	int release;		/* sync_file of the compositor: wait for it before writing, or -1 */
-	bool free;		/* ours to write into */
+	struct window_buffer shown;
 };
 
 /* An NV12 picture in one buffer: the rows of Y, then those of Cb and Cr by turns. */
@@ -173,29 +173,6 @@ static uint64_t drawn(const vpx_image_t *image)
 	return checksum(pixels, (size_t)width * 4, width, height);
 }
 
-static void frame_send(int sock, const struct buffer *buf, uint32_t cookie, uint32_t sequence)
-{
-	const int fds[2] = { buf->fd, buf->fd };
-	struct message msg = {
-		.type = MSG_FRAME,
-		.frame.cookie = cookie,
-		.frame.sequence = sequence,
-		.frame.submitted = now(),
-		.frame.width = width,
-		.frame.height = height,
-		.frame.fourcc = DRM_FORMAT_NV12,
-		.frame.modifier = DRM_FORMAT_MOD_LINEAR,
-		.frame.n_planes = 2,
-		.frame.offsets = { 0, stride * height },
-		.frame.strides = { stride, stride },
-	};
-
-	msg.frame.inodes[0] = dma_buf_inode(buf->fd);
-	msg.frame.inodes[1] = msg.frame.inodes[0];
-	if (message_send(sock, &msg, fds, 2))
-		err(1, "cannot send frame %u to the compositor", sequence);
-}
-
 static void usage(FILE *to)
 {
 	fprintf(to,
@@ -257,7 +234,31 @@ static struct options parse_options(int argc, char **argv)
 	return options;
 }
 
-static void buffers_create(struct buffer *buffers, const struct options *options)
+/* In the layout of linear memory, which the compositor must take. */
+static void show_create(struct window *window, struct buffer *buf)
+{
+	const struct window_layout layout = {
+		.width = width,
+		.height = height,
+		.fourcc = DRM_FORMAT_NV12,
+		.modifier = DRM_FORMAT_MOD_LINEAR,
+		.n_planes = 2,
+		.fds = { buf->fd, buf->fd },
+		.offsets = { 0, stride * height },
+		.strides = { stride, stride },
+	};
+	uint64_t modifiers[16];
+	unsigned int i, n = window_modifiers(window, DRM_FORMAT_NV12, modifiers, 16);
+
+	for (i = 0; i < n && modifiers[i] != DRM_FORMAT_MOD_LINEAR; i++)
+		;
+	if (i == n)
+		errx(1, "the compositor does not take NV12 in linear memory");
+	window_buffer_create(window, &buf->shown, &layout);
+}
+
+static void buffers_create(struct window *window, struct buffer *buffers,
+			   const struct options *options)
 {
 	unsigned int i;
 
@@ -273,8 +274,8 @@ static void buffers_create(struct buffer *buffers, const struct options *options
 		buf->map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, buf->fd, 0);
 		if (buf->map == MAP_FAILED)
 			err(1, "cannot map a dma-buf of %s", options->allocator);
-		buf->release = -1;
-		buf->free = true;
+		buf->shown.number = i;
+		show_create(window, buf);
 		printf("client-video: buffer %u: inode %" PRIu64 ", %s size %zu, descriptor %d\n",
 		       i, dma_buf_inode(buf->fd),
 		       options->udmabuf ? "/dev/udmabuf" : "/dev/dma_heap/system", size, buf->fd);
@@ -282,65 +283,43 @@ static void buffers_create(struct buffer *buffers, const struct options *options
 	fflush(stdout);
 }
 
-/* Wait until the buffer has left the screen: the CPU is about to write it. */
-static void buffer_get(int sock, struct buffer *buffers, struct buffer *buf)
+static void frame_play(struct window *window, struct buffer *buffers, uint32_t sequence,
+		       const char *path)
 {
-	int release;
-
-	while (!buf->free) {
-		struct buffer *back = &buffers[client_released(sock, BUFFERS, &release)];
-
-		back->release = release;
-		back->free = true;
-	}
-	buf->free = false;
-	if (buf->release < 0)
-		return;
-	if (fence_wait(buf->release))
-		err(1, "cannot wait until buffer %td has left the screen", buf - buffers);
-	close(buf->release);
-	buf->release = -1;
-}
-
-static void frame_play(int sock, struct buffer *buffers, uint32_t sequence, const char *path)
-{
-	struct message msg = { .type = MSG_DRAWN, .drawn.sequence = sequence };
 	struct buffer *buf = &buffers[sequence % BUFFERS];
 	const vpx_image_t *image = clip_decode(path);
 
-	buffer_get(sock, buffers, buf);
+	/* The CPU is about to write it: it must have left the screen. */
+	window_wait_free(window, &buf->shown);
 	write_nv12(buf, image);
-	frame_send(sock, buf, sequence % BUFFERS, sequence);
-	msg.drawn.checksum = drawn(image);
-	if (message_send(sock, &msg, NULL, 0))
-		err(1, "cannot send the checksum of frame %u to the compositor", sequence);
+	window_show(window, &buf->shown, sequence);
+	window_drawn(window, sequence, drawn(image));
 }
 
 int main(int argc, char **argv)
 {
 	const struct options options = parse_options(argc, argv);
-	struct buffer buffers[BUFFERS];
-	struct message welcome;
+	struct buffer buffers[BUFFERS] = { 0 };
+	struct window *window;
 	uint32_t i;
-	int sock;
 
 	clip_open(options.clip);
-	sock = client_connect(options.socket, options.udmabuf ? "video" : "video-heap",
-			      options.udmabuf ? "udmabuf /dev/udmabuf" : "heap /dev/dma_heap/system",
-			      width, height, &welcome);
-	if (welcome.welcome.where.width != width || welcome.welcome.where.height != height)
+	window = window_open(options.socket, options.udmabuf ? "video" : "video-heap",
+			     options.udmabuf ? "udmabuf /dev/udmabuf" :
+			     "heap /dev/dma_heap/system", width, height);
+	if (window_width(window) != width || window_height(window) != height)
 		errx(1, "the compositor has room for %ux%u pixels, the clip has %ux%u",
-		     welcome.welcome.where.width, welcome.welcome.where.height, width, height);
-	buffers_create(buffers, &options);
+		     window_width(window), window_height(window), width, height);
+	buffers_create(window, buffers, &options);
 
 	for (i = 0; i < options.frames; i++)
-		frame_play(sock, buffers, i, options.clip);
+		frame_play(window, buffers, i, options.clip);
 
-	client_finish(sock);
+	for (i = 0; i < BUFFERS; i++)
+		window_buffer_destroy(&buffers[i].shown);
+	window_close(window);
 	for (i = 0; i < BUFFERS; i++) {
 		munmap(buffers[i].map, size);
-		if (buffers[i].release >= 0)
-			close(buffers[i].release);
 		close(buffers[i].fd);
 	}
 	vpx_codec_destroy(&codec);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "../../common.h"
 #include "kms.h"
 #include "picture.h"
 
@@ -35,12 +35,12 @@ static void exporter_name(int fd, char *name, size_t size)
 		fclose(file);
 }
 
-struct dmabuf *dmabuf_import(int *fd, bool *fresh)
+/* One use more of the dma-buf; takes *fd and makes it -1 when it is new. NULL and errno. */
+static struct dmabuf *dmabuf_import(int *fd, unsigned int *imports)
 {
 	const uint64_t inode = dma_buf_inode(*fd);
 	struct dmabuf *buf;
 
-	*fresh = false;
 	for (buf = dmabufs; buf; buf = buf->next) {
 		if (buf->inode != inode)
 			continue;
@@ -61,11 +61,11 @@ struct dmabuf *dmabuf_import(int *fd, bool *fresh)
 	buf->next = dmabufs;
 	dmabufs = buf;
 	*fd = -1;
-	*fresh = true;
+	++*imports;
 	return buf;
 }
 
-void dmabuf_unref(struct dmabuf *buf)
+static void dmabuf_unref(struct dmabuf *buf)
 {
 	struct dmabuf **link = &dmabufs;
 
@@ -80,34 +80,43 @@ void dmabuf_unref(struct dmabuf *buf)
 	free(buf);
 }
 
-/* Ask the kernel what memory is behind a framebuffer: is it what the client passed? */
-static bool framebuffer_is(const struct picture *pic)
+struct picture *picture_new(void)
 {
-	drmModeFB2 *fb = drmModeGetFB2(kms.drm, pic->fb);
-	bool same = fb;
-	uint32_t i, j;
-	int fd;
+	struct picture *pic = calloc(1, sizeof(*pic));
 
-	for (i = 0; fb && i < pic->n_planes; i++) {
-		if (drmPrimeHandleToFD(kms.drm, fb->handles[i], DRM_CLOEXEC, &fd)) {
-			same = false;
-			continue;
-		}
-		same &= dma_buf_inode(fd) == pic->dmabufs[i]->inode;
-		close(fd);
-	}
-	/* They are new handles, one for each buffer, though two planes may share it. */
-	for (i = 0; fb && i < 4; i++) {
-		for (j = 0; j < i && fb->handles[j] != fb->handles[i]; j++)
-			;
-		if (fb->handles[i] && j == i)
-			drmCloseBufferHandle(kms.drm, fb->handles[i]);
-	}
-	drmModeFreeFB2(fb);
-	return same;
+	if (!pic)
+		return NULL;
+	pic->users = 1;
+	wl_signal_init(&pic->destroyed);
+	return pic;
 }
 
-bool framebuffer_create(struct picture *pic)
+void picture_free(struct picture *pic)
+{
+	unsigned int i;
+
+	wl_signal_emit_mutable(&pic->destroyed, pic);
+	picture_remove_fb(pic);
+	for (i = 0; i < pic->n_planes; i++)
+		if (pic->dmabufs[i])
+			dmabuf_unref(pic->dmabufs[i]);
+	free(pic->pixels);
+	free(pic);
+}
+
+bool picture_import(struct picture *pic, int fds[MAX_PLANES])
+{
+	unsigned int i;
+
+	for (i = 0; i < pic->n_planes; i++) {
+		pic->dmabufs[i] = dmabuf_import(&fds[i], &pic->imports);
+		if (!pic->dmabufs[i])
+			return false;
+	}
+	return true;
+}
+
+bool picture_add_fb(struct picture *pic)
 {
 	uint32_t handles[4] = { 0 };
 	uint64_t modifiers[4] = { 0 };
@@ -129,11 +138,10 @@ bool framebuffer_create(struct picture *pic)
 		pic->fb = 0;
 		return false;
 	}
-	pic->copied = !framebuffer_is(pic);
 	return true;
 }
 
-void framebuffer_destroy(struct picture *pic)
+void picture_remove_fb(struct picture *pic)
 {
 	if (pic->fb)
 		drmModeRmFB(kms.drm, pic->fb);

@@ -8,6 +8,8 @@
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
+#include "../base/formats.h"
+
 /* A KMS object and its properties, which commits address by number and people by name. */
 struct kms_object {
 	uint32_t id;		/* 0: there is none */
@@ -16,10 +18,11 @@ struct kms_object {
 };
 
 struct kms {
-	char device[64], driver[16], mode[48];
+	char device[64], driver[16], mode[48], make[32], model[32];
 	int drm;
 	bool knows_modifiers;
 	uint32_t width, height, refresh;	/* refresh in mHz */
+	uint32_t mm_width, mm_height;
 	uint32_t mode_blob;
 	struct kms_object crtc, monitor, writeback;
 };
@@ -34,10 +37,10 @@ void kms_object_init(struct kms_object *obj, uint32_t id, uint32_t type);
 void kms_object_free(struct kms_object *obj);
 /* The number of a property, 0 if the object has none of this name. */
 uint32_t kms_property(const struct kms_object *obj, const char *name, uint64_t *value);
-/* Set a property in a commit; the object must have it. */
+/* Set a property in a commit; an object that has none of this name ends the program. */
 void kms_set(drmModeAtomicReq *req, const struct kms_object *obj, const char *name,
 	     uint64_t value);
-/* Whether a plane of the display takes such a picture. */
-bool kms_takes(uint32_t fourcc, uint64_t modifier);
+/* What the planes of the display take, as they say it. */
+void kms_formats(struct formats *set);
 
 #endif

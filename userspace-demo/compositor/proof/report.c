@@ -12,31 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
-#include "options.h"
+#include "../../common.h"
+#include "../base/options.h"
+#include "../base/say.h"
 #include "report.h"
 
 static FILE *log_file, *results_file;
-static uint64_t begun;
 static bool unsound;
 
 static double seconds(uint64_t since)
 {
 	return (now() - since) / 1e9;
-}
-
-void say(const char *format, ...)
-{
-	va_list args;
-
-	if (!begun)
-		begun = now();
-	printf("%7.3f  ", seconds(begun));
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
 }
 
 void log_event(const char *event, const char *format, ...)
@@ -159,10 +145,10 @@ void report_client(const char *name, const struct tally *t, bool kept)
 		  t->shown / seconds(t->begun), p50, p99, t->longest / 1e6, t->imports,
 		  t->reuses, t->copies, t->held, t->early, t->read, t->compared, t->equal);
 
-	result(name, "inodes", !t->foreign_inodes && !t->copies,
-	       "%u of %u imported buffers, %u of %u frames are not the client's own memory",
-	       t->foreign_inodes, t->imports, t->copies, t->shown);
-	result(name, "fences", !t->early, "%u of %u frames were committed before they were drawn, %u were shown too early",
+	result(name, "inodes", !t->foreign_inodes && t->copies == t->shm,
+	       "%u of %u imported buffers, %u of %u frames are not the client's own memory; %u are copies of wl_shm",
+	       t->foreign_inodes, t->imports, t->copies, t->shown, t->shm);
+	result(name, "fences", !t->early, "%u of %u frames came before they were drawn, %u were shown too early",
 	       t->held, t->shown, t->early);
 	result(name, "goodbye", kept, "%s",
 	       kept ? "it left when it was done" : "it was dropped");
@@ -171,10 +157,11 @@ void report_client(const char *name, const struct tally *t, bool kept)
 		       t->shown, options.frames);
 	if (options.proofs)
 		result(name, "checksums", t->equal == t->compared &&
-		       t->compared >= (options.proofs < t->shown ? options.proofs : t->shown),
-		       "%u of %u pictures read back are what was drawn, at least %u wanted",
-		       t->equal, t->compared, options.proofs);
-	unsound |= t->foreign_inodes || t->copies || t->early || t->equal != t->compared;
+		       t->compared + t->unreadable >=
+		       (options.proofs < t->shown ? options.proofs : t->shown),
+		       "%u of %u pictures read back are what was drawn, at least %u wanted; %u are covered or translucent",
+		       t->equal, t->compared, options.proofs, t->unreadable);
+	unsound |= t->foreign_inodes || t->copies != t->shm || t->early || t->equal != t->compared;
 }
 
 void report_picture(unsigned int flip, const char *pixels, size_t stride, uint32_t width,

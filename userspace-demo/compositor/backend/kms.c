@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "../../common.h"
+#include "../base/options.h"
+#include "../base/say.h"
 #include "kms.h"
-#include "options.h"
-#include "report.h"
 
-struct kms kms = { .drm = -1 };
+struct kms kms = { .drm = -1, .make = "unknown", .model = "unknown" };
 
 void kms_object_init(struct kms_object *obj, uint32_t id, uint32_t type)
 {
@@ -109,11 +109,13 @@ static bool edid_mode(uint32_t *width, uint32_t *height)
 		*height = timings[0]->vert_video;
 		found = true;
 	}
-	say("display: monitor %s %s, its EDID prefers %ux%u", make ? make : "?",
-	    model ? model : "?", found ? *width : 0, found ? *height : 0);
+	snprintf(kms.make, sizeof(kms.make), "%s", make ? make : "?");
+	snprintf(kms.model, sizeof(kms.model), "%s", model ? model : "?");
 	free(make);
 	free(model);
 	di_info_destroy(info);
+	say("display: monitor %s %s, its EDID prefers %ux%u", kms.make, kms.model,
+	    found ? *width : 0, found ? *height : 0);
 	return found;
 }
 
@@ -151,6 +153,8 @@ static void choose_mode(const drmModeConnector *con)
 	kms.width = mode->hdisplay;
 	kms.height = mode->vdisplay;
 	kms.refresh = mode->vrefresh * 1000;
+	kms.mm_width = con->mmWidth;
+	kms.mm_height = con->mmHeight;
 	snprintf(kms.mode, sizeof(kms.mode), "%s@%u", mode->name, mode->vrefresh);
 }
 
@@ -223,14 +227,13 @@ void kms_close(void)
 	close(kms.drm);
 }
 
-static bool plane_takes(uint32_t id, uint32_t fourcc, uint64_t modifier)
+static void plane_formats(uint32_t id, struct formats *set)
 {
 	drmModeFormatModifierIterator iter = { 0 };
 	drmModePropertyBlobRes *blob = NULL;
 	drmModePlane *plane;
 	struct kms_object obj;
 	uint64_t blob_id = 0;
-	bool takes = false;
 	uint32_t i;
 
 	kms_object_init(&obj, id, DRM_MODE_OBJECT_PLANE);
@@ -238,27 +241,25 @@ static bool plane_takes(uint32_t id, uint32_t fourcc, uint64_t modifier)
 	kms_object_free(&obj);
 	if (blob_id)
 		blob = drmModeGetPropertyBlob(kms.drm, blob_id);
-	while (blob && !takes && drmModeFormatModifierBlobIterNext(blob, &iter))
-		takes = iter.fmt == fourcc && iter.mod == modifier;
+	while (blob && drmModeFormatModifierBlobIterNext(blob, &iter))
+		formats_add(set, iter.fmt, iter.mod);
 	drmModeFreePropertyBlob(blob);
 	if (kms.knows_modifiers)
-		return takes;
+		return;
 
+	/* What knows no modifiers is linear. */
 	plane = drmModeGetPlane(kms.drm, id);
 	for (i = 0; plane && i < plane->count_formats; i++)
-		takes |= plane->formats[i] == fourcc && modifier == DRM_FORMAT_MOD_LINEAR;
+		formats_add(set, plane->formats[i], DRM_FORMAT_MOD_LINEAR);
 	drmModeFreePlane(plane);
-	return takes;
 }
 
-bool kms_takes(uint32_t fourcc, uint64_t modifier)
+void kms_formats(struct formats *set)
 {
 	drmModePlaneRes *res = drmModeGetPlaneResources(kms.drm);
-	bool takes = false;
 	uint32_t i;
 
-	for (i = 0; res && !takes && i < res->count_planes; i++)
-		takes = plane_takes(res->planes[i], fourcc, modifier);
+	for (i = 0; res && i < res->count_planes; i++)
+		plane_formats(res->planes[i], set);
 	drmModeFreePlaneResources(res);
-	return takes;
 }

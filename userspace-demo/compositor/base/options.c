@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
+#include "../../common.h"
 #include "options.h"
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
@@ -16,7 +16,7 @@ struct options options = {
 	.socket = DEMO_SOCKET,
 	.columns = 2,
 	.rows = 2,
-	.planes = MAX_CLIENTS,
+	.planes = MAX_CELLS,
 	.patience = 30,
 };
 
@@ -39,13 +39,6 @@ static void parse_grid(const char *text)
 		errx(2, "--grid: '%s' is not CxR of at most %d", text, MAX_CELLS);
 }
 
-static void parse_hold(const char *text)
-{
-	options.hold_in_kernel = !strcmp(text, "kernel");
-	if (!options.hold_in_kernel && strcmp(text, "here"))
-		errx(2, "--hold: '%s' is neither here nor kernel", text);
-}
-
 /* Each option with a value: a text, a number from min to max, or what parse() makes of it. */
 static const struct {
 	const char *name;
@@ -58,10 +51,8 @@ static const struct {
 	{ "render", .text = &options.render },
 	{ "mode", .parse = parse_mode },
 	{ "grid", .parse = parse_grid },
-	{ "planes", .number = &options.planes, .min = 0, .max = MAX_CLIENTS },
-	{ "hold", .parse = parse_hold },
+	{ "planes", .number = &options.planes, .min = 0, .max = MAX_CELLS },
 	{ "patience", .number = &options.patience, .min = 1, .max = 3600 },
-	{ "clients", .number = &options.clients, .min = 1, .max = 1000000 },
 	{ "proof", .number = &options.proofs, .min = 1, .max = 1000000 },
 	{ "frames", .number = &options.frames, .min = 1, .max = 1000000 },
 	{ "pictures", .text = &options.pictures },
@@ -75,19 +66,16 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"usage: compositor [options]\n"
-		"Show the dma-bufs of clients on a display, without a copy.\n"
+		"A Wayland compositor: show the dma-bufs of clients on a display, without a copy.\n"
 		"\n"
-		"  --socket PATH      where to listen (" DEMO_SOCKET ")\n"
+		"  --socket PATH      where to listen, the WAYLAND_DISPLAY of clients (" DEMO_SOCKET ")\n"
 		"  --device PATH      the display (the first one there is)\n"
 		"  --render PATH      the DRM device for EGL (the display)\n"
 		"  --mode WxH         the mode (what the monitor prefers)\n"
-		"  --grid CxR         columns and rows of places for clients (2x2)\n"
-		"  --planes N         at most N clients on planes, the others are composed\n"
-		"  --hold here|kernel who waits for a drawing that has not ended: the compositor, for\n"
-		"                     this client alone, or the kernel, for the flip of all (here)\n"
-		"  --patience S       seconds until a silent client is dropped (30)\n"
-		"  --clients N        end when so many have come and gone (never)\n"
-		"  --proof N          read back N frames of each client and compare checksums\n"
+		"  --grid CxR         columns and rows of places for windows (2x2)\n"
+		"  --planes N         at most N windows on planes, the others are composed\n"
+		"  --patience S       seconds until a client that answers no ping is dropped (30)\n"
+		"  --proof N          read back N frames of each window and compare checksums\n"
 		"  --frames N         how many frames each has to show, for --results\n"
 		"  --pictures DIR     save the screen there, as screen-NNNNNN.png\n"
 		"  --picture-every N  at every Nth flip, beginning with the first (60)\n"

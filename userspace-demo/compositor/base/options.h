@@ -3,18 +3,15 @@
 #ifndef DEMO_OPTIONS_H
 #define DEMO_OPTIONS_H
 
-#include <stdbool.h>
-
 #define MAX_CLIENTS	16
-#define MAX_CELLS	16	/* of the screen; each client has one */
+#define MAX_CELLS	16	/* of the screen; each window has one */
 
 struct options {
 	const char *socket, *device, *render, *pictures, *log, *results;
 	unsigned int width, height;		/* of the mode, 0: the display's choice */
 	unsigned int columns, rows;		/* of cells */
-	unsigned int clients, frames, proofs, picture_every, planes, patience;
+	unsigned int frames, proofs, picture_every, planes, patience;
 	unsigned int ready_fd;			/* 0: nobody waits for the socket */
-	bool hold_in_kernel;
 };
 
 extern struct options options;

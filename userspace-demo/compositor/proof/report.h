@@ -9,8 +9,8 @@
 
 /* What is counted of one client. Times are in ns, of CLOCK_MONOTONIC. */
 struct tally {
-	unsigned int imports, reuses, copies, shown, composed, dropped, held, early;
-	unsigned int read, compared, equal, foreign_inodes;
+	unsigned int imports, reuses, copies, shm, shown, composed, dropped, held, early;
+	unsigned int read, compared, equal, unreadable, foreign_inodes;
 	uint64_t begun, last_flip, longest;
 	uint32_t *latencies;	/* of each frame shown, us */
 	unsigned int reported;	/* frames, in the lines of past seconds */
@@ -21,9 +21,6 @@ void report_open(void);
 /* Whether all that was shown was what was drawn. */
 bool report_close(void);
 
-/* One line to people, with the time. */
-__attribute__((format(printf, 1, 2)))
-void say(const char *format, ...);
 /* One line of JSON to the log: its event, then the rest of the object's text. */
 __attribute__((format(printf, 2, 3)))
 void log_event(const char *event, const char *format, ...);

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is on the screen: planes (libliftoff decides which layer gets one), atomic commits with
+ * fences, and reading back what they show. Nothing here waits.
+ */
+
+#include <err.h>
+#include <errno.h>
+#include <libliftoff.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/say.h"
+#include "capture.h"
+#include "display.h"
+#include "kms.h"
+#include "picture.h"
+#include "vkms.h"
+
+/*
+ * libliftoff tries allocations by test commits until its time is up, and then takes the best
+ * one so far; on a slow machine the default of 1 ms may not be enough for any.
+ */
+#define ALLOCATION_NS	50000000
+#define PATIENT_NS	10000000000
+
+struct layer layers[MAX_LAYERS];
+
+static struct kms_object primary;	/* the plane of the background */
+static bool lit;			/* the mode is set */
+static struct liftoff_device *liftoff;
+static struct liftoff_output *output;
+static struct liftoff_layer *background, *always_composed;
+static drmModeAtomicReq *request;	/* from display_plan() to display_commit() */
+
+static void place(struct liftoff_layer *layer, const struct rect *where)
+{
+	liftoff_layer_set_property(layer, "CRTC_X", where->x);
+	liftoff_layer_set_property(layer, "CRTC_Y", where->y);
+	liftoff_layer_set_property(layer, "CRTC_W", where->width);
+	liftoff_layer_set_property(layer, "CRTC_H", where->height);
+	liftoff_layer_set_property(layer, "SRC_X", 0);
+	liftoff_layer_set_property(layer, "SRC_Y", 0);
+	liftoff_layer_set_property(layer, "SRC_W", (uint64_t)where->width << 16);
+	liftoff_layer_set_property(layer, "SRC_H", (uint64_t)where->height << 16);
+}
+
+static struct liftoff_layer *whole_screen(void)
+{
+	const struct rect where = { 0, 0, kms.width, kms.height };
+	struct liftoff_layer *layer = liftoff_layer_create(output);
+
+	if (!layer)
+		errx(1, "out of memory");
+	place(layer, &where);
+	liftoff_layer_set_property(layer, "zpos", 0);
+	return layer;
+}
+
+struct layer *display_layer_create(unsigned int cell, unsigned int part, const char *owner)
+{
+	struct liftoff_layer *layer = liftoff_layer_create(output);
+	struct layer *slot = &layers[cell * MAX_PARTS + part];
+
+	if (!layer)
+		return NULL;
+	liftoff_layer_set_property(layer, "zpos", 1 + part);
+	*slot = (struct layer){ .owner = owner, .liftoff = layer, .fence = -1 };
+	return slot;
+}
+
+void display_layer_destroy(struct layer *layer)
+{
+	liftoff_layer_destroy(layer->liftoff);
+	*layer = (struct layer){ 0 };
+}
+
+void display_open(bool captures)
+{
+	kms_open();
+	if (captures)
+		capture_open();
+
+	liftoff_log_set_priority(LIFTOFF_ERROR);
+	liftoff = liftoff_device_create(kms.drm);
+	if (!liftoff || liftoff_device_register_all_planes(liftoff))
+		errx(1, "%s: libliftoff cannot use it", kms.device);
+	output = liftoff_output_create(liftoff, kms.crtc.id);
+	if (!output)
+		errx(1, "out of memory");
+	/*
+	 * What has no plane is drawn into the background. libliftoff shows the background only
+	 * while some layer has no plane, so one layer never gets one.
+	 */
+	background = whole_screen();
+	always_composed = whole_screen();
+	liftoff_layer_set_fb_composited(always_composed);
+	liftoff_output_set_composition_layer(output, background);
+
+	say("display: %s (%s), %s, %s", kms.device, kms.driver, kms.mode,
+	    capture.fb ? "read back by its writeback connector" : "not read back");
+}
+
+void display_close(void)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+
+	/* The planes first, so that nothing is lost by a framebuffer that goes away. */
+	liftoff_layer_destroy(background);
+	liftoff_layer_destroy(always_composed);
+	liftoff_output_apply(output, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL);
+	kms_set(req, &kms.crtc, "MODE_ID", 0);
+	kms_set(req, &kms.crtc, "ACTIVE", 0);
+	kms_set(req, &kms.monitor, "CRTC_ID", 0);
+	if (kms.writeback.id)
+		kms_set(req, &kms.writeback, "CRTC_ID", 0);
+	if (drmModeAtomicCommit(kms.drm, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL))
+		warn("%s: cannot turn the display off", kms.device);
+	drmModeAtomicFree(req);
+	liftoff_output_destroy(output);
+	liftoff_device_destroy(liftoff);
+
+	capture_close();
+	kms_object_free(&primary);
+	kms_close();
+}
+
+/* Give every layer its picture; those over the limit of planes are composed. */
+static void layers_update(uint32_t background_fb)
+{
+	unsigned int on_planes = 0;
+
+	for_each_layer(l) {
+		if (!l->picture)
+			continue;
+		if (!l->picture->fb || on_planes == options.planes ||
+		    vkms_rounds(l->picture->fourcc)) {
+			liftoff_layer_set_fb_composited(l->liftoff);
+			continue;
+		}
+		on_planes++;
+		place(l->liftoff, &l->where);
+		liftoff_layer_set_property(l->liftoff, "FB_ID", l->picture->fb);
+		/*
+		 * Also of a frame that was there before: without a fence of its own a plane
+		 * waits for all writers of the buffer, and its client can add one at any time.
+		 */
+		liftoff_layer_set_property(l->liftoff, "IN_FENCE_FD", l->fence);
+	}
+	liftoff_layer_set_property(background, "FB_ID", background_fb);
+	liftoff_layer_set_property(background, "IN_FENCE_FD", -1);
+}
+
+/* The first commit sets the mode. */
+static uint32_t commit_flags(void)
+{
+	return lit ? 0 : DRM_MODE_ATOMIC_ALLOW_MODESET;
+}
+
+static void request_mode(void)
+{
+	kms_set(request, &kms.crtc, "MODE_ID", kms.mode_blob);
+	kms_set(request, &kms.crtc, "ACTIVE", 1);
+	kms_set(request, &kms.monitor, "CRTC_ID",
+		capture.fb && vkms_one_output() ? 0 : kms.crtc.id);
+	if (capture.fb)
+		kms_set(request, &kms.writeback, "CRTC_ID", kms.crtc.id);
+}
+
+/*
+ * Have libliftoff find a plane for each layer that can have one. 0, or an error; *plane is the
+ * background's.
+ */
+static int allocate_planes(struct liftoff_plane **plane)
+{
+	static const int64_t patience[] = { ALLOCATION_NS, PATIENT_NS };
+	int i, ret = 0;
+
+	*plane = NULL;
+	for (i = 0; i < 2 && !*plane; i++) {
+		struct liftoff_output_apply_options limits = { .timeout_ns = patience[i] };
+
+		ret = liftoff_output_apply(output, request, commit_flags(), &limits);
+		if (!ret)
+			*plane = liftoff_layer_get_plane(background);
+	}
+	if (!ret && !*plane)
+		ret = -ENOSPC;
+	return ret;
+}
+
+int display_plan(uint32_t background_fb)
+{
+	struct liftoff_plane *plane;
+	int ret;
+
+	request = drmModeAtomicAlloc();
+	if (!lit)
+		request_mode();
+	layers_update(background_fb);
+	ret = allocate_planes(&plane);
+	if (ret) {
+		drmModeAtomicFree(request);
+		return ret;
+	}
+	if (primary.id != liftoff_plane_get_id(plane)) {
+		kms_object_free(&primary);
+		kms_object_init(&primary, liftoff_plane_get_id(plane), DRM_MODE_OBJECT_PLANE);
+	}
+	for_each_layer(l) {
+		plane = liftoff_layer_get_plane(l->liftoff);
+		l->plane = plane ? liftoff_plane_get_id(plane) : 0;
+	}
+	return 0;
+}
+
+/*
+ * A test commit does not look into the buffers, so the real one may fail where the tests
+ * passed. Then what has never been on a plane is composed. False when nothing is new.
+ */
+static bool distrust_new_pictures(int error)
+{
+	bool any = false;
+
+	for_each_layer(l) {
+		if (!l->picture || !l->picture->fb || l->picture->proven || !l->plane)
+			continue;
+		say("%s: the display cannot show its buffer (%s); composing it", l->owner,
+		    strerror(error));
+		picture_remove_fb(l->picture);
+		any = true;
+	}
+	return any;
+}
+
+int display_commit(uint32_t background_fb, int drawing)
+{
+	int ret, fence = -1;
+
+	if (background_fb) {
+		kms_set(request, &primary, "FB_ID", background_fb);
+		kms_set(request, &primary, "IN_FENCE_FD", drawing);
+	}
+	kms_set(request, &kms.crtc, "OUT_FENCE_PTR", (uintptr_t)&fence);
+	ret = drmModeAtomicCommit(kms.drm, request, commit_flags() | DRM_MODE_ATOMIC_NONBLOCK,
+				  NULL);
+	drmModeAtomicFree(request);
+	if (drawing >= 0)
+		close(drawing);
+	if (ret == -EBUSY)
+		return ret;
+	if (ret && distrust_new_pictures(-ret))
+		return -EAGAIN;
+	lit = !ret;
+	if (ret)
+		return ret;
+	for_each_layer(l)
+		if (l->picture && l->plane)
+			l->picture->proven = true;
+	return fence;
+}
+
+int display_read_back(void)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	uint32_t in_fence;
+	int ret, fence = -1;
+
+	/* In a commit of its own after the flip: vkms_nudge() tells why. */
+	kms_set(req, &kms.writeback, "WRITEBACK_FB_ID", capture.fb);
+	kms_set(req, &kms.writeback, "WRITEBACK_OUT_FENCE_PTR", (uintptr_t)&fence);
+	/* As in layers_update(): vkms takes all planes into every commit. */
+	in_fence = kms_property(&primary, "IN_FENCE_FD", NULL);
+	for_each_layer(l)
+		if (l->plane && l->picture)
+			drmModeAtomicAddProperty(req, l->plane, in_fence, l->fence);
+	ret = drmModeAtomicCommit(kms.drm, req, DRM_MODE_ATOMIC_NONBLOCK, NULL);
+	drmModeAtomicFree(req);
+	return ret ? ret : fence;
+}

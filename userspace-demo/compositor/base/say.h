@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines for the person who watches. */
+#ifndef DEMO_SAY_H
+#define DEMO_SAY_H
+
+/* One line, with the time since the first. */
+__attribute__((format(printf, 1, 2)))
+void say(const char *format, ...);
+
+#endif

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/* wl_buffers: of dma-bufs, which stay the client's memory, and of wl_shm, which are copied. */
+
+#include <drm_fourcc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wayland-server.h>
+
+#include "../backend/picture.h"
+#include "../renderer/renderer.h"
+#include "../scene/scene.h"
+#include "buffer.h"
+#include "resource.h"
+
+/* A frame that shows a buffer. */
+struct use {
+	struct buffer *buffer;
+	struct wl_listener left;
+};
+
+static const struct wl_buffer_interface implementation = { .destroy = resource_destroy };
+
+void buffer_unref(struct buffer *buffer)
+{
+	if (--buffer->refs)
+		return;
+	renderer_unref(buffer->picture);
+	free(buffer);
+}
+
+static void resource_destroyed(struct wl_resource *resource)
+{
+	struct buffer *buffer = wl_resource_get_user_data(resource);
+
+	buffer->resource = NULL;
+	buffer_unref(buffer);
+}
+
+struct buffer *buffer_create(struct wl_client *client, uint32_t id, struct picture *pic)
+{
+	struct wl_resource *resource;
+	struct buffer *buffer = resource_create_with(client, &wl_buffer_interface, 1, id,
+						     &implementation, sizeof(*buffer),
+						     resource_destroyed, &resource);
+
+	if (!buffer) {
+		renderer_unref(pic);
+		return NULL;
+	}
+	buffer->resource = resource;
+	buffer->picture = pic;
+	buffer->refs = 1;
+	return buffer;
+}
+
+struct buffer *buffer_of(struct wl_resource *resource)
+{
+	if (!wl_resource_instance_of(resource, &wl_buffer_interface, &implementation))
+		return NULL;
+	return wl_resource_get_user_data(resource);
+}
+
+static void use_ended(struct wl_listener *listener, void *data)
+{
+	struct use *use = wl_container_of(listener, use, left);
+	struct buffer *buffer = use->buffer;
+
+	(void)data;
+	wl_list_remove(&use->left.link);
+	free(use);
+	if (!--buffer->uses && buffer->resource)
+		wl_buffer_send_release(buffer->resource);
+	buffer_unref(buffer);
+}
+
+bool buffer_use(struct buffer *buffer, struct frame *frame)
+{
+	struct use *use = calloc(1, sizeof(*use));
+
+	if (!use)
+		return false;
+	use->buffer = buffer;
+	use->left.notify = use_ended;
+	wl_signal_add(&frame->events.left, &use->left);
+	buffer->uses++;
+	buffer->refs++;
+	return true;
+}
+
+struct picture *buffer_copy(struct wl_resource *resource)
+{
+	struct wl_shm_buffer *shm = wl_shm_buffer_get(resource);
+	struct picture *pic = shm ? picture_new() : NULL;
+	size_t size;
+
+	if (!pic)
+		return NULL;
+	pic->n_planes = 1;
+	pic->width = wl_shm_buffer_get_width(shm);
+	pic->height = wl_shm_buffer_get_height(shm);
+	pic->strides[0] = wl_shm_buffer_get_stride(shm);
+	pic->fourcc = wl_shm_buffer_get_format(shm) == WL_SHM_FORMAT_ARGB8888 ?
+		DRM_FORMAT_ARGB8888 : DRM_FORMAT_XRGB8888;
+	size = (size_t)pic->strides[0] * pic->height;
+	pic->pixels = malloc(size);
+	if (!pic->pixels) {
+		renderer_unref(pic);
+		return NULL;
+	}
+	/* libwayland survives a file that the client cuts off under it, and ends the client. */
+	wl_shm_buffer_begin_access(shm);
+	memcpy(pic->pixels, wl_shm_buffer_get_data(shm), size);
+	wl_shm_buffer_end_access(shm);
+	return pic;
+}
