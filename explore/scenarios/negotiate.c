@@ -365,7 +365,7 @@ static void refuse(void)
 {
 	const struct dma_buf_conflict why = { DMA_BUF_FIELD_COHERENT, 1, 0 };
 
-	dma_buf_refused_for(buffer, &importers[0], DMA_BUF_STEP_ADMIT, -EBUSY, &why);
+	dma_buf_refused(buffer, &importers[0], DMA_BUF_STEP_ADMIT, -EBUSY, .why = &why);
 }
 
 static void refuse_refuse(void)

@@ -173,7 +173,10 @@ struct dma_buf_ops {
  * embedded in a private container of the core, so nobody else may allocate it.
  */
 struct dma_buf {
-	/** @size: in bytes; only a commit of late storage changes it, before the first attachment. */
+	/**
+	 * @size: in bytes; only a commit of late storage changes it, before the
+	 * first attachment
+	 */
 	size_t size;
 
 	/**

@@ -47,16 +47,14 @@ static inline bool dma_buf_ops_keep_table(const struct dma_buf_ops *ops)
 }
 
 static inline struct sg_table *
-dma_buf_kept_table(struct dma_buf_attachment *attach,
-		   enum dma_data_direction *dir)
+dma_buf_kept_table(struct dma_buf_attachment *attach, enum dma_data_direction *dir)
 {
 	*dir = DMA_NONE;
 	return NULL;
 }
 
 static inline void dma_buf_keep_table(struct dma_buf_attachment *attach,
-				      struct sg_table *sgt,
-				      enum dma_data_direction dir)
+				      struct sg_table *sgt, enum dma_data_direction dir)
 {
 }
 
@@ -99,16 +97,14 @@ static inline bool dma_buf_ops_keep_table(const struct dma_buf_ops *ops)
 }
 
 static inline struct sg_table *
-dma_buf_kept_table(struct dma_buf_attachment *attach,
-		   enum dma_data_direction *dir)
+dma_buf_kept_table(struct dma_buf_attachment *attach, enum dma_data_direction *dir)
 {
 	*dir = attach->dir;
 	return attach->sgt;
 }
 
 static inline void dma_buf_keep_table(struct dma_buf_attachment *attach,
-				      struct sg_table *sgt,
-				      enum dma_data_direction dir)
+				      struct sg_table *sgt, enum dma_data_direction dir)
 {
 	attach->dir = dir;
 	attach->sgt = sgt;
@@ -124,8 +120,8 @@ static inline bool dma_buf_file_get_live(struct file *file)
 
 #define DMA_BUF_CRCS_WITH_TRACING	0
 
-#define DRM_PRIME_AF_UNIX_H <net/af_unix.h>
-#define cmp_int(l, r)			(((l) > (r)) - ((l) < (r)))
+#define DRM_PRIME_AF_UNIX_H "net/af_unix.h"
+#define cmp_int(l, r) ({ typeof(l) l_ = (l); typeof(r) r_ = (r); (l_ > r_) - (l_ < r_); })
 
 /* As on 7.3, the name of a namespace is a string. */
 #undef EXPORT_SYMBOL_NS_GPL

@@ -347,7 +347,7 @@ static int dma_buf_holders_look(struct dma_buf_holders *h)
 		h->room = h->used + h->used / 4 + 256;
 		h->used = 0;
 		h->busy = 0;
-		h->records = kvmalloc_array(h->room, sizeof(*h->records), GFP_KERNEL | __GFP_NOWARN);
+		h->records = kvcalloc(h->room, sizeof(*h->records), GFP_KERNEL | __GFP_NOWARN);
 		if (!h->records || fatal_signal_pending(current))
 			return -ENOMEM;
 		dma_buf_holders_tasks(h);

@@ -71,8 +71,9 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 		*reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_SIZE, most, piece };
 		return true;
 	}
-	if (c->max_segments == U32_MAX && (c->max_segment_size >= U32_MAX ||
-	    !f->dev->dma_parms || !f->dev->dma_parms->max_segment_size)) {
+	if (c->max_segments == U32_MAX &&
+	    (c->max_segment_size >= U32_MAX || !f->dev->dma_parms ||
+	     !f->dev->dma_parms->max_segment_size)) {
 		c->max_segment_size = U64_MAX;
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	}

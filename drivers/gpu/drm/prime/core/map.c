@@ -247,7 +247,8 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach, enum dma_data_dire
 		return ERR_PTR(-EINVAL);
 
 	if (!dma_resv_trylock(attach->dmabuf->resv))
-		return ERR_PTR(dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, -EBUSY));
+		return ERR_PTR(dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE,
+					       -EBUSY));
 	sgt = dma_buf_map_locked(attach, dir, false);
 	dma_resv_unlock(attach->dmabuf->resv);
 

@@ -24,8 +24,10 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 }
 
 /* Nor does anybody ask for the reason of a refusal. */
-#define dma_buf_refuse(attach, field, wanted, found) \
-	((void)(wanted), (void)(found))
+static inline void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted,
+				  u64 found)
+{
+}
 #endif
 
 #define PRIME_BEFORE(major, minor) \
