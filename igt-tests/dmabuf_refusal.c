@@ -386,19 +386,19 @@ static void v4l2_replaced(void)
 
 	expect_none(good);
 	bad = mock_buffer(mock, 0, (q.size[0] + PAGE - 1) / PAGE);
-	check_ok(mock_fail(mock, bad.id, PRIME_MOCK_ATTACH, 1, EPERM));
+	check_ok(mock_fail(mock, bad.id, PRIME_MOCK_MAP, 1, EPERM));
 	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 1));
 	check_ok(v4l2_queue_buffer(&q, 0, good));
 	check_ok(v4l2_start(&q));
 	check_ok(v4l2_stop(&q));
 	check(v4l2_queue_buffer(&q, 0, bad.fd) < 0);
-	check_eq(refusal_of(bad.fd).step, DMA_BUF_STEP_ATTACH);
+	check_eq(refusal_of(bad.fd).step, DMA_BUF_STEP_MAP);
 	expect_none(good);
 	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 0));
+	close(q.fd);
 	mock_buffer_end(&bad);
 	close(good);
 	close(mock);
-	close(q.fd);
 }
 
 /* --- who is told --- */
