@@ -91,6 +91,20 @@ release_version() { sed -n 's/^## \([0-9.]*\).*/\1/p' "$top/NEWS.md" | head -n 1
 
 minutes() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }
 
+# --- a test written in shell: one line of $tsv for each result; a failure sets status to 1 ---
+
+result() { # name, pass, fail or skip, text
+	printf '%s\t%s\t%s\n' "$1" "$2" "${3:-}" >>"$tsv"
+	[ "$2" != fail ] || { status=1; echo "$1: $2 ${3:-}"; }
+}
+# The results that a program says, on standard input: PASS, FAIL or SKIP, a name, and why.
+results_said() {
+	local word name text
+	while read -r word name text; do
+		case $word in PASS) result "$name" pass "$text" ;; FAIL) result "$name" fail "$text" ;; SKIP) result "$name" skip "$text" ;; esac
+	done
+}
+
 # The machines of the sample driver and of the matrix: options of vm/run.
 machines="plain intel-iommu virtio-iommu swiotlb"
 machine() {
