@@ -23,11 +23,9 @@ static inline bool dma_buf_is_late(struct dma_buf *dmabuf)
 	return false;
 }
 
-/* Nor does anybody ask for the reason of a refusal. */
-static inline void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted,
-				  u64 found)
-{
-}
+/* Nor does anybody ask for the reason of a refusal, and no header names the fields. */
+#define dma_buf_refuse(attach, field, wanted, found) \
+	((void)(attach), (void)#field, (void)(wanted), (void)(found))
 #endif
 
 #define PRIME_BEFORE(major, minor) \
