@@ -68,14 +68,17 @@ run_guests()
 # programs run there: DRIVER:PROGRAM,PROGRAM… …
 run_suite()
 {
-	local kernel label expected status=0 tsv tsvs=()
+	local kernel label expected ended status=0 tsv tsvs=()
 	suite=$1 test_root=$2
 	for kernel in "${kernels[@]}"; do
-		run_guests "$kernel" || status=1
+		ended=pass
+		run_guests "$kernel" || ended=fail
 		label=$kernel${modules:+-$modules}
 		case $kernel in stock) expected=stock ;; *) expected=ours ;; esac
 		"$top/scripts/igt-results" judge "$suite" "$label" "$expected" "$build/out/$suite-$label" \
 			"$build/results/$suite-$label.tsv" || status=1
+		[ $ended = pass ] || status=1
+		printf 'kernel/guest@end\t%s\t%s\n' $ended "$([ $ended = pass ] || echo "see $suite-$label.log")" >>"$build/results/$suite-$label.tsv"
 	done
 	# The table always has stock, from an earlier run if necessary.
 	for kernel in stock "${kernels[@]/%/${modules:+-$modules}}"; do
