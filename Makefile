@@ -17,7 +17,7 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests \
-patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage explore explore-check mutants conformance-check conformance-farm bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage explore explore-check mutants conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
@@ -53,7 +53,7 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock others-ours others-stock kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock others-ours others-stock reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor, faults of mainline, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -132,6 +132,9 @@ bench: built-stock built-ours root ## measure what the layer costs and what stoc
 	@$(phase) --measure $@ scripts/bench $(ONLY)
 conformance-farm: built-farm root ## run the conformance tests on stock with every driver that needs no hardware; FARM="vgem qxl"
 	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
+reproducers: $(if $(filter 6.12,$(LANE)),,reproducers-stock reproducers-ours reproducers-farm) ## show the faults of mainline that this project found, on stock and on ours (Linux 7.3)
+reproducers-stock reproducers-ours reproducers-farm: reproducers-%: built-% root
+	@$(test) $@ scripts/reproducers $*
 conformance-check: packages ## the tests of make conformance that need no guest
 	@$(test) conformance scripts/conformance-check
 shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
@@ -171,4 +174,4 @@ distclean: clean ## remove the cache too
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate top igt matrix abi layers style originality \
 	graft-check port-check users selftests rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
-	deb deb-check dkms modules conformance conformance-check conformance-farm mutants clean distclean
+	deb deb-check dkms modules conformance conformance-check conformance-farm reproducers mutants clean distclean

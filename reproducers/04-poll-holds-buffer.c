@@ -7,19 +7,6 @@
  */
 #include "reproducer.h"
 
-static int buffers(void)
-{
-	FILE *file = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
-	char line[256];
-	int count = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "Total %d objects", &count);
-	if (file)
-		fclose(file);
-	return count;
-}
-
 int main(int argc, char **argv)
 {
 	int card = open_card(argc, argv, "vgem"), line = timeline(), before = buffers(), after;

@@ -103,6 +103,22 @@ static inline void close_handle(int card, uint32_t handle)
 	step(ioctl(card, DRM_IOCTL_GEM_CLOSE, &arg));
 }
 
+/* How many buffers debugfs lists. */
+static inline int buffers(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
+	char line[512];
+	int count = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "Total %d objects", &count);
+	if (file)
+		fclose(file);
+	if (count < 0)
+		end(SKIP, "no dma_buf/bufinfo in debugfs (root, CONFIG_DEBUG_FS)");
+	return count;
+}
+
 /* --- fences that signal by hand (CONFIG_SW_SYNC) --- */
 
 struct sw_fence { uint32_t value; char name[32]; int32_t fence; };
