@@ -104,9 +104,6 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 			stop = end;
 		if (*at == '\t' && at[1] == 'A') {
 			devices = true;
-			/* What follows is known. */
-			if (s->kernel_tells && strstr(stop, "\n\n"))
-				stop = strstr(stop, "\n\n") + 1;
 		} else if (get_word(&at, stop, "\t")) {
 			if (b && !devices)
 				add_fence(s, b, at, stop);
@@ -122,6 +119,9 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 		} else if (get_word(&at, stop, "size ")) {
 			driver = memmem(at, stop - at, "\tname\texporter", 14);
 		}
+		/* The devices are known. */
+		if (s->kernel_tells && stop[1] == '\t' && stop[2] == 'A' && strstr(stop, "\n\n"))
+			stop = strstr(stop, "\n\n") + 1;
 	}
 	if (!s->kernel_tells && total != objects)
 		snapshot_missing(s,

@@ -20,11 +20,8 @@ void die(const char *format, ...)
 	exit(1);
 }
 
-/* Returns the array with room for one more. */
-void *grow(void *array, uint32_t used, uint32_t *room, size_t size)
+void *grow_more(void *array, uint32_t *room, size_t size)
 {
-	if (used < *room)
-		return array;
 	*room = *room ? *room * 2 : 64;
 	array = realloc(array, *room * size);
 	if (!array)
@@ -32,7 +29,7 @@ void *grow(void *array, uint32_t used, uint32_t *room, size_t size)
 	return array;
 }
 
-/* The text ends with a zero byte. Returns 0 or a negative errno. */
+/* The text ends with a zero byte, and seven more may be read. Returns 0 or a negative errno. */
 int read_file(int dir, const char *path, struct bytes *bytes)
 {
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
@@ -48,7 +45,7 @@ int read_file(int dir, const char *path, struct bytes *bytes)
 			if (!bytes->data)
 				die("no memory for the %zu bytes of %s", bytes->room, path);
 		}
-		got = read(fd, bytes->data + bytes->used, bytes->room - bytes->used - 1);
+		got = read(fd, bytes->data + bytes->used, bytes->room - bytes->used - 8);
 		if (got > 0)
 			bytes->used += got;
 	} while (got > 0);
@@ -79,32 +76,27 @@ static size_t utf8_length(const unsigned char *at, size_t left)
  * cursor of a terminal, or is no UTF-8, becomes a question mark here, and
  * nothing below has to care.
  */
-void copy_text(char *to, size_t size, const char *from, size_t length)
+void copy_rest(char *to, size_t size, const char *from, size_t length)
 {
 	const char *stop = from + length, *end = to + size - 1;
 	size_t step;
 
-	for (; from < stop && to < end; from += step, to += step) {
-		while ((unsigned char)(*from - ' ') < 0x5f) {
-			*to++ = *from++;
-			if (from == stop || to == end)
-				goto out;
-		}
-		step = utf8_length((const unsigned char *)from, stop - from);
+	for (; from < stop && to < end; from += step ? step : 1, to += step ? step : 1) {
+		step = (unsigned char)(*from - ' ') < 0x5f;
+		if (!step)
+			step = utf8_length((const unsigned char *)from, stop - from);
 		if (step > (size_t)(end - to))
 			break;
 		memcpy(to, step ? from : "?", step ? step : 1);
-		step += !step;
 	}
-out:
 	*to = '\0';
 }
 
-/* Writes the number so that its last digit is before @end. Returns the first one. */
-char *number_text(uint64_t number, char *end)
-{
-	for (; number >= 10; number /= 10)
-		*--end = '0' + number % 10;
-	*--end = '0' + number;
-	return end;
-}
+const uint32_t powers_of_ten[9] = {
+	1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000
+};
+
+const char pairs_of_digits[200] = "00010203040506070809101112131415161718192021222324"
+				  "25262728293031323334353637383940414243444546474849"
+				  "50515253545556575859606162636465666768697071727374"
+				  "75767778798081828384858687888990919293949596979899";

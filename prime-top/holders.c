@@ -47,19 +47,24 @@ static void add_holder(struct snapshot *s, struct buffer *b, const char *at, con
 {
 	uint32_t process = NOBODY_KERNEL;
 	uint64_t number, pid;
+	unsigned int length;
 	struct holder *h;
 	enum hold kind;
 	char where[48];
 
-	for (kind = 0; kind < HOLD_OTHER; kind++)
-		if (*at == hold_names[kind][0] &&
-		    get_text(&at, end, hold_names[kind], strlen(hold_names[kind])))
+	for (kind = 0; kind < HOLD_OTHER; kind++) {
+		for (length = 0; at[length] == hold_names[kind][length]; length++)
+			;
+		if (at[length] == ' ' && !hold_names[kind][length])
 			break;
-	while (kind == HOLD_OTHER && at < end && *at != ' ')
+	}
+	while (at < end && *at != ' ')
 		at++;
 	if (!get_word(&at, end, " ") || !get_number(&at, &number))
 		return;
-	get_where(&at, end, where, sizeof(where));
+	where[0] = '\0';
+	if (at[1] == 'o')
+		get_where(&at, end, where, sizeof(where));
 	if (get_word(&at, end, " in ") && get_number(&at, &pid) && get_word(&at, end, " ("))
 		process = snapshot_process(s, pid, at, end > at ? end - at - 1 : 0);
 	h = snapshot_hold(s, b, kind, process, number);

@@ -2,85 +2,90 @@
 /* A snapshot as one JSON object on one line. */
 #include "top.h"
 
-static inline void field(const char *name, uint64_t number)
+static inline char *field(char *to, const char *name, uint64_t number)
 {
-	out_text(name);
-	out_number(number);
+	return put_number(put_text(to, name), number);
 }
 
-static inline void quoted(const char *name, const char *text)
+static inline char *quoted(char *to, const char *name, const char *text)
 {
-	out_text(name);
-	out_quoted(text);
+	return put_quoted(put_text(to, name), text);
 }
 
-static void print_holder(const struct snapshot *s, const struct holder *h)
+static char *put_holder(char *to, const struct snapshot *s, const struct holder *h)
 {
 	const struct process *p = &s->processes[h->process];
 
-	out_text("{\"kind\":\"");
-	out_text(hold_names[h->kind]);
-	field("\",\"number\":", h->number);
+	to = put_text(to, "{\"kind\":\"");
+	to = put_text(to, hold_names[h->kind]);
+	to = field(to, "\",\"number\":", h->number);
 	if (p->pid)
-		field(",\"pid\":", p->pid);
+		to = field(to, ",\"pid\":", p->pid);
 	if (h->where[0])
-		quoted(",\"of\":", h->where);
-	out_text("}");
+		to = quoted(to, ",\"of\":", h->where);
+	return put_text(to, "}");
 }
 
 /* Without a time of birth, the age is left out, and so are others that nobody tells. */
 static void print_buffer(const struct snapshot *s, const struct buffer *b)
 {
-	field("{\"inode\":", b->ino);
-	field(",\"size\":", b->size);
+	char *to = out_room();
+
+	if (b != s->buffers)
+		*to++ = ',';
+	to = field(to, "{\"inode\":", b->ino);
+	to = field(to, ",\"size\":", b->size);
 	if (b->count >= 0)
-		field(",\"references\":", b->count);
+		to = field(to, ",\"references\":", b->count);
 	if (b->born > 0)
-		field(",\"age\":", s->now > b->born ? (s->now - b->born) / 1000000000 : 0);
-	quoted(",\"driver\":", b->exporter);
-	quoted(",\"name\":", b->name);
-	out_text(",\"holders\":[");
+		to = field(to, ",\"age\":", s->now > b->born ? (s->now - b->born) / 1000000000 : 0);
+	to = quoted(to, ",\"driver\":", b->exporter);
+	to = quoted(to, ",\"name\":", b->name);
+	to = put_text(to, ",\"holders\":[");
 	for (uint32_t i = b->first; i != NONE; i = s->holders[i].next) {
+		out_end(to);
+		to = out_room();
 		if (i != b->first)
-			out_text(",");
-		print_holder(s, &s->holders[i]);
+			*to++ = ',';
+		to = put_holder(to, s, &s->holders[i]);
 	}
-	out_text("]}");
+	out_end(put_text(to, "]}"));
 }
 
 static void print_process(const struct process *p)
 {
-	field("{\"pid\":", p->pid);
-	quoted(",\"command\":", p->comm);
-	quoted(",\"cgroup\":", p->cgroup);
-	field(",\"buffers\":", p->buffers);
-	field(",\"size\":", p->size);
-	field(",\"share\":", p->pss);
-	out_text("}");
+	char *to = out_room();
+
+	to = field(to, "{\"pid\":", p->pid);
+	to = quoted(to, ",\"command\":", p->comm);
+	to = quoted(to, ",\"cgroup\":", p->cgroup);
+	to = field(to, ",\"buffers\":", p->buffers);
+	to = field(to, ",\"size\":", p->size);
+	to = field(to, ",\"share\":", p->pss);
+	out_end(put_text(to, "}"));
 }
 
 /* Returns whether it could be written. */
 bool json_print(const struct snapshot *s)
 {
+	char *to = out_room();
 	uint32_t i;
 
-	field("{\"time\":", s->now / 1000000000);
-	field(",\"size\":", s->size);
-	field(",\"in_flight\":", s->processes[NOBODY_FLIGHT].pss);
-	field(",\"kernel\":", s->processes[NOBODY_KERNEL].pss);
-	out_text(",\"missing\":[");
+	to = field(to, "{\"time\":", s->now / 1000000000);
+	to = field(to, ",\"size\":", s->size);
+	to = field(to, ",\"in_flight\":", s->processes[NOBODY_FLIGHT].pss);
+	to = field(to, ",\"kernel\":", s->processes[NOBODY_KERNEL].pss);
+	out_end(put_text(to, ",\"missing\":["));
 	for (i = 0; i < s->nr_missing; i++)
-		quoted(i ? "," : "", s->missing[i]);
+		out_end(quoted(out_room(), i ? "," : "", s->missing[i]));
 	out_text("],\"processes\":[");
 	for (i = FIRST_PROCESS; i < s->nr_processes; i++) {
 		out_text(i > FIRST_PROCESS ? "," : "");
 		print_process(&s->processes[i]);
 	}
 	out_text("],\"buffers\":[");
-	for (i = 0; i < s->nr_buffers; i++) {
-		out_text(i ? "," : "");
+	for (i = 0; i < s->nr_buffers; i++)
 		print_buffer(s, &s->buffers[i]);
-	}
 	out_text("]}\n");
 	return out_flush();
 }

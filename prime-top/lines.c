@@ -2,87 +2,138 @@
 /* Rows of a table as lines of text. */
 #include "top.h"
 
-/* A column of so many characters of UTF-8, at the left, cut at the right. Returns its end. */
-static char *left(char *to, const char *text, int width)
+/*
+ * A column of so many characters of UTF-8, at most 20, at the left, cut at the
+ * right. Returns its end.
+ */
+static inline char *left(char *to, const char *text, int width)
 {
-	for (; *text && (width > 0 || (*text & 0xc0) == 0x80); text++) {
-		width -= (*text & 0xc0) != 0x80;
-		*to++ = *text;
+	int done = 0, plain = 8;
+
+	for (; done < width && plain == 8; done += plain)
+		plain = copy_plain(to + done, text + done);
+	if (done > width)
+		done = width;
+	for (to += done, width -= done; text[done] && (width > 0 || (text[done] & 0xc0) == 0x80); done++) {
+		width -= (text[done] & 0xc0) != 0x80;
+		*to++ = text[done];
 	}
-	for (; width > 0; width--)
-		*to++ = ' ';
-	*to++ = ' ';
-	return to;
+	memset(to, ' ', 24);
+	return to + width + 1;
 }
 
-/* A column of ASCII at the right, which is never cut. */
-static char *right(char *to, const char *text, int width)
+/*
+ * A text for the right of a column is made in an array of twice this size, with
+ * spaces before it. A number ends in the middle, and its unit begins there.
+ */
+enum { MIDDLE = 32 };
+
+/* Puts what ends at @end into a column at the right. A text that is longer than it is not cut. */
+static inline char *right(char *to, const char *start, const char *end, int width)
 {
-	for (width -= strlen(text); width > 0; width--)
-		*to++ = ' ';
-	to = stpcpy(to, text);
-	*to++ = ' ';
-	return to;
+	int length = end - start > width ? end - start : width;
+
+	/* More than there is, since a known length costs least. */
+	memcpy(to, end - length, 32);
+	to[length] = ' ';
+	return to + length + 1;
 }
 
-static char *number(char *to, uint64_t value, int width)
+static inline char *number(char *to, uint64_t value, int width)
 {
-	char digits[21];
+	char text[2 * MIDDLE];
 
-	digits[20] = '\0';
-	return right(to, number_text(value, digits + 20), width);
+	memset(text, ' ', sizeof(text));
+	return right(to, number_text(value, text + MIDDLE), text + MIDDLE, width);
 }
 
-/* "1.5 MiB", cut and not rounded. The text is that of the last call but seven. */
+static char *none(char *to, int width)
+{
+	char text[2 * MIDDLE];
+
+	memset(text, ' ', sizeof(text));
+	text[MIDDLE - 1] = '-';
+	return right(to, text + MIDDLE - 1, text + MIDDLE, width);
+}
+
+/* "1.5 MiB", cut and not rounded. Returns where it begins; *@end is behind it. */
+static inline char *put_size(uint64_t bytes, char *middle, char **end)
+{
+	static const char units[][4] = { " B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB" };
+	unsigned int unit = (63 - __builtin_clzll(bytes | 1)) / 10;
+	uint64_t whole = bytes >> 10 * unit, rest = unit ? bytes >> (10 * unit - 10) & 1023 : 0;
+	char *to = middle;
+
+	if (whole < 10 && rest) {
+		*to++ = '.';
+		*to++ = '0' + rest * 10 / 1024;
+	}
+	memcpy(to, units[unit], 4);
+	*end = to + (unit ? 4 : 2);
+	return number_text(whole, middle);
+}
+
+/* The text is that of the last call but seven. */
 const char *size_text(uint64_t bytes)
 {
-	static const char *const units[] = { " B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB" };
-	static char texts[8][32];
+	static char texts[8][2 * MIDDLE];
 	static unsigned int turn;
-	char *text = texts[turn++ % 8], *at;
-	unsigned int unit = 0, rest = 0;
+	char *end, *at = put_size(bytes, texts[turn++ % 8] + MIDDLE, &end);
 
-	for (; bytes >= 1024; bytes /= 1024, unit++)
-		rest = bytes % 1024;
-	text[20] = '\0';
-	at = number_text(bytes, text + 20);
-	if (bytes < 10 && rest) {
-		text[20] = '.';
-		text[21] = '0' + rest * 10 / 1024;
-		text[22] = '\0';
-	}
-	strcat(at, units[unit]);
+	*end = '\0';
 	return at;
 }
 
 static char *size(char *to, uint64_t bytes)
 {
-	return right(to, size_text(bytes), 10);
+	char text[2 * MIDDLE];
+	char *end, *at;
+
+	memset(text, ' ', sizeof(text));
+	at = put_size(bytes, text + MIDDLE, &end);
+	return right(to, at, end, 10);
+}
+
+/* "3m05s" */
+static char *two_units(char *end, uint64_t large, char unit, unsigned int small, char smaller)
+{
+	*--end = smaller;
+	*--end = '0' + small % 10;
+	*--end = '0' + small / 10;
+	*--end = unit;
+	return number_text(large, end);
+}
+
+static char *seconds(char *to, uint64_t s, int width)
+{
+	char text[2 * MIDDLE];
+	char *end = text + MIDDLE, *at = end - 1;
+
+	memset(text, ' ', sizeof(text));
+	if (s < 100) {
+		*at = 's';
+		at = number_text(s, at);
+	} else if (s < 6000) {
+		at = two_units(end, s / 60, 'm', s % 60, 's');
+	} else if (s < 360000) {
+		at = two_units(end, s / 3600, 'h', s / 60 % 60, 'm');
+	} else {
+		*at = 'd';
+		at = number_text(s / 86400, at);
+	}
+	return right(to, at, end, width);
 }
 
 static char *age(char *to, const struct snapshot *s, const struct buffer *b)
 {
-	uint64_t seconds = s->now > b->born ? (s->now - b->born) / 1000000000 : 0;
-	char text[32];
-
 	if (b->born <= 0)
-		return right(to, "-", 6);
-	if (seconds < 100)
-		snprintf(text, sizeof(text), "%us", (unsigned int)seconds);
-	else if (seconds < 6000)
-		snprintf(text, sizeof(text), "%um%02us", (unsigned int)seconds / 60,
-			 (unsigned int)seconds % 60);
-	else if (seconds < 360000)
-		snprintf(text, sizeof(text), "%uh%02um", (unsigned int)seconds / 3600,
-			 (unsigned int)seconds / 60 % 60);
-	else
-		snprintf(text, sizeof(text), "%llud", (unsigned long long)seconds / 86400);
-	return right(to, text, 6);
+		return none(to, 6);
+	return seconds(to, s->now > b->born ? (s->now - b->born) / 1000000000 : 0, 6);
 }
 
 static char *pid(char *to, const struct process *p)
 {
-	return p->pid ? number(to, p->pid, 7) : right(to, "-", 7);
+	return p->pid ? number(to, p->pid, 7) : none(to, 7);
 }
 
 const char *rows_header(enum by by)
@@ -104,16 +155,20 @@ static char *print_buffer(char *to, const struct snapshot *s, const struct buffe
 
 	to = number(to, b->ino, 10);
 	to = size(to, b->size);
-	to = size(to, b->size / b->sharers);
+	/* Most have one only. */
+	if (b->sharers > 1)
+		to = size(to, b->size / b->sharers);
+	else
+		to = (char *)memcpy(to, to - 11, 11) + 11;
 	to = age(to, s, b);
 	to = left(to, b->exporter, 12);
 	to = number(to, b->attachments, 7);
 	to = left(to, b->name, 16);
-	to = left(to, p->comm, 1 + strlen(p->comm)) - 1;
+	to = put_text(put_text(to, p->comm), " ");
 	if (p->pid)
 		to = number(to, p->pid, 0);
 	if (b->sharers > 1)
-		to = right(number(stpcpy(to, "and "), b->sharers - 1, 0), "more", 0);
+		to = put_text(number(put_text(to, "and "), b->sharers - 1, 0), "more");
 	return to;
 }
 
@@ -124,7 +179,7 @@ static char *print_process(char *to, const struct process *p)
 	to = size(to, p->size);
 	to = number(to, p->buffers, 7);
 	to = left(to, p->comm, 16);
-	return stpcpy(to, p->cgroup);
+	return put_text(to, p->cgroup);
 }
 
 static char *print_group(char *to, const struct group *g, enum by by)
@@ -134,22 +189,24 @@ static char *print_group(char *to, const struct group *g, enum by by)
 	to = size(to, g->size);
 	to = number(to, g->buffers, 7);
 	to = number(to, g->members, by == BY_CGROUP ? 9 : 8);
-	return stpcpy(to, g->name);
+	return put_text(to, g->name);
 }
 
 static char *print_holder(char *to, const struct snapshot *s, const struct holder *h)
 {
+	static const char nobody[16] = "-";
 	const struct process *p = &s->processes[h->process];
 
 	to = left(to, hold_names[h->kind], 11);
 	to = number(to, h->number, 10);
 	to = pid(to, p);
-	to = left(to, p->pid ? p->comm : "-", 16);
-	return stpcpy(to, h->where);
+	to = left(to, p->pid ? p->comm : nobody, 16);
+	return put_text(to, h->where);
 }
 
-void row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
-	       const struct row *row, char line[LINE])
+/* Returns the end of the line, which is terminated there. */
+char *row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
+		const struct row *row, char line[LINE])
 {
 	uint32_t i = row->index;
 	char *end = wish->by == BY_BUFFER ? print_buffer(line, s, &s->buffers[i]) :
@@ -160,6 +217,7 @@ void row_print(const struct rows *r, const struct snapshot *s, const struct wish
 	while (end > line && end[-1] == ' ')
 		end--;
 	*end = '\0';
+	return end;
 }
 
 void print_summary(const struct snapshot *s, char line[LINE])

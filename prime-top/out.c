@@ -4,49 +4,68 @@
 
 #include <unistd.h>
 
-char out_buffer[65536];
-size_t out_used;
+static char buffer[65536];
+static size_t used;
 static bool failed;
 
-/* A string of JSON, of at most 1 KiB. Its bytes are printable UTF-8 (copy_text()). */
-void out_quoted(const char *text)
+/* Where to write the next 2 KiB at most. */
+char *out_room(void)
 {
-	char *to;
-
-	if (sizeof(out_buffer) - out_used < 2048)
+	if (sizeof(buffer) - used < 2048)
 		out_flush();
-	to = out_buffer + out_used;
-	*to++ = '"';
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			*to++ = '\\';
-		*to++ = *text;
-	}
-	*to++ = '"';
-	out_used = to - out_buffer;
+	return buffer + used;
 }
 
-void out_number(uint64_t number)
+/* What was written into the room ends here. */
+void out_end(const char *end)
 {
-	char digits[40] = "", *end = digits + 20, *at = number_text(number, end);
+	used = end - buffer;
+}
 
-	if (sizeof(out_buffer) - out_used < 2048)
-		out_flush();
+void out_text(const char *text)
+{
+	out_end(put_text(out_room(), text));
+}
+
+/* A string of JSON, of at most 1 KiB. Its bytes are printable UTF-8 (copy_text()). */
+char *put_quoted(char *to, const char *text)
+{
+	*to++ = '"';
+	while (*text) {
+		unsigned int plain = copy_plain(to, text);
+
+		to += plain;
+		text += plain;
+		if (plain == 8 || !*text)
+			continue;
+		if (*text == '"' || *text == '\\')
+			*to++ = '\\';
+		*to++ = *text++;
+	}
+	*to++ = '"';
+	return to;
+}
+
+char *put_number(char *to, uint64_t number)
+{
+	static char digits[40];
+	char *end = digits + 20, *at = number_text(number, end);
+
 	/* More than there is, since a known length costs least. */
-	memcpy(out_buffer + out_used, at, 20);
-	out_used += end - at;
+	memcpy(to, at, 20);
+	return to + (end - at);
 }
 
 bool out_flush(void)
 {
 	size_t done = 0;
 
-	while (done < out_used && !failed) {
-		ssize_t wrote = write(STDOUT_FILENO, out_buffer + done, out_used - done);
+	while (done < used && !failed) {
+		ssize_t wrote = write(STDOUT_FILENO, buffer + done, used - done);
 
 		failed = wrote < 0;
 		done += wrote > 0 ? wrote : 0;
 	}
-	out_used = 0;
+	used = 0;
 	return !failed;
 }

@@ -153,13 +153,13 @@ static void visit_buffer(struct visit *v, int dir, const char *fd)
 static void visit_fd(void *data, int dir, const char *fd)
 {
 	struct visit *v = data;
-	char link[9] = "";
+	char link[8];
 
 	if (readlinkat(dir, fd, link, 8) != 8)
 		return;
-	if (!strcmp(link, "/dmabuf:"))
+	if (!memcmp(link, "/dmabuf:", 8))
 		visit_buffer(v, dir, fd);
-	else if (!strcmp(link, "socket:[") && !read_fdinfo(v, fd))
+	else if (!memcmp(link, "socket:[", 8) && !read_fdinfo(v, fd))
 		v->s->unread += number_of(bytes.data, "\nscm_fds:");
 }
 
@@ -305,8 +305,11 @@ void proc_complete(struct snapshot *s, const struct snapshot *before, int root)
 	for (uint32_t i = 0; i < s->nr_buffers; i++) {
 		struct buffer *b = &s->buffers[i], *old;
 
-		old = !b->born && before ? snapshot_find(before, b->ino) : NULL;
-		if (old && old->size == b->size)
+		old = before ? &before->buffers[i] : NULL;
+		/* Mostly they are in the same order. */
+		if (before && (i >= before->nr_buffers || old->ino != b->ino))
+			old = snapshot_find(before, b->ino);
+		if (old && !b->born && old->size == b->size)
 			b->born = old->born;
 		if (!b->born)
 			b->born = birth(s, b, root, &dir, &of);
@@ -343,7 +346,7 @@ static void find_driver(struct device_visit *d, struct open_device *open, const 
 
 		snprintf(path, sizeof(path), "sys/class/%s/%s/device/driver/module", classes[i],
 			 base);
-		length = readlinkat(d->v.root, path, link, sizeof(link) - 1);
+		length = readlinkat(d->v.root, path, link, sizeof(link) - 8);
 		if (length > 0) {
 			link[length] = '\0';
 			base = strrchr(link, '/') ? strrchr(link, '/') + 1 : link;
@@ -355,8 +358,8 @@ static void find_driver(struct device_visit *d, struct open_device *open, const 
 static void visit_device_fd(void *data, int dir, const char *fd)
 {
 	struct device_visit *d = data;
-	char link[64];
-	ssize_t length = readlinkat(dir, fd, link, sizeof(link) - 1);
+	char link[72];
+	ssize_t length = readlinkat(dir, fd, link, sizeof(link) - 8);
 	struct open_device *open;
 
 	if (length < 5)

@@ -59,7 +59,7 @@ static struct group *find_group(struct rows *r, const char *name)
 	r->groups = grow(r->groups, r->nr_groups, &r->room_groups, sizeof(*r->groups));
 	g = &r->groups[r->nr_groups++];
 	*g = (struct group){ };
-	copy_text(g->name, sizeof(g->name), name, strlen(name));
+	strcpy(g->name, name);
 	return g;
 }
 
@@ -252,14 +252,19 @@ static int compare(const void *left, const void *right)
  */
 static void sort_keys(struct rows *r)
 {
-	for (int shift = 0; shift < 64; shift += 8) {
-		uint32_t at[257] = { 0 }, i;
-		struct row **order = r->order;
+	uint64_t differ = 0;
+	uint32_t i;
 
+	for (i = 1; i < r->nr; i++)
+		differ |= r->order[i]->key ^ r->order[0]->key;
+	for (int shift = 0; shift < 64; shift += 8) {
+		struct row **order = r->order;
+		uint32_t at[257] = { 0 };
+
+		if (!(differ >> shift & 255))
+			continue;
 		for (i = 0; i < r->nr; i++)
 			at[(~order[i]->key >> shift & 255) + 1]++;
-		if (at[(~order[0]->key >> shift & 255) + 1] == r->nr)
-			continue;
 		for (i = 1; i < 257; i++)
 			at[i] += at[i - 1];
 		for (i = 0; i < r->nr; i++)

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-const char *const hold_names[HOLD_KINDS] = {
+const char hold_names[HOLD_KINDS][16] = {
 	"fd", "mapping", "handle", "framebuffer", "message", "attachment", "fence", "other"
 };
 
@@ -18,8 +18,10 @@ void snapshot_clear(struct snapshot *s)
 	memset(s->pids, 0xff, sizeof(s->pids));
 	if (s->table)
 		memset(s->table, 0xff, s->table_size * sizeof(*s->table));
-	snapshot_process(s, 0, "(kernel)", strlen("(kernel)"));
-	snapshot_process(s, 0, "(in flight)", strlen("(in flight)"));
+	for (int i = 0; i < FIRST_PROCESS; i++)
+		snapshot_process(s, 0, NULL, 0);
+	strcpy(s->processes[NOBODY_KERNEL].comm, "(kernel)");
+	strcpy(s->processes[NOBODY_FLIGHT].comm, "(in flight)");
 }
 
 /* Where in the table the inode number is, or where it belongs. */
@@ -57,16 +59,23 @@ static void snapshot_rehash(struct snapshot *s)
 /* Finds or adds a buffer. */
 struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino)
 {
-	struct buffer *b = snapshot_find(s, ino);
+	struct buffer *b;
+	uint32_t *slot;
 
-	if (b)
-		return b;
 	if (s->nr_buffers * 2 >= s->table_size)
 		snapshot_rehash(s);
+	slot = snapshot_slot(s, ino);
+	if (*slot != NONE)
+		return &s->buffers[*slot];
 	s->buffers = grow(s->buffers, s->nr_buffers, &s->room_buffers, sizeof(*s->buffers));
-	*snapshot_slot(s, ino) = s->nr_buffers;
+	*slot = s->nr_buffers;
 	b = &s->buffers[s->nr_buffers++];
-	*b = (struct buffer){ .ino = ino, .count = -1, .first = NONE, .last = NONE, .sharers = 1 };
+	b->ino = ino;
+	b->count = -1;
+	b->size = b->born = b->attachments = 0;
+	b->first = b->last = NONE;
+	b->sharers = 1;
+	b->exporter[0] = b->name[0] = '\0';
 	return b;
 }
 

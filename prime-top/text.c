@@ -19,9 +19,10 @@ bool text_print(const struct snapshot *s, const struct wish *wish)
 	out_text("\n");
 	rows_build(&rows, s, wish);
 	for (uint32_t i = 0; i < rows.nr; i++) {
-		row_print(&rows, s, wish, rows.order[i], line);
-		out_text(line);
-		out_text("\n");
+		char *end = row_print(&rows, s, wish, rows.order[i], out_room());
+
+		*end++ = '\n';
+		out_end(end);
 	}
 	out_text("\n");
 	return out_flush();

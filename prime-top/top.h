@@ -28,7 +28,7 @@
 enum hold { HOLD_FD, HOLD_MAPPING, HOLD_HANDLE, HOLD_FRAMEBUFFER, HOLD_MESSAGE, HOLD_ATTACHMENT,
 	    HOLD_FENCE, HOLD_OTHER, HOLD_KINDS };
 
-extern const char *const hold_names[HOLD_KINDS];
+extern const char hold_names[HOLD_KINDS][16];
 
 /* The first two processes of a snapshot stand for what no process holds. */
 enum { NOBODY_KERNEL, NOBODY_FLIGHT, FIRST_PROCESS };
@@ -42,10 +42,10 @@ enum { NOBODY_KERNEL, NOBODY_FLIGHT, FIRST_PROCESS };
  * @where: driver or device, or the text of a fence
  */
 struct holder {
+	char where[48];
 	uint32_t next, process;
 	enum hold kind;
 	uint64_t number;
-	char where[48];
 };
 
 /*
@@ -56,10 +56,10 @@ struct holder {
  * @attachments: devices that are attached
  */
 struct buffer {
+	char exporter[32], name[40];
 	uint64_t ino, size;
 	int64_t count, born;
 	uint32_t first, last, sharers, attachments;
-	char exporter[32], name[40];
 };
 
 /*
@@ -68,10 +68,10 @@ struct buffer {
  * @stamp: for whoever walks the holders of a buffer
  */
 struct process {
+	char comm[24], cgroup[256];
 	int pid;
 	uint32_t next, buffers, stamp;
 	uint64_t size, pss;
-	char comm[24], cgroup[256];
 };
 
 /*
@@ -96,8 +96,8 @@ struct snapshot {
 	int64_t now;
 	bool kernel_tells;
 	uint64_t unread;
-	unsigned int hidden, nr_missing;
 	char missing[6][200];
+	unsigned int hidden, nr_missing;
 };
 
 /* --- file.c --- */
@@ -108,24 +108,106 @@ struct bytes {
 };
 
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void *grow(void *array, uint32_t used, uint32_t *room, size_t size);
+void *grow_more(void *array, uint32_t *room, size_t size);
 int read_file(int dir, const char *path, struct bytes *bytes);
-void copy_text(char *to, size_t size, const char *from, size_t length);
-char *number_text(uint64_t number, char *end);
+void copy_rest(char *to, size_t size, const char *from, size_t length);
 
-/* Moves behind a decimal number if it is there. Texts end with a zero byte. */
+extern const uint32_t powers_of_ten[9];
+extern const char pairs_of_digits[200];
+
+/* Returns the array with room for one more. */
+static inline void *grow(void *array, uint32_t used, uint32_t *room, size_t size)
+{
+	return used < *room ? array : grow_more(array, room, size);
+}
+
+/*
+ * Copies eight bytes. Returns how many of them are printable ASCII that JSON
+ * needs no backslash for, up to the first one that is not. Up to seven bytes
+ * behind a text are read and written, too. So no text is the last in a struct,
+ * file or array.
+ */
+static inline unsigned int copy_plain(char *to, const char *from)
+{
+	const uint64_t each = 0x0101010101010101;
+	uint64_t x, quote, backslash, no;
+
+	memcpy(&x, from, 8);
+	memcpy(to, &x, 8);
+	quote = x ^ each * '"';
+	backslash = x ^ each * '\\';
+	/* The top bit of each byte that is less than a space, 127, more, or one of the two. */
+	no = (((x - each * ' ') | (quote - each) | (backslash - each)) & ~x) | (x + each) | x;
+	no &= each << 7;
+	return no ? __builtin_ctzll(no) / 8 : 8;
+}
+
+/*
+ * A text that any program may have chosen: what could move a terminal's cursor
+ * becomes a question mark. Most have plain characters only.
+ */
+static inline void copy_text(char *to, size_t size, const char *from, size_t length)
+{
+	size_t done = 0, plain;
+
+	while (done < length && done + 8 < size) {
+		plain = copy_plain(to + done, from + done);
+		done += plain;
+		if (plain < 8)
+			break;
+	}
+	if (done < length)
+		copy_rest(to, size, from, length);
+	else
+		to[length] = '\0';
+}
+
+/*
+ * Moves behind a decimal number if it is there, eight digits in one step: these
+ * are moved to the top of a word, and then neighbours are joined to numbers of
+ * two, four and eight digits.
+ */
 static inline bool get_number(const char **at, uint64_t *number)
 {
+	const uint64_t each = 0x0101010101010101;
+	unsigned int digits = 8;
 	const char *p = *at;
-	uint64_t n = 0;
+	uint64_t n = 0, x;
 
-	for (unsigned int digit; (digit = (unsigned char)*p - '0') < 10; p++)
-		n = n * 10 + digit;
+	while (digits == 8) {
+		uint64_t no;
+
+		memcpy(&x, p, 8);
+		x ^= each * '0';
+		no = (x | (x + each * 6)) & each * 0xf0;
+		digits = no ? __builtin_ctzll(no) / 8 : 8;
+		if (!digits)
+			break;
+		x <<= 64 - 8 * digits;
+		x = x * 10 + (x >> 8);
+		x = ((x & 0x000000ff000000ff) * (100 + (1000000ull << 32)) +
+		     (x >> 16 & 0x000000ff000000ff) * (1 + (10000ull << 32))) >> 32;
+		n = n * powers_of_ten[digits] + x;
+		p += digits;
+	}
 	*number = n;
 	if (p == *at)
 		return false;
 	*at = p;
 	return true;
+}
+
+/* Writes the number so that its last digit is before @end. Returns the first one. */
+static inline char *number_text(uint64_t number, char *end)
+{
+	for (; number >= 100; number /= 100) {
+		end -= 2;
+		memcpy(end, pairs_of_digits + number % 100 * 2, 2);
+	}
+	*--end = pairs_of_digits[number * 2 + 1];
+	if (number >= 10)
+		*--end = pairs_of_digits[number * 2];
+	return end;
 }
 
 /* Moves behind the text if it is there. Here, since callers know the length. */
@@ -233,30 +315,31 @@ void rows_build(struct rows *r, const struct snapshot *s, const struct wish *wis
 
 enum { LINE = 1024 };
 
-void row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
-	       const struct row *row, char line[LINE]);
+char *row_print(const struct rows *r, const struct snapshot *s, const struct wish *wish,
+		const struct row *row, char line[LINE]);
 void print_summary(const struct snapshot *s, char line[LINE]);
 const char *rows_header(enum by by);
 const char *size_text(uint64_t bytes);
 
-/* --- out.c. The flush tells whether all that was put out so far has been written --- */
+/*
+ * --- out.c: room for 2 KiB, and functions that write there and return the end of what they wrote.
+ * The flush tells whether all that was put out so far has been written ---
+ */
 
-extern char out_buffer[65536];
-extern size_t out_used;
-
+char *out_room(void);
+void out_end(const char *end);
+void out_text(const char *text);
 bool out_flush(void);
-void out_quoted(const char *text);
-void out_number(uint64_t number);
+char *put_quoted(char *to, const char *text);
+char *put_number(char *to, uint64_t number);
 
-/* At most 2 KiB. Here, since the compiler then knows the length of most texts. */
-static inline void out_text(const char *text)
+/* Here, since the compiler then knows the length of most texts. */
+static inline char *put_text(char *to, const char *text)
 {
 	size_t length = strlen(text);
 
-	if (sizeof(out_buffer) - out_used < 2048)
-		out_flush();
-	memcpy(out_buffer + out_used, text, length);
-	out_used += length;
+	memcpy(to, text, length);
+	return to + length;
 }
 
 /* --- what people and programs read --- */

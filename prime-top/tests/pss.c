@@ -153,7 +153,7 @@ static void look(const struct model *m, struct snapshot *s, uint32_t *index)
 	snapshot_clear(s);
 	s->kernel_tells = true;
 	for (p = 0; p < PROCESSES; p++)
-		index[p] = snapshot_process(s, p + 1, "model", 5);
+		index[p] = snapshot_process(s, p + 1, NULL, 0);
 	for (b = 0; b < BUFFERS; b++) {
 		if (!m->sizes[b])
 			continue;
@@ -205,7 +205,7 @@ static const char *judge(const struct model *m, const struct snapshot *s, const 
 static void texts(void)
 {
 	static const struct {
-		const char *from, *to;
+		char from[24], to[24];
 	} cases[] = {
 		{ "plain", "plain" },
 		{ "a\x1b[2Jb\n", "a?[2Jb?" },
@@ -216,6 +216,9 @@ static void texts(void)
 		{ "\xff\xfe", "??" },
 		{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
 		{ "abcdefgh\xc3\xa4", "abcdefgh" },
+		{ "a\"b\\c\x7f", "a\"b\\c?" },
+		{ "0123456789", "012345678" },
+		{ "\xc3\xa4" "0123456789", "\xc3\xa4" "0123456" },
 	};
 	char text[10];
 
@@ -223,6 +226,27 @@ static void texts(void)
 		copy_text(text, sizeof(text), cases[i].from, strlen(cases[i].from));
 		printf("%s text-%zu\n", strcmp(text, cases[i].to) ? "FAIL" : "PASS", i);
 	}
+}
+
+/* A number that is read is the one that is written, and what comes after it is left. */
+static void numbers(void)
+{
+	static const uint64_t cases[] = { 0, 9, 10, 99, 100, 1234567, 12345678, 99999999, 123456789,
+					  1000000000000000, 9999999999999999, UINT64_MAX };
+	char text[48];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *at = text;
+		uint64_t number;
+
+		memset(text, 0, sizeof(text));
+		text[20] = ':';
+		memmove(text, number_text(cases[i], text + 20), 21);
+		printf("%s number-%zu\n", get_number(&at, &number) && number == cases[i] && *at == ':' ?
+		       "PASS" : "FAIL", i);
+	}
+	strcpy(text, "x1");
+	printf("%s no-number\n", get_number(&(const char *){ text }, &(uint64_t){ 0 }) ? "FAIL" : "PASS");
 }
 
 int main(void)
@@ -234,6 +258,7 @@ int main(void)
 	const char *wrong;
 
 	texts();
+	numbers();
 	for (int i = 0; i < STEPS; i++) {
 		step(&m);
 		/* The first one never dies, so that there is somebody to fork. */
