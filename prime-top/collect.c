@@ -13,6 +13,45 @@ static bool nameless(const struct snapshot *s)
 	return false;
 }
 
+/* The fence in an older snapshot. */
+static const struct holder *same_fence(const struct snapshot *before, const struct buffer *old,
+				       const struct holder *h)
+{
+	for (uint32_t i = old->first; i != NONE; i = before->holders[i].next)
+		if (before->holders[i].kind == HOLD_FENCE &&
+		    !strcmp(before->holders[i].where, h->where))
+			return &before->holders[i];
+	return NULL;
+}
+
+/*
+ * No kernel tells since when a fence is pending. It is at least since it was seen
+ * first, by context and number, or by its names on 6.12.
+ */
+static void fences_complete(struct snapshot *s, const struct snapshot *before)
+{
+	for (uint32_t i = 0; i < s->nr_buffers; i++) {
+		struct buffer *b = &s->buffers[i];
+		const struct buffer *old;
+
+		if (b->fences != FENCES_PENDING)
+			continue;
+		old = before ? snapshot_find(before, b->ino) : NULL;
+		b->pending = s->now;
+		for (uint32_t j = b->first; j != NONE; j = s->holders[j].next) {
+			struct holder *h = &s->holders[j];
+			const struct holder *seen;
+
+			if (h->kind != HOLD_FENCE)
+				continue;
+			seen = old ? same_fence(before, old, h) : NULL;
+			h->number = seen ? seen->number : (uint64_t)s->now;
+			if ((int64_t)h->number < b->pending)
+				b->pending = h->number;
+		}
+	}
+}
+
 /* @before: an older snapshot, or NULL. */
 void collect(struct snapshot *s, const struct snapshot *before, int root)
 {
@@ -36,5 +75,6 @@ void collect(struct snapshot *s, const struct snapshot *before, int root)
 		proc_read(s, root);
 	}
 	proc_complete(s, before, root);
+	fences_complete(s, before);
 	pss_divide(s);
 }

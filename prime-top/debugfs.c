@@ -60,6 +60,7 @@ static struct buffer *add_buffer(struct snapshot *s, const char *at, const char 
 	b = s->kernel_tells ? snapshot_find(s, ino) : snapshot_buffer(s, ino);
 	if (!b)
 		return NULL;
+	b->fences = FENCES_NONE;
 	if (!s->kernel_tells) {
 		get_number(&size, &b->size);
 		b->count = get_number(&count, &number) ? (int64_t)number : -1;
@@ -69,16 +70,22 @@ static struct buffer *add_buffer(struct snapshot *s, const char *at, const char 
 	return b;
 }
 
-/* "usage fence:TEXT unsignalled"; of a fence that is done the kernel tells nothing more. */
+/*
+ * "usage fence:TEXT unsignalled". Fences that have signalled are told with no text
+ * that is of use, each or, by the kernels with the list of holders, all at once.
+ */
 static void add_fence(struct snapshot *s, struct buffer *b, const char *at, const char *end)
 {
 	static const char pending[] = " unsignalled";
 	const char *from = memchr(at, ':', end - at);
 	struct holder *h;
 
+	if (b->fences == FENCES_NONE)
+		b->fences = FENCES_SIGNALLED;
 	end -= sizeof(pending) - 1;
 	if (!from++ || from >= end || memcmp(end, pending, sizeof(pending) - 1))
 		return;
+	b->fences = FENCES_PENDING;
 	h = snapshot_hold(s, b, HOLD_FENCE, NOBODY_KERNEL, 0);
 	copy_text(h->where, sizeof(h->where), from, end - from);
 }
@@ -119,9 +126,11 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 		} else if (get_word(&at, stop, "size ")) {
 			driver = memmem(at, stop - at, "\tname\texporter", 14);
 		}
-		/* The devices are known. */
-		if (s->kernel_tells && stop[1] == '\t' && stop[2] == 'A' && strstr(stop, "\n\n"))
-			stop = strstr(stop, "\n\n") + 1;
+		/* The devices are known: go on after the empty line. */
+		if (s->kernel_tells && end - stop > 19 && stop[1] == '\t' && stop[2] == 'A') {
+			stop = strstr(stop + 19, "\n\n");
+			stop = stop ? stop + 1 : end;
+		}
 	}
 	if (!s->kernel_tells && total != objects)
 		snapshot_missing(s,

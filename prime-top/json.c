@@ -18,7 +18,10 @@ static char *put_holder(char *to, const struct snapshot *s, const struct holder 
 
 	to = put_text(to, "{\"kind\":\"");
 	to = put_text(to, hold_names[h->kind]);
-	to = field(to, "\",\"number\":", h->number);
+	if (h->kind == HOLD_FENCE)
+		to = field(to, "\",\"pending\":", since(s, h->number));
+	else
+		to = field(to, "\",\"number\":", h->number);
 	if (p->pid)
 		to = field(to, ",\"pid\":", p->pid);
 	if (h->where[0])
@@ -38,7 +41,16 @@ static void print_buffer(const struct snapshot *s, const struct buffer *b)
 	if (b->count >= 0)
 		to = field(to, ",\"references\":", b->count);
 	if (b->born > 0)
-		to = field(to, ",\"age\":", s->now > b->born ? (s->now - b->born) / 1000000000 : 0);
+		to = field(to, ",\"age\":", since(s, b->born));
+	switch (b->fences) {
+	case FENCES_NONE: to = put_text(to, ",\"fences\":\"none\""); break;
+	case FENCES_SIGNALLED: to = put_text(to, ",\"fences\":\"signalled\""); break;
+	case FENCES_PENDING:
+		to = put_text(to, ",\"fences\":\"pending\"");
+		to = field(to, ",\"pending\":", since(s, b->pending));
+		break;
+	case FENCES_UNKNOWN: break;
+	}
 	to = quoted(to, ",\"driver\":", b->exporter);
 	to = quoted(to, ",\"name\":", b->name);
 	to = put_text(to, ",\"holders\":[");

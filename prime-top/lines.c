@@ -128,7 +128,16 @@ static char *age(char *to, const struct snapshot *s, const struct buffer *b)
 {
 	if (b->born <= 0)
 		return none(to, 6);
-	return seconds(to, s->now > b->born ? (s->now - b->born) / 1000000000 : 0, 6);
+	return seconds(to, since(s, b->born), 6);
+}
+
+static char *fences(char *to, const struct snapshot *s, const struct buffer *b)
+{
+	static const char texts[][8] = { "     - ", "  none ", "  done " };
+
+	if (b->fences == FENCES_PENDING)
+		return seconds(to, since(s, b->pending), 6);
+	return (char *)memcpy(to, texts[b->fences], 7) + 7;
 }
 
 static char *pid(char *to, const struct process *p)
@@ -139,7 +148,7 @@ static char *pid(char *to, const struct process *p)
 const char *rows_header(enum by by)
 {
 	static const char *const headers[] = {
-		"     INODE       SIZE      SHARE    AGE DRIVER       DEVICES NAME             HELD BY",
+		"     INODE       SIZE      SHARE    AGE DRIVER       DEVICES  FENCE NAME             HELD BY",
 		"    PID      SHARE       SIZE BUFFERS COMMAND          CGROUP",
 		"     SHARE       SIZE BUFFERS PROCESSES CGROUP",
 		"      SIZE BUFFERS ATTACHED DEVICE",
@@ -163,8 +172,11 @@ static char *print_buffer(char *to, const struct snapshot *s, const struct buffe
 	to = age(to, s, b);
 	to = left(to, b->exporter, 12);
 	to = number(to, b->attachments, 7);
+	to = fences(to, s, b);
 	to = left(to, b->name, 16);
-	to = put_text(put_text(to, p->comm), " ");
+	memcpy(to, p->comm, sizeof(p->comm));
+	to += strlen(p->comm);
+	*to++ = ' ';
 	if (p->pid)
 		to = number(to, p->pid, 0);
 	if (b->sharers > 1)
@@ -198,7 +210,10 @@ static char *print_holder(char *to, const struct snapshot *s, const struct holde
 	const struct process *p = &s->processes[h->process];
 
 	to = left(to, hold_names[h->kind], 11);
-	to = number(to, h->number, 10);
+	if (h->kind == HOLD_FENCE)
+		to = seconds(to, since(s, h->number), 10);
+	else
+		to = number(to, h->number, 10);
 	to = pid(to, p);
 	to = left(to, p->pid ? p->comm : nobody, 16);
 	return put_text(to, h->where);

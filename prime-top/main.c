@@ -15,7 +15,7 @@ static const char usage[] =
 	"divided among its processes, so that the shares of all add up.\n"
 	"\n"
 	"  -y, --by TABLE     buffers, processes, cgroups or devices (buffers)\n"
-	"  -s, --sort KEY     size, share, age, buffers, process, cgroup, device or name\n"
+	"  -s, --sort KEY     size, share, age, buffers, process, cgroup, device, name or fence\n"
 	"  -r, --reverse      the smallest first\n"
 	"  -f, --filter TEXT  only rows, or holders, that have the text in them\n"
 	"  -d, --delay TIME   seconds between two refreshes, 0.1 to 3600 (2)\n"
@@ -66,7 +66,7 @@ static void take_sort(struct options *o, const char *value)
 
 	if (sort < 0)
 		refuse("no key to sort by", value,
-		       "size, share, age, buffers, process, cgroup, device or name");
+		       "size, share, age, buffers, process, cgroup, device, name or fence");
 	o->wish.sort = sort;
 	o->sorted = true;
 }
@@ -107,7 +107,7 @@ static void take_module(struct options *o, const char *value)
 static void check(struct options *o)
 {
 	static const char *const keys[] = {
-		"size, share, age, process, cgroup, device or name",
+		"size, share, age, process, cgroup, device, name or fence",
 		"size, share, buffers, process or cgroup",
 		"size, share, buffers or cgroup",
 		"size, buffers or device"

@@ -42,7 +42,9 @@ static void print_holders(const struct snapshot *s, const struct buffer *b)
 		const struct holder *h = &s->holders[i];
 		const struct process *p = &s->processes[h->process];
 
-		printf("    %s %llu", hold_names[h->kind], (unsigned long long)h->number);
+		printf("    %s", hold_names[h->kind]);
+		if (h->kind != HOLD_FENCE)
+			printf(" %llu", (unsigned long long)h->number);
 		if (h->where[0])
 			printf(" of %s", h->where);
 		if (p->pid)

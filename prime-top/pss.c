@@ -46,13 +46,19 @@ static bool first_of(struct snapshot *s, const struct holder *h, uint32_t stamp)
 
 static void divide(struct snapshot *s, struct buffer *b, uint32_t stamp)
 {
-	uint32_t sharers = 0, given = 0, i;
+	uint32_t sharers = 0, given = 0, one = NONE, i;
 
-	for (i = b->first; i != NONE; i = s->holders[i].next)
-		sharers += first_of(s, &s->holders[i], stamp);
+	for (i = b->first; i != NONE; i = s->holders[i].next) {
+		if (!first_of(s, &s->holders[i], stamp))
+			continue;
+		one = s->holders[i].process;
+		sharers++;
+	}
 	b->sharers = sharers ? sharers : 1;
-	if (!sharers)
-		give(&s->processes[nobody(s, b)], b, b->size);
+	if (b->sharers == 1) {
+		give(&s->processes[sharers ? one : nobody(s, b)], b, b->size);
+		return;
+	}
 	for (i = b->first; i != NONE && given < sharers; i = s->holders[i].next)
 		if (first_of(s, &s->holders[i], stamp + 1))
 			give(&s->processes[s->holders[i].process], b,

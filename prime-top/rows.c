@@ -6,12 +6,12 @@
 
 const char *const by_names[BY_KINDS] = { "buffers", "processes", "cgroups", "devices", "holders" };
 const char *const sort_names[SORT_KINDS] = {
-	"size", "share", "age", "buffers", "process", "cgroup", "device", "name"
+	"size", "share", "age", "buffers", "process", "cgroup", "device", "name", "fence"
 };
 
 static const unsigned int sorts[BY_KINDS] = {
 	[BY_BUFFER] = 1 << SORT_SIZE | 1 << SORT_SHARE | 1 << SORT_AGE | 1 << SORT_PROCESS |
-		      1 << SORT_CGROUP | 1 << SORT_DEVICE | 1 << SORT_NAME,
+		      1 << SORT_CGROUP | 1 << SORT_DEVICE | 1 << SORT_NAME | 1 << SORT_FENCE,
 	[BY_PROCESS] = 1 << SORT_SIZE | 1 << SORT_SHARE | 1 << SORT_BUFFERS | 1 << SORT_PROCESS |
 		       1 << SORT_CGROUP,
 	[BY_CGROUP] = 1 << SORT_SIZE | 1 << SORT_SHARE | 1 << SORT_BUFFERS | 1 << SORT_CGROUP,
@@ -136,7 +136,7 @@ static bool attached(const struct snapshot *s, const struct buffer *b, const cha
 /* Is the buffer one of the group that the person went into? */
 static bool in_group(const struct snapshot *s, const struct buffer *b, const struct wish *wish)
 {
-	const struct process *nobody = holder_of(s, b);
+	const struct process *nobody;
 	uint32_t i;
 
 	if (wish->of == BY_BUFFER)
@@ -151,6 +151,7 @@ static bool in_group(const struct snapshot *s, const struct buffer *b, const str
 					      !strcmp(cgroup_of(p), wish->group)))
 			return true;
 	}
+	nobody = holder_of(s, b);
 	return !nobody->pid && !wish->pid && !strcmp(nobody->comm, wish->group);
 }
 
@@ -171,6 +172,10 @@ static void buffer_rows(struct rows *r, const struct snapshot *s, const struct w
 		case SORT_CGROUP: text = cgroup_of(holder_of(s, b)); break;
 		case SORT_DEVICE: text = b->exporter; break;
 		case SORT_NAME: text = b->name; break;
+		/* What waits longest first, then what is done. */
+		case SORT_FENCE:
+			key = b->fences == FENCES_PENDING ? s->now - b->pending + FENCES_PENDING : b->fences;
+			break;
 		default: break;
 		}
 		add_row(r, i, b->ino, key, text);

@@ -72,9 +72,10 @@ struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino)
 	b = &s->buffers[s->nr_buffers++];
 	b->ino = ino;
 	b->count = -1;
-	b->size = b->born = b->attachments = 0;
+	b->size = b->born = b->pending = b->attachments = 0;
 	b->first = b->last = NONE;
 	b->sharers = 1;
+	b->fences = FENCES_UNKNOWN;
 	b->exporter[0] = b->name[0] = '\0';
 	return b;
 }

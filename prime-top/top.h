@@ -38,15 +38,19 @@ enum { NOBODY_KERNEL, NOBODY_FLIGHT, FIRST_PROCESS };
 /*
  * @next: index of the buffer's next holder, or NONE
  * @process: index of a process; NOBODY_KERNEL without one
- * @number: fd, handle, id, or page; unique among those of a kind and process
- * @where: driver or device, or the text of a fence
+ * @number: fd, handle, id, or page; unique among those of a kind and process. Of
+ *	a fence: nanoseconds since 1970 when it was first seen
+ * @where: driver or device; of a fence: what tells it apart, timeline and driver
  */
 struct holder {
-	char where[48];
+	char where[96];
 	uint32_t next, process;
 	enum hold kind;
 	uint64_t number;
 };
+
+/* What a buffer's fences are. Nobody tells, there is none, all have signalled, or some have not. */
+enum fences { FENCES_UNKNOWN, FENCES_NONE, FENCES_SIGNALLED, FENCES_PENDING };
 
 /*
  * @count: references to the file, or -1 if nobody tells
@@ -54,12 +58,14 @@ struct holder {
  * @first, @last: indices of the first and the last holder, or NONE
  * @sharers: among how many the bytes are divided, at least 1
  * @attachments: devices that are attached
+ * @pending: when the first of the pending fences was seen first, as @born
  */
 struct buffer {
 	char exporter[32], name[40];
 	uint64_t ino, size;
-	int64_t count, born;
+	int64_t count, born, pending;
 	uint32_t first, last, sharers, attachments;
+	enum fences fences;
 };
 
 /*
@@ -223,6 +229,12 @@ static inline bool get_text(const char **at, const char *end, const char *text, 
 
 /* --- snapshot.c --- */
 
+/* Seconds since a moment that the snapshot knows. */
+static inline uint64_t since(const struct snapshot *s, int64_t then)
+{
+	return s->now > then ? (s->now - then) / 1000000000 : 0;
+}
+
 void snapshot_clear(struct snapshot *s);
 struct buffer *snapshot_find(const struct snapshot *s, uint64_t ino);
 struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino);
@@ -267,7 +279,7 @@ void collect(struct snapshot *s, const struct snapshot *before, int root);
 
 enum by { BY_BUFFER, BY_PROCESS, BY_CGROUP, BY_DEVICE, BY_HOLDER, BY_KINDS };
 enum sort { SORT_SIZE, SORT_SHARE, SORT_AGE, SORT_BUFFERS, SORT_PROCESS, SORT_CGROUP, SORT_DEVICE,
-	    SORT_NAME, SORT_KINDS };
+	    SORT_NAME, SORT_FENCE, SORT_KINDS };
 
 extern const char *const by_names[BY_KINDS];
 extern const char *const sort_names[SORT_KINDS];

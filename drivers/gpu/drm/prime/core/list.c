@@ -150,13 +150,13 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 		   dmabuf->name ?: "<none>", dma_buf_exporter_name(obj));
 }
 
+/*
+ * The iterator skips fences that have signalled, but counts them. So a buffer
+ * that is done can be told from one that no producer puts fences on.
+ */
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 {
-	static const char * const usages[] = {
-		[DMA_RESV_USAGE_KERNEL] = "kernel",
-		[DMA_RESV_USAGE_WRITE] = "write",
-		[DMA_RESV_USAGE_READ] = "read",
-	};
+	static const char * const usages[] = { "kernel", "write", "read" };
 	const size_t start = s->count;
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
@@ -171,6 +171,8 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 	}
 	if (dma_resv_iter_is_restarted(&cursor))
 		s->count = start;
+	if (cursor.num_fences && s->count == start)
+		seq_puts(s, "\tfences signalled\n");
 	dma_resv_iter_end(&cursor);
 }
 

@@ -227,6 +227,23 @@ static void bufinfo_fences(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, described, 3);
 }
 
+/* A buffer whose fences have signalled says so; one without a fence says nothing. */
+static void bufinfo_fences_signalled(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct file *file = fix->dmabuf->file;
+	struct mock_fence *fence = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	const char *rest, *end;
+
+	dma_fence_signal(&fence->base);
+	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	end = strstr(rest, "\tAttached Devices:");
+	KUNIT_ASSERT_NOT_NULL(test, end);
+	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, " signalled\n", end - rest));
+	KUNIT_EXPECT_NULL(test, strnstr(rest, "unsignalled", end - rest));
+}
+
 /* The devices, oldest last, as long as they are attached. */
 static void bufinfo_devices(struct kunit *test)
 {
@@ -582,6 +599,7 @@ static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_exporter),
 	KUNIT_CASE(holders_found),
 	KUNIT_CASE(bufinfo_fences),
+	KUNIT_CASE(bufinfo_fences_signalled),
 	KUNIT_CASE(bufinfo_devices),
 	KUNIT_CASE(bufinfo_total),
 	KUNIT_CASE(bufinfo_overflows),
