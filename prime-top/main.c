@@ -22,6 +22,7 @@ static const char usage[] =
 	"  -n, --count N      end after N refreshes\n"
 	"  -b, --batch        print text instead of drawing on the terminal\n"
 	"  -j, --json         with --batch: one JSON object a refresh, with everything\n"
+	"  -l, --leak N       with --batch: only tell, once, of each process with more than N buffers\n"
 	"  -m, --module NAME  say what keeps a module from being unloaded\n"
 	"      --root DIR     read DIR/proc and DIR/sys (/)\n"
 	"  -h, --help         this text\n"
@@ -33,7 +34,7 @@ struct options {
 	struct wish wish;
 	bool batch, json, sorted;
 	double delay;
-	long count;
+	long count, leak;
 	const char *module, *root;
 };
 
@@ -80,13 +81,14 @@ static void take_delay(struct options *o, const char *value)
 		refuse("no delay", value, "seconds from 0.1 to 3600");
 }
 
-static void take_count(struct options *o, const char *value)
+static long take_number(const char *what, const char *value)
 {
 	char *end;
+	long number = strtol(value, &end, 10);
 
-	o->count = strtol(value, &end, 10);
-	if (end == value || *end || o->count < 1 || o->count > 1000000000)
-		refuse("no count", value, "a number from 1 to 1000000000");
+	if (end == value || *end || number < 1 || number > 1000000000)
+		refuse(what, value, "a number from 1 to 1000000000");
+	return number;
 }
 
 static void take_filter(struct options *o, const char *value)
@@ -122,6 +124,10 @@ static void check(struct options *o)
 	if (o->json && (o->wish.by || o->sorted || o->wish.filter[0] || o->wish.reverse))
 		refuse("--json", "",
 		       "it has everything; leave out --by, --sort, --reverse and --filter");
+	if (o->leak && !o->batch)
+		refuse("--leak", "", "add --batch");
+	if (o->leak && (o->json || o->wish.by || o->sorted || o->wish.filter[0] || o->wish.reverse))
+		refuse("--leak", "", "it prints no table; leave out --json, --by, --sort, --reverse and --filter");
 	if (o->module && (o->batch || o->json))
 		refuse("--module", o->module, "it is printed once, without --batch");
 }
@@ -137,6 +143,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{ "count", required_argument, NULL, 'n' },
 		{ "batch", no_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "leak", required_argument, NULL, 'l' },
 		{ "module", required_argument, NULL, 'm' },
 		{ "root", required_argument, NULL, 'R' },
 		{ "help", no_argument, NULL, 'h' },
@@ -145,14 +152,15 @@ static void parse(struct options *o, int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "y:s:rf:d:n:bjm:hV", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "y:s:rf:d:n:bjl:m:hV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'y': take_by(o, optarg); break;
 		case 's': take_sort(o, optarg); break;
 		case 'r': o->wish.reverse = true; break;
 		case 'f': take_filter(o, optarg); break;
 		case 'd': take_delay(o, optarg); break;
-		case 'n': take_count(o, optarg); break;
+		case 'n': o->count = take_number("no count", optarg); break;
+		case 'l': o->leak = take_number("no number of buffers", optarg); break;
 		case 'b': o->batch = true; break;
 		case 'j': o->json = true; break;
 		case 'm': take_module(o, optarg); break;
@@ -175,12 +183,13 @@ static int batch(const struct options *o, int root)
 	bool written = true;
 
 	for (long i = 0; written && (!o->count || i < o->count); i++) {
-		struct snapshot *s = &snapshots[i & 1];
+		struct snapshot *s = &snapshots[i & 1], *before = i ? &snapshots[~i & 1] : NULL;
 
 		if (i)
 			nanosleep(&pause, NULL);
-		collect(s, i ? &snapshots[~i & 1] : NULL, root);
-		written = o->json ? json_print(s) : text_print(s, &o->wish);
+		collect(s, before, root);
+		written = o->leak ? leak_print(s, before, o->leak) :
+			  o->json ? json_print(s) : text_print(s, &o->wish);
 	}
 	if (!written)
 		fprintf(stderr, "prime-top: the output can't be written: %s\n", strerror(errno));

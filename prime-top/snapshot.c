@@ -80,21 +80,31 @@ struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino)
 	return b;
 }
 
+const struct process *snapshot_find_process(const struct snapshot *s, int pid)
+{
+	uint32_t i = s->pids[pid % (sizeof(s->pids) / sizeof(*s->pids))];
+
+	while (i != NONE && s->processes[i].pid != pid)
+		i = s->processes[i].next;
+	return i != NONE ? &s->processes[i] : NULL;
+}
+
 /* Finds or adds a process; pid 0, which is nobody, is always added. */
 uint32_t snapshot_process(struct snapshot *s, int pid, const char *comm, size_t length)
 {
-	uint32_t *head = &s->pids[pid % (sizeof(s->pids) / sizeof(*s->pids))], i;
+	uint32_t *head = &s->pids[pid % (sizeof(s->pids) / sizeof(*s->pids))];
+	const struct process *old = pid ? snapshot_find_process(s, pid) : NULL;
 	struct process *p;
 
-	for (i = *head; pid && i != NONE; i = s->processes[i].next)
-		if (s->processes[i].pid == pid)
-			return i;
+	if (old)
+		return old - s->processes;
 	s->processes =
 		grow(s->processes, s->nr_processes, &s->room_processes, sizeof(*s->processes));
 	p = &s->processes[s->nr_processes];
 	p->pid = pid;
 	p->buffers = p->stamp = p->size = p->pss = 0;
 	p->cgroup[0] = '\0';
+	p->warned = false;
 	copy_text(p->comm, sizeof(p->comm), comm, length);
 	p->next = *head;
 	*head = s->nr_processes;

@@ -72,12 +72,14 @@ struct buffer {
  * @next: another process with the same hash, or NONE
  * @size: bytes of all buffers that it holds, @pss: its share of them
  * @stamp: for whoever walks the holders of a buffer
+ * @warned: a leak was told
  */
 struct process {
 	char comm[24], cgroup[256];
 	int pid;
 	uint32_t next, buffers, stamp;
 	uint64_t size, pss;
+	bool warned;
 };
 
 /*
@@ -239,6 +241,7 @@ void snapshot_clear(struct snapshot *s);
 struct buffer *snapshot_find(const struct snapshot *s, uint64_t ino);
 struct buffer *snapshot_buffer(struct snapshot *s, uint64_t ino);
 uint32_t snapshot_process(struct snapshot *s, int pid, const char *comm, size_t length);
+const struct process *snapshot_find_process(const struct snapshot *s, int pid);
 struct holder *snapshot_hold(struct snapshot *s, struct buffer *buffer, enum hold kind,
 			     uint32_t process, uint64_t number);
 void snapshot_missing(struct snapshot *s, const char *format, ...)
@@ -358,6 +361,7 @@ static inline char *put_text(char *to, const char *text)
 
 bool json_print(const struct snapshot *s);
 bool text_print(const struct snapshot *s, const struct wish *wish);
+bool leak_print(struct snapshot *s, const struct snapshot *before, uint32_t limit);
 int module_print(const struct snapshot *s, int root, const char *module);
 int view_run(int root, struct wish *wish, double delay, long count);
 
