@@ -89,11 +89,10 @@ static void drm_prime_holders_framebuffers(struct dma_buf_holders *h, struct drm
 static void drm_prime_holders_file(struct dma_buf_holders *h, struct file *filp)
 {
 	struct drm_file *file = filp->private_data;
-	struct drm_device *dev = file->minor->dev;
 	struct drm_gem_object *obj;
 	int handle;
 
-	if (!drm_core_check_feature(dev, DRIVER_GEM))
+	if (!drm_core_check_feature(file->minor->dev, DRIVER_GEM))
 		return;
 
 	drm_prime_holders_framebuffers(h, file);

@@ -278,13 +278,18 @@ static void dma_buf_holders_buffers(struct dma_buf_holders *h)
 	}
 }
 
-/* Equal records are one reference. The process breaks the tie: none is last. */
+/*
+ * Equal records are one reference. Long lists are sorted, added up and printed
+ * with this, so it is the place to let others run.
+ */
 static int dma_buf_holders_differ(const struct dma_buf_holder *a, const struct dma_buf_holder *b)
 {
+	cond_resched();
 	return cmp_int(a->key, b->key) ?: cmp_int(b->head, a->head) ?: strcmp(a->what, b->what) ?:
 	       cmp_int(a->owner, b->owner) ?: cmp_int(a->number, b->number);
 }
 
+/* The process breaks the tie: none is last. */
 static int dma_buf_holders_compare(const void *a, const void *b)
 {
 	return dma_buf_holders_differ(a, b) ?:
