@@ -14,9 +14,12 @@ static inline char *left(char *to, const char *text, int width)
 		plain = copy_plain(to + done, text + done);
 	if (done > width)
 		done = width;
-	for (to += done, width -= done; text[done] && (width > 0 || (text[done] & 0xc0) == 0x80); done++) {
-		width -= (text[done] & 0xc0) != 0x80;
-		*to++ = text[done];
+	to += done;
+	text += done;
+	width -= done;
+	for (; *text && (width > 0 || (*text & 0xc0) == 0x80); text++) {
+		width -= (*text & 0xc0) != 0x80;
+		*to++ = *text;
 	}
 	memset(to, ' ', 24);
 	return to + width + 1;

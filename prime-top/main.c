@@ -22,7 +22,7 @@ static const char usage[] =
 	"  -n, --count N      end after N refreshes\n"
 	"  -b, --batch        print text instead of drawing on the terminal\n"
 	"  -j, --json         with --batch: one JSON object a refresh, with everything\n"
-	"  -l, --leak N       with --batch: only tell, once, of each process with more than N buffers\n"
+	"  -l, --leak N       with --batch: only tell of processes with more than N buffers\n"
 	"  -m, --module NAME  say what keeps a module from being unloaded\n"
 	"      --root DIR     read DIR/proc and DIR/sys (/)\n"
 	"  -h, --help         this text\n"
@@ -127,7 +127,8 @@ static void check(struct options *o)
 	if (o->leak && !o->batch)
 		refuse("--leak", "", "add --batch");
 	if (o->leak && (o->json || o->wish.by || o->sorted || o->wish.filter[0] || o->wish.reverse))
-		refuse("--leak", "", "it prints no table; leave out --json, --by, --sort, --reverse and --filter");
+		refuse("--leak", "",
+		       "it prints no table; leave out --json, --by, --sort, --reverse and --filter");
 	if (o->module && (o->batch || o->json))
 		refuse("--module", o->module, "it is printed once, without --batch");
 }

@@ -174,7 +174,9 @@ static void buffer_rows(struct rows *r, const struct snapshot *s, const struct w
 		case SORT_NAME: text = b->name; break;
 		/* What waits longest first, then what is done. */
 		case SORT_FENCE:
-			key = b->fences == FENCES_PENDING ? s->now - b->pending + FENCES_PENDING : b->fences;
+			key = b->fences;
+			if (b->fences == FENCES_PENDING)
+				key += s->now - b->pending;
 			break;
 		default: break;
 		}

@@ -242,11 +242,13 @@ static void numbers(void)
 		memset(text, 0, sizeof(text));
 		text[20] = ':';
 		memmove(text, number_text(cases[i], text + 20), 21);
-		printf("%s number-%zu\n", get_number(&at, &number) && number == cases[i] && *at == ':' ?
-		       "PASS" : "FAIL", i);
+		bool same = get_number(&at, &number) && number == cases[i] && *at == ':';
+
+		printf("%s number-%zu\n", same ? "PASS" : "FAIL", i);
 	}
 	strcpy(text, "x1");
-	printf("%s no-number\n", get_number(&(const char *){ text }, &(uint64_t){ 0 }) ? "FAIL" : "PASS");
+	printf("%s no-number\n",
+	       get_number(&(const char *){ text }, &(uint64_t){ 0 }) ? "FAIL" : "PASS");
 }
 
 int main(void)

@@ -203,11 +203,23 @@ static void holders_found(struct kunit *test)
 	expect_sum(test, 1, 0, NULL);
 }
 
+/* The lines of the buffer's fences, up to *@end. */
+static const char *fences(struct kunit *test, const char **end)
+{
+	struct list_fixture *fix = test->priv;
+	struct file *file = fix->dmabuf->file;
+	const char *rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
+
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	*end = strstr(rest, "\tAttached Devices:");
+	KUNIT_ASSERT_NOT_NULL(test, *end);
+	return rest;
+}
+
 /* Fences by usage; one that is for bookkeeping only is not shown. */
 static void bufinfo_fences(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;
-	struct file *file = fix->dmabuf->file;
 	const char *rest, *end;
 	int described = 0;
 
@@ -215,10 +227,7 @@ static void bufinfo_fences(struct kunit *test)
 	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
 	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
-	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
-	KUNIT_ASSERT_NOT_NULL(test, rest);
-	end = strstr(rest, "Attached Devices:");
-	KUNIT_ASSERT_NOT_NULL(test, end);
+	rest = fences(test, &end);
 	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, "\tkernel fence:", end - rest));
 	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, "\twrite fence:", end - rest));
 	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, "\tread fence:", end - rest));
@@ -231,15 +240,11 @@ static void bufinfo_fences(struct kunit *test)
 static void bufinfo_fences_signalled(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;
-	struct file *file = fix->dmabuf->file;
 	struct mock_fence *fence = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	const char *rest, *end;
 
 	dma_fence_signal(&fence->base);
-	rest = after_line(test, file->f_flags, file->f_mode, 1, "<none>");
-	KUNIT_ASSERT_NOT_NULL(test, rest);
-	end = strstr(rest, "\tAttached Devices:");
-	KUNIT_ASSERT_NOT_NULL(test, end);
+	rest = fences(test, &end);
 	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, " signalled\n", end - rest));
 	KUNIT_EXPECT_NULL(test, strnstr(rest, "unsignalled", end - rest));
 }
