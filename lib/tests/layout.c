@@ -18,6 +18,7 @@ SIZE(dma_buf_device_use, 96);
 SIZE(dma_buf_commit, 96);
 SIZE(dma_buf_storage_info, 64);
 SIZE(dma_buf_refusal, 208);
+SIZE(dma_buf_try_device, 12);
 
 AT(dma_buf_constraints_info, flags, 36);
 AT(dma_buf_constraints_info, use, 40);
@@ -33,6 +34,7 @@ AT(dma_buf_refusal, step, 88);
 
 /* Numbers that programs have been compiled with. */
 _Static_assert(DMA_BUF_IOCTL_GET_REFUSAL == 0x80d06223, "GET_REFUSAL");
+_Static_assert(DMA_BUF_IOCTL_TRY_DEVICE == 0xc00c6224, "TRY_DEVICE");
 _Static_assert(DMA_BUF_IOCTL_ADD_DEVICE == 0xc0606225, "ADD_DEVICE");
 _Static_assert(DMA_BUF_IOCTL_REMOVE_DEVICE == 0xc0606226, "REMOVE_DEVICE");
 _Static_assert(DMA_BUF_IOCTL_COMMIT == 0xc0606227, "COMMIT");

@@ -264,11 +264,45 @@ struct dma_buf_refusal {
 	char exporter[32];
 };
 
+/* Bits of dma_buf_try_device.judged */
+#define DMA_BUF_TRY_IMPORT	(1u << 0) /* the whole import of the driver */
+#define DMA_BUF_TRY_MAPPING	(1u << 1) /* the mapping, not the format or the queue's state */
+
+/**
+ * struct dma_buf_try_device - would this device take this buffer?
+ * @device_fd: in: open file of a DRM or V4L2 device node
+ * @flags: in: 0
+ * @judged: out: DMA_BUF_TRY_*, if the answer is that of the device; 0 if the
+ *	request itself failed
+ *
+ * Argument of DMA_BUF_IOCTL_TRY_DEVICE, which works on every dma-buf. The device
+ * imports the buffer and gives it up again. The call returns what the import
+ * returned: 0, or its errno, and then DMA_BUF_IOCTL_GET_REFUSAL tells the reason. A
+ * V4L2 device is tried with the whole buffer; of a memory-to-memory device both
+ * queues must take it. The file of the device is the right to try.
+ *
+ * Errors with @judged = 0:
+ *
+ * - EBADF: @device_fd is no open file
+ * - EBUSY: another file streams from this V4L2 device
+ * - ENODEV: the device is gone
+ * - EOPNOTSUPP: the file is no DRM or V4L2 node; its driver does not say what it
+ *   does with a buffer; or the storage of the buffer is negotiated and not
+ *   committed, and an attempt would place it (DMA_BUF_IOCTL_ADD_DEVICE tells
+ *   whether the device can have it)
+ */
+struct dma_buf_try_device {
+	__s32 device_fd;
+	__u32 flags;
+	__u32 judged;
+};
+
 /*
  * What decides where the storage lies needs a buffer that was exported for
  * writing. Everybody who has a descriptor of the buffer may ask.
  */
 #define DMA_BUF_IOCTL_GET_REFUSAL	_IOR('b', 0x23, struct dma_buf_refusal)
+#define DMA_BUF_IOCTL_TRY_DEVICE	_IOWR('b', 0x24, struct dma_buf_try_device)
 #define DMA_BUF_IOCTL_ADD_DEVICE	_IOWR('b', 0x25, struct dma_buf_device_use)
 #define DMA_BUF_IOCTL_REMOVE_DEVICE	_IOWR('b', 0x26, struct dma_buf_device_use)
 #define DMA_BUF_IOCTL_COMMIT		_IOWR('b', 0x27, struct dma_buf_commit)

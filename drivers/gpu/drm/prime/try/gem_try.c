@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Would a DRM device take this buffer? Imports it as PRIME_FD_TO_HANDLE does, and
+ * drops the object instead of giving it a handle.
+ */
+#include <uapi/linux/dma-buf-constraints.h>
+
+#include "../gem/internal.h"
+#include "internal.h"
+
+/*
+ * The claim makes an import of the same buffer into the same file wait, as for
+ * another import. It ends when the object is gone.
+ */
+int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
+{
+	/* Only the DRM core opens files of its majors. */
+	struct drm_file *file_priv = file->private_data;
+	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
+	struct drm_device *dev = file_priv->minor->dev;
+	struct drm_prime_entry *claim;
+	struct drm_gem_object *obj;
+	u32 handle;
+	int ret;
+
+	if (drm_dev_is_unplugged(dev))
+		return -ENODEV;
+	/* It may do anything, and nothing takes that back. */
+	if (dev->driver->prime_fd_to_handle)
+		return -EOPNOTSUPP;
+
+	*judged = DMA_BUF_TRY_IMPORT;
+	claim = drm_prime_claim_begin(table, dmabuf, &handle);
+	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE,
+			      PTR_ERR_OR_ZERO(claim));
+	/* A buffer that has a handle in the file is not imported again. */
+	if (!claim || ret)
+		return ret;
+
+	obj = dev->driver->gem_prime_import ?
+	      dev->driver->gem_prime_import(dev, dmabuf) : drm_gem_prime_import(dev, dmabuf);
+	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_IMPORT,
+			      PTR_ERR_OR_ZERO(obj));
+	if (!ret)
+		drm_gem_object_put(obj);
+
+	mutex_lock(&table->lock);
+	drm_prime_claim_end_locked(table, claim, 0);
+	mutex_unlock(&table->lock);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(drm_prime_import_try, "DMA_BUF");

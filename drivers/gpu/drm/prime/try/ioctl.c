@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA_BUF_IOCTL_TRY_DEVICE: would this device take this buffer? The subsystem of the
+ * device tries it, and leaves nothing behind. What fails on the way is recorded as in
+ * an import, so a program can ask for the reason.
+ *
+ * The descriptor of the device is the right to import into it. Nobody who may not
+ * import may try.
+ */
+#include <linux/file.h>
+#include <linux/kmod.h>
+#include <linux/uaccess.h>
+
+#include "../negotiate/internal.h"
+#include "internal.h"
+
+static_assert(sizeof(struct dma_buf_try_device) == 12);
+
+/* What answers to all other requests. */
+static const struct dma_buf_account_ops *try_next __ro_after_init;
+static struct dma_buf_account_ops try_ops __ro_after_init;
+
+/* Would the first mapping place the storage, or another one move it? */
+static bool try_would_place(struct dma_buf *dmabuf)
+{
+	const struct dma_buf_negotiation *n = dma_buf_negotiation_get(dmabuf);
+	struct dma_buf_storage_info info = { };
+
+	if (!n)
+		return false;
+	guard(dma_resv)(dmabuf->resv);
+	return n->late->storage(dmabuf, &info) || !(info.flags & DMA_BUF_STORAGE_COMMITTED);
+}
+
+static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
+{
+	int (*try)(struct file *device, struct dma_buf *dmabuf, u32 *judged);
+	struct inode *inode = file_inode(device);
+	long ret;
+
+	if (try_would_place(dmabuf))
+		return -EOPNOTSUPP;
+	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
+	case DMA_BUF_MAJOR_V4L2:
+		/* This loads the module that has it. */
+		try = symbol_request(dma_buf_v4l2_try);
+		break;
+	case DMA_BUF_MAJOR_DRM:
+	case DMA_BUF_MAJOR_ACCEL:
+		try = symbol_get(drm_prime_import_try);
+		break;
+	default:
+		try = NULL;
+	}
+	if (!try)
+		return -EOPNOTSUPP;
+	ret = try(device, dmabuf, judged);
+	symbol_put_addr(try);
+	return ret;
+}
+
+static long try_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
+{
+	struct dma_buf_try_device __user *uanswer = uarg;
+	struct dma_buf_try_device arg;
+	struct file *device;
+	long ret;
+
+	if ((cmd ^ DMA_BUF_IOCTL_TRY_DEVICE) & ~IOCSIZE_MASK)
+		return try_next->ioctl(file, cmd, uarg);
+	if (_IOC_SIZE(cmd) < sizeof(arg))
+		return -EINVAL;
+	ret = copy_struct_from_user(&arg, sizeof(arg), uarg, _IOC_SIZE(cmd));
+	if (ret)
+		return ret;
+	if (arg.flags)
+		return -EINVAL;
+	/* If the program can't take the answer, nothing is tried. */
+	if (put_user(0, &uanswer->judged))
+		return -EFAULT;
+	device = fget(arg.device_fd);
+	if (!device)
+		return -EBADF;
+	arg.judged = 0;
+	ret = try_device(file->private_data, device, &arg.judged);
+	fput(device);
+	return put_user(arg.judged, &uanswer->judged) ? -EFAULT : ret;
+}
+
+/* After account/, which knows nothing of this, and before the first buffer. */
+static int __init try_init(void)
+{
+	try_next = dma_buf_account_ops;
+	try_ops = *try_next;
+	try_ops.ioctl = try_ioctl;
+	dma_buf_account_ops = &try_ops;
+	return 0;
+}
+postcore_initcall(try_init);
