@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Handles and dma-bufs: export, import, close and GETFB2 against one another. */
 #include "mocks.h"
+#include "try/internal.h"
 
 /* Files of devices 0, 1 and 1, an object of the first, its handle and fd. */
 static struct drm_file *files[3];
@@ -198,6 +199,30 @@ static void import_and_close_two(void)
 EX_SCENARIO(import_and_close, "import-and-close",
 	    "two threads import into one file, and close what they got", import_and_close_two, 2, 1,
 	    3, 2);
+
+/* An import that is undone; the caller of the ioctl holds the buffer. */
+static void try(void)
+{
+	struct file file = { .private_data = files[1] };
+	u32 judged;
+
+	got[ex_self()] = drm_prime_import_try(&file, buffer, &judged);
+	ex_user_return();
+}
+
+static void import_and_try(void)
+{
+	begin();
+	thread(1, import);
+	thread(2, try);
+	run_threads();
+	CHECK(got[2] <= 0);
+	/* The attempt takes away no handle. */
+	CHECK(got[1] < 0 || fd_to_handle(files[1], fd) == got[1]);
+	end();
+}
+EX_SCENARIO(import_and_try_two, "import-and-try",
+	    "an import, and an attempt with the same buffer and file", import_and_try, 2, 1, 3, 2);
 
 /* --- export --- */
 
