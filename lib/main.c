@@ -16,15 +16,19 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <drm.h>
+#include <linux/dma-heap.h>
 #include <linux/videodev2.h>
 
 enum { EXIT_REFUSED = 3, EXIT_NO_KERNEL = 4, VIDEO_MAJOR = 81 };
 
 static const char usage[] =
 	"usage: prime-negotiate [options] [DEVICE...]\n"
+	"       prime-negotiate [-s SIZE] try SOURCE DEVICE...\n"
 	"Prints what each device wants of a buffer, places one for all of them, imports it\n"
 	"into each and says where its storage is, or which device refused it and why.\n"
 	"A DEVICE is a DRM or V4L2 node; without any all of them in /dev are meant.\n"
+	"try makes a buffer of SOURCE, a DRM node or a dma-heap's name, and asks each DEVICE\n"
+	"whether it would take it. Nothing is kept.\n"
 	"\n"
 	"  -s, --size SIZE  bytes, or with K, M or G after it (8M)\n"
 	"  -n, --no-import  only ask what the devices want\n"
@@ -33,7 +37,7 @@ static const char usage[] =
 	"  -V, --version\n"
 	"\n"
 	"Exit status: 0 every device has it, 1 something failed, 2 a wrong argument,\n"
-	"3 a device refused it, 4 the kernel does not negotiate.\n";
+	"3 a device refused it, 4 the kernel does not negotiate, or tries no devices.\n";
 
 struct options {
 	uint64_t size;
@@ -71,7 +75,7 @@ static int refused(const char *what, const char *name, int error, const char *wh
 }
 
 /* What the kernel says of an import. */
-static int refused_import(int buffer, const char *name, int error)
+static int refused_by(const char *what, int buffer, const char *name, int error)
 {
 	char text[512] = "the kernel tells no reason";
 	struct dma_buf_refusal refusal;
@@ -79,7 +83,7 @@ static int refused_import(int buffer, const char *name, int error)
 	if (!prime_negotiate_refusal(buffer, &refusal) &&
 	    refusal.field != DMA_BUF_FIELD_NONE)
 		prime_negotiate_refusal_text(&refusal, text, sizeof(text));
-	return refused("import into", name, error, text);
+	return refused(what, name, error, text);
 }
 
 /* Says it if the device can't be added. */
@@ -235,7 +239,7 @@ static int import_one(const char *path, int buffer, const struct options *opt)
 	else if (opt->queue)
 		ret = queue_video(device, buffer, opt->size);
 	if (ret < 0)
-		return refused_import(buffer, name, ret);
+		return refused_by("import into", buffer, name, ret);
 	printf("import into %s: %s\n", name, ret ? "not tried" : "done");
 	return 0;
 }
@@ -255,6 +259,96 @@ static int share(char **paths, int count, const struct options *opt)
 	for (int i = 0; i < count && !ret; i++)
 		ret = import_one(paths[i], buffer, opt);
 	print_storage(buffer);
+	return ret;
+}
+
+/* --- would they take it? --- */
+
+/* A buffer of a DRM driver for pictures, as large as that or a bit larger. */
+static int alloc_drm(const char *path, uint64_t size)
+{
+	struct drm_mode_create_dumb dumb = {
+		.width = 1024, .height = (size + 4095) / 4096, .bpp = 32,
+	};
+	struct drm_prime_handle arg = { .flags = DRM_CLOEXEC | DRM_RDWR };
+	int device = open(path, O_RDWR | O_CLOEXEC), ret;
+
+	if (device < 0)
+		return -errno;
+	ret = ioctl(device, DRM_IOCTL_MODE_CREATE_DUMB, &dumb);
+	if (!ret) {
+		arg.handle = dumb.handle;
+		ret = ioctl(device, DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg);
+	}
+	ret = ret ? -errno : arg.fd;
+	close(device);
+	return ret;
+}
+
+static int alloc_heap(const char *name, uint64_t size)
+{
+	struct dma_heap_allocation_data arg = {
+		.len = size, .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	char path[128];
+	int heap, ret;
+
+	snprintf(path, sizeof(path), "/dev/dma_heap/%s", name);
+	heap = open(path, O_RDWR | O_CLOEXEC);
+	if (heap < 0)
+		return -errno;
+	ret = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &arg) ? -errno : (int)arg.fd;
+	close(heap);
+	return ret;
+}
+
+static int try_one(int buffer, const char *path)
+{
+	int device = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK), ret;
+	char name[256];
+	uint32_t judged;
+
+	if (device < 0) {
+		fprintf(stderr, "prime-negotiate: %s: %s\n", path,
+			strerror(errno));
+		return EXIT_FAILURE;
+	}
+	ret = prime_negotiate_try(buffer, device, &judged);
+	close(device);
+	prime_negotiate_device_name(path, name, sizeof(name));
+	if (ret == -ENOTTY) {
+		fprintf(stderr, "prime-negotiate: this kernel tries no devices\n");
+		return EXIT_NO_KERNEL;
+	}
+	if (ret && judged)
+		return refused_by("try", buffer, name, ret);
+	if (ret) {
+		fprintf(stderr, "prime-negotiate: %s: not tried: %s\n", name,
+			strerror(-ret));
+		return EXIT_FAILURE;
+	}
+	printf("try %s: takes it%s\n", name, judged & DMA_BUF_TRY_MAPPING ?
+	       ", as far as its memory goes" : "");
+	return 0;
+}
+
+static int try_all(const char *source, char **paths, int count, uint64_t size)
+{
+	int buffer = strchr(source, '/') ? alloc_drm(source, size) :
+					   alloc_heap(source, size);
+	int ret = 0, got;
+
+	if (buffer < 0) {
+		fprintf(stderr, "prime-negotiate: a buffer of %s: %s\n", source,
+			strerror(-buffer));
+		return EXIT_FAILURE;
+	}
+	for (int i = 0; i < count; i++) {
+		got = try_one(buffer, paths[i]);
+		if (got)
+			ret = got;
+	}
+	close(buffer);
 	return ret;
 }
 
@@ -335,6 +429,12 @@ int main(int argc, char **argv)
 	}
 	paths = argv + optind;
 	count = argc - optind;
+	if (count && !strcmp(*paths, "try")) {
+		if (count > 2)
+			return try_all(paths[1], paths + 2, count - 2, opt.size);
+		fputs(usage, stderr);
+		return 2;
+	}
 	if (!count) {
 		count = all_devices(&found);
 		paths = found.gl_pathv;

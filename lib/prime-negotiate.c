@@ -124,3 +124,13 @@ int prime_negotiate_refusal(int buffer, struct dma_buf_refusal *refusal)
 	memset(refusal, 0, sizeof(*refusal));
 	return call(buffer, DMA_BUF_IOCTL_GET_REFUSAL, refusal);
 }
+
+int prime_negotiate_try(int buffer, int device, uint32_t *judged)
+{
+	struct dma_buf_try_device arg = { .device_fd = device };
+	int ret = call(buffer, DMA_BUF_IOCTL_TRY_DEVICE, &arg);
+
+	if (judged)
+		*judged = arg.judged;
+	return ret;
+}

@@ -265,6 +265,7 @@ static void wrong_files(void)
 	struct dma_buf_refusal why;
 
 	struct dma_buf_device_use use;
+	uint32_t judged = 1;
 
 	verdict("add-bad-fd", prime_negotiate_add(-1, -1, DMA_BUF_USE_READ,
 						  NULL) == -EBADF);
@@ -279,6 +280,8 @@ static void wrong_files(void)
 	verdict("storage-no-dmabuf",
 		prime_negotiate_storage(0, &storage) < 0);
 	verdict("refusal-no-dmabuf", prime_negotiate_refusal(0, &why) < 0);
+	verdict("try-bad-fd", prime_negotiate_try(-1, -1, &judged) == -EBADF &&
+			      !judged);
 }
 
 int main(void)
