@@ -50,7 +50,8 @@ static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 }
 
 /*
- * Returns a claim to import a buffer. The thread must end the claim with
+ * Returns a claim to import a buffer. The caller's reference to @dmabuf then
+ * belongs to the claim. The thread must end the claim with
  * drm_prime_claim_end_locked(). Returns NULL, and the handle in *@handle, if
  * the file has a handle for the buffer. Otherwise returns ERR_PTR: -ENOMEM;
  * -ERESTARTSYS when the thread is killed while it waits for another thread's

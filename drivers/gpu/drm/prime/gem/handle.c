@@ -146,7 +146,8 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_fi
 					   struct drm_prime_entry *claim, u32 *handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
-	struct drm_gem_object *obj, *now = NULL;
+	struct drm_gem_object *obj;
+	bool open;
 	int ret;
 
 	lockdep_assert_not_held(&table->lock);
@@ -154,7 +155,7 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_fi
 
 	/*
 	 * A driver finds an object of its own device through the buffer. The
-	 * caller holds the buffer and the buffer holds the object, so no lock
+	 * claim holds the buffer and the buffer holds the object, so no lock
 	 * is needed.
 	 */
 	obj = dev->driver->gem_prime_import ?
@@ -174,12 +175,12 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_fi
 	}
 
 	mutex_lock(&table->lock);
-	if (!ret)
-		now = drm_gem_object_lookup(file_priv, *handle);
-	drm_prime_claim_end_locked(table, claim, now && now == obj ? *handle : 0);
+	/* This thread holds its object, so the addresses tell whether it is the same. */
+	scoped_guard(spinlock, &file_priv->table_lock)
+		open = !ret && idr_find(&file_priv->object_idr, *handle) == obj;
+	drm_prime_claim_end_locked(table, claim, open ? *handle : 0);
 	mutex_unlock(&table->lock);
 
-	drm_gem_object_put(now);
 	if (!IS_ERR(obj))
 		drm_gem_object_put(obj);
 	return ret;
@@ -200,8 +201,9 @@ static noinline int drm_prime_handle_import_fd(struct drm_device *dev, struct dr
 	claim = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime), dmabuf, handle);
 	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE,
 			      PTR_ERR_OR_ZERO(claim));
+	/* A claim has taken the reference. */
 	if (claim && !ret)
-		ret = drm_prime_handle_import_claimed(dev, file_priv, dmabuf, claim, handle);
+		return drm_prime_handle_import_claimed(dev, file_priv, dmabuf, claim, handle);
 
 	dma_buf_put(dmabuf);
 	return ret;

@@ -64,10 +64,14 @@ struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *tab
 	if (!table->buckets || table->used >= 2u << table->bits)
 		drm_prime_table_grow_locked(table);
 
-	return table->buckets ? kzalloc(sizeof(struct drm_prime_entry), GFP_KERNEL) : NULL;
+	return table->buckets ? kmalloc(sizeof(struct drm_prime_entry), GFP_KERNEL) : NULL;
 }
 
-/* @handle is not in the table yet, or it is 0 for a claim. */
+/*
+ * @handle is not in the table yet. It is 0 for a claim, which is made only if
+ * the buffer has no entry. The caller's reference to the buffer then belongs to
+ * the claim. Other entries take a reference of their own.
+ */
 void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime_entry *entry,
 				 struct dma_buf *dmabuf, u32 handle)
 {
@@ -75,17 +79,18 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime
 
 	lockdep_assert_held(&table->lock);
 
-	oldest = drm_prime_entry_by_file_locked(table, dmabuf->file);
-	get_dma_buf(dmabuf);
-	entry->dmabuf = dmabuf;
+	oldest = handle ? drm_prime_entry_by_file_locked(table, dmabuf->file) : NULL;
+	*entry = (struct drm_prime_entry){ .dmabuf = dmabuf };
 	table->used++;
 	INIT_LIST_HEAD(&entry->same);
 	if (oldest)
 		list_add_tail(&entry->same, &oldest->same);
 	else
 		hlist_add_head(&entry->by_buffer, drm_prime_buffer_bucket(table, dmabuf->file));
-	if (handle)
+	if (handle) {
+		get_dma_buf(dmabuf);
 		drm_prime_entry_set_handle_locked(table, entry, handle);
+	}
 }
 
 /* For an entry that was linked without a handle. */
