@@ -17,7 +17,7 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests \
-patches patches-check patches-build dkms deb-check rig-check docs bench shell coverage explore explore-check mutants conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
@@ -29,7 +29,7 @@ runs := negotiate-host top-host $(foreach suite,kunit uapi edu negotiate top igt
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 bench dkms docs,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live)
+	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 dkms docs,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live) $(if $(filter bench%,$(PRIME_TARGET)),bench)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -128,7 +128,7 @@ rig-check: setup ## check that a guest that dies or hangs costs only one verdict
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## build the documentation as HTML in build/LANE/docs
 	@$(phase) --measure $@ scripts/docs
-bench: built-stock built-ours root ## measure what the layer costs and what stock costs, in instructions and with threads; ONLY=row, RUNS=5
+bench-lane: built-stock built-ours root
 	@$(phase) --measure $@ scripts/bench $(ONLY)
 conformance-farm: built-farm root ## run the conformance tests on stock with every driver that needs no hardware; FARM="vgem qxl"
 	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
@@ -145,6 +145,10 @@ endif
 check-all: ## check, check-more, check-debug and matrix on both lanes, counted together: hours
 	@status=0; for lane in 7.3 6.12; do for t in check check-more check-debug matrix; do \
 		$(MAKE) LANE=$$lane $$t || status=1; done; done; scripts/summary all || status=1; exit $$status
+
+bench: ## measure what the layer costs and what stock costs, on both lanes, in instructions and with threads; ONLY=row, RUNS=3
+	@for lane in 7.3 6.12; do $(MAKE) LANE=$$lane bench-lane || exit; done
+	@scripts/bench-report $(if $(ONLY),out/bench,bench/results) 7.3=build/7.3/out/bench 6.12=build/6.12/out/bench
 
 graft: ## KERNEL=path/to/tree [UNDO=1]: add the layer to a kernel tree of yours, or remove it
 	@test -n "$(KERNEL)" || { echo 'graft: which tree? make graft KERNEL=path/to/tree [UNDO=1]' >&2; exit 2; }

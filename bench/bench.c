@@ -2,33 +2,10 @@
 /* The command line of a benchmark, its clock and its output. */
 #include "bench.h"
 
-#include <dirent.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <sys/mman.h>
 #include <time.h>
-
-static unsigned int accounts(void)
-{
-	DIR *dir = opendir("/sys/kernel/dmabuf/buffers");
-	unsigned int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
-
-/* Waits until the number of accounts has not changed for 100 ms. */
-void bench_settle(void)
-{
-	unsigned int before, now = accounts();
-
-	do {
-		before = now;
-		usleep(100000);
-		now = accounts();
-	} while (now != before);
-}
 
 uint64_t bench_clock(void)
 {
@@ -41,9 +18,14 @@ uint64_t bench_clock(void)
 void bench_result(const char *name, uint64_t parameter, double value,
 		  const char *unit)
 {
-	printf("%s %llu %.1f %s\n", name, (unsigned long long)parameter, value,
+	printf("%s %llu %.2f %s\n", name, (unsigned long long)parameter, value,
 	       unit);
 	fflush(stdout);
+}
+
+void bench_instructions(const char *name, uint64_t parameter, double ns)
+{
+	bench_result(name, parameter, ns / 2, "instructions");
 }
 
 double bench_loop(void (*op)(void *), void *arg, unsigned int count)
@@ -56,6 +38,35 @@ double bench_loop(void (*op)(void *), void *arg, unsigned int count)
 	for (unsigned int i = 0; i < count; i++)
 		op(arg);
 	return (double)(bench_clock() - start) / count;
+}
+
+const struct bench_picture bench_pictures[BENCH_PICTURES] = {
+	{ 32, 32, 200 }, { 256, 256, 100 }, { 1920, 1080, 8 }, { 3840, 2160, 2 },
+};
+
+uint32_t bench_picture_create(int drm, const struct bench_picture *picture)
+{
+	struct drm_mode_create_dumb arg = {
+		.width = picture->width, .height = picture->height, .bpp = 32,
+	};
+
+	check_ok(xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg));
+	return arg.handle;
+}
+
+/* The file keeps the handle. */
+int bench_picture_make(int drm, const struct bench_picture *picture)
+{
+	size_t size = 4ul * picture->width * picture->height;
+	uint32_t handle = bench_picture_create(drm, picture);
+	int fd = check_ok(gem_export(drm, handle, DRM_CLOEXEC | DRM_RDWR));
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	check(map != MAP_FAILED);
+	/* Shmem has no page before that. */
+	memset(map, 0x5a, size);
+	munmap(map, size);
+	return fd;
 }
 
 static void usage(FILE *stream, const char *program, const struct bench *table,
@@ -100,7 +111,6 @@ int bench_main(int argc, char **argv, const struct bench *table, size_t count)
 		if (only && strcmp(only, table[i].name))
 			continue;
 		found = true;
-		bench_settle();
 		table[i].run(table[i].name);
 	}
 	if (!found) {

@@ -29,12 +29,26 @@ int bench_main(int argc, char **argv, const struct bench *table, size_t count);
 
 /* Nanoseconds; under QEMU's -icount shift=1 an instruction takes two. */
 uint64_t bench_clock(void);
-/* Waits until the accounts of buffers in sysfs no longer change. */
-void bench_settle(void);
 /* NAME PARAMETER VALUE UNIT: one line that scripts/bench-report reads. */
 void bench_result(const char *name, uint64_t parameter, double value,
 		  const char *unit);
+/* The same of a time under -icount. */
+void bench_instructions(const char *name, uint64_t parameter, double ns);
 /* Calls @op for warming up, then @count times. Returns ns per call. */
 double bench_loop(void (*op)(void *), void *arg, unsigned int count);
+
+/* The size of a buffer in pixels of 4 bytes. */
+struct bench_picture {
+	unsigned int width, height;
+	unsigned int count;	/* how many to have at a time */
+};
+
+/* One page, 64 pages, and two full screens. */
+#define BENCH_PICTURES	4
+extern const struct bench_picture bench_pictures[BENCH_PICTURES];
+
+uint32_t bench_picture_create(int drm, const struct bench_picture *picture);
+/* Creates, writes to each page, as a producer does, exports, and gives the fd. */
+int bench_picture_make(int drm, const struct bench_picture *picture);
 
 #endif

@@ -4,27 +4,12 @@
  * where the clock counts instructions.
  */
 #include "bench.h"
-#include "prime_mock.h"
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-
-#define NS_PER_INSTRUCTION	2
-
-static void report(const char *name, uint64_t parameter, double ns)
-{
-	bench_result(name, parameter, ns / NS_PER_INSTRUCTION, "instructions");
-}
-
-/* Pictures of 4 bytes a pixel; the last two are full screens. */
-static const struct {
-	unsigned int width, height, count;
-} pictures[] = {
-	{ 32, 32, 200 }, { 256, 256, 100 }, { 1920, 1080, 10 }, { 3840, 2160, 5 },
-};
 
 static const unsigned int populations[] = { 16, 256, 4096, 16384 };
 
@@ -33,31 +18,10 @@ static const unsigned int populations[] = { 16, 256, 4096, 16384 };
 
 /* One operation's arguments. */
 struct subject {
-	int drm, other;
+	int drm;
 	uint32_t handle;
 	int fd;
-	unsigned int width, height;
 };
-
-static uint32_t picture_create(int drm, unsigned int width, unsigned int height)
-{
-	struct drm_mode_create_dumb arg = {
-		.width = width, .height = height, .bpp = 32,
-	};
-
-	check_ok(xioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &arg));
-	return arg.handle;
-}
-
-/* Writes to each page, as a producer does: shmem has no page before that. */
-static void picture_fill(int fd, size_t size)
-{
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	check(map != MAP_FAILED);
-	memset(map, 0x5a, size);
-	munmap(map, size);
-}
 
 /* --- floors: what the kernel takes for next to nothing --- */
 
@@ -85,17 +49,17 @@ static void op_eventfd(void *arg)
 
 static void floor_syscall(const char *name)
 {
-	report(name, 0, bench_loop(op_syscall, NULL, 2000));
+	bench_instructions(name, 0, bench_loop(op_syscall, NULL, 2000));
 }
 
 static void floor_dup(const char *name)
 {
-	report(name, 0, bench_loop(op_dup, NULL, 2000));
+	bench_instructions(name, 0, bench_loop(op_dup, NULL, 2000));
 }
 
 static void floor_eventfd(const char *name)
 {
-	report(name, 0, bench_loop(op_eventfd, NULL, 2000));
+	bench_instructions(name, 0, bench_loop(op_eventfd, NULL, 2000));
 }
 
 /* The cost of a poll without a dma-buf. */
@@ -103,7 +67,7 @@ static void floor_poll(const char *name)
 {
 	struct subject s = { .fd = check_ok(eventfd(1, 0)) };
 
-	report(name, 0, bench_loop(op_poll, &s, 2000));
+	bench_instructions(name, 0, bench_loop(op_poll, &s, 2000));
 	close(s.fd);
 }
 
@@ -113,13 +77,13 @@ static void op_create(void *arg)
 {
 	struct subject *s = arg;
 
-	gem_close(s->drm, picture_create(s->drm, 32, 32));
+	gem_close(s->drm, bench_picture_create(s->drm, &bench_pictures[0]));
 }
 
 static void op_create_export(void *arg)
 {
 	struct subject *s = arg;
-	uint32_t handle = picture_create(s->drm, 32, 32);
+	uint32_t handle = bench_picture_create(s->drm, &bench_pictures[0]);
 
 	close(gem_export(s->drm, handle, DRM_CLOEXEC | DRM_RDWR));
 	gem_close(s->drm, handle);
@@ -143,7 +107,7 @@ static void create(const char *name)
 {
 	struct subject s = { .drm = open_driver("vgem") };
 
-	report(name, 0, bench_loop(op_create, &s, 500));
+	bench_instructions(name, 0, bench_loop(op_create, &s, 500));
 	close(s.drm);
 }
 
@@ -151,7 +115,7 @@ static void create_export(const char *name)
 {
 	struct subject s = { .drm = open_driver("vgem") };
 
-	report(name, 0, bench_loop(op_create_export, &s, 500));
+	bench_instructions(name, 0, bench_loop(op_create_export, &s, 500));
 	close(s.drm);
 }
 
@@ -161,7 +125,7 @@ static void export(const char *name)
 	struct subject s = { .drm = open_driver("vgem") };
 	double with = bench_loop(op_create_export, &s, 500);
 
-	report(name, 0, with - bench_loop(op_create, &s, 500));
+	bench_instructions(name, 0, with - bench_loop(op_create, &s, 500));
 	close(s.drm);
 }
 
@@ -172,7 +136,7 @@ static void with_handles(const char *name, void (*op)(void *))
 		struct subject s = { .drm = open_driver("vgem") };
 
 		for (unsigned int n = 0; n < populations[i]; n++) {
-			uint32_t handle = picture_create(s.drm, 32, 32);
+			uint32_t handle = bench_picture_create(s.drm, &bench_pictures[0]);
 			int fd = check_ok(gem_export(s.drm, handle, DRM_CLOEXEC));
 
 			if (n == populations[i] / 2) {
@@ -182,11 +146,41 @@ static void with_handles(const char *name, void (*op)(void *))
 				close(fd);
 			}
 		}
-		bench_settle();
-		report(name, populations[i], bench_loop(op, &s, 2000));
+		bench_instructions(name, populations[i], bench_loop(op, &s, 2000));
 		close(s.fd);
 		close(s.drm);
 	}
+}
+
+/* Measures @op in a file with 10,000 handles of one buffer. */
+static void with_same(const char *name, void (*op)(void *))
+{
+	const unsigned int count = 10000;
+	struct subject s = { .drm = open_driver("vgem") };
+	uint32_t handle;
+	int64_t buffer;
+
+	s.fd = make_dmabuf(s.drm, 1, &s.handle);
+	buffer = check_ok(gem_flink(s.drm, s.handle));
+	for (unsigned int n = 1; n < count; n++) {
+		handle = check_ok(gem_open(s.drm, buffer));
+		close(check_ok(gem_export(s.drm, handle, DRM_CLOEXEC)));
+		if (n == count / 2)
+			s.handle = handle;
+	}
+	bench_instructions(name, count, bench_loop(op, &s, 2000));
+	close(s.fd);
+	close(s.drm);
+}
+
+static void handle_to_fd_same(const char *name)
+{
+	with_same(name, op_handle_to_fd);
+}
+
+static void fd_to_handle_same(const char *name)
+{
+	with_same(name, op_fd_to_handle);
 }
 
 static void handle_to_fd(const char *name)
@@ -209,116 +203,31 @@ static void export_among(const char *name)
 
 		for (unsigned int n = 0; n < populations[i]; n++)
 			close(make_dmabuf(crowd, 1, NULL));
-		bench_settle();
 		with = bench_loop(op_create_export, &s, 300);
-		report(name, populations[i], with - bench_loop(op_create, &s, 300));
+		bench_instructions(name, populations[i], with - bench_loop(op_create, &s, 300));
 		close(crowd);
 		close(s.drm);
 	}
 }
 
-/* --- import --- */
+/* --- a full screen --- */
 
-static void op_import(void *arg)
+/* Measures the close of the fd that is all that keeps the buffer. */
+static void last_close(const char *name)
 {
-	struct subject *s = arg;
-	int64_t handle = gem_import(s->other, s->fd);
+	const unsigned int count = 4;
+	uint64_t start, total = 0;
 
-	check(handle > 0);
-	gem_close(s->other, handle);
-}
+	for (unsigned int i = 0; i < count; i++) {
+		int drm = open_driver("vgem");
+		int fd = bench_picture_make(drm, &bench_pictures[3]);
 
-static void import_again(const char *name)
-{
-	for_each(i, pictures) {
-		struct subject s = {
-			.drm = open_driver("vgem"), .other = open_driver("vkms"),
-		};
-		unsigned int width = pictures[i].width;
-		unsigned int height = pictures[i].height;
-
-		s.handle = picture_create(s.drm, width, height);
-		s.fd = check_ok(gem_export(s.drm, s.handle, DRM_CLOEXEC | DRM_RDWR));
-		picture_fill(s.fd, 4ul * width * height);
-		report(name, width * height,
-		       bench_loop(op_import, &s, pictures[i].count));
-		close(s.fd);
-		close(s.drm);
-		close(s.other);
+		close(drm);
+		start = bench_clock();
+		close(fd);
+		total += bench_clock() - start;
 	}
-}
-
-static void import_first(const char *name)
-{
-	for_each(i, pictures) {
-		unsigned int width = pictures[i].width;
-		unsigned int height = pictures[i].height;
-		unsigned int count = pictures[i].count;
-		uint64_t total = 0;
-
-		for (unsigned int n = 0; n < count; n++) {
-			struct subject s = {
-				.drm = open_driver("vgem"),
-				.other = open_driver("vkms"),
-			};
-			uint64_t start;
-
-			s.handle = picture_create(s.drm, width, height);
-			s.fd = check_ok(gem_export(s.drm, s.handle,
-						   DRM_CLOEXEC | DRM_RDWR));
-			picture_fill(s.fd, 4ul * width * height);
-			start = bench_clock();
-			op_import(&s);
-			total += bench_clock() - start;
-			close(s.fd);
-			close(s.drm);
-			close(s.other);
-		}
-		report(name, width * height, (double)total / count);
-	}
-}
-
-/* --- what no system call reaches: by an importer that tests drive --- */
-
-/* The import's number is in @handle. */
-static void op_attach(void *arg)
-{
-	struct subject *s = arg;
-	int64_t import = mock_attach(s->other, s->fd, 0);
-
-	mock_step(s->other, import, PRIME_MOCK_DETACH);
-}
-
-static void op_map(void *arg)
-{
-	struct subject *s = arg;
-
-	mock_map(s->other, s->handle, PRIME_MOCK_BIDIRECTIONAL);
-	mock_step(s->other, s->handle, PRIME_MOCK_UNMAP);
-}
-
-/* On a buffer of the second device, whose exporter does almost nothing. */
-static void kernel_side(const char *name, void (*op)(void *), bool attached)
-{
-	struct subject s = { .drm = mock_open(1), .other = mock_open(0) };
-
-	s.fd = check_ok(mock_dmabuf(s.drm, 64, 0, NULL));
-	if (attached)
-		s.handle = check_ok(mock_attach(s.other, s.fd, 0));
-	report(name, 64, bench_loop(op, &s, 1000));
-	close(s.other);
-	close(s.fd);
-	close(s.drm);
-}
-
-static void attach(const char *name)
-{
-	kernel_side(name, op_attach, false);
-}
-
-static void map(const char *name)
-{
-	kernel_side(name, op_map, true);
+	bench_instructions(name, 0, (double)total / count);
 }
 
 /* --- the dma-buf file --- */
@@ -346,7 +255,7 @@ static void with_buffer(const char *name, void (*op)(void *), bool fence)
 	s.fd = make_dmabuf(s.drm, 1, &s.handle);
 	if (fence)
 		pending = vgem_fence(s.drm, s.handle, true);
-	report(name, 0, bench_loop(op, &s, 2000));
+	bench_instructions(name, 0, bench_loop(op, &s, 2000));
 	if (fence)
 		vgem_fence_signal(s.drm, pending);
 	close(s.fd);
@@ -370,14 +279,15 @@ static void sync_ioctl(const char *name)
 
 static void export_sync_file(const char *name)
 {
-	with_buffer(name, op_sync_file, false);
+	with_buffer(name, op_sync_file, true);
 }
 
 /* --- memory --- */
 
 static double memory_kb(void)
 {
-	bench_settle();
+	/* What is freed late. */
+	usleep(100000);
 	return meminfo_kb("Slab") + meminfo_kb("PageTables") +
 	       meminfo_kb("KernelStack") + meminfo_kb("Percpu");
 }
@@ -394,7 +304,7 @@ static void memory(const char *name)
 
 	check_ok(setrlimit(RLIMIT_NOFILE, &limit) ? -errno : 0);
 	for (unsigned int i = 0; i < count; i++)
-		handles[i] = picture_create(drm, 32, 32);
+		handles[i] = bench_picture_create(drm, &bench_pictures[0]);
 	before = memory_kb();
 	for (unsigned int i = 0; i < count; i++)
 		fds[i] = check_ok(gem_export(drm, handles[i], DRM_CLOEXEC));
@@ -423,14 +333,13 @@ static const struct bench table[] = {
 	{ "export-among", "the same, among as many buffers", export_among },
 	{ "handle-to-fd", "HANDLE_TO_FD of an exported buffer, close; by handles in the file", handle_to_fd },
 	{ "fd-to-handle", "FD_TO_HANDLE of a known buffer; by handles in the file", fd_to_handle },
-	{ "import-first", "vgem to vkms and close of the handle, a new buffer; by pixels", import_first },
-	{ "import-again", "the same, the buffer was imported before; by pixels", import_again },
-	{ "attach", "attach and detach, with two ioctls of prime_mock; by pages", attach },
-	{ "map", "map and unmap of an attachment, with two ioctls of prime_mock; by pages", map },
+	{ "handle-to-fd-same", "HANDLE_TO_FD in a file with that many handles of the buffer", handle_to_fd_same },
+	{ "fd-to-handle-same", "FD_TO_HANDLE in a file with that many handles of the buffer", fd_to_handle_same },
+	{ "last-close", "the last close of a buffer of 3840x2160 pixels", last_close },
 	{ "poll-idle", "poll() of a buffer without fences", poll_idle },
 	{ "poll-busy", "poll() of a buffer with a fence pending", poll_busy },
 	{ "sync", "SYNC start and end", sync_ioctl },
-	{ "sync-file", "EXPORT_SYNC_FILE and close", export_sync_file },
+	{ "sync-file", "EXPORT_SYNC_FILE of a buffer with a fence pending, and close", export_sync_file },
 	{ "memory", "kernel memory for a buffer with its fd, and for an import", memory },
 };
 
