@@ -107,7 +107,7 @@ static void create(const char *name)
 {
 	struct subject s = { .drm = open_driver("vgem") };
 
-	bench_instructions(name, 0, bench_loop(op_create, &s, 500));
+	bench_instructions(name, 0, bench_loop(op_create, &s, 5000));
 	close(s.drm);
 }
 
@@ -115,7 +115,7 @@ static void create_export(const char *name)
 {
 	struct subject s = { .drm = open_driver("vgem") };
 
-	bench_instructions(name, 0, bench_loop(op_create_export, &s, 500));
+	bench_instructions(name, 0, bench_loop(op_create_export, &s, 5000));
 	close(s.drm);
 }
 
@@ -123,9 +123,9 @@ static void create_export(const char *name)
 static void export(const char *name)
 {
 	struct subject s = { .drm = open_driver("vgem") };
-	double with = bench_loop(op_create_export, &s, 500);
+	double with = bench_loop(op_create_export, &s, 5000);
 
-	bench_instructions(name, 0, with - bench_loop(op_create, &s, 500));
+	bench_instructions(name, 0, with - bench_loop(op_create, &s, 5000));
 	close(s.drm);
 }
 
@@ -203,8 +203,8 @@ static void export_among(const char *name)
 
 		for (unsigned int n = 0; n < populations[i]; n++)
 			close(make_dmabuf(crowd, 1, NULL));
-		with = bench_loop(op_create_export, &s, 300);
-		bench_instructions(name, populations[i], with - bench_loop(op_create, &s, 300));
+		with = bench_loop(op_create_export, &s, 3000);
+		bench_instructions(name, populations[i], with - bench_loop(op_create, &s, 3000));
 		close(crowd);
 		close(s.drm);
 	}
