@@ -7,6 +7,11 @@
 #include <sys/mman.h>
 #include <time.h>
 
+void bench_settle(void)
+{
+	usleep(100000);
+}
+
 uint64_t bench_clock(void)
 {
 	struct timespec ts;
@@ -111,6 +116,7 @@ int bench_main(int argc, char **argv, const struct bench *table, size_t count)
 		if (only && strcmp(only, table[i].name))
 			continue;
 		found = true;
+		bench_settle();
 		table[i].run(table[i].name);
 	}
 	if (!found) {

@@ -29,6 +29,8 @@ int bench_main(int argc, char **argv, const struct bench *table, size_t count);
 
 /* Nanoseconds; under QEMU's -icount shift=1 an instruction takes two. */
 uint64_t bench_clock(void);
+/* Waits for what the kernel frees late. */
+void bench_settle(void);
 /* NAME PARAMETER VALUE UNIT: one line that scripts/bench-report reads. */
 void bench_result(const char *name, uint64_t parameter, double value,
 		  const char *unit);

@@ -146,6 +146,7 @@ static void with_handles(const char *name, void (*op)(void *))
 				close(fd);
 			}
 		}
+		bench_settle();
 		bench_instructions(name, populations[i], bench_loop(op, &s, 2000));
 		close(s.fd);
 		close(s.drm);
@@ -168,6 +169,7 @@ static void with_same(const char *name, void (*op)(void *))
 		if (n == count / 2)
 			s.handle = handle;
 	}
+	bench_settle();
 	bench_instructions(name, count, bench_loop(op, &s, 2000));
 	close(s.fd);
 	close(s.drm);
@@ -203,6 +205,7 @@ static void export_among(const char *name)
 
 		for (unsigned int n = 0; n < populations[i]; n++)
 			close(make_dmabuf(crowd, 1, NULL));
+		bench_settle();
 		with = bench_loop(op_create_export, &s, 3000);
 		bench_instructions(name, populations[i], with - bench_loop(op_create, &s, 3000));
 		close(crowd);
@@ -286,8 +289,7 @@ static void export_sync_file(const char *name)
 
 static double memory_kb(void)
 {
-	/* What is freed late. */
-	usleep(100000);
+	bench_settle();
 	return meminfo_kb("Slab") + meminfo_kb("PageTables") +
 	       meminfo_kb("KernelStack") + meminfo_kb("Percpu");
 }

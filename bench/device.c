@@ -59,6 +59,7 @@ static void import_picture(const char *name, struct importer *importer,
 	for (unsigned int i = 0; i < count; i++)
 		fds[i] = bench_picture_make(drm, picture);
 	import_each(importer, &warm, 1);
+	bench_settle();
 	snprintf(row, sizeof(row), "%s-first", name);
 	bench_instructions(row, pixels, import_each(importer, fds, count));
 	snprintf(row, sizeof(row), "%s-again", name);

@@ -91,7 +91,10 @@ static void op_import_first(struct worker *w)
 	gem_close(w->drm, handle);
 }
 
-/* How much more two threads do than one; one file per thread, as in two processes. */
+/*
+ * How much more two threads do than one; one file per thread, as in two
+ * processes. @name may be NULL.
+ */
 static double scaling(const char *name, void (*op)(struct worker *w))
 {
 	struct worker workers[2] = { };
@@ -110,19 +113,18 @@ static double scaling(const char *name, void (*op)(struct worker *w))
 		close(workers[i].drm);
 		close(workers[i].other);
 	}
-	bench_result(name, 1, one, "per-second");
-	bench_result(name, 2, two, "per-second");
+	if (name) {
+		bench_result(name, 1, one, "per-second");
+		bench_result(name, 2, two, "per-second");
+	}
 	return two / one;
 }
 
 /* Beside dup(), measured at the same time: the most that this machine can do. */
 static void threads(const char *name, void (*op)(struct worker *w))
 {
-	char floor[64];
-	double most;
+	double most = scaling(NULL, op_dup);
 
-	snprintf(floor, sizeof(floor), "%s-dup", name);
-	most = scaling(floor, op_dup);
 	bench_result(name, 0, scaling(name, op) / most, "of-dup");
 }
 
