@@ -57,6 +57,7 @@
  * dma_buf_export()                       not needed
  * dma_buf_fd()                           not needed
  * dma_buf_fd_install()                   not needed
+ * dma_buf_from_file()                    not needed
  * dma_buf_get()                          not needed
  * dma_buf_put()                          not needed
  * dma_buf_attach()                       takes it
@@ -345,6 +346,28 @@ void dma_buf_fd_install(struct dma_buf *dmabuf, int fd)
 EXPORT_SYMBOL_NS_GPL(dma_buf_fd_install, "DMA_BUF");
 
 /**
+ * dma_buf_from_file - the buffer of a file that has been looked up
+ * @file: any file, which the caller keeps
+ * @fd: the descriptor that it was found by
+ *
+ * Context: process context; no lock needed.
+ *
+ * Return: the buffer with a reference for dma_buf_put(), or ERR_PTR(-EINVAL)
+ * when @file is not a dma-buf.
+ */
+struct dma_buf *dma_buf_from_file(struct file *file, int fd)
+{
+	/* The operations tell whether it is a dma-buf. */
+	if (file->f_op != &dma_buf_fops)
+		return ERR_PTR(-EINVAL);
+
+	trace_dma_buf_get(file->private_data, fd);
+	get_file(file);
+	return file->private_data;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_from_file, "DMA_BUF");
+
+/**
  * dma_buf_get - the buffer behind a file descriptor
  * @fd: descriptor from user space
  *
@@ -355,18 +378,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_fd_install, "DMA_BUF");
  */
 struct dma_buf *dma_buf_get(int fd)
 {
-	struct file *file = fget(fd);
+	CLASS(fd, f)(fd);
 
-	if (!file)
-		return ERR_PTR(-EBADF);
-	/* @fd may be any file. Its operations tell whether it is a dma-buf. */
-	if (file->f_op != &dma_buf_fops) {
-		fput(file);
-		return ERR_PTR(-EINVAL);
-	}
-
-	trace_dma_buf_get(file->private_data, fd);
-	return file->private_data;
+	return fd_file(f) ? dma_buf_from_file(fd_file(f), fd) : ERR_PTR(-EBADF);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_get, "DMA_BUF");
 

@@ -7,7 +7,7 @@
  * that has no handle yet. Only threads that import the same buffer into the
  * same file wait for the claim to end.
  */
-#include <linux/wait_bit.h>
+#include <linux/wait.h>
 
 #include "internal.h"
 
@@ -21,17 +21,18 @@ static struct lockdep_map drm_prime_claim_map =
 #endif
 
 /*
- * One counter serves all files, since two threads of a file rarely import the
- * same buffer at the same time.
+ * One counter and one queue serve all files, since two threads of a file rarely
+ * import the same buffer at the same time.
  */
 static atomic_t drm_prime_claims_ended = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(drm_prime_claim_waiters);
 
 /*
  * Waits until any claim has ended, with or without success. Drops the prime
- * lock meanwhile. Only a fatal signal ends the wait early, since programs do
- * not expect a signal to interrupt this ioctl.
+ * lock meanwhile. Only a fatal signal ends the wait early, with -ERESTARTSYS,
+ * since programs do not expect a signal to interrupt this ioctl.
  */
-static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
+int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 {
 	const int seen = atomic_read(&drm_prime_claims_ended);
 	int ret;
@@ -42,45 +43,43 @@ static int drm_prime_claim_wait_locked(struct drm_prime_table *table)
 
 	lock_map_acquire(&drm_prime_claim_map);
 	lock_map_release(&drm_prime_claim_map);
-	ret = wait_var_event_killable(&drm_prime_claims_ended,
-				      atomic_read(&drm_prime_claims_ended) != seen);
+	ret = wait_event_killable(drm_prime_claim_waiters,
+				  atomic_read(&drm_prime_claims_ended) != seen);
 
 	mutex_lock(&table->lock);
 	return ret;
 }
 
 /*
- * Returns a claim to import a buffer. The caller's reference to @dmabuf then
- * belongs to the claim. The thread must end the claim with
- * drm_prime_claim_end_locked(). Returns NULL, and the handle in *@handle, if
- * the file has a handle for the buffer. Otherwise returns ERR_PTR: -ENOMEM;
- * -ERESTARTSYS when the thread is killed while it waits for another thread's
- * claim.
+ * Returns a claim to import the buffer of @file, which was found by @fd and has
+ * no entry in the table of @file_priv. The thread must end the claim with
+ * drm_prime_claim_end_locked(). Returns ERR_PTR(-EINVAL) when @file is not a
+ * dma-buf, or ERR_PTR(-ENOMEM).
  */
-struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
-					      struct dma_buf *dmabuf, u32 *handle)
+struct drm_prime_entry *
+drm_prime_claim_begin_locked(struct drm_file *file_priv, struct file *file, int fd)
 {
-	struct drm_prime_entry *entry;
-	int ret;
+	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
+	struct dma_buf *dmabuf = dma_buf_from_file(file, fd);
+	struct drm_prime_entry *claim;
 
-	guard(mutex)(&table->lock);
-	while ((entry = drm_prime_entry_by_file_locked(table, dmabuf->file))) {
-		*handle = entry->handle;
-		if (*handle)
-			return NULL;
-		ret = drm_prime_claim_wait_locked(table);
-		if (ret)
-			return ERR_PTR(ret);
+	lockdep_assert_held(&table->lock);
+
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+
+	claim = drm_prime_entry_alloc_locked(table);
+	if (!claim) {
+		dma_buf_refused(dmabuf, drm_dev_dma_dev(file_priv->minor->dev),
+				DMA_BUF_STEP_HANDLE, -ENOMEM);
+		dma_buf_put(dmabuf);
+		return ERR_PTR(-ENOMEM);
 	}
 
-	entry = drm_prime_entry_alloc_locked(table);
-	if (!entry)
-		return ERR_PTR(-ENOMEM);
-
-	drm_prime_entry_link_locked(table, entry, dmabuf, 0);
+	drm_prime_entry_link_locked(table, claim, dmabuf, 0);
 	/* Nobody else has this claim, so this doesn't wait under the prime lock. */
 	lock_map_acquire_try(&drm_prime_claim_map);
-	return entry;
+	return claim;
 }
 
 /*
@@ -98,8 +97,9 @@ void drm_prime_claim_end_locked(struct drm_prime_table *table,
 	else
 		drm_prime_entry_unlink_locked(table, claim);
 
-	/* A full barrier: a waiter queues itself, then reads the counter. */
 	atomic_inc_return(&drm_prime_claims_ended);
-	wake_up_var(&drm_prime_claims_ended);
+	/* After a full barrier: a waiter queues itself, then reads the counter. */
+	if (waitqueue_active(&drm_prime_claim_waiters))
+		wake_up_all(&drm_prime_claim_waiters);
 	lock_map_release(&drm_prime_claim_map);
 }

@@ -88,10 +88,14 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev, struct dr
 	entry = drm_prime_entry_alloc_locked(table);
 	dmabuf = entry ? drm_prime_export_get(obj, flags) : ERR_PTR(-ENOMEM);
 	drm_gem_object_put(obj);
-	if (IS_ERR(dmabuf))
+	if (IS_ERR(dmabuf)) {
 		kfree(entry);
-	else
-		drm_prime_entry_link_locked(table, entry, dmabuf, handle);
+		return dmabuf;
+	}
+
+	/* The entry gets one reference, and the caller the other. */
+	get_dma_buf(dmabuf);
+	drm_prime_entry_link_locked(table, entry, dmabuf, handle);
 	return dmabuf;
 }
 EXPORT_SYMBOL(drm_gem_prime_handle_to_dmabuf);
@@ -141,11 +145,11 @@ EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
  * lock to remove the entry. So if the handle leads to the object while the
  * prime lock is held here, a close will find the entry.
  */
-static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_file *file_priv,
-					   struct dma_buf *dmabuf,
-					   struct drm_prime_entry *claim, u32 *handle)
+static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_file *file_priv,
+					    struct drm_prime_entry *claim, u32 *handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
+	struct dma_buf *dmabuf = claim->dmabuf;
 	struct drm_gem_object *obj;
 	bool open;
 	int ret;
@@ -186,29 +190,6 @@ static int drm_prime_handle_import_claimed(struct drm_device *dev, struct drm_fi
 	return ret;
 }
 
-/* Imports a buffer that the caller did not find in the file's table. */
-static noinline int drm_prime_handle_import_fd(struct drm_device *dev, struct drm_file *file_priv,
-					       int prime_fd, u32 *handle)
-{
-	struct drm_prime_entry *claim;
-	struct dma_buf *dmabuf;
-	int ret;
-
-	dmabuf = dma_buf_get(prime_fd);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-
-	claim = drm_prime_claim_begin(to_drm_prime_table(&file_priv->prime), dmabuf, handle);
-	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE,
-			      PTR_ERR_OR_ZERO(claim));
-	/* A claim has taken the reference. */
-	if (claim && !ret)
-		return drm_prime_handle_import_claimed(dev, file_priv, dmabuf, claim, handle);
-
-	dma_buf_put(dmabuf);
-	return ret;
-}
-
 /**
  * drm_gem_prime_fd_to_handle - give a dma-buf a handle
  * @dev: device of @file_priv
@@ -239,16 +220,21 @@ int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_pri
 	if (!fd_file(fd))
 		return -EBADF;
 
-	/* The table holds its buffers, so the same file is the same buffer. */
 	scoped_guard(mutex, &table->lock) {
-		entry = drm_prime_entry_by_file_locked(table, fd_file(fd));
-		if (entry && entry->handle) {
+		/* The table holds its buffers, so the same file is the same buffer. */
+		while ((entry = drm_prime_entry_by_file_locked(table, fd_file(fd)))) {
 			*handle = entry->handle;
-			return 0;
+			if (*handle)
+				return 0;
+			if (drm_prime_claim_wait_locked(table))
+				return -ERESTARTSYS;
 		}
+		entry = drm_prime_claim_begin_locked(file_priv, fd_file(fd), prime_fd);
 	}
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
 
-	return drm_prime_handle_import_fd(dev, file_priv, prime_fd, handle);
+	return drm_prime_handle_import(dev, file_priv, entry, handle);
 }
 EXPORT_SYMBOL(drm_gem_prime_fd_to_handle);
 

@@ -85,8 +85,9 @@ struct drm_prime_entry *
 drm_prime_entry_by_file_locked(struct drm_prime_table *table, const struct file *file);
 
 /* gem/claim.c */
-struct drm_prime_entry *drm_prime_claim_begin(struct drm_prime_table *table,
-					      struct dma_buf *dmabuf, u32 *handle);
+int drm_prime_claim_wait_locked(struct drm_prime_table *table);
+struct drm_prime_entry *
+drm_prime_claim_begin_locked(struct drm_file *file_priv, struct file *file, int fd);
 void drm_prime_claim_end_locked(struct drm_prime_table *table,
 				struct drm_prime_entry *claim, u32 handle);
 

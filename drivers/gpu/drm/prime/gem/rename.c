@@ -18,6 +18,7 @@ int drm_prime_add_buf_handle(struct drm_prime_file_private *prime,
 	if (!entry)
 		return -ENOMEM;
 
+	get_dma_buf(dma_buf);
 	drm_prime_entry_link_locked(table, entry, dma_buf, handle);
 	return 0;
 }

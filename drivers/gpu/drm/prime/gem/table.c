@@ -68,9 +68,9 @@ struct drm_prime_entry *drm_prime_entry_alloc_locked(struct drm_prime_table *tab
 }
 
 /*
- * @handle is not in the table yet. It is 0 for a claim, which is made only if
- * the buffer has no entry. The caller's reference to the buffer then belongs to
- * the claim. Other entries take a reference of their own.
+ * The caller's reference to @dmabuf then belongs to the entry. @handle is not in
+ * the table yet. It is 0 for a claim, which is made only if the buffer has no
+ * entry.
  */
 void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime_entry *entry,
 				 struct dma_buf *dmabuf, u32 handle)
@@ -87,10 +87,8 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime
 		list_add_tail(&entry->same, &oldest->same);
 	else
 		hlist_add_head(&entry->by_buffer, drm_prime_buffer_bucket(table, dmabuf->file));
-	if (handle) {
-		get_dma_buf(dmabuf);
+	if (handle)
 		drm_prime_entry_set_handle_locked(table, entry, handle);
-	}
 }
 
 /* For an entry that was linked without a handle. */

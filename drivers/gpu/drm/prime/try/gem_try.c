@@ -20,7 +20,6 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 	struct drm_device *dev = file_priv->minor->dev;
 	struct drm_prime_entry *claim;
 	struct drm_gem_object *obj;
-	u32 handle;
 	int ret;
 
 	if (drm_dev_is_unplugged(dev))
@@ -30,12 +29,19 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 		return -EOPNOTSUPP;
 
 	*judged = DMA_BUF_TRY_IMPORT;
-	claim = drm_prime_claim_begin(table, dmabuf, &handle);
-	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_HANDLE,
-			      PTR_ERR_OR_ZERO(claim));
-	/* A buffer that has a handle in the file is not imported again. */
-	if (!claim || ret)
-		return ret;
+	scoped_guard(mutex, &table->lock) {
+		while ((claim = drm_prime_entry_by_file_locked(table, dmabuf->file))) {
+			/* A buffer that has a handle in the file is not imported again. */
+			if (claim->handle)
+				return 0;
+			if (drm_prime_claim_wait_locked(table))
+				return -ERESTARTSYS;
+		}
+		/* No descriptor led here, so the trace of the lookup has none. */
+		claim = drm_prime_claim_begin_locked(file_priv, dmabuf->file, -1);
+	}
+	if (IS_ERR(claim))
+		return PTR_ERR(claim);
 
 	obj = dev->driver->gem_prime_import ?
 	      dev->driver->gem_prime_import(dev, dmabuf) : drm_gem_prime_import(dev, dmabuf);
