@@ -16,7 +16,7 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests \
+check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests compositors \
 patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
@@ -34,6 +34,8 @@ source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
 	@$(phase) $@ scripts/guest-root
+root-clients: packages
+	@$(phase) $@ env GUEST=clients scripts/guest-root
 $(builds): built-%: source
 	@$(phase) $@ scripts/kernel $*
 built-mixed: built-stock built-ours
@@ -53,7 +55,7 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock others-ours others-stock reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor, faults of mainline, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -90,8 +92,9 @@ demo-stock demo-ours: setup
 	@$(test) $@ userspace-demo/run $(@:demo-%=%)
 demotests-stock demotests-ours: setup
 	@$(test) $@ userspace-demo/tests/run $(@:demotests-%=%)
-others-stock others-ours: setup
-	@$(test) $@ userspace-demo/others/run $(@:others-%=%)
+compositors: $(kernels:%=compositors-%) ## Debian's Wayland clients on the demo's compositor, weston, labwc and KWin
+compositors-stock compositors-ours: setup root-clients
+	@$(test) $@ userspace-demo/others/run $(@:compositors-%=%)
 matrix: $(kernels:%=matrix-%) ## find out who can share a buffer with whom, on stock and on ours; SETS=3, MACHINES=plain, KEEP=1
 	@$(phase) --measure $@ scripts/matrix-report
 matrix-stock matrix-ours: setup
@@ -139,7 +142,7 @@ conformance-check: packages ## the tests of make conformance that need no guest
 	@$(test) conformance scripts/conformance-check
 shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
 	@vm/run $(or $(KERNEL),ours) --shell
-.PHONY: packages setup $(builds) $(runs)
+.PHONY: packages setup root-clients $(builds) $(runs)
 endif
 
 check-all: ## check, check-more, check-debug and matrix on both lanes, counted together: hours
@@ -177,5 +180,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate top igt matrix abi layers style originality \
-	graft-check port-check users selftests rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
+	graft-check port-check users selftests compositors rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm reproducers mutants clean distclean
