@@ -12,6 +12,7 @@
 
 #include <linux/dma-buf-constraints.h>
 
+#include "../kernel.h"
 #include "internal.h"
 
 /* As vb2 wants it before it takes dma-bufs. */
