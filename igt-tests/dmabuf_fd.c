@@ -887,39 +887,6 @@ static void sync_directions(void)
 
 /* --- passing it on --- */
 
-static void send_fd(int socket, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "", byte = 'f';
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	check_eq(sendmsg(socket, &msg, 0), 1);
-}
-
-static int receive_fd(int socket)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "", byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	check_eq(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC), 1);
-	check(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
 static void await(pid_t pid)
 {
 	int status;
@@ -960,7 +927,7 @@ static void scm_rights(void)
 	map = map_shared(fd, PAGE, PROT_READ | PROT_WRITE, 0);
 	check(map != MAP_FAILED);
 	map[9] = 'p';
-	send_fd(ends[0], fd);
+	send_fds(ends[0], &fd, 1);
 	await(pid);
 	check_eq(map[10], 'c');
 }
@@ -976,13 +943,13 @@ static void scm_rights_in_flight(void)
 	uint64_t inode = inode_of(fd);
 
 	check_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
-	send_fd(ends[0], fd);
+	send_fds(ends[0], &fd, 1);
 	close(fd);
 	close(drm);
 	check_eq(settle_buffers(1), 1);
 	fd = receive_fd(ends[1]);
 	check_eq(inode_of(fd), inode);
-	send_fd(ends[0], fd);
+	send_fds(ends[0], &fd, 1);
 	close(fd);
 	close(ends[0]);
 	close(ends[1]);
@@ -1085,7 +1052,7 @@ static void holders_message(void)
 
 	check_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	check(!held_by(inode, "message "));
-	send_fd(ends[0], fd);
+	send_fds(ends[0], &fd, 1);
 	check(held_by(inode, "message "));
 	close(ends[1]);
 	check(!held_by(inode, "message "));
@@ -1095,7 +1062,7 @@ static void holders_message(void)
 	check_ok(bind(listener, (struct sockaddr *)&name, sizeof(name)));
 	check_ok(listen(listener, 1));
 	check_ok(connect(sender, (struct sockaddr *)&name, sizeof(name)));
-	send_fd(sender, fd);
+	send_fds(sender, &fd, 1);
 	close(fd);
 	check(held_by(inode, "message "));
 }

@@ -327,38 +327,6 @@ static void path_and_strangers(void)
 
 /* --- a message --- */
 
-static void send_fds(int socket, const int *fds, int count)
-{
-	char room[CMSG_SPACE(2 * sizeof(int))] = { }, byte = 0;
-	struct iovec io = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &io, .msg_iovlen = 1, .msg_control = room,
-		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
-	};
-	struct cmsghdr *control = CMSG_FIRSTHDR(&message);
-
-	control->cmsg_level = SOL_SOCKET;
-	control->cmsg_type = SCM_RIGHTS;
-	control->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(control), fds, count * sizeof(int));
-	check_eq(sendmsg(socket, &message, 0), 1);
-}
-
-static int receive_fd(int socket)
-{
-	char room[CMSG_SPACE(sizeof(int))] = { }, byte;
-	struct iovec io = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &io, .msg_iovlen = 1,
-		.msg_control = room, .msg_controllen = sizeof(room),
-	};
-	int fd;
-
-	check_eq(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), 1);
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
-}
-
 static void message_on(int fd)
 {
 	uint64_t inode = inode_of(fd);

@@ -392,26 +392,14 @@ static void unload_import_by_closed_file(void)
  */
 static void do_unload_fd_in_flight(void)
 {
-	char room[CMSG_SPACE(sizeof(int))] = { }, byte = 0;
-	struct iovec io = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &io, .msg_iovlen = 1,
-		.msg_control = room, .msg_controllen = sizeof(room),
-	};
-	struct cmsghdr *control = CMSG_FIRSTHDR(&message);
 	int fd = orphan(2, 11), pair[2];
 
 	check_ok(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) ? -errno : 0);
-	control->cmsg_level = SOL_SOCKET;
-	control->cmsg_type = SCM_RIGHTS;
-	control->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(control), &fd, sizeof(fd));
-	check_eq(sendmsg(pair[0], &message, 0), 1);
+	send_fds(pair[0], &fd, 1);
 	close(fd);
 	check_error(unload(exporter_module), EAGAIN);
 
-	check_eq(recvmsg(pair[1], &message, 0), 1);
-	memcpy(&fd, CMSG_DATA(control), sizeof(fd));
+	fd = receive_fd(pair[1]);
 	check_fd(fd, 2, 11);
 	close(fd);
 	check_gone();

@@ -207,6 +207,13 @@ uint32_t vgem_fence(int vgem, uint32_t handle, bool write);
 int vgem_fence_attach(int vgem, uint32_t handle, uint32_t flags);
 int vgem_fence_signal(int vgem, uint32_t fence);
 
+/* --- fds in messages --- */
+
+/* Up to two. */
+void send_fds(int socket, const int *fds, int count);
+/* The first one of a message. */
+int receive_fd(int socket);
+
 /* --- who sleeps; see prime_wait.c --- */
 
 #ifdef SYS_poll
