@@ -17,14 +17,14 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests compositors \
-patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants soak conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage explore arm64 arm64-64k users-stock users-ours mixed farm)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage explore arm64 arm64-64k users-stock users-ours mixed farm soak soak-stock)
 runs := negotiate-host top-host $(foreach suite,kunit uapi edu negotiate top igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
@@ -55,7 +55,7 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more mutants-draw) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds and 30 mutants (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more mutants-draw soak-short) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds, 30 mutants and five minutes of soak (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -75,6 +75,13 @@ mutants: ## faults put in on purpose, which the tests must notice (Linux 7.3); F
 	@$(test) mutants mutants/run $(if $(FRESH),--fresh)
 mutants-draw:
 	@$(test) mutants mutants/run --draw 30
+soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## devices that leave while their buffers are used, flakes of quick; MINUTES=60, KERNELS=ours
+soak-ours: built-soak built-quick
+soak-stock: built-soak-stock
+soak-ours soak-stock:
+	@MINUTES=$(MINUTES) $(test) $@ scripts/soak $(@:soak-%=%)
+soak-short: built-soak built-quick
+	@MINUTES=5 $(test) soak-ours scripts/soak ours unplug quick
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves bytes by DMA, in four machines
@@ -181,4 +188,4 @@ distclean: clean ## remove the cache too
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate top igt matrix abi layers style originality \
 	graft-check port-check users selftests compositors rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
-	deb deb-check dkms modules conformance conformance-check conformance-farm reproducers mutants clean distclean
+	deb deb-check dkms modules conformance conformance-check conformance-farm reproducers mutants soak clean distclean
