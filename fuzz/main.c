@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * prime-fuzz: makes calls around dma-bufs at random, keeps what reaches something new, and changes that. What it runs it
+ * writes down first, for the kernel may not survive it.
+ */
+#include "fuzz.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS		4
+#define REPORT_SECONDS	10
+
+enum { NEW_PERCENT = 15, FOUND = 1, CANNOT = 2 };
+
+static struct options {
+	const char *keep, *watch;
+	unsigned int rounds, seconds;
+	uint64_t seed;
+} options = { .rounds = ROUNDS, .seconds = 60, .seed = 1 };
+
+static struct corpus corpus;
+static struct cover *cover;
+static struct { unsigned long programs, calls, succeeded; } sum;
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+/* Runs a program, and ends everything when the kernel has a fault about which it is silent. */
+static void run(const struct program *program)
+{
+	struct run_result result;
+	unsigned int left;
+
+	if (options.watch)
+		watch_write(options.watch, program);
+	result = program_run(program, options.rounds, cover);
+	sum.programs++;
+	sum.calls += result.calls;
+	sum.succeeded += result.succeeded;
+	if (result.hung) {
+		printf("prime-fuzz: FOUND a process that cannot be killed\n");
+		fflush(stdout);
+		watch_stacks();
+		_exit(FOUND);
+	}
+	left = watch_leak();
+	if (left) {
+		printf("prime-fuzz: FOUND %u buffers that nobody holds are left\n", left);
+		fflush(stdout);
+		_exit(FOUND);
+	}
+}
+
+static void report(double start)
+{
+	printf("prime-fuzz: %.0f s, %lu programs, %lu calls, %lu succeeded, %u blocks, corpus %u\n", now() - start, sum.programs, sum.calls,
+	       sum.succeeded, cover_blocks(cover), corpus.count);
+	fflush(stdout);
+}
+
+/* Takes calls away as long as the program reaches something that nobody reached before. */
+static void shorten(struct program *program)
+{
+	for (unsigned int i = program->count; i--; ) {
+		struct program less = *program;
+
+		program_drop(&less, i);
+		run(&less);
+		if (cover_new(cover, false))
+			*program = less;
+	}
+}
+
+static void fuzz_once(void)
+{
+	struct program program;
+
+	if (!corpus.count || random_chance(NEW_PERCENT)) {
+		program_generate(&program);
+	} else {
+		program = corpus.programs[random_below(corpus.count)];
+		program_mutate(&program, &corpus.programs[random_below(corpus.count)]);
+	}
+	if (!program.count)
+		return;
+	run(&program);
+	if (!cover_new(cover, false))
+		return;
+	/* Once more: what only the order of threads reached is not worth its place. */
+	run(&program);
+	if (!cover_new(cover, false))
+		return;
+	shorten(&program);
+	run(&program);
+	cover_new(cover, true);
+	corpus_add(&corpus, &program, options.keep);
+}
+
+/* The programs of the folders, the shortest first; those that reach nothing new are left out. */
+static int by_length(const void *a, const void *b)
+{
+	const struct program *x = a, *y = b;
+
+	return (x->count > y->count) - (x->count < y->count);
+}
+
+static void start_corpus(char **folders)
+{
+	struct corpus loaded = { 0 };
+
+	for (; *folders; folders++)
+		corpus_load(&loaded, *folders);
+	if (loaded.count)
+		qsort(loaded.programs, loaded.count, sizeof(*loaded.programs), by_length);
+	for (unsigned int i = 0; i < loaded.count; i++) {
+		run(&loaded.programs[i]);
+		if (cover_new(cover, true) || !cover)
+			corpus_add(&corpus, &loaded.programs[i], options.keep);
+	}
+}
+
+static int fuzz(char **folders)
+{
+	double start = now(), next = start + REPORT_SECONDS;
+
+	random_seed(options.seed);
+	printf("prime-fuzz: seed %llu, %s\n", (unsigned long long)options.seed, cover ? "guided by KCOV" : "no KCOV: not guided");
+	start_corpus(folders);
+	while (now() < start + options.seconds) {
+		fuzz_once();
+		if (now() >= next) {
+			report(start);
+			next += REPORT_SECONDS;
+		}
+	}
+	report(start);
+	printf("prime-fuzz: end\n");
+	return 0;
+}
+
+static int replay(char **files)
+{
+	double start = now();
+
+	for (; *files; files++) {
+		struct program program;
+
+		if (!program_load(&program, *files))
+			return CANNOT;
+		run(&program);
+	}
+	report(start);
+	printf("prime-fuzz: end\n");
+	return 0;
+}
+
+/* What is done with one program and no kernel. */
+static int convert(const char *how, const char *path, const char *drop)
+{
+	struct program program;
+
+	if (!path || !program_load(&program, path))
+		return CANNOT;
+	if (drop)
+		program_drop(&program, (unsigned int)atoi(drop) % (program.count ? program.count : 1));
+	if (*how == 'c')
+		program_print_c(&program, options.rounds, stdout);
+	else if (*how == 'n')
+		printf("%u\n", program.count);
+	else
+		program_print(&program, stdout);
+	return 0;
+}
+
+static int generate(unsigned int count)
+{
+	random_seed(options.seed);
+	while (count--) {
+		struct program program;
+
+		program_generate(&program);
+		program_print(&program, stdout);
+		putchar('\n');
+	}
+	return 0;
+}
+
+static int usage(FILE *out)
+{
+	fputs("usage: prime-fuzz [--seconds N] [--seed N] [--keep FOLDER] [--watch FOLDER] [CORPUS...]\n"
+	      "       prime-fuzz --replay [--rounds N] [--watch FOLDER] FILE...\n"
+	      "       prime-fuzz --print FILE | --count FILE | --drop INDEX FILE | --c [--rounds N] FILE | --generate N [--seed N]\n"
+	      "\n"
+	      "Fuzzes the running kernel's dma-bufs: run it in a guest only. CORPUS are folders of programs to begin with; --keep gets\n"
+	      "those that reach something new, --watch the last programs that were run. --drop prints a program without a call, --c as\n"
+	      "a C program. Exit status: 1 when something was found that does not end the kernel, 2 for a mistake.\n", out);
+	return out == stderr ? CANNOT : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
+		{ "keep", required_argument, NULL, 'k' }, { "watch", required_argument, NULL, 'w' },
+		{ "rounds", required_argument, NULL, 'R' }, { "replay", no_argument, NULL, 'r' },
+		{ "print", no_argument, NULL, 'p' }, { "count", no_argument, NULL, 'n' }, { "c", no_argument, NULL, 'c' },
+		{ "drop", required_argument, NULL, 'd' }, { "generate", required_argument, NULL, 'g' },
+		{ "help", no_argument, NULL, 'h' }, { 0 },
+	};
+	const char *drop = NULL;
+	unsigned int count = 0;
+	char how[2] = "f";
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", known, NULL)) >= 0) {
+		switch (option) {
+		case 's': options.seconds = strtoul(optarg, NULL, 0); break;
+		case 'S': options.seed = strtoull(optarg, NULL, 0); break;
+		case 'k': options.keep = optarg; break;
+		case 'w': options.watch = optarg; break;
+		case 'R': options.rounds = strtoul(optarg, NULL, 0); break;
+		case 'd': drop = optarg; *how = 'p'; break;
+		case 'g': count = strtoul(optarg, NULL, 0); *how = 'g'; break;
+		case 'r': case 'p': case 'n': case 'c': *how = option; break;
+		case 'h': return usage(stdout);
+		default: return usage(stderr);
+		}
+	}
+	if (*how == 'g')
+		return generate(count);
+	if (*how != 'f' && *how != 'r')
+		return convert(how, argv[optind], drop);
+	cover = cover_open();
+	return *how == 'r' ? replay(argv + optind) : fuzz(argv + optind);
+}
