@@ -20,18 +20,27 @@ static int no_dots(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
+static void load_file(struct corpus *corpus, const char *path)
+{
+	struct program program;
+	FILE *in = fopen(path, "r");
+
+	while (in && program_parse(&program, in, path) && program.count)
+		append(corpus, &program);
+	if (in)
+		fclose(in);
+}
+
 void corpus_load(struct corpus *corpus, const char *folder)
 {
 	struct dirent **names;
 	int n = scandir(folder, &names, no_dots, alphasort);
 
 	for (int i = 0; i < n; i++) {
-		struct program program;
 		char path[512];
 
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
-		if (program_load(&program, path) && program.count)
-			append(corpus, &program);
+		load_file(corpus, path);
 		free(names[i]);
 	}
 	if (n >= 0)

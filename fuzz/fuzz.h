@@ -117,7 +117,7 @@ void program_mutate(struct program *program, const struct program *other);
 /* --- text.c, ccode.c --- */
 
 void program_print(const struct program *program, FILE *out);
-/* Says what is wrong with a line, and returns false. */
+/* The next program of a file; empty at its end. Says what is wrong with a line, and returns false. */
 bool program_parse(struct program *program, FILE *in, const char *name);
 bool program_load(struct program *program, const char *path);
 /* A small C program that does the same, without this one. */
@@ -155,7 +155,7 @@ struct corpus {
 	struct program *programs;
 };
 
-/* Reads the programs of a folder. */
+/* Reads the programs of a folder; a file may have several. */
 void corpus_load(struct corpus *corpus, const char *folder);
 /* Keeps a program, and writes it to the folder if there is one. */
 void corpus_add(struct corpus *corpus, const struct program *program, const char *folder);

@@ -149,6 +149,18 @@ HELPER video_open(int64_t node, int64_t a, int64_t b)
 	return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 }
 
+/* A file with a queue: of buffers of its own, or (@memory 4) for dma-bufs. */
+HELPER queue_open(int64_t node, int64_t buffers, int64_t memory)
+{
+	struct v4l2_requestbuffers arg = { .count = buffers & 3, .type = node & 1 ? V4L2_BUF_TYPE_VIDEO_OUTPUT :
+					   V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = memory };
+	int fd = video_open(node, 0, 0);
+
+	if (fd >= 0)
+		ioctl(fd, VIDIOC_REQBUFS, &arg);
+	return fd;
+}
+
 HELPER memfd_make(int64_t pages, int64_t seals, int64_t unused)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);

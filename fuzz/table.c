@@ -33,6 +33,7 @@ const struct call_type call_types[] = {
 	HELPER_CALL(udmabuf_open, UDMABUF),
 	HELPER_CALL(timeline_open, TIMELINE),
 	HELPER_CALL(video_open, VIDEO, NUM("node", 0, 1, 2, 3)),
+	HELPER_CALL(queue_open, VIDEO, NUM("node", 0, 1, 2, 3), NUM("buffers", 1, 2), NUM("memory", 1, 1, 4)),
 	HELPER_CALL(memfd_make, MEMFD, NUM("pages", 1, 4, 16), NUM("seals", 2, 2, 2, 0, 10)),
 	HELPER_CALL(file_close, NOTHING, ARG("fd", FILES)),
 	HELPER_CALL(file_poll, NOTHING, ARG("fd", FILES), NUM("events", 1, 4, 5), NUM("ms", 0, 0, 1)),

@@ -2,7 +2,8 @@
 /*
  * Programs as text, a line for each call:
  *	THREAD: rID = CALL FILE FIELD=VALUE ...
- * A value is a number, or rID for what that call gave; sID for the second thing that it gave. A line with # is a comment.
+ * A value is a number, or rID for what that call gave; sID for the second thing that it gave. A line with # is a comment, and an
+ * empty line ends the program.
  */
 #include "fuzz.h"
 
@@ -123,17 +124,18 @@ static void number_calls(struct program *program)
 bool program_parse(struct program *program, FILE *in, const char *name)
 {
 	const char *wrong = NULL;
-	char line[512];
-	unsigned int number = 0;
+	char line[512], whole[512];
 
 	*program = (struct program){ 0 };
 	while (!wrong && fgets(line, sizeof(line), in)) {
 		struct call call = { 0 };
 
-		number++;
 		line[strcspn(line, "\r\n")] = 0;
+		if (!*line && program->count)
+			break;
 		if (!*line || *line == '#')
 			continue;
+		strcpy(whole, line);
 		wrong = program->count == MAX_CALLS ? "too many calls" : parse_call(&call, line);
 		if (!wrong && program_call_of(program, call.id))
 			wrong = "this result is there already";
@@ -141,7 +143,7 @@ bool program_parse(struct program *program, FILE *in, const char *name)
 			program->calls[program->count++] = call;
 	}
 	if (wrong)
-		fprintf(stderr, "prime-fuzz: %s:%u: %s\n", name, number, wrong);
+		fprintf(stderr, "prime-fuzz: %s: %s: %s\n", name, wrong, whole);
 	number_calls(program);
 	program_sort(program);
 	return !wrong;
