@@ -17,19 +17,19 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests compositors \
-patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants soak conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants soak fuzz fuzz-check conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage explore arm64 arm64-64k users-stock users-ours mixed farm soak soak-stock)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage fuzz fuzz-stock explore arm64 arm64-64k users-stock users-ours mixed farm soak soak-stock)
 runs := negotiate-host top-host $(foreach suite,kunit uapi edu negotiate top igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick coverage arm64 dkms docs,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live) $(if $(filter bench%,$(PRIME_TARGET)),bench)
+	@$(phase) $@ scripts/bootstrap $(filter quick coverage fuzz arm64 dkms docs,$(patsubst fuzz%,fuzz,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64)))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live) $(if $(filter bench%,$(PRIME_TARGET)),bench)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -51,11 +51,12 @@ demo-live: built-ours root ## the same in a window on this screen, until it is c
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # Linux 6.12 for user mode knows one processor only, and its spinlocks vanish.
+fuzzed := $(or $(firstword $(KERNELS)),ours)
 exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more mutants-draw soak-short) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds, 30 mutants and five minutes of soak (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds, 30 mutants and five minutes of soak, 20 minutes of fuzz and its check (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without negotiation, KUnit on arm64, users, selftests, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -65,6 +66,10 @@ explore-check: built-explore ## explore finds faults that are put in on purpose
 	@$(test) faults scripts/explore --check
 explore-more: built-explore
 	@$(test) $@ scripts/explore --more
+fuzz: $(patsubst built-fuzz-ours,built-fuzz,$(fuzzed:%=built-fuzz-%)) ## calls around dma-bufs at random, guided by coverage, in user-mode Linux with KASAN (7.3); MINUTES=20, KERNELS="stock"
+	@$(test) $@ scripts/fuzz $(fuzzed)
+fuzz-check: built-fuzz ## fuzz finds a fault that is put in on purpose, and cuts the program down
+	@$(test) $@ scripts/fuzz --check
 arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
 kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
 	@$(test) $@ scripts/kunit $*
@@ -186,6 +191,6 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check kunit uapi edu negotiate top igt matrix abi layers style originality \
+.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check fuzz fuzz-check kunit uapi edu negotiate top igt matrix abi layers style originality \
 	graft-check port-check users selftests compositors rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm reproducers mutants soak clean distclean

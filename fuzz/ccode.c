@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Writes a program as C that needs nothing of this folder: helpers.h, the calls, and a verdict from the kernel's log. */
+/* Writes a program as C that needs nothing of this folder: helpers.h, the calls, a verdict. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -9,7 +9,8 @@ extern const char helpers_text[];
 
 static const char begin_text[] =
 	"/*\n"
-	" * Written by prime-fuzz. Exit status: 0 the kernel is silent, 1 it is not (the line says what), 77 can't be tried.\n"
+	" * Written by prime-fuzz. Exit status: 0 the kernel is silent, 1 it is not (the line says\n"
+	" * what), 77 can't be tried.\n"
 	" * gcc -D_GNU_SOURCE -I/usr/include/libdrm THIS.c -pthread\n"
 	" */\n";
 
@@ -23,7 +24,8 @@ static const char middle_text[] =
 	"/* In each round, the threads are shifted against each other in another way. */\n"
 	"static void __attribute__((unused)) stagger(int thread)\n"
 	"{\n"
-	"\tshift[thread] = shift[thread] * 6364136223846793005ull + 1442695040888963407ull + thread;\n"
+	"\tshift[thread] = shift[thread] * 6364136223846793005ull + 1442695040888963407ull +\n"
+	"\t\t\tthread;\n"
 	"\tspend(shift[thread] >> 40 & ((1u << (shift[thread] >> 60)) - 1));\n"
 	"}\n";
 
@@ -31,7 +33,9 @@ static const char log_text[] =
 	"/* The next line of the log that is a complaint. */\n"
 	"static int complaint(int log, char *line, size_t size)\n"
 	"{\n"
-	"\tstatic const char *const words[] = { \"BUG:\", \"WARNING:\", \"refcount_t:\", \"KASAN\", \"Oops\", \"DMA-API:\" };\n"
+	"\tstatic const char *const words[] = {\n"
+	"\t\t\"BUG:\", \"WARNING:\", \"refcount_t:\", \"KASAN\", \"Oops\", \"DMA-API:\"\n"
+	"\t};\n"
 	"\tssize_t n;\n"
 	"\n"
 	"\twhile ((n = read(log, line, size - 1)) > 0 || (n < 0 && errno == EPIPE)) {\n"
@@ -48,10 +52,8 @@ static void print_value(const struct argument *argument, FILE *out)
 {
 	if (argument->id)
 		fprintf(out, "%c[%u]", "rs"[argument->out], argument->id);
-	else if (argument->value == -1ull)
-		fputs("-1", out);
 	else
-		fprintf(out, argument->value < 10 ? "%llu" : "%#llx", (unsigned long long)argument->value);
+		number_print(argument->value, out);
 }
 
 static void print_ioctl(const struct call *call, FILE *out)
@@ -71,7 +73,8 @@ static void print_ioctl(const struct call *call, FILE *out)
 	if (type->gives)
 		fprintf(out, "\t\tr[%u] = ret;\n", call->id);
 	for (unsigned int i = 0; i < MAX_OUT && type->out[i].name; i++)
-		fprintf(out, "\t\tif (!ret)\n\t\t\t%c[%u] = a.%s;\n", "rs"[i], call->id, type->out[i].name);
+		fprintf(out, "\t\tif (!ret)\n\t\t\t%c[%u] = a.%s;\n", "rs"[i], call->id,
+			type->out[i].name);
 	fputs("\t}\n", out);
 }
 
@@ -137,7 +140,9 @@ static void print_main(unsigned int threads, unsigned int rounds, FILE *out)
 		"\tfirst_file = dup(0);\n"
 		"\tclose(first_file);\n"
 		"\tfor (int round = 0; round < %u; round++) {\n"
-		"\t\tmemset((void *)r, 0xff, sizeof(r));\n\t\tmemset((void *)s, 0xff, sizeof(s));\n\t\tthread_0(NULL);\n",
+		"\t\tmemset((void *)r, 0xff, sizeof(r));\n"
+		"\t\tmemset((void *)s, 0xff, sizeof(s));\n"
+		"\t\tthread_0(NULL);\n",
 		threads > 1 ? "\tpthread_t threads[4];\n" : "", rounds);
 	if (threads > 1)
 		fprintf(out, "\t\tpthread_barrier_init(&barrier, NULL, %u);\n", threads - 1);
@@ -147,7 +152,8 @@ static void print_main(unsigned int threads, unsigned int rounds, FILE *out)
 		fprintf(out, "\t\tpthread_join(threads[%u], NULL);\n", i);
 	fputs("\t\thelpers_end();\n\t\tsyscall(SYS_close_range, first_file, ~0u, 0);\n\t}\n"
 	      "\tif (complaint(log, line, sizeof(line))) {\n"
-	      "\t\tprintf(\"the kernel says: %s; right: nothing\\n\", line);\n\t\treturn 1;\n\t}\n", out);
+	      "\t\tprintf(\"the kernel says: %s; right: nothing\\n\", line);\n"
+	      "\t\treturn 1;\n\t}\n", out);
 	fprintf(out, "\tputs(\"%u rounds: the kernel is silent\");\n\treturn 0;\n}\n", rounds);
 }
 

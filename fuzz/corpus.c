@@ -9,7 +9,8 @@
 static void append(struct corpus *corpus, const struct program *program)
 {
 	if (!(corpus->count % 64))
-		corpus->programs = realloc(corpus->programs, (corpus->count + 64) * sizeof(*program));
+		corpus->programs = realloc(corpus->programs,
+					   (corpus->count + 64) * sizeof(*program));
 	if (!corpus->programs)
 		exit(2);
 	corpus->programs[corpus->count++] = *program;

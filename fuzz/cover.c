@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the kernel ran, by KCOV: each thread of a program has a buffer that this process maps, too. */
+/* What the kernel ran, by KCOV: each thread has a buffer that this process maps, too. */
 #include "fuzz.h"
 
 #include <fcntl.h>
@@ -39,7 +39,8 @@ struct cover *cover_open(void)
 		if (fd < 0 || ioctl(fd, KCOV_INIT_TRACE, ENTRIES))
 			return NULL;
 		cover->fds[i] = fd;
-		cover->traces[i] = mmap(NULL, ENTRIES * 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		cover->traces[i] = mmap(NULL, ENTRIES * 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+					0);
 		if (cover->traces[i] == MAP_FAILED)
 			return NULL;
 	}
@@ -87,7 +88,8 @@ unsigned int cover_new(struct cover *cover, bool keep)
 		uint64_t n = __atomic_load_n(trace, __ATOMIC_RELAXED), before = 0;
 
 		for (uint64_t k = 1; k <= n && k < ENTRIES; k++) {
-			found += set_add(&cover->steps, trace[k] ^ before << 32 ^ before >> 32, keep);
+			found += set_add(&cover->steps, trace[k] ^ before << 32 ^ before >> 32,
+					 keep);
 			set_add(&cover->blocks, trace[k], keep);
 			before = trace[k];
 		}

@@ -10,10 +10,10 @@
 
 /* --- table.c: the calls --- */
 
-/* What a value is. A fuzzer that knows this makes calls that get somewhere. VGEM and MOCK are DRM files, too. */
+/* What a value is. VGEM and MOCK are DRM files, too. */
 enum kind {
-	NOTHING, NUMBER, DRM, VGEM, MOCK, HANDLE, NAME, FB, DMABUF, SYNC, TIMELINE, UDMABUF, MEMFD, HEAP, VIDEO, EPOLL,
-	MAP, IMPORT, FENCE, FILES, KINDS,
+	NOTHING, NUMBER, DRM, VGEM, MOCK, HANDLE, NAME, FB, DMABUF, SYNC, TIMELINE, UDMABUF,
+	MEMFD, HEAP, VIDEO, EPOLL, MAP, IMPORT, FENCE, FILES,
 };
 
 #define MAX_FIELDS	7
@@ -56,7 +56,8 @@ extern const unsigned int call_type_count;
 /* The arguments: the file of an ioctl, then the fields. */
 unsigned int call_arguments(const struct call_type *type);
 /* @field is NULL for the file of an ioctl. */
-enum kind call_argument_kind(const struct call_type *type, unsigned int i, const struct field **field);
+enum kind call_argument_kind(const struct call_type *type, unsigned int i,
+			     const struct field **field);
 enum kind call_gives(const struct call_type *type, unsigned int out);
 bool kind_is_file(enum kind kind);
 /* May a value of kind @have serve for @want? */
@@ -116,8 +117,9 @@ void program_mutate(struct program *program, const struct program *other);
 
 /* --- text.c, ccode.c --- */
 
+void number_print(uint64_t value, FILE *out);
 void program_print(const struct program *program, FILE *out);
-/* The next program of a file; empty at its end. Says what is wrong with a line, and returns false. */
+/* The next program of a file; empty at its end. False, and a message, if a line is wrong. */
 bool program_parse(struct program *program, FILE *in, const char *name);
 bool program_load(struct program *program, const char *path);
 /* A small C program that does the same, without this one. */
@@ -146,7 +148,8 @@ struct run_result {
 	bool hung;
 };
 
-struct run_result program_run(const struct program *program, unsigned int rounds, struct cover *cover);
+struct run_result program_run(const struct program *program, unsigned int rounds,
+			      struct cover *cover);
 
 /* --- corpus.c --- */
 

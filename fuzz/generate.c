@@ -43,26 +43,31 @@ static const struct call_type *draw_giver(enum kind kind)
 	return found;
 }
 
-static bool insert(struct program *program, const struct call_type *type, unsigned int thread, unsigned int depth);
+static bool insert(struct program *program, const struct call_type *type, unsigned int thread,
+		   unsigned int depth);
 
 /* Numbers are mostly what the table proposes, and sometimes near it. */
 static uint64_t draw_number(const struct field *field)
 {
-	uint64_t value = field->choices.count ? field->choices.of[random_below(field->choices.count)] : 0;
+	uint64_t value = field->choices.of[random_below(field->choices.count)];
 
 	if (random_chance(96))
 		return value;
-	return random_chance(50) ? value ^ 1ull << random_below(field->size * 8) : value + random_below(5) - 2;
+	if (random_chance(50))
+		return value + random_below(5) - 2;
+	return value ^ 1ull << random_below(field->size * 8);
 }
 
 /* Was @giver called on the file that @call is called on? Then its handle means something there. */
 static bool same_file(const struct call *call, const struct call *giver)
 {
-	return call->type->on && giver->type->on && call->arguments[0].id && call->arguments[0].id == giver->arguments[0].id;
+	return call->type->on && giver->type->on && call->arguments[0].id &&
+	       call->arguments[0].id == giver->arguments[0].id;
 }
 
 /* A call before @call, or of another thread, that gives @kind. */
-static bool draw_reference(const struct program *program, const struct call *call, enum kind kind, struct argument *argument)
+static bool draw_reference(const struct program *program, const struct call *call, enum kind kind,
+			   struct argument *argument)
 {
 	bool of_file = kind == HANDLE || kind == FB || kind == IMPORT || kind == FENCE;
 	unsigned int sum = 0;
@@ -86,7 +91,8 @@ static bool draw_reference(const struct program *program, const struct call *cal
 	return sum;
 }
 
-static void draw_argument(struct program *program, struct call *call, unsigned int i, unsigned int depth)
+static void draw_argument(struct program *program, struct call *call, unsigned int i,
+			  unsigned int depth)
 {
 	const struct field *field;
 	enum kind kind = call_argument_kind(call->type, i, &field);
@@ -103,14 +109,15 @@ static void draw_argument(struct program *program, struct call *call, unsigned i
 		return;
 	if (depth < DEEPEST && program->count < MAX_CALLS - 1 && random_chance(95)) {
 		const struct call_type *type = draw_giver(kind == FILES ? DMABUF : kind);
-		struct argument file = call->arguments[0];
+		unsigned int thread = random_chance(20) ? call->thread : 0;
 
-		if (type && insert(program, type, call->thread && random_chance(20) ? call->thread : 0, depth + 1)) {
+		if (type && insert(program, type, thread, depth + 1)) {
 			struct call *made = &program->calls[program->count - 1];
 
 			/* A handle for this file. */
-			if (call->type->on && i && kind_fits(type->on, call->type->on) && random_chance(95))
-				made->arguments[0] = file;
+			if (i && call->type->on && kind_fits(type->on, call->type->on) &&
+			    random_chance(95))
+				made->arguments[0] = call->arguments[0];
 			for (unsigned int out = 0; out < MAX_OUT; out++)
 				if (kind_fits(kind, call_gives(type, out)))
 					*argument = (struct argument){ .id = made->id, .out = out };
@@ -126,7 +133,8 @@ void argument_draw(struct program *program, struct call *call, unsigned int i)
 }
 
 /* Appends a call; what makes its arguments comes before it. */
-static bool insert(struct program *program, const struct call_type *type, unsigned int thread, unsigned int depth)
+static bool insert(struct program *program, const struct call_type *type, unsigned int thread,
+		   unsigned int depth)
 {
 	struct call call = { .type = type, .thread = thread };
 
@@ -146,7 +154,8 @@ bool program_add(struct program *program, unsigned int thread)
 
 void program_generate(struct program *program)
 {
-	unsigned int threads = random_chance(40) ? 1 : 3 + random_below(MAX_THREADS - 2), setup = 2 + random_below(SETUP_CALLS);
+	unsigned int threads = random_chance(40) ? 1 : 3 + random_below(MAX_THREADS - 2);
+	unsigned int setup = 2 + random_below(SETUP_CALLS);
 
 	*program = (struct program){ 0 };
 	while (program->count < setup && program_add(program, 0))

@@ -1,6 +1,6 @@
 /*
- * Calls that are no ioctl of a file. Each has three arguments, and returns what it made, or -1. This text is also part of each
- * C program that prime-fuzz writes.
+ * Calls that are no ioctl of a file. Each has three arguments, and returns what it made, or -1.
+ * This text is also part of each C program that prime-fuzz writes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +42,7 @@ struct one_number { __u32 number; };
 /* Mappings lie in places of their own, so that taking one away harms nothing else. */
 #define MAP_PLACES	64
 #define MAP_ROOM	(64ul << 10)
+#define MAP_NONE	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 static char *map_base;
 static unsigned int map_next;
 
@@ -69,13 +70,13 @@ static void helpers_begin(void)
 	sigaction(SIGBUS, &fault, NULL);
 	sigaction(SIGSEGV, &fault, NULL);
 	sigaction(SIGUSR1, &kick, NULL);
-	map_base = mmap(NULL, MAP_PLACES * MAP_ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	map_base = mmap(NULL, MAP_PLACES * MAP_ROOM, PROT_NONE, MAP_NONE, -1, 0);
 }
 
 /* Takes all mappings away again. */
 static void helpers_end(void)
 {
-	mmap(map_base, MAP_PLACES * MAP_ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	mmap(map_base, MAP_PLACES * MAP_ROOM, PROT_NONE, MAP_NONE | MAP_FIXED, -1, 0);
 }
 
 HELPER spend(int64_t steps)
@@ -97,11 +98,15 @@ HELPER drm_open(int64_t driver, int64_t render, int64_t unused)
 		struct drm_version version = { .name = name, .name_len = sizeof(name) - 1 };
 		int fd;
 
-		snprintf(path, sizeof(path), render & 1 ? "/dev/dri/renderD%d" : "/dev/dri/card%d", render & 1 ? i + 128 : i);
+		if (render & 1)
+			snprintf(path, sizeof(path), "/dev/dri/renderD%d", i + 128);
+		else
+			snprintf(path, sizeof(path), "/dev/dri/card%d", i);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, names[driver & 3]) && !nth--)
+		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) &&
+		    !strcmp(name, names[driver & 3]) && !nth--)
 			return fd;
 		close(fd);
 	}
@@ -122,7 +127,10 @@ HELPER mock_open(int64_t device, int64_t render, int64_t unused)
 
 HELPER heap_open(int64_t heap, int64_t a, int64_t b)
 {
-	static const char *const paths[] = { "/dev/dma_heap/system", "/dev/dma_heap/negotiated", "/dev/dma_heap/default_cma_region" };
+	static const char *const paths[] = {
+		"/dev/dma_heap/system", "/dev/dma_heap/negotiated",
+		"/dev/dma_heap/default_cma_region",
+	};
 
 	NO(a), NO(b);
 	return open(paths[(uint64_t)heap % 3], O_RDONLY | O_CLOEXEC);
@@ -152,8 +160,10 @@ HELPER video_open(int64_t node, int64_t a, int64_t b)
 /* A file with a queue: of buffers of its own, or (@memory 4) for dma-bufs. */
 HELPER queue_open(int64_t node, int64_t buffers, int64_t memory)
 {
-	struct v4l2_requestbuffers arg = { .count = buffers & 3, .type = node & 1 ? V4L2_BUF_TYPE_VIDEO_OUTPUT :
-					   V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = memory };
+	struct v4l2_requestbuffers arg = {
+		.count = buffers & 3, .memory = memory,
+		.type = node & 1 ? V4L2_BUF_TYPE_VIDEO_OUTPUT : V4L2_BUF_TYPE_VIDEO_CAPTURE,
+	};
 	int fd = video_open(node, 0, 0);
 
 	if (fd >= 0)
@@ -240,11 +250,12 @@ HELPER epoll_look(int64_t epoll, int64_t ms, int64_t unused)
 
 HELPER map_at(int64_t fd, int64_t pages, int64_t writable, int64_t offset)
 {
-	char *place = map_base + __atomic_fetch_add(&map_next, 1, __ATOMIC_RELAXED) % MAP_PLACES * MAP_ROOM;
-	void *map = mmap(place, ((pages & 15) + 1) << 12, PROT_READ | (writable & 1 ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED,
-			 fd, offset);
+	unsigned int place = __atomic_fetch_add(&map_next, 1, __ATOMIC_RELAXED) % MAP_PLACES;
+	void *map = mmap(map_base + place * MAP_ROOM, ((pages & 15) + 1) << 12,
+			 PROT_READ | (writable & 1 ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED, fd,
+			 offset);
 
-	return map == MAP_FAILED ? -1 : (int64_t)(uintptr_t)map;
+	return map == MAP_FAILED ? -1 : (int64_t)map;
 }
 
 HELPER buffer_map(int64_t fd, int64_t pages, int64_t writable)
@@ -259,13 +270,18 @@ HELPER dumb_map(int64_t drm, int64_t handle, int64_t pages)
 	return ioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &arg) ? -1 : map_at(drm, pages, 1, arg.offset);
 }
 
+static int is_map(int64_t map)
+{
+	return (char *)map >= map_base && (char *)map < map_base + MAP_PLACES * MAP_ROOM;
+}
+
 /* Touches a page; a signal is an answer. */
 HELPER map_touch(int64_t map, int64_t page, int64_t writes)
 {
-	volatile char *at = (char *)(uintptr_t)map + ((page & 15) << 12);
+	volatile char *at = (char *)map + ((page & 15) << 12);
 	int ret = -1;
 
-	if ((char *)at < map_base || (char *)at >= map_base + MAP_PLACES * MAP_ROOM)
+	if (!is_map((int64_t)at))
 		return -1;
 	fault_expected = 1;
 	if (!sigsetjmp(fault_point, 1)) {
@@ -282,16 +298,17 @@ HELPER map_touch(int64_t map, int64_t page, int64_t writes)
 HELPER map_end(int64_t map, int64_t a, int64_t b)
 {
 	NO(a), NO(b);
-	if ((char *)(uintptr_t)map < map_base || (char *)(uintptr_t)map >= map_base + MAP_PLACES * MAP_ROOM)
-		return -1;
-	return mmap((void *)(uintptr_t)map, MAP_ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
-		       MAP_FAILED ? -1 : 0;
+	if (is_map(map))
+		mmap((void *)map, MAP_ROOM, PROT_NONE, MAP_NONE | MAP_FIXED, -1, 0);
+	return 0;
 }
 
 /* Reads all of a file of the kernel: 0 bufinfo, 1 the fdinfo of @fd, 2 holders. */
 HELPER accounts_read(int64_t which, int64_t fd, int64_t unused)
 {
-	static const char *const paths[] = { "/sys/kernel/debug/dma_buf/bufinfo", "", "/sys/kernel/debug/dma_buf/holders" };
+	static const char *const paths[] = {
+		"/sys/kernel/debug/dma_buf/bufinfo", "", "/sys/kernel/debug/dma_buf/holders",
+	};
 	char path[48], text[4096];
 	int file;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * prime-fuzz: makes calls around dma-bufs at random, keeps what reaches something new, and changes that. What it runs it
- * writes down first, for the kernel may not survive it.
+ * prime-fuzz: makes calls around dma-bufs at random, keeps what reaches something new, and changes
+ * that. What it runs it writes down first, for the kernel may not survive it.
  */
 #include "fuzz.h"
 
@@ -62,8 +62,9 @@ static void run(const struct program *program)
 
 static void report(double start)
 {
-	printf("prime-fuzz: %.0f s, %lu programs, %lu calls, %lu succeeded, %u blocks, corpus %u\n", now() - start, sum.programs, sum.calls,
-	       sum.succeeded, cover_blocks(cover), corpus.count);
+	printf("prime-fuzz: %.0f s, %lu programs, %lu calls, %lu succeeded, %u blocks, corpus %u\n",
+	       now() - start, sum.programs, sum.calls, sum.succeeded, cover_blocks(cover),
+	       corpus.count);
 	fflush(stdout);
 }
 
@@ -133,7 +134,8 @@ static int fuzz(char **folders)
 	double start = now(), next = start + REPORT_SECONDS;
 
 	random_seed(options.seed);
-	printf("prime-fuzz: seed %llu, %s\n", (unsigned long long)options.seed, cover ? "guided by KCOV" : "no KCOV: not guided");
+	printf("prime-fuzz: seed %llu, %s\n", (unsigned long long)options.seed,
+	       cover ? "guided by KCOV" : "no KCOV: not guided");
 	start_corpus(folders);
 	while (now() < start + options.seconds) {
 		fuzz_once();
@@ -170,8 +172,8 @@ static int convert(const char *how, const char *path, const char *drop)
 
 	if (!path || !program_load(&program, path))
 		return CANNOT;
-	if (drop)
-		program_drop(&program, (unsigned int)atoi(drop) % (program.count ? program.count : 1));
+	if (drop && (unsigned int)atoi(drop) < program.count)
+		program_drop(&program, atoi(drop));
 	if (*how == 'c')
 		program_print_c(&program, options.rounds, stdout);
 	else if (*how == 'n')
@@ -198,23 +200,25 @@ static int usage(FILE *out)
 {
 	fputs("usage: prime-fuzz [--seconds N] [--seed N] [--keep FOLDER] [--watch FOLDER] [CORPUS...]\n"
 	      "       prime-fuzz --replay [--rounds N] [--watch FOLDER] FILE...\n"
-	      "       prime-fuzz --print FILE | --count FILE | --drop INDEX FILE | --c [--rounds N] FILE | --generate N [--seed N]\n"
+	      "       prime-fuzz --print FILE | --count FILE | --drop INDEX FILE |\n"
+	      "                  --c [--rounds N] FILE | --generate N [--seed N]\n"
 	      "\n"
-	      "Fuzzes the running kernel's dma-bufs: run it in a guest only. CORPUS are folders of programs to begin with; --keep gets\n"
-	      "those that reach something new, --watch the last programs that were run. --drop prints a program without a call, --c as\n"
-	      "a C program. Exit status: 1 when something was found that does not end the kernel, 2 for a mistake.\n", out);
+	      "Fuzzes the running kernel's dma-bufs: run it in a guest only. CORPUS are folders of\n"
+	      "programs to begin with; --keep gets those that reach something new, --watch the last\n"
+	      "programs that were run. --drop prints a program without a call, --c as a C program.\n"
+	      "Exit status: 1 when something was found that does not end the kernel, 2 for a mistake.\n",
+	      out);
 	return out == stderr ? CANNOT : 0;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
-		{ "keep", required_argument, NULL, 'k' }, { "watch", required_argument, NULL, 'w' },
-		{ "rounds", required_argument, NULL, 'R' }, { "replay", no_argument, NULL, 'r' },
-		{ "print", no_argument, NULL, 'p' }, { "count", no_argument, NULL, 'n' }, { "c", no_argument, NULL, 'c' },
-		{ "drop", required_argument, NULL, 'd' }, { "generate", required_argument, NULL, 'g' },
-		{ "help", no_argument, NULL, 'h' }, { 0 },
+		{ "seconds", 1, NULL, 's' }, { "seed", 1, NULL, 'S' }, { "keep", 1, NULL, 'k' },
+		{ "watch", 1, NULL, 'w' }, { "rounds", 1, NULL, 'R' }, { "replay", 0, NULL, 'r' },
+		{ "print", 0, NULL, 'p' }, { "count", 0, NULL, 'n' }, { "c", 0, NULL, 'c' },
+		{ "drop", 1, NULL, 'd' }, { "generate", 1, NULL, 'g' }, { "help", 0, NULL, 'h' },
+		{ 0 },
 	};
 	const char *drop = NULL;
 	unsigned int count = 0;

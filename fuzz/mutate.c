@@ -63,13 +63,16 @@ static void splice(struct program *program, const struct program *other)
 
 void program_mutate(struct program *program, const struct program *other)
 {
-	unsigned int threads = program_threads(program);
+	/* One more than there are. */
+	unsigned int threads = program_threads(program) + 1;
 
+	if (threads > MAX_THREADS)
+		threads = MAX_THREADS;
 	for (unsigned int n = 1 + random_below(4); n; n--) {
 		unsigned int what = random_below(100);
 
 		if (!program->count || what < 35)
-			program_add(program, what < 15 ? 0 : random_below(threads < MAX_THREADS ? threads + 1 : threads));
+			program_add(program, what < 15 ? 0 : random_below(threads));
 		else if (what < 60)
 			change_argument(program);
 		else if (what < 72)

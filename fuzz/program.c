@@ -29,8 +29,10 @@ void program_sort(struct program *program)
 /* Calls that used what the call gave stay; they get nothing. */
 void program_drop(struct program *program, unsigned int index)
 {
-	memmove(&program->calls[index], &program->calls[index + 1], (program->count - index - 1) * sizeof(program->calls[0]));
+	struct call *call = &program->calls[index];
+
 	program->count--;
+	memmove(call, call + 1, (program->count - index) * sizeof(*call));
 }
 
 const struct call *program_call_of(const struct program *program, uint8_t id)

@@ -132,7 +132,8 @@ static struct timespec after_ms(unsigned int ms)
 }
 
 /* Starts @count threads from @first on at once, and waits for them. */
-static void run_threads(struct thread *threads, unsigned int first, unsigned int count, void *(*run)(void *))
+static void run_threads(struct thread *threads, unsigned int first, unsigned int count,
+			void *(*run)(void *))
 {
 	waiting = count;
 	for (unsigned int i = first; i < first + count; i++)
@@ -191,7 +192,8 @@ struct run_result program_run(const struct program *what, unsigned int rounds, s
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (!shared)
-		shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	*shared = (struct run_result){ 0 };
 	program = what;
 	cover = with;

@@ -2,14 +2,22 @@
 /*
  * Programs as text, a line for each call:
  *	THREAD: rID = CALL FILE FIELD=VALUE ...
- * A value is a number, or rID for what that call gave; sID for the second thing that it gave. A line with # is a comment, and an
- * empty line ends the program.
+ * A value is a number, or rID for what that call gave; sID for the second thing that it gave. A
+ * line with # is a comment, and an empty line ends the program.
  */
 #include "fuzz.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+void number_print(uint64_t value, FILE *out)
+{
+	if (value == -1ull)
+		fputs("-1", out);
+	else
+		fprintf(out, value < 10 ? "%llu" : "%#llx", (unsigned long long)value);
+}
 
 static void print_argument(const struct call *call, unsigned int i, FILE *out)
 {
@@ -22,10 +30,8 @@ static void print_argument(const struct call *call, unsigned int i, FILE *out)
 		fprintf(out, "%s=", field->name);
 	if (argument->id)
 		fprintf(out, "%c%u", "rs"[argument->out], argument->id);
-	else if (argument->value == -1ull)
-		fputs("-1", out);
 	else
-		fprintf(out, argument->value < 10 ? "%llu" : "%#llx", (unsigned long long)argument->value);
+		number_print(argument->value, out);
 }
 
 void program_print(const struct program *program, FILE *out)
