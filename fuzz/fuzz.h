@@ -93,6 +93,7 @@ struct program {
 	struct call calls[MAX_CALLS];
 };
 
+void calls_undo(const struct call *call);
 unsigned int program_threads(const struct program *program);
 void program_sort(struct program *program);
 void program_drop(struct program *program, unsigned int index);

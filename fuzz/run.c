@@ -206,5 +206,7 @@ struct run_result program_run(const struct program *what, unsigned int rounds, s
 		kill(pid, SIGKILL);
 		shared->hung = !ends(pid, DEATH_SECONDS);
 	}
+	for (unsigned int i = 0; i < program->count; i++)
+		calls_undo(&program->calls[i]);
 	return *shared;
 }

@@ -246,6 +246,25 @@ bool kind_fits(enum kind want, enum kind have)
 	return want == have || (want == DRM && (have == VGEM || have == MOCK));
 }
 
+/* What a call changes for longer than its file is open. */
+void calls_undo(const struct call *call)
+{
+	struct drm_prime_mock_limits limits = {
+		.dma_bits = 64, .max_segment_size = 0xffffffff, .segment_boundary = ~0ull,
+	};
+
+	if (call->type->request != DRM_IOCTL_PRIME_MOCK_LIMITS)
+		return;
+	for (int device = 0; device < 2; device++) {
+		int fd = mock_open(device, 0, 0);
+
+		if (fd < 0)
+			continue;
+		ioctl(fd, DRM_IOCTL_PRIME_MOCK_LIMITS, &limits);
+		close(fd);
+	}
+}
+
 void calls_begin(void)
 {
 	helpers_begin();
