@@ -158,6 +158,8 @@ static int replay(char **files)
 
 		if (!program_load(&program, *files))
 			return CANNOT;
+		printf("prime-fuzz: replay %s\n", *files);
+		fflush(stdout);
 		run(&program);
 	}
 	report(start);
