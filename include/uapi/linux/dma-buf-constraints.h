@@ -279,17 +279,23 @@ struct dma_buf_refusal {
  * imports the buffer and gives it up again. The call returns what the import
  * returned: 0, or its errno, and then DMA_BUF_IOCTL_GET_REFUSAL tells the reason. A
  * V4L2 device is tried with the whole buffer; of a memory-to-memory device both
- * queues must take it. The file of the device is the right to try.
+ * queues must take it. A queue that has no device before VIDIOC_REQBUFS is tried
+ * with the parent of its node. The file of the device is the right to try.
  *
  * Errors with @judged = 0:
  *
  * - EBADF: @device_fd is no open file
+ * - EINTR: a signal came before the attempt
  * - EBUSY: another file streams from this V4L2 device
  * - ENODEV: the device is gone
  * - EOPNOTSUPP: the file is no DRM or V4L2 node; its driver does not say what it
  *   does with a buffer; or the storage of the buffer is negotiated and not
  *   committed, and an attempt would place it (DMA_BUF_IOCTL_ADD_DEVICE tells
  *   whether the device can have it)
+ *
+ * Errors that leave @judged as it was: EINVAL for a short argument or a flag,
+ * E2BIG for one that is longer and not zero behind, EFAULT, and ENOTTY where the
+ * kernel has no such request.
  */
 struct dma_buf_try_device {
 	__s32 device_fd;

@@ -171,7 +171,8 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 	}
 	if (dma_resv_iter_is_restarted(&cursor))
 		s->count = start;
-	if (cursor.num_fences && s->count == start)
+	if (cursor.num_fences && s->count == start &&
+	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_BOOKKEEP))
 		seq_puts(s, "\tfences signalled\n");
 	dma_resv_iter_end(&cursor);
 }

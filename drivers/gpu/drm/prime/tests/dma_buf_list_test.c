@@ -236,7 +236,7 @@ static void bufinfo_fences(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, described, 3);
 }
 
-/* A buffer whose fences have signalled says so; one without a fence says nothing. */
+/* A buffer whose fences have signalled says so, unless one for bookkeeping is pending. */
 static void bufinfo_fences_signalled(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;
@@ -247,6 +247,10 @@ static void bufinfo_fences_signalled(struct kunit *test)
 	rest = fences(test, &end);
 	KUNIT_EXPECT_NOT_NULL(test, strnstr(rest, " signalled\n", end - rest));
 	KUNIT_EXPECT_NULL(test, strnstr(rest, "unsignalled", end - rest));
+
+	mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
+	rest = fences(test, &end);
+	KUNIT_EXPECT_NULL(test, strnstr(rest, "signalled", end - rest));
 }
 
 /* The devices, oldest last, as long as they are attached. */

@@ -3,10 +3,24 @@
  * Would a DRM device take this buffer? Imports it as PRIME_FD_TO_HANDLE does, and
  * drops the object instead of giving it a handle.
  */
+#include <linux/pm_runtime.h>
+
 #include <uapi/linux/dma-buf-constraints.h>
 
 #include "../gem/internal.h"
 #include "internal.h"
+
+static int try_import(struct drm_device *dev, struct dma_buf *dmabuf)
+{
+	struct drm_gem_object *obj = dev->driver->gem_prime_import ?
+		dev->driver->gem_prime_import(dev, dmabuf) : drm_gem_prime_import(dev, dmabuf);
+	int ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_IMPORT,
+				  PTR_ERR_OR_ZERO(obj));
+
+	if (!ret)
+		drm_gem_object_put(obj);
+	return ret;
+}
 
 /*
  * The claim makes an import of the same buffer into the same file wait, as for
@@ -19,7 +33,6 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
 	struct drm_device *dev = file_priv->minor->dev;
 	struct drm_prime_entry *claim;
-	struct drm_gem_object *obj;
 	int ret;
 
 	if (drm_dev_is_unplugged(dev))
@@ -28,12 +41,13 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 	if (dev->driver->prime_fd_to_handle)
 		return -EOPNOTSUPP;
 
-	*judged = DMA_BUF_TRY_IMPORT;
 	scoped_guard(mutex, &table->lock) {
 		while ((claim = drm_prime_entry_by_file_locked(table, dmabuf->file))) {
 			/* A buffer that has a handle in the file is not imported again. */
-			if (claim->handle)
+			if (claim->handle) {
+				*judged = DMA_BUF_TRY_IMPORT;
 				return 0;
+			}
 			if (drm_prime_claim_wait_locked(table))
 				return -ERESTARTSYS;
 		}
@@ -43,12 +57,13 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);
 
-	obj = dev->driver->gem_prime_import ?
-	      dev->driver->gem_prime_import(dev, dmabuf) : drm_gem_prime_import(dev, dmabuf);
-	ret = dma_buf_refused(dmabuf, drm_dev_dma_dev(dev), DMA_BUF_STEP_IMPORT,
-			      PTR_ERR_OR_ZERO(obj));
-	if (!ret)
-		drm_gem_object_put(obj);
+	/* Some drivers wake their device in their own entry of ioctls, which is not passed here. */
+	ret = pm_runtime_get_sync(dev->dev);
+	if (ret >= 0 || ret == -EACCES) {
+		*judged = DMA_BUF_TRY_IMPORT;
+		ret = try_import(dev, dmabuf);
+	}
+	pm_runtime_put_autosuspend(dev->dev);
 
 	mutex_lock(&table->lock);
 	drm_prime_claim_end_locked(table, claim, 0);

@@ -20,16 +20,22 @@ static_assert(sizeof(struct dma_buf_try_device) == 12);
 static const struct dma_buf_account_ops *try_next __ro_after_init;
 static struct dma_buf_account_ops try_ops __ro_after_init;
 
-/* Would the first mapping place the storage, or another one move it? */
-static bool try_would_place(struct dma_buf *dmabuf)
+/* 0, unless the first mapping would place the storage, or another one move it. */
+static int try_is_placed(struct dma_buf *dmabuf)
 {
 	const struct dma_buf_negotiation *n = dma_buf_negotiation_get(dmabuf);
 	struct dma_buf_storage_info info = { };
+	int ret;
 
 	if (!n)
-		return false;
-	guard(dma_resv)(dmabuf->resv);
-	return n->late->storage(dmabuf, &info) || !(info.flags & DMA_BUF_STORAGE_COMMITTED);
+		return 0;
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		return ret;
+	if (n->late->storage(dmabuf, &info) || !(info.flags & DMA_BUF_STORAGE_COMMITTED))
+		ret = -EOPNOTSUPP;
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
 }
 
 static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
@@ -38,8 +44,9 @@ static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
 	struct inode *inode = file_inode(device);
 	long ret;
 
-	if (try_would_place(dmabuf))
-		return -EOPNOTSUPP;
+	ret = try_is_placed(dmabuf);
+	if (ret)
+		return ret;
 	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
 	case DMA_BUF_MAJOR_V4L2:
 		/* This loads the module that has it. */

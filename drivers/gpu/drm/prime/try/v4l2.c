@@ -47,11 +47,12 @@ static int try_mapping(struct vb2_queue *q, struct device *parent, struct dma_bu
 /* Under the lock that VIDIOC_QBUF takes. A driver with a lock of its own can't be tried. */
 static int try_queue(struct vb2_queue *q, struct file *file, struct dma_buf *dmabuf, u32 *judged)
 {
-	/* The open file holds the video device, and that the queue. */
+	/* The open file holds the video device. */
 	struct video_device *vdev = video_devdata(file);
 	struct mutex *lock = q->lock ?: vdev->lock;
 	int ret;
 
+	*judged = 0;
 	if (!lock || !try_takes_dmabuf(q))
 		return -EOPNOTSUPP;
 	if (mutex_lock_interruptible(lock))
@@ -75,10 +76,13 @@ int dma_buf_v4l2_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 	struct v4l2_fh *fh = file->private_data;
 	struct v4l2_m2m_ctx *m2m;
 
+	/* The queue may have gone with the device. */
+	if (!video_is_registered(vdev))
+		return -ENODEV;
 	if (vdev->queue)
 		return try_queue(vdev->queue, file, dmabuf, judged);
 	/* Memory-to-memory devices have two queues for each open file. */
-	if (!test_bit(V4L2_FL_USES_V4L2_FH, &vdev->flags) || !fh->m2m_ctx)
+	if (!test_bit(V4L2_FL_USES_V4L2_FH, &vdev->flags) || !fh || !fh->m2m_ctx)
 		return -EOPNOTSUPP;
 	m2m = fh->m2m_ctx;
 	return try_queue(&m2m->out_q_ctx.q, file, dmabuf, judged) ?:
