@@ -16,8 +16,10 @@
  *
  * Locks: edu_device.lock protects the list of jobs. Only mod_delayed_work() is
  * called while it is held. edu_device.turn is held while the engine copies a
- * piece. Both may be taken under a reservation object. The work that signals
- * fences takes no reservation object and waits for no memory.
+ * piece. Both may be taken under a reservation object. edu_device.bos_lock is
+ * held while the list of objects changes and while DMA of one ends; it is taken
+ * before a reservation object. The work that signals fences takes neither of
+ * these two and waits for no memory.
  */
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
@@ -26,6 +28,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_drv.h>
@@ -65,6 +68,9 @@ struct edu_device {
 	struct workqueue_struct *cleaner;
 	spinlock_t lock;		/* protects jobs */
 	struct list_head jobs;		/* edu_job.node of unfinished jobs */
+	/* Protects bos. Taken before reservation objects. */
+	struct mutex bos_lock;
+	struct list_head bos;		/* edu_bo.node of all objects */
 };
 
 /* An open DRM file. Jobs may outlive the file. */
@@ -74,13 +80,17 @@ struct edu_client {
 
 struct edu_bo {
 	struct drm_gem_object base;
+	struct list_head node;		/* in bos; edu_device.bos_lock */
 	/*
-	 * Mapped for the engine. An object of this driver owns it, and it is
-	 * constant. For an imported object it belongs to base.import_attach,
-	 * and is NULL once the exporter has revoked the buffer. It is changed
-	 * under the reservation object and edu_device.turn.
+	 * Mapped for the engine. NULL once the device has been removed, or the
+	 * exporter of an imported object has revoked the buffer. An imported
+	 * object's belongs to base.import_attach, and changes under the
+	 * reservation object and edu_device.turn. Another object's is @own. It
+	 * changes under edu_device.bos_lock when no job runs any more.
 	 */
 	struct sg_table *sgt;
+	struct sg_table own;
+	struct page **pages;		/* constant; NULL for an import */
 };
 
 /* A fence that a job waits for. */
@@ -110,13 +120,42 @@ struct edu_job {
 #define to_edu_device(d) container_of(d, struct edu_device, drm)
 
 /* --- objects --- */
+/*
+ * Returns the memory to the DMA API, which must know the device when that
+ * happens: edu_remove() does it for the objects that are still used. A reference
+ * keeps each page for them. The caller holds edu_device.bos_lock.
+ */
+static void edu_bo_end_dma(struct edu_bo *bo)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (!bo->sgt)
+		return;
+	bo->sgt = NULL;
+	for_each_sgtable_sg(&bo->own, sg, i) {
+		if (!sg_page(sg))
+			break;
+		get_page(sg_page(sg));
+		dma_free_pages(bo->base.dev->dev, PAGE_SIZE, sg_page(sg),
+			       sg_dma_address(sg), DMA_BIDIRECTIONAL);
+	}
+	sg_free_table(&bo->own);
+}
+
 static void edu_bo_free(struct drm_gem_object *obj)
 {
+	struct edu_device *edu = to_edu_device(obj->dev);
 	struct edu_bo *bo = to_edu_bo(obj);
+	unsigned int i;
 
-	if (bo->sgt)
-		dma_free_noncontiguous(obj->dev->dev, obj->size, bo->sgt,
-				       DMA_BIDIRECTIONAL);
+	mutex_lock(&edu->bos_lock);
+	list_del(&bo->node);
+	edu_bo_end_dma(bo);
+	mutex_unlock(&edu->bos_lock);
+	for (i = 0; bo->pages && i < obj->size >> PAGE_SHIFT && bo->pages[i]; i++)
+		put_page(bo->pages[i]);
+	kvfree(bo->pages);
 	drm_gem_object_release(obj);
 	kfree(bo);
 }
@@ -124,14 +163,28 @@ static void edu_bo_free(struct drm_gem_object *obj)
 /* Maps for processes, by the DRM file and by the dma-buf. */
 static int edu_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
-	/* The DMA API counts from the start of the object, not of the file. */
+	/* edu_bo_fault() counts from the start of the object, not of the file. */
 	vma->vm_pgoff -= drm_vma_node_start(&obj->vma_node);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	return dma_mmap_noncontiguous(obj->dev->dev, vma, obj->size,
-				      to_edu_bo(obj)->sgt);
+	return 0;
+}
+
+/*
+ * drm_dev_unplug() removes all mappings. A program that still uses one must not
+ * be killed by SIGBUS, so this works without the device, too. The range was
+ * checked by mmap().
+ */
+static vm_fault_t edu_bo_fault(struct vm_fault *vmf)
+{
+	struct edu_bo *bo = to_edu_bo(vmf->vma->vm_private_data);
+
+	vmf->page = bo->pages[vmf->pgoff];
+	get_page(vmf->page);
+	return 0;
 }
 
 static const struct vm_operations_struct edu_vm_ops = {
+	.fault = edu_bo_fault,
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 };
@@ -142,8 +195,8 @@ static const struct vm_operations_struct edu_vm_ops = {
  */
 static int edu_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	void *address = dma_vmap_noncontiguous(obj->dev->dev, obj->size,
-					       to_edu_bo(obj)->sgt);
+	void *address = vmap(to_edu_bo(obj)->pages, obj->size >> PAGE_SHIFT,
+			     VM_MAP, PAGE_KERNEL);
 
 	if (!address)
 		return -ENOMEM;
@@ -153,26 +206,14 @@ static int edu_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 
 static void edu_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	dma_vunmap_noncontiguous(obj->dev->dev, map->vaddr);
+	vunmap(map->vaddr);
 }
 
 /* For another device. The caller maps the list and frees it. */
 static struct sg_table *edu_bo_get_sg_table(struct drm_gem_object *obj)
 {
-	unsigned int count = obj->size >> PAGE_SHIFT, i = 0;
-	struct sg_page_iter iter;
-	struct sg_table *sgt;
-	struct page **pages;
-
-	pages = kvmalloc_array(count, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return ERR_PTR(-ENOMEM);
-	for_each_sgtable_page(to_edu_bo(obj)->sgt, &iter, 0)
-		if (i < count)
-			pages[i++] = sg_page_iter_page(&iter);
-	sgt = drm_prime_pages_to_sg(obj->dev, pages, count);
-	kvfree(pages);
-	return sgt;
+	return drm_prime_pages_to_sg(obj->dev, to_edu_bo(obj)->pages,
+				     obj->size >> PAGE_SHIFT);
 }
 
 /*
@@ -219,18 +260,48 @@ static struct edu_bo *edu_bo_init(struct drm_device *drm, size_t size,
 				  const struct drm_gem_object_funcs *funcs)
 {
 	struct edu_bo *bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
+	struct edu_device *edu = to_edu_device(drm);
 
 	if (!bo)
 		return NULL;
 	bo->base.funcs = funcs;
 	drm_gem_private_object_init(drm, &bo->base, size);
+	mutex_lock(&edu->bos_lock);
+	list_add(&bo->node, &edu->bos);
+	mutex_unlock(&edu->bos_lock);
 	return bo;
+}
+
+/*
+ * Pages within the DMA mask, or behind the IOMMU; zeroed. Each is allocated by
+ * itself, so that edu_bo_end_dma() can keep it. On failure edu_bo_free() frees
+ * what there is.
+ */
+static int edu_bo_alloc(struct edu_bo *bo)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
+		    __GFP_NOWARN;
+	unsigned int count = bo->base.size >> PAGE_SHIFT, i;
+	struct scatterlist *sg;
+
+	bo->pages = kvcalloc(count, sizeof(*bo->pages), GFP_KERNEL_ACCOUNT);
+	if (!bo->pages || sg_alloc_table(&bo->own, count, GFP_KERNEL))
+		return -ENOMEM;
+	bo->sgt = &bo->own;
+	for_each_sgtable_sg(&bo->own, sg, i) {
+		bo->pages[i] = dma_alloc_pages(bo->base.dev->dev, PAGE_SIZE,
+					       &sg_dma_address(sg),
+					       DMA_BIDIRECTIONAL, gfp);
+		if (!bo->pages[i])
+			return -ENOMEM;
+		sg_set_page(sg, bo->pages[i], PAGE_SIZE, 0);
+		sg_dma_len(sg) = PAGE_SIZE;
+	}
+	return 0;
 }
 
 static struct edu_bo *edu_bo_create(struct drm_device *drm, size_t size)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
-		    __GFP_NOWARN;
 	struct edu_bo *bo = edu_bo_init(drm, size, &edu_bo_funcs);
 	int ret;
 
@@ -240,18 +311,9 @@ static struct edu_bo *edu_bo_create(struct drm_device *drm, size_t size)
 	 * drm_gem_prime_mmap() adds this offset and edu_bo_mmap() subtracts it.
 	 * So it must exist before both.
 	 */
-	ret = drm_gem_create_mmap_offset(&bo->base);
-	if (ret)
-		goto put;
-	/* Within the DMA mask, or behind the IOMMU; zeroed. */
-	ret = -ENOMEM;
-	bo->sgt = dma_alloc_noncontiguous(drm->dev, size, DMA_BIDIRECTIONAL, gfp,
-					  0);
-	if (!bo->sgt)
-		goto put;
-	return bo;
-
-put:
+	ret = drm_gem_create_mmap_offset(&bo->base) ?: edu_bo_alloc(bo);
+	if (!ret)
+		return bo;
 	drm_gem_object_put(&bo->base);
 	return ERR_PTR(ret);
 }
@@ -303,7 +365,8 @@ static int edu_dumb_create(struct drm_file *file, struct drm_device *drm,
 /*
  * Gives the buffer back for good. The piece that the engine copies now ends
  * first, and each later one fails. The caller holds the reservation object. An
- * exporter calls this when it takes the memory away.
+ * exporter calls this when it takes the memory away, and the driver before the
+ * object or the device goes.
  */
 static void edu_import_revoke(struct dma_buf_attachment *attach)
 {
@@ -330,17 +393,28 @@ static const struct dma_buf_attach_ops edu_attach_peer_ops = {
 	.invalidate_mappings = edu_import_revoke,
 };
 
+/* As edu_bo_end_dma(), for the memory of another driver. */
+static void edu_import_end_dma(struct edu_bo *bo)
+{
+	dma_resv_lock(bo->base.resv, NULL);
+	edu_import_revoke(bo->base.import_attach);
+	dma_resv_unlock(bo->base.resv);
+}
+
 static void edu_import_free(struct drm_gem_object *obj)
 {
-	struct dma_buf_attachment *attach = obj->import_attach;
-	struct dma_resv *resv = attach->dmabuf->resv;
+	struct edu_device *edu = to_edu_device(obj->dev);
+	struct edu_bo *bo = to_edu_bo(obj);
 
-	dma_resv_lock(resv, NULL);
-	edu_import_revoke(attach);
-	dma_resv_unlock(resv);
-	drm_prime_gem_destroy(obj, NULL);
+	mutex_lock(&edu->bos_lock);
+	list_del(&bo->node);
+	if (obj->import_attach)
+		edu_import_end_dma(bo);
+	mutex_unlock(&edu->bos_lock);
+	if (obj->import_attach)
+		drm_prime_gem_destroy(obj, NULL);
 	drm_gem_object_release(obj);
-	kfree(to_edu_bo(obj));
+	kfree(bo);
 }
 
 /* Processes and the kernel map the exporter's buffer, not this object. */
@@ -413,8 +487,7 @@ edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf,
 		return ERR_PTR(-ENOMEM);
 	attach = dma_buf_dynamic_attach(dmabuf, drm->dev, ops, bo);
 	if (IS_ERR(attach)) {
-		drm_gem_object_release(&bo->base);
-		kfree(bo);
+		drm_gem_object_put(&bo->base);
 		return ERR_CAST(attach);
 	}
 	get_dma_buf(dmabuf);
@@ -940,6 +1013,8 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	mutex_init(&edu->turn);
 	spin_lock_init(&edu->lock);
 	INIT_LIST_HEAD(&edu->jobs);
+	mutex_init(&edu->bos_lock);
+	INIT_LIST_HEAD(&edu->bos);
 	ret = edu_init_hardware(edu, pdev);
 	if (ret)
 		return ret;
@@ -962,8 +1037,12 @@ static void edu_remove(struct pci_dev *pdev)
 {
 	struct edu_device *edu = pci_get_drvdata(pdev);
 	struct edu_job *job;
+	struct edu_bo *bo;
 
-	/* From here on no job starts, and nobody touches the registers. */
+	/*
+	 * From here on no job starts, nobody maps memory for the device, and
+	 * nobody touches the registers.
+	 */
 	drm_dev_unplug(&edu->drm);
 	/* A job that runs now ends with ENODEV, so let all of them run. */
 	spin_lock(&edu->lock);
@@ -974,6 +1053,16 @@ static void edu_remove(struct pci_dev *pdev)
 	flush_workqueue(edu->engine);
 	destroy_workqueue(edu->engine);
 	destroy_workqueue(edu->cleaner);
+
+	/* Programs may keep buffers for long. The DMA API must not see them. */
+	mutex_lock(&edu->bos_lock);
+	list_for_each_entry(bo, &edu->bos, node) {
+		if (bo->base.import_attach)
+			edu_import_end_dma(bo);
+		else
+			edu_bo_end_dma(bo);
+	}
+	mutex_unlock(&edu->bos_lock);
 }
 
 static const struct pci_device_id edu_ids[] = {
