@@ -1111,27 +1111,35 @@ static void race_faults_imports_moves(void)
 
 /**
  * SUBTEST: killed-while-placing
- * Description: A process is killed while storage is placed or moved for it. It ends
- *  at once, and the buffer can still be used.
+ * Description: A process is killed while storage is placed for it, because it reads the
+ *  buffer, or because it has the kernel read the buffer. It ends at once, and the
+ *  buffer can still be used.
  */
 static void killed_while_placing(void)
 {
 	const size_t size = 64 << 20;
+	int pipes[2];
 
-	for (int turn = 0; turn < 10; turn++) {
+	check_eq(pipe(pipes), 0);
+	for (int turn = 0; turn < 20; turn++) {
 		int fd = buffer(size), status;
-		pid_t child = fork();
+		double end = now() + 10;
+		pid_t child = fork(), ended;
 
 		check(child >= 0);
 		if (!child) {
 			volatile uint8_t *memory = map_dmabuf(fd, size);
 
+			if (turn % 2)
+				check(write(pipes[1], (void *)memory, 1) == 1);
 			(void)memory[0];
 			pause();
 		}
-		usleep(2000 * turn);
+		usleep(1000 * turn);
 		check_ok(kill(child, SIGKILL) ? -errno : 0);
-		check_eq(waitpid(child, &status, 0), child);
+		while (!(ended = waitpid(child, &status, WNOHANG)) && now() < end)
+			usleep(1000);
+		check_eq(ended, child);
 		check_eq(status_of_reader(fd, size), 0);
 		close(fd);
 	}

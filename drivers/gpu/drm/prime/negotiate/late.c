@@ -522,7 +522,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
  *	&dma_buf_late.file_start
  *
  * Places the storage. If there is no memory, the process gets SIGBUS, and the
- * OOM killer is not called.
+ * OOM killer is not called. A process that is killed meanwhile gets it, too: a
+ * copy by the kernel would retry another fault for ever.
  *
  * Context: mmap_lock or the VMA's lock held; takes the reservation object.
  *
@@ -538,8 +539,6 @@ vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf)
 		return VM_FAULT_NOPAGE;
 
 	ret = late_place(late, NULL);
-	if (ret == -EINTR)
-		fault = VM_FAULT_NOPAGE;
 	if (!ret && nr < late->storage->nr_pages)
 		fault = vmf_insert_pfn(vmf->vma, vmf->address,
 				       page_to_pfn(late->storage->pages[nr]));
