@@ -108,7 +108,9 @@ struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 			 obj->funcs->export(obj, flags) : drm_gem_prime_export(obj, flags);
 		if (IS_ERR(dmabuf))
 			return dmabuf;
-		dma_buf_record_add(dmabuf, obj, obj->dev->driver->name);
+		/* An imported buffer does not hold the object that a driver keeps of it. */
+		if (dmabuf->priv == obj)
+			dma_buf_record_add(dmabuf, obj, obj->dev->driver->name);
 	}
 
 	/* The object drops this reference with its last handle. */

@@ -8,6 +8,7 @@
 #include <uapi/drm/drm.h>
 
 #include "mock_drm.h"
+#include "mock_exporter.h"
 
 struct handle_fixture {
 	struct mock_drm *mock;
@@ -273,6 +274,47 @@ static void exported_anew(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->mock, MOCK_GEM_FREE)));
 }
 
+static struct dma_buf *export_of_another;
+
+static struct dma_buf *export_imported(struct drm_gem_object *obj, int flags)
+{
+	get_dma_buf(export_of_another);
+	return export_of_another;
+}
+
+/*
+ * amdxdna keeps objects of buffers that it imported, and exports those buffers. Such
+ * a buffer may outlive the object. So it is not found by the object.
+ */
+static void exports_what_it_imported(struct kunit *test)
+{
+	struct mock_exporter *exp[2];
+	struct dma_buf *dmabuf[2];
+	struct handle_fixture *fix = test->priv;
+	struct drm_gem_object *obj;
+	u32 handle = mock_drm_object_handle(fix->mock, fix->file, &obj);
+	int i, fd[2];
+
+	fix->mock->funcs.export = export_imported;
+	drm_gem_object_get(obj);
+	for (i = 0; i < 2; i++) {
+		exp[i] = mock_exporter_create(test, false);
+		dmabuf[i] = mock_exporter_export(exp[i]);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf[i]));
+		export_of_another = dmabuf[i];
+		KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &fd[i]), 0);
+		KUNIT_EXPECT_PTR_EQ(test, obj->dma_buf, dmabuf[i]);
+		KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
+		KUNIT_ASSERT_EQ(test, drm_gem_handle_create(fix->priv, obj, &handle), 0);
+	}
+	drm_gem_object_put(obj);
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
+	for (i = 0; i < 2; i++) {
+		prime_test_close_fd(test, fd[i]);
+		mock_exporter_put(test, dmabuf[i]);
+	}
+}
+
 /* Closing the file drops its handles as closing each would. */
 static void close_file_keep_fd(struct kunit *test)
 {
@@ -431,6 +473,7 @@ static struct kunit_case gem_prime_handle_cases[] = {
 	KUNIT_CASE(close_handle_keep_fd),
 	KUNIT_CASE(regained_handle),
 	KUNIT_CASE(exported_anew),
+	KUNIT_CASE(exports_what_it_imported),
 	KUNIT_CASE(close_file_keep_fd),
 	KUNIT_CASE(to_fd_table_full),
 	KUNIT_CASE(to_fd_export_fails),
