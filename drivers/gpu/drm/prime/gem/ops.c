@@ -7,10 +7,20 @@
 #include "internal.h"
 
 /*
- * Pins an object of drm_gem_prime_export() at the first map or vmap. On 7.3 most
- * importers don't map or vmap before a frame is drawn. There is one pin for each
- * attachment, because the driver's vmap may need a pin until the last attachment
- * is gone. &dma_buf_attachment.priv is set when its pin is taken.
+ * On 7.3 most importers don't map or vmap before a frame is drawn. A shmem object
+ * of drm_gem_prime_export() is pinned only then. Its pin keeps pages in memory,
+ * and its vmap does the same for itself. The storage of other objects may move:
+ * their drivers rely on a pin from attach to detach.
+ */
+static bool drm_prime_pins_late(struct dma_buf *dma_buf, struct drm_gem_object *obj)
+{
+	return dma_buf->ops == &drm_prime_dmabuf_ops && obj->filp;
+}
+
+/*
+ * Pins once for each attachment, until that is gone, so that the pages stay from
+ * one map or vmap to the next. &dma_buf_attachment.priv is set when its pin is
+ * taken.
  */
 static int drm_prime_pin_locked(struct dma_buf *dma_buf)
 {
@@ -18,7 +28,7 @@ static int drm_prime_pin_locked(struct dma_buf *dma_buf)
 	struct dma_buf_attachment *attach;
 	int ret;
 
-	if (dma_buf->ops != &drm_prime_dmabuf_ops || !obj->funcs->pin)
+	if (!obj->funcs->pin || !drm_prime_pins_late(dma_buf, obj))
 		return 0;
 
 	list_for_each_entry(attach, &dma_buf->attachments, node) {
@@ -35,9 +45,9 @@ static int drm_prime_pin_locked(struct dma_buf *dma_buf)
  * @dma_buf: buffer
  * @attach: new attachment
  *
- * For a driver with a struct dma_buf_ops of its own this pins the object until
- * drm_gem_map_detach(). A buffer of drm_gem_prime_export() is pinned when it is
- * first mapped, by drm_gem_map_dma_buf() or drm_gem_dmabuf_vmap().
+ * Pins the object until drm_gem_map_detach(). Only a shmem object of
+ * drm_gem_prime_export() is pinned later, when it is first mapped by
+ * drm_gem_map_dma_buf() or drm_gem_dmabuf_vmap().
  *
  * Context: may sleep; takes the object's reservation object.
  *
@@ -53,7 +63,7 @@ int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attac
 	if (!obj->funcs->get_sg_table && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
-	if (!obj->funcs->pin || dma_buf->ops == &drm_prime_dmabuf_ops)
+	if (!obj->funcs->pin || drm_prime_pins_late(dma_buf, obj))
 		return 0;
 
 	guard(dma_resv)(obj->resv);
@@ -72,7 +82,7 @@ void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *atta
 {
 	struct drm_gem_object *obj = dma_buf->priv;
 
-	if (!obj->funcs->unpin || (dma_buf->ops == &drm_prime_dmabuf_ops && !attach->priv))
+	if (!obj->funcs->unpin || (drm_prime_pins_late(dma_buf, obj) && !attach->priv))
 		return;
 
 	guard(dma_resv)(obj->resv);

@@ -2,6 +2,7 @@
 /*
  * The dma_buf_ops of GEM objects, called as the core calls them.
  */
+#include <linux/anon_inodes.h>
 #include <linux/iosys-map.h>
 
 #include "mock_drm.h"
@@ -38,14 +39,28 @@ static int ops_init(struct kunit *test)
 	return 0;
 }
 
+static const struct file_operations no_operations;
+
+/* Only that it has a file tells a shmem object from others. The object drops the file. */
+static void make_shmem(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct file *pages = anon_inode_getfile("prime", &no_operations, NULL, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pages));
+	fix->obj->filp = pages;
+}
+
 /* Pinned once for an attachment, however often it maps, until it is detached. */
 static void pinned_until_detach(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
-	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 	int i;
 
+	make_shmem(test);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	for (i = 0; i < 2; i++) {
 		sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
@@ -60,7 +75,7 @@ static void pinned_until_detach(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_UNPIN].resv_locked);
 }
 
-/* A driver's vmap may rely on the pins of all that are attached. */
+/* The pages stay from one vmap to the next. */
 static void pinned_for_vmap(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
@@ -68,6 +83,7 @@ static void pinned_for_vmap(struct kunit *test)
 	struct iosys_map map;
 	int i;
 
+	make_shmem(test);
 	for (i = 0; i < 2; i++) {
 		attach[i] = mock_importer_attach(fix->imp, fix->dmabuf);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
@@ -84,11 +100,55 @@ static void pinned_for_vmap(struct kunit *test)
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 2);
 }
 
+/*
+ * Storage that may move: the second importer shares the vmap of the first one, and
+ * still uses it when the first one is gone.
+ */
+static void pinned_for_second_vmap(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach[2];
+	struct iosys_map map;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		attach[i] = mock_importer_attach(fix->imp, fix->dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
+		KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), 0);
+	}
+	dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+	dma_buf_detach(fix->dmabuf, attach[0]);
+	KUNIT_EXPECT_GT(test, mock_drm_calls(fix->mock, MOCK_GEM_PIN),
+			mock_drm_calls(fix->mock, MOCK_GEM_UNPIN));
+	dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+	dma_buf_detach(fix->dmabuf, attach[1]);
+	KUNIT_EXPECT_EQ(test, mock_drm_calls(fix->mock, MOCK_GEM_PIN),
+			mock_drm_calls(fix->mock, MOCK_GEM_UNPIN));
+}
+
+/* Storage that may move is pinned from attach to detach. */
+static void pinned_while_attached(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach;
+
+	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 1, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -ENOSPC);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 2);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 0);
+	dma_buf_detach(fix->dmabuf, attach);
+	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 1);
+}
+
 static void untouched_is_not_pinned(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
-	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	struct dma_buf_attachment *attach;
 
+	make_shmem(test);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 0);
 	dma_buf_detach(fix->dmabuf, attach);
@@ -101,6 +161,7 @@ static void pin_fails(struct kunit *test)
 	struct dma_buf_attachment *attach;
 	struct iosys_map map;
 
+	make_shmem(test);
 	mock_drm_fail(fix->mock, MOCK_GEM_PIN, 1, -ENOSPC);
 	attach = mock_importer_attach(fix->imp, fix->dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
@@ -461,6 +522,8 @@ static void mmap_dmabuf(struct kunit *test)
 static struct kunit_case gem_prime_ops_cases[] = {
 	KUNIT_CASE(pinned_until_detach),
 	KUNIT_CASE(pinned_for_vmap),
+	KUNIT_CASE(pinned_for_second_vmap),
+	KUNIT_CASE(pinned_while_attached),
 	KUNIT_CASE(untouched_is_not_pinned),
 	KUNIT_CASE(pin_fails),
 	KUNIT_CASE(own_operations),
