@@ -86,8 +86,9 @@ static inline int dma_buf_mapping_check(struct dma_buf_attachment *attach,
 
 /*
  * A number for the system call that runs: of the task and the second argument,
- * which is the request of an ioctl. Another call can have the same number. That
- * costs time, for account/ looks at what the call returns.
+ * which is the request of an ioctl. Another call can have the same number. Then
+ * account/ looks at what that call returns, and if it failed, it may take a buffer
+ * that an earlier call had accepted for the one that was refused.
  */
 static inline u16 dma_buf_call_number(void)
 {

@@ -107,8 +107,8 @@
  *   lock, from interrupts.
  * * The lock of negotiate/negotiation.c protects announced devices, and which
  *   buffer has late storage. The lock of a device's resources nests in it.
- * * The lock of account/refusal.c protects the records of refusals. Nothing
- *   nests in it.
+ * * The lock of account/refusal.c protects the records of refusals. Only the
+ *   locks of put_pid() nest in it.
  *
  * The lock of a device, device_lock(), is taken with no lock of the layer held,
  * when a program announces the device. Only the spinlock of
@@ -125,6 +125,7 @@
  * unchanged. The core's own errors are:
  *
  * ============ =============================================================
+ * -EACCES      the descriptor was not opened for writing
  * -EBADF       the number is not an open file descriptor
  * -E2BIG       the argument is longer than the known struct, and the rest is
  *              not 0
@@ -133,6 +134,7 @@
  *              already placed where this device can't reach it, or can't suit
  *              all devices; the size can't change any more
  * -EFAULT      the argument's memory is not accessible
+ * -EINTR       a signal arrived during the wait for the reservation object
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full
