@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A dma-buf of a driver with the GEM shmem helpers is mapped from its third page on,
- * and a mapping of the whole loses its first half before it is touched. Both have to
- * show the third page first.
+ * Two mappings of a dma-buf, by a driver with the GEM shmem helpers: one begins at the
+ * third page of the buffer; the other is of the whole buffer, and its first two pages
+ * are unmapped before it is touched. Both must show the third page first.
  * usage: 01-shmem-mmap-offset [DRIVER]   (vgem)
  */
 #include "reproducer.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * VIDIOC_EXPBUF installs the fd before its answer is copied to user space. When that
- * copy fails, the call gives EFAULT and leaves an fd that nobody knows.
+ * copy fails, the call gives EFAULT and leaves an open fd that
+ * the program does not know of.
  * usage: 02-expbuf-efault [NODE]   (/dev/video0, for capture; modprobe vivid)
  */
 #include "reproducer.h"

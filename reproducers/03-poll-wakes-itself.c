@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An idle dma-buf is watched in edge mode. Its one event is taken; there must be no
- * other without a fence in between.
+ * A program waits for an idle dma-buf with an edge-triggered epoll. It must get one
+ * event, and no further one as long as there is no fence. It gets one each time.
  * usage: 03-poll-wakes-itself [DRIVER]   (vgem)
  */
 #include "reproducer.h"

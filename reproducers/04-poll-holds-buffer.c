@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A poll with no time to wait sees a pending fence, and every fd, handle and file of
- * the buffer is closed. The buffer has to go; it stays until the fence signals, which
- * is whenever who made that wants.
+ * A poll with a timeout of 0 finds a pending fence. Then every fd, handle and file of
+ * the buffer is closed. The buffer must be freed. But it stays until the fence signals,
+ * and whoever made the fence decides when that is.
  * usage: 04-poll-holds-buffer [DRIVER]   (vgem; needs CONFIG_SW_SYNC, debugfs, root)
  */
 #include "reproducer.h"

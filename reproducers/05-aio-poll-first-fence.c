@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Two writers' fences are on a buffer, and aio polls it for reading. The poll must end
- * when both have signalled; it ends with the first one.
+ * when both have signalled. But it ends with the first one.
  * usage: 05-aio-poll-first-fence [DRIVER]   (vgem; needs CONFIG_SW_SYNC, debugfs, root)
  */
 #include "reproducer.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A buffer has three handles in one file. FD_TO_HANDLE has to answer with the same one
- * as long as that is open; the answer changes when another one is exported.
+ * A buffer has three handles in one file. FD_TO_HANDLE must return the same
+ * one as long as that is open. But the result changes when another one is exported.
  * usage: 06-fd-to-handle-changes [DRIVER]   (vgem)
  */
 #include "reproducer.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The processor looks at a udmabuf once. Later somebody writes to the memory below it,
- * and the processor looks again, each time between SYNC's begin and end. It has to see
- * what was written; with swiotlb=force the second begin puts old bytes over the memory.
+ * A program reads a udmabuf. Then somebody writes to the memfd of the udmabuf, and the
+ * program reads again, each time between SYNC's begin and end. It must see what was
+ * written. But with swiotlb=force the second begin overwrites the memory with old bytes.
  * usage: 07-udmabuf-bounced   (CONFIG_UDMABUF; boot with swiotlb=force)
  */
 #include "reproducer.h"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * ADDFB2 of a handle that another thread closes, while an fd of its buffer is open. The
- * handle that GETFB2 gives must export that buffer; it exports a second one of the same
- * object, and the import of the first warns.
+ * One thread calls ADDFB2 with a handle that another thread closes, while an fd of the
+ * object's dma-buf is open. An export of the handle that GETFB2 gives must return that
+ * dma-buf. But it makes a second one of the same object, and then an import of the first
+ * one makes the kernel warn.
  * usage: 08-second-dmabuf [DRIVER]   (vkms; root or the display's owner)
  */
 #include "reproducer.h"
@@ -42,7 +43,7 @@ static ino_t inode(int fd)
 	return st.st_ino;
 }
 
-/* ADDFB2 against the close: the number of the framebuffer, or 0 where the close was first. */
+/* A race of ADDFB2 and the close: the number of the framebuffer, or 0 if the close was first. */
 static uint32_t framebuffer(int fd, unsigned int before)
 {
 	struct drm_mode_fb_cmd2 add = {

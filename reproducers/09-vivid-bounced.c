@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * vivid with the contiguous allocator draws into a buffer of the CMA heap above 4 GiB. A
- * program that begins to read it must see the picture; the buffer is as it was before.
+ * program that reads it must see the picture. But the buffer has its old bytes.
  * usage: 09-vivid-bounced [NODE]   (/dev/video0; modprobe vivid allocators=1, a machine
  * with the CMA heap above 4 GiB and no IOMMU, as a guest of QEMU with 3 GiB)
  */
@@ -20,7 +20,7 @@ static void sync_for(int fd, uint64_t flags)
 	step(ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg));
 }
 
-/* A filled buffer, that the processor sees at @memory. */
+/* A filled buffer, mapped at @memory. */
 static int make(size_t size, unsigned char **memory)
 {
 	struct dma_heap_allocation_data arg = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A path (O_PATH) is all that is left of a buffer. It keeps the buffer's memory and its
- * driver, so debugfs has to list the buffer; the buffer is not listed.
+ * An O_PATH descriptor is all that is left of a buffer. It keeps the buffer's memory and
+ * the driver's module, so debugfs must list the buffer. But it does not.
  * usage: 11-path-hides-buffer   (vgem; debugfs, root)
  */
 #include "reproducer.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * QBUF of a dma-buf that the queue refuses to attach, because the plane is said to be
- * longer than the buffer. All fds of the buffer are closed then, and it has to be freed;
- * videobuf2 still holds a reference, for ever.
+ * A program queues a dma-buf with a plane that is longer than the buffer, so the queue
+ * can't attach it. Then all fds of the buffer are closed. The buffer must be freed. But
+ * videobuf2 keeps a reference for ever.
  * usage: 12-vb2-attach-leaks [NODE]   (/dev/video0 of vivid; system heap; debugfs, root)
  */
 #include "reproducer.h"
@@ -13,7 +13,7 @@
 #define HEAP	"/dev/dma_heap/system"
 #define TIMES	100
 
-/* QBUF of a buffer of one page as a plane of the whole picture. */
+/* QBUF of a buffer of one page, as the plane of a whole picture. */
 static void refused(int node, int heap, unsigned int picture)
 {
 	struct dma_heap_allocation_data arg = { .len = getpagesize(), .fd_flags = O_RDWR | O_CLOEXEC };

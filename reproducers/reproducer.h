@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by the programs. Exit status: 0 right, 1 wrong, 77 not tried. */
+/* Shared by the programs. Exit status: 0 no fault, 1 the fault is there, 77 it could not be tried. */
 #ifndef REPRODUCER_H
 #define REPRODUCER_H
 
