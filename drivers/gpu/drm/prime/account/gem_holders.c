@@ -4,9 +4,9 @@
  * framebuffers. account/holders.c calls this for each buffer and for each open
  * DRM file that it finds.
  *
- * Nobody waits for a reader. A spinlock is held for one step, a mutex is only
- * tried, and an object or buffer that is looked at is held by a reference. If
- * that is the last one, it is released here and now.
+ * Nobody waits for a reader: it holds a spinlock for one step only, and never
+ * waits for a mutex. It has a reference to the object or buffer that it looks at.
+ * If that is the last one, the reader releases the object or buffer.
  */
 #include <linux/file.h>
 
@@ -14,9 +14,9 @@
 #include "internal.h"
 
 /*
- * @ino is 0 for an object that was not found by its buffer. Then only an import
- * is of interest, which holds its buffer.
- * @extra: references to the object that are the reader's own.
+ * @ino: the buffer that the object was found by, or 0. With 0 only an import is
+ *	recorded, since an import holds its buffer
+ * @extra: references to the object that are the reader's own
  */
 static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_object *obj,
 				     u64 ino, unsigned int extra)
@@ -30,7 +30,7 @@ static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_o
 		.count = (long)kref_read(&obj->refcount) - extra,
 		/* data_race(): others may change it meanwhile, see account/holders.c. */
 		.files = !!data_race(obj->dma_buf),
-		/* data_race(): the same. All handles share a reference, and a buffer has one. */
+		/* data_race(): the same. All handles share one reference. A buffer has another. */
 		.objects = !!data_race(obj->handle_count) + !obj->import_attach,
 	};
 
@@ -111,7 +111,7 @@ static void drm_prime_holders_file(struct dma_buf_holders *h, struct file *filp)
 	}
 }
 
-/* Adds what a DRM file has, or the object that a buffer was exported from. */
+/* Adds what a DRM file holds or, without @file, the object that a buffer was exported from. */
 void drm_prime_holders_find(struct dma_buf_holders *h, struct file *file, const void *object,
 			    u64 ino)
 {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * debugfs' dma_buf/holders: who holds which buffer, for root. For each buffer
- * one line per holder, and beside the number of references to its file, and to
- * each of its GEM objects, how many of them the holders explain.
+ * debugfs' dma_buf/holders: who holds which buffer, for root. It has a line for
+ * each holder of a buffer. For the buffer's file and for each of its GEM objects
+ * it has the number of references, and how many of them the holders explain.
  *
  * An open of the file looks at everything once: all processes with their fds
  * and mappings, the sockets of AF_UNIX, the DRM files among the fds and
  * mappings, and the list of buffers. Others may come and go meanwhile, so the
- * sums agree when the system is at rest.
+ * sums are exact only while the system is at rest.
  *
- * Nobody waits for a reader. A spinlock is held for some hundred fds or one
- * socket, mmap_lock and the mutexes of DRM are only tried, and no reservation
- * object is taken. References are taken to a process, to its memory, and to one
- * DRM file or buffer at a time. The last one is dropped here and now, and not
- * when the reader returns to user space; but what the last one of a DRM file
- * imported goes when the reader returns. Records name what they found by number
- * and pointers that are only compared.
+ * Nobody waits for a reader. It holds a spinlock for some hundred fds or one
+ * socket, never waits for mmap_lock or a mutex of DRM, and takes no reservation
+ * object. It takes references to a process, to its memory, and to one DRM file
+ * or buffer at a time. If its reference is the last one, the reader releases the
+ * target at once, and not when it returns to user space. But the imports of a
+ * DRM file are then released when the reader returns. Records hold nothing:
+ * they have numbers, and pointers that are only compared.
  *
  * Locks, outermost first: task_lock(), &files_struct.file_lock, the lock of a
  * socket's queue.
@@ -54,8 +54,8 @@ static u64 dma_buf_holders_ino(struct file *file)
 }
 
 /*
- * Is it a DRM file? If it is one that this process was not seen to have yet, it
- * is kept, to look into it when all locks are dropped.
+ * Is it a DRM file? If so, and if this process was not seen to have it yet, takes
+ * a reference to it, to look into it when all locks are dropped.
  */
 static bool dma_buf_holders_is_drm(struct dma_buf_holders *h, struct file *file)
 {
@@ -90,7 +90,7 @@ static void dma_buf_holders_socket(struct dma_buf_holders *h, struct sock *sk)
 	if (sk->sk_family != AF_UNIX || !atomic_read(&unix_sk(sk)->scm_stat.nr_fds))
 		return;
 
-	/* Of 6.12, a reader takes the files out of a message under this mutex only. */
+	/* On 6.12 a receiver takes the files out of a message under this mutex only. */
 	scoped_cond_guard(mutex_try, h->busy++, &unix_sk(sk)->iolock) {
 		guard(spinlock)(&sk->sk_receive_queue.lock);
 		skb_queue_walk(&sk->sk_receive_queue, skb) {
@@ -166,7 +166,7 @@ static void dma_buf_holders_mapping(struct dma_buf_holders *h, struct vm_area_st
 	record.ino = dma_buf_holders_ino(vma->vm_file);
 	record.files = !!record.ino;
 	record.number = vma->vm_start >> PAGE_SHIFT;
-	/* A GEM object, if the exporter is one of DRM. */
+	/* A GEM object, if the exporter is a DRM driver. */
 	record.object = vma->vm_private_data;
 	if (record.ino || dma_buf_holders_is_drm(h, vma->vm_file))
 		h->add(h, record);
@@ -195,14 +195,14 @@ static void dma_buf_holders_mappings(struct dma_buf_holders *h, struct task_stru
 		dma_buf_holders_look_into_drm(h);
 		cond_resched();
 	} while (vma);
-	/* The last one would leave the files of the mappings to this task, until it returns. */
+	/* After a last mmput() the mapped files would stay until this task returns. */
 	mmput_async(mm);
 }
 
 /*
- * Returns the next thread, with a reference. A thread that shares the fds of
- * its process is skipped. Others may still share fds or memory with somebody,
- * which dma_buf_holders_sum() sees by the owner of the records.
+ * Returns the next thread, with a reference. Skips threads that share the fds of
+ * their process. The others may still share fds or memory with a thread of
+ * another process; dma_buf_holders_sum() sees this by the owner of the records.
  */
 static struct task_struct *dma_buf_holders_next_task(int *nr)
 {
@@ -279,8 +279,8 @@ static void dma_buf_holders_buffers(struct dma_buf_holders *h)
 }
 
 /*
- * Equal records are one reference. Long lists are sorted, added up and printed
- * with this, so it is the place to let others run.
+ * Records that do not differ are one reference. Sorting, adding up and printing
+ * call this for each record, so it also lets other tasks run.
  */
 static int dma_buf_holders_differ(const struct dma_buf_holder *a, const struct dma_buf_holder *b)
 {
@@ -289,7 +289,7 @@ static int dma_buf_holders_differ(const struct dma_buf_holder *a, const struct d
 	       cmp_int(a->owner, b->owner) ?: cmp_int(a->number, b->number);
 }
 
-/* The process breaks the tie: none is last. */
+/* Orders equal records by process; those without one are last. */
 static int dma_buf_holders_compare(const void *a, const void *b)
 {
 	return dma_buf_holders_differ(a, b) ?:
@@ -297,9 +297,9 @@ static int dma_buf_holders_compare(const void *a, const void *b)
 }
 
 /*
- * Sorts by object (@head is 1) or buffer (2), and adds up what was found of
- * each in its own record, which is the first. What holds an object of a buffer
- * holds the buffer.
+ * Sorts the records by object (@head is 1) or by buffer (2). The first record of
+ * an object or buffer is its own, in which the references to it are added up. A
+ * holder of an object is listed as a holder of the object's buffer.
  */
 static void dma_buf_holders_sum(struct dma_buf_holders *h, u8 head)
 {
@@ -325,7 +325,7 @@ static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 	struct dma_buf_holder *r;
 
 	for (r = h->records; r < h->records + h->used; r++) {
-		/* Not a buffer's, or seen before: of this process, or of one that is known. */
+		/* Of no buffer, or the same reference again without another process. */
 		if (!r->ino || (r > h->records && !dma_buf_holders_differ(r, r - 1) &&
 				(r->head || !r->pid || r->pid == r[-1].pid)))
 			continue;
@@ -344,7 +344,7 @@ static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 	seq_printf(s, "%u locks were busy\n", h->busy);
 }
 
-/* Looks again with a larger array while there is more than it has room for. */
+/* Looks again, with a larger array, until there is room for all records. */
 static int dma_buf_holders_look(struct dma_buf_holders *h)
 {
 	do {
@@ -375,7 +375,7 @@ static int dma_buf_holders_show(struct seq_file *s, void *unused)
 	h.gem = symbol_get(drm_prime_holders_find);
 	ret = dma_buf_holders_look(&h);
 	if (!ret && s->size < h.used * 96) {
-		/* Room for all lines at once: seq_file doubles it and calls this again. */
+		/* seq_file doubles the size and calls this again, with room for all lines. */
 		s->size = h.used * 64;
 		seq_commit(s, -1);
 	} else if (!ret) {
@@ -389,7 +389,7 @@ static int dma_buf_holders_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(dma_buf_holders);
 DEFINE_SHOW_ATTRIBUTE(dma_buf_refusals);
 
-/* For root: both tell of all processes. */
+/* For root only, since both tell about all processes. */
 static int __init dma_buf_account_init(void)
 {
 	struct dentry *dir = debugfs_lookup("dma_buf", NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of account/ share, of which gem_holders.c is in drm.ko. */
+/* What the files of account/ share. gem_holders.c is in drm.ko. */
 #ifndef DMA_BUF_ACCOUNT_INTERNAL_H
 #define DMA_BUF_ACCOUNT_INTERNAL_H
 
@@ -15,12 +15,12 @@
  * @object: GEM object that this holds, or NULL. Only compared: it may be freed
  * @owner: what @number belongs to. Only compared. Records with the same @what,
  *	@owner and @number are one reference that several processes share
- * @number: fd, handle, id, page or index; of a buffer its bytes
+ * @number: fd, handle, id, page or index; of a buffer: its size in bytes
  * @count: of a buffer or object: references that it has
  * @found: of a buffer or object: references that were found
  * @what: kind of holder, as it is printed
  * @files: references to the buffer's file that this holds
- * @objects: the same to @object
+ * @objects: references to @object that this holds
  * @head: 2 for a buffer, 1 for a GEM object, 0 for others
  * @pid: process, or 0
  * @comm: name of the process
@@ -44,7 +44,7 @@ struct dma_buf_holder {
  * @used: records that there are; those beyond @room were not kept
  * @room: records that @records has room for
  * @walked: fds that were looked at
- * @busy: locks that others had, so that what they protect was not seen
+ * @busy: locks that others held, so what they protect was not seen
  * @pid: process that is looked at, or 0
  * @comm: its name
  * @files: its table of fds. Only compared

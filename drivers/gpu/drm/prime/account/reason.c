@@ -26,7 +26,7 @@ static u32 reason_by(const struct dma_buf_failure *f)
 	return f->by_core ? DMA_BUF_BY_CORE : by[f->step];
 }
 
-/* Of a table that the DMA API refused, what it was asked to map. */
+/* Measures a table: its DMA addresses or, if the DMA API refused it, its pages. */
 static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_failure *f)
 {
 	const bool mapped = f->step != DMA_BUF_STEP_DMA;
@@ -56,9 +56,9 @@ static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_fai
 }
 
 /*
- * Where the importer gave the buffer back, or the DMA API refused: what does not
- * fit. A driver that did not say how long its segments may be, or said that
- * they have no limit, often takes one address only.
+ * Finds what does not fit, if the importer gave the buffer back, or the DMA API
+ * refused. A driver that has set no maximum length of segments, or said that
+ * there is none, often takes only a buffer of one segment.
  */
 static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf_failure *f,
 			 struct dma_buf_constraints *c, struct dma_buf_conflict *reason)
@@ -66,7 +66,7 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 	const size_t most = dma_max_mapping_size(f->dev);
 	const u64 piece = f->step == DMA_BUF_STEP_DMA ? why->largest : why->size;
 
-	/* Exporters of their own map with the DMA API, too, and show no table. */
+	/* An exporter that calls the DMA API itself fails without a table. */
 	if ((f->step == DMA_BUF_STEP_DMA || f->step == DMA_BUF_STEP_MAP) && piece > most) {
 		*reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_SIZE, most, piece };
 		return true;

@@ -2,12 +2,12 @@
 /*
  * Refusals: why a process could not share a buffer, kept until it asks.
  *
- * The steps of sharing nest: an import attaches, which may pin and map. The
- * innermost step that failed is told. Whether anything was refused, and with
- * which errno, is known at the end of the system call: a driver may try
- * something else when a step fails, and an importer that does not like a buffer
- * gives it back without a word. So a record is finished by a task work, when
- * the task returns to user space. It is dropped if the call succeeded.
+ * The steps of sharing nest: an import attaches, which may pin and map. A record
+ * is about the innermost step that failed. Whether anything was refused, and with
+ * which errno, is known only at the end of the system call: a driver may try
+ * something else when a step fails, and an importer that refuses a buffer just
+ * gives it back. So a task work finishes the record when the task returns to
+ * user space. It drops the record if the call succeeded.
  */
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
@@ -20,9 +20,9 @@
 /**
  * DOC: refusals
  *
- * A process is told of its own refusals, of the last one for each buffer. At
- * most 8 are kept for a process and 256 in all. The oldest one is replaced
- * first, those of processes that have ended before others.
+ * A process can read its own refusals, the last one for each buffer. At most 8
+ * are kept for a process, and 256 in all. Then a new one replaces one of a
+ * process that has ended, or else the oldest one.
  */
 #define REFUSALS_MAX		256
 #define REFUSALS_OF_PROCESS	8
@@ -36,7 +36,7 @@
  *	the record is to be dropped
  * @ino: inode number of the buffer, which is never used again
  * @age: larger for a newer one
- * @why: what the process is told. With an error of 0 it is not told yet
+ * @why: what the process is told; nothing as long as the error is 0
  *
  * refusal_lock protects all of it.
  */
@@ -59,8 +59,9 @@ static_assert(offsetof(struct dma_buf_refusal, step) == 88);
 static_assert(sizeof(struct dma_buf_refusal) == 208);
 
 /*
- * The newest one of the process that runs, or NULL: of those that can be told,
- * or else of the call that this thread is in.
+ * Returns the newest record of the buffer for the current process, or NULL. With
+ * @told only finished records count, otherwise only those of the system call
+ * that this thread is in.
  */
 static struct refusal *refusal_find_locked(u64 ino, bool told)
 {
@@ -79,13 +80,13 @@ static struct refusal *refusal_find_locked(u64 ino, bool told)
 	return found;
 }
 
-/* What to replace next has the smallest number. */
+/* The record with the lowest rank is replaced next. */
 static u64 refusal_rank(const struct refusal *r)
 {
 	return r->pid && pid_has_task(r->pid, PIDTYPE_TGID) ? r->age : 0;
 }
 
-/* A record that may be used anew, or NULL: all are being made. */
+/* Returns a record to use, or NULL if all wait for the end of a system call. */
 static struct refusal *refusal_take_locked(void)
 {
 	struct refusal *r, *all = NULL, *own = NULL;
@@ -114,7 +115,7 @@ static bool refusal_error_counts(int error)
 	       (error > -ERESTARTSYS || error < -ERESTART_RESTARTBLOCK);
 }
 
-/* The inner step says more, but does not know all. */
+/* Adds what an outer step knows to the record of an inner one, which says more. */
 static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refusal *why)
 {
 	const struct dma_buf_refusal said = r->why;
@@ -122,7 +123,7 @@ static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refu
 	lockdep_assert_held(&refusal_lock);
 
 	if (!said.step && why->step) {
-		/* A driver said the field, within this step, and nothing else. */
+		/* Within this step a driver gave a reason, and nothing else is known yet. */
 		r->why = *why;
 		memcpy(&r->why, &said, offsetof(struct dma_buf_refusal, device));
 		r->why.flags &= ~DMA_BUF_REFUSAL_GUESSED;
@@ -142,7 +143,7 @@ static void refusal_finish(struct callback_head *work)
 	u64 ino;
 
 	scoped_guard(spinlock, &refusal_lock) {
-		/* This one, or what the process was told of the buffer before. */
+		/* This one or, if it stays, the one that it replaces for this buffer. */
 		drop = r->task && refusal_error_counts(error) ?
 		       refusal_find_locked(r->ino, true) : r;
 		if (drop) {
@@ -161,10 +162,10 @@ static void refusal_finish(struct callback_head *work)
 }
 
 /*
- * Did this fail because the step failed that was recorded? Then it is around that
- * step, or what the importer does next: it gives the buffer back. Threads that
- * never return to user space have many calls in one, so the order of the steps
- * decides.
+ * Did this step fail because the recorded one failed? Then it is a step around
+ * that one, or the importer gives the buffer back. For a thread that never
+ * returns to user space, no end of a call separates the failures. So the order
+ * of the steps decides.
  */
 static bool refusal_follows(const struct refusal *r, const struct dma_buf_refusal *why)
 {
@@ -183,7 +184,7 @@ static void refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 
 	lockdep_assert_held(&refusal_lock);
 
-	/* Buffers that only made room for the one that is refused are dropped. */
+	/* Other buffers were given back only to make room for the one that is refused. */
 	for (other = refusals; why->error && other < refusals + REFUSALS_MAX; other++)
 		if (other->task == current && !other->why.error && other->ino != ino)
 			other->task = NULL;
@@ -196,14 +197,14 @@ static void refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 	if (!r)
 		return;
 
-	/* Of another process, maybe, if it is used anew. */
+	/* A record that is reused may be of another process. */
 	put_pid(r->pid);
 	r->pid = get_pid(task_tgid(current));
 	r->task = current;
 	r->ino = ino;
 	r->age = ++refusal_age;
 	r->why = *why;
-	/* The registers of those that end don't hold the result of a call. */
+	/* These tasks have no result of a system call in their registers. */
 	if (!r->queued && !(current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))) {
 		init_task_work(&r->work, refusal_finish);
 		r->queued = !task_work_add(current, &r->work, TWA_RESUME);
@@ -291,7 +292,7 @@ static long refusal_ioctl(struct file *file, unsigned int cmd, void __user *uarg
 	return 0;
 }
 
-/* debugfs' dma_buf/refusals: a line for each record of a process that lives. */
+/* debugfs' dma_buf/refusals: a line for each record of a process that still exists. */
 int dma_buf_refusals_show(struct seq_file *s, void *unused)
 {
 	struct refusal *r;
@@ -318,7 +319,7 @@ static const struct dma_buf_account_ops refusal_ops = {
 	.ioctl = refusal_ioctl,
 };
 
-/* Before the first buffer can be. */
+/* Runs before any buffer can exist. */
 static int __init refusal_init(void)
 {
 	dma_buf_account_ops = &refusal_ops;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How the core, the GEM side and negotiate/ tell account/ that a step of sharing
- * a buffer failed. The functions are called where an error is returned already.
- * A call that succeeds pays nothing, except that attach notes in which system
- * call it was made, and detach looks whether it is in the same one.
+ * a buffer failed. They call these functions only when they return an error. So
+ * success costs nothing, except that attach notes in which system call it was
+ * made, and detach looks whether it is in the same one.
  *
  * Without CONFIG_DRM_PRIME_ACCOUNT all of it compiles to nothing.
  */
@@ -13,7 +13,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-constraints.h>
 
-/* Headers decide the CRCs of exports, so what computes them does not see these. */
+/* Headers decide the CRCs of exports, so these are hidden from genksyms. */
 #ifndef __GENKSYMS__
 #include <linux/ptrace.h>
 #include <asm/syscall.h>
@@ -23,7 +23,7 @@
  * struct dma_buf_failure - a step that failed
  * @dmabuf: buffer
  * @dev: device that was to use it; NULL for the processor
- * @step: DMA_BUF_STEP_*; DMA_BUF_STEP_NONE from a driver that is in one
+ * @step: DMA_BUF_STEP_*; DMA_BUF_STEP_NONE from a driver that runs within a step
  * @error: negative errno; 0 when only the end of the system call will tell
  * @sgt: the buffer's table for @dev, if the caller has it, otherwise NULL
  * @why: the reason, if the caller knows it, otherwise NULL
@@ -57,9 +57,9 @@ struct dma_buf_account_ops {
 extern const struct dma_buf_account_ops *dma_buf_account_ops;
 
 /*
- * The value is @_error, which is what a step returned: 0, or a negative errno,
- * which is told. What account/ should know besides follows as members of
- * struct dma_buf_failure. All but @_error are looked at after an error only.
+ * Has the value of @_error, which is what a step returned: 0 or a negative errno.
+ * An errno is passed to account/. Further arguments are further members of
+ * struct dma_buf_failure. All but @_error are evaluated only after an error.
  */
 #define dma_buf_refused(_dmabuf, _dev, _step, _error, ...) ({			\
 	const int error_ = (_error);						\
@@ -76,7 +76,7 @@ static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, vo
 	       dma_buf_account_ops->ioctl(file, cmd, uarg) : -ENOTTY;
 }
 
-/* Those exporters that are known to handle some mappings wrongly are built in. */
+/* The exporters that need a check are built in, so their buffers have no module. */
 static inline int dma_buf_mapping_check(struct dma_buf_attachment *attach,
 					const struct sg_table *sgt)
 {
@@ -85,10 +85,10 @@ static inline int dma_buf_mapping_check(struct dma_buf_attachment *attach,
 }
 
 /*
- * A number for the system call that runs: of the task and the second argument,
+ * A number for the running system call, made of the task and the second argument,
  * which is the request of an ioctl. Another call can have the same number. Then
- * account/ looks at what that call returns, and if it failed, it may take a buffer
- * that an earlier call had accepted for the one that was refused.
+ * account/ looks at what that call returns. If it failed, account/ may record that
+ * a buffer was refused which an earlier call had accepted.
  */
 static inline u16 dma_buf_call_number(void)
 {
@@ -110,7 +110,7 @@ static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attac
 
 /*
  * An importer unmaps or detaches. If it attached in the same system call, and
- * that call fails, it did not like the buffer.
+ * that call fails, it has refused the buffer.
  */
 static inline void dma_buf_given_back(struct dma_buf_attachment *attach,
 				      const struct sg_table *sgt)

@@ -29,7 +29,7 @@ static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
  */
 static struct file dma_buf_no_file = DMA_BUF_FILE_ENDED;
 
-/* Here, since every file of the core may call those that come after it. */
+/* In the last file of the core, since a file uses only those that come after it. */
 #ifdef CONFIG_DRM_PRIME_ACCOUNT
 const struct dma_buf_account_ops *dma_buf_account_ops __ro_after_init;
 EXPORT_SYMBOL_NS_GPL(dma_buf_account_ops, "DMA_BUF");
@@ -60,8 +60,9 @@ void dma_buf_list_del(struct dma_buf_object *obj)
  * dma_buf_record_add - record the buffer of an exporter's object
  * @dmabuf: buffer that the caller has a reference to
  * @key: the object, which the buffer holds until &dma_buf_ops.release
- * @exporter: name of the object's driver, which lives as long as @key. People
- *	see it, since the module of the buffer's operations may serve many drivers
+ * @exporter: name of the object's driver, which lives as long as @key. It is
+ *	shown to people, since the buffer's operations may be of a module that
+ *	many drivers use
  *
  * For exporters whose object can drop its pointer to the buffer while user
  * space still has a file descriptor of it. The record is removed when the
@@ -118,7 +119,7 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		/* Its count may be wrong: a driver may drop a reference twice. */
+		/* A driver that drops a reference twice would make its count wrong. */
 		if (file && obj->base.file == &dma_buf_no_file)
 			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :
@@ -151,8 +152,8 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
 }
 
 /*
- * The iterator skips fences that have signalled, but counts them. So a buffer
- * that is done can be told from one that no producer puts fences on.
+ * The iterator skips fences that have signalled, but counts them. This tells a
+ * buffer whose fences have all signalled from one that never had a fence.
  */
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 {
@@ -177,7 +178,7 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 	dma_resv_iter_end(&cursor);
 }
 
-/* The device of a linked attachment is valid. */
+/* An attachment that is on the list has a valid device. */
 static void dma_buf_describe_attachments(struct seq_file *s, struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attach;

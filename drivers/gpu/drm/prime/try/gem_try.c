@@ -24,7 +24,7 @@ static int try_import(struct drm_device *dev, struct dma_buf *dmabuf)
 
 /*
  * The claim makes an import of the same buffer into the same file wait, as for
- * another import. It ends when the object is gone.
+ * another import. The claim ends when the object is gone.
  */
 int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 {
@@ -37,7 +37,7 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 
 	if (drm_dev_is_unplugged(dev))
 		return -ENODEV;
-	/* It may do anything, and nothing takes that back. */
+	/* It may do anything, and nothing would undo that. */
 	if (dev->driver->prime_fd_to_handle)
 		return -EOPNOTSUPP;
 
@@ -51,13 +51,13 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 			if (drm_prime_claim_wait_locked(table))
 				return -ERESTARTSYS;
 		}
-		/* No descriptor led here, so the trace of the lookup has none. */
+		/* -1 for the trace event: the buffer was not looked up by a descriptor. */
 		claim = drm_prime_claim_begin_locked(file_priv, dmabuf->file, -1);
 	}
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);
 
-	/* Some drivers wake their device in their own entry of ioctls, which is not passed here. */
+	/* Some drivers wake their device in an ioctl function of their own, not called here. */
 	ret = pm_runtime_get_sync(dev->dev);
 	if (ret >= 0 || ret == -EACCES) {
 		*judged = DMA_BUF_TRY_IMPORT;

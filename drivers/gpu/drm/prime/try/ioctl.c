@@ -4,8 +4,7 @@
  * device tries it, and leaves nothing behind. What fails on the way is recorded as in
  * an import, so a program can ask for the reason.
  *
- * The descriptor of the device is the right to import into it. Nobody who may not
- * import may try.
+ * Who has a descriptor of the device may import into it, and so may try it.
  */
 #include <linux/file.h>
 #include <linux/kmod.h>
@@ -16,11 +15,11 @@
 
 static_assert(sizeof(struct dma_buf_try_device) == 12);
 
-/* What answers to all other requests. */
+/* These answer all other requests. */
 static const struct dma_buf_account_ops *try_next __ro_after_init;
 static struct dma_buf_account_ops try_ops __ro_after_init;
 
-/* 0, unless the first mapping would place the storage, or another one move it. */
+/* Returns 0, unless a mapping would place the storage or might move it. */
 static int try_is_placed(struct dma_buf *dmabuf)
 {
 	const struct dma_buf_negotiation *n = dma_buf_negotiation_get(dmabuf);
@@ -49,7 +48,7 @@ static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
 		return ret;
 	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
 	case DMA_BUF_MAJOR_V4L2:
-		/* This loads the module that has it. */
+		/* Loads the module that has the function. */
 		try = symbol_request(dma_buf_v4l2_try);
 		break;
 	case DMA_BUF_MAJOR_DRM:
@@ -82,7 +81,7 @@ static long try_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 		return ret;
 	if (arg.flags)
 		return -EINVAL;
-	/* If the program can't take the answer, nothing is tried. */
+	/* If the answer can't be written, nothing is tried. */
 	if (put_user(0, &uanswer->judged))
 		return -EFAULT;
 	device = fget(arg.device_fd);
@@ -94,7 +93,7 @@ static long try_ioctl(struct file *file, unsigned int cmd, void __user *uarg)
 	return put_user(arg.judged, &uanswer->judged) ? -EFAULT : ret;
 }
 
-/* After account/, which knows nothing of this, and before the first buffer. */
+/* Runs after account/ has set its operations, and before the first buffer exists. */
 static int __init try_init(void)
 {
 	try_next = dma_buf_account_ops;

@@ -15,7 +15,7 @@
 #include "../kernel.h"
 #include "internal.h"
 
-/* As vb2 wants it before it takes dma-bufs. */
+/* vb2 requires the same before it takes dma-bufs. */
 static bool try_takes_dmabuf(const struct vb2_queue *q)
 {
 	const struct vb2_mem_ops *ops = q->mem_ops;
@@ -25,8 +25,8 @@ static bool try_takes_dmabuf(const struct vb2_queue *q)
 }
 
 /*
- * The whole buffer, as the first plane. A queue that learns its device from
- * VIDIOC_REQBUFS is tried with the node's parent until then.
+ * Tries the whole buffer, as the first plane. Some queues learn their device only
+ * from VIDIOC_REQBUFS. Until then they are tried with the node's parent.
  */
 static int try_mapping(struct vb2_queue *q, struct device *parent, struct dma_buf *dmabuf)
 {
@@ -44,7 +44,7 @@ static int try_mapping(struct vb2_queue *q, struct device *parent, struct dma_bu
 	return ret;
 }
 
-/* Under the lock that VIDIOC_QBUF takes. A driver with a lock of its own can't be tried. */
+/* Takes the lock that VIDIOC_QBUF takes. A driver with a lock of its own can't be tried. */
 static int try_queue(struct vb2_queue *q, struct file *file, struct dma_buf *dmabuf, u32 *judged)
 {
 	/* The open file holds the video device. */
@@ -60,7 +60,7 @@ static int try_queue(struct vb2_queue *q, struct file *file, struct dma_buf *dma
 	if (!video_is_registered(vdev)) {
 		ret = -ENODEV;
 	} else if (vb2_queue_is_busy(q, file)) {
-		/* A file that streams does not wait for others. */
+		/* Another file streams, and must not be delayed. */
 		ret = -EBUSY;
 	} else {
 		*judged = DMA_BUF_TRY_MAPPING;
