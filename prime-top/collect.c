@@ -13,7 +13,7 @@ static bool nameless(const struct snapshot *s)
 	return false;
 }
 
-/* The fence in an older snapshot. */
+/* Finds the same fence in an older snapshot. */
 static const struct holder *same_fence(const struct snapshot *before, const struct buffer *old,
 				       const struct holder *h)
 {
@@ -25,8 +25,8 @@ static const struct holder *same_fence(const struct snapshot *before, const stru
 }
 
 /*
- * No kernel tells since when a fence is pending. It is at least since it was seen
- * first, by context and number, or by its names on 6.12.
+ * No kernel tells since when a fence has been pending. It has at least since it was
+ * seen first. A fence is recognised by context and number, on 6.12 by its names.
  */
 static void fences_complete(struct snapshot *s, const struct snapshot *before)
 {

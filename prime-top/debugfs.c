@@ -10,7 +10,7 @@
 
 #define SYSFS "sys/kernel/dmabuf/buffers"
 
-/* Moves behind the next tab of the line. The first columns have eight characters at least. */
+/* Moves behind the next tab of the line. The first columns have at least eight characters. */
 static inline bool next_field(const char **at, const char *end, unsigned int least)
 {
 	const char *p = *at + least;
@@ -21,7 +21,7 @@ static inline bool next_field(const char **at, const char *end, unsigned int lea
 	return p < end;
 }
 
-/* The name of a buffer and, if @driver, the driver's in the last column. */
+/* Takes the name of a buffer and, if @driver is set, the driver in the last column. */
 static void add_names(struct snapshot *s, struct buffer *b, const char *name, const char *end,
 		      bool driver)
 {
@@ -36,8 +36,9 @@ static void add_names(struct snapshot *s, struct buffer *b, const char *name, co
 }
 
 /*
- * "size flags mode count exp_name ino name". Kernels with the list of holders
- * have told what there is; a buffer that is new since is for the next refresh.
+ * "size flags mode count exp_name ino name". If the kernel lists the holders, the
+ * buffers are known already. One that is newer than that list waits for the next
+ * refresh.
  */
 static struct buffer *add_buffer(struct snapshot *s, const char *at, const char *end, bool driver)
 {
@@ -71,8 +72,8 @@ static struct buffer *add_buffer(struct snapshot *s, const char *at, const char 
 }
 
 /*
- * "usage fence:TEXT unsignalled". Fences that have signalled are told with no text
- * that is of use, each or, by the kernels with the list of holders, all at once.
+ * "usage fence:TEXT unsignalled". For fences that have signalled there is no useful
+ * text. Stock has a line for each. The layer has one line for all of them.
  */
 static void add_fence(struct snapshot *s, struct buffer *b, const char *at, const char *end)
 {
@@ -97,7 +98,7 @@ static void add_device(struct snapshot *s, struct buffer *b, const char *at, con
 	copy_text(h->where, sizeof(h->where), at, end - at);
 }
 
-/* Of each buffer: a line, its fences, "Attached Devices:", these, "Total N devices attached". */
+/* Each buffer: a line, its fences, "Attached Devices:", the devices, "Total N devices attached". */
 static void parse(struct snapshot *s, const char *at, const char *end)
 {
 	bool driver = false, devices = false;

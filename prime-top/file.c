@@ -72,9 +72,9 @@ static size_t utf8_length(const unsigned char *at, size_t left)
 }
 
 /*
- * Any program chooses names of buffers and processes. What could move the
- * cursor of a terminal, or is no UTF-8, becomes a question mark here, and
- * nothing below has to care.
+ * Programs choose the names of buffers and processes. So characters that could
+ * move the cursor of a terminal, and bytes that are not UTF-8, are replaced by
+ * question marks here, before anything else uses the text.
  */
 void copy_rest(char *to, size_t size, const char *from, size_t length)
 {

@@ -11,7 +11,7 @@
  */
 #include "top.h"
 
-/* The text up to a colon or " in "; moves behind it. */
+/* Copies the text up to a colon or " in ", and moves to that. */
 static void get_where(const char **at, const char *end, char *where, size_t size)
 {
 	const char *from, *stop;
@@ -95,7 +95,7 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 	}
 }
 
-/* Does the kernel list the holders? What it lists is all there is, in one moment. */
+/* Returns whether the kernel lists the holders. Then its list has all of them. */
 bool holders_read(struct snapshot *s, int root)
 {
 	static struct bytes bytes;

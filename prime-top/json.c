@@ -29,7 +29,7 @@ static char *put_holder(char *to, const struct snapshot *s, const struct holder 
 	return put_text(to, "}");
 }
 
-/* Without a time of birth, the age is left out, and so are others that nobody tells. */
+/* Members that are not known are left out, for example the age. */
 static void print_buffer(const struct snapshot *s, const struct buffer *b)
 {
 	char *to = out_room();

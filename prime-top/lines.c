@@ -3,8 +3,8 @@
 #include "top.h"
 
 /*
- * A column of so many characters of UTF-8, at most 20, at the left, cut at the
- * right. Returns its end.
+ * Writes a left-aligned column of @width UTF-8 characters, at most 20. A longer
+ * text is cut. Returns the end of the column.
  */
 static inline char *left(char *to, const char *text, int width)
 {
@@ -26,17 +26,17 @@ static inline char *left(char *to, const char *text, int width)
 }
 
 /*
- * A text for the right of a column is made in an array of twice this size, with
- * spaces before it. A number ends in the middle, and its unit begins there.
+ * A right-aligned text is made in an array of twice this size that begins with
+ * spaces. A number ends in the middle of the array, and its unit begins there.
  */
 enum { MIDDLE = 32 };
 
-/* Puts what ends at @end into a column at the right. A text that is longer than it is not cut. */
+/* Writes the text that ends at @end as a right-aligned column. A longer text is not cut. */
 static inline char *right(char *to, const char *start, const char *end, int width)
 {
 	int length = end - start > width ? end - start : width;
 
-	/* More than there is, since a known length costs least. */
+	/* Copies more than the text, since a copy of known length costs least. */
 	memcpy(to, end - length, 32);
 	to[length] = ' ';
 	return to + length + 1;
@@ -59,7 +59,7 @@ static char *none(char *to, int width)
 	return right(to, text + MIDDLE - 1, text + MIDDLE, width);
 }
 
-/* "1.5 MiB", cut and not rounded. Returns where it begins; *@end is behind it. */
+/* Writes "1.5 MiB", rounded down. Returns its beginning; *@end is its end. */
 static inline char *put_size(uint64_t bytes, char *middle, char **end)
 {
 	static const char units[][4] = { " B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB" };
@@ -76,7 +76,7 @@ static inline char *put_size(uint64_t bytes, char *middle, char **end)
 	return number_text(whole, middle);
 }
 
-/* The text is that of the last call but seven. */
+/* Returns one of eight arrays in turn, so a text is valid until the eighth call after it. */
 const char *size_text(uint64_t bytes)
 {
 	static char texts[8][2 * MIDDLE];
@@ -167,7 +167,7 @@ static char *print_buffer(char *to, const struct snapshot *s, const struct buffe
 
 	to = number(to, b->ino, 10);
 	to = size(to, b->size);
-	/* Most have one only. */
+	/* Most buffers have only one. */
 	if (b->sharers > 1)
 		to = size(to, b->size / b->sharers);
 	else

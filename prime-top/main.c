@@ -105,7 +105,7 @@ static void take_module(struct options *o, const char *value)
 	o->module = value;
 }
 
-/* What does not go together. */
+/* Refuses options that do not go together. */
 static void check(struct options *o)
 {
 	static const char *const keys[] = {
@@ -176,7 +176,7 @@ static void parse(struct options *o, int argc, char **argv)
 	check(o);
 }
 
-/* Prints until the count or the reader ends. */
+/* Prints until the count is reached or nobody reads the output any more. */
 static int batch(const struct options *o, int root)
 {
 	struct timespec pause = { o->delay, (o->delay - (long)o->delay) * 1e9 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Is the first word the module's name? That has _ where names of drivers and files may have -. */
+/* Is the first word the module's name? A module's name has _ where a driver's may have -. */
 static bool same(const char *word, const char *module)
 {
 	for (; *word && *module; word++, module++)
@@ -16,7 +16,7 @@ static bool same(const char *word, const char *module)
 	return (!*word || *word == ' ') && !*module;
 }
 
-/* What a module may have to do with a buffer. */
+/* How a module may be tied to a buffer. */
 enum tie { EXPORTED, IMPORTED, UNKNOWN };
 
 static bool is_tied(const struct snapshot *s, const struct buffer *b, const char *module,
@@ -114,8 +114,8 @@ static unsigned int print_users(int dir)
 }
 
 /*
- * May the module be one of those whose buffers are all of the exporter "drm"?
- * They use drm.ko. If that is built in, nobody tells who uses it.
+ * Stock calls the exporter of every DRM driver "drm". Can the module be a DRM
+ * driver? These use drm.ko. If that is built in, its users are not known.
  */
 static bool is_drm(int root, const char *module)
 {

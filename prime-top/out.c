@@ -8,7 +8,7 @@ static char buffer[65536];
 static size_t used;
 static bool failed;
 
-/* Where to write the next 2 KiB at most. */
+/* Returns where the next 2 KiB at most can be written. */
 char *out_room(void)
 {
 	if (sizeof(buffer) - used < 2048)
@@ -16,7 +16,7 @@ char *out_room(void)
 	return buffer + used;
 }
 
-/* What was written into the room ends here. */
+/* Says where the text ends that was written there. */
 void out_end(const char *end)
 {
 	used = end - buffer;
@@ -51,7 +51,7 @@ char *put_number(char *to, uint64_t number)
 	static char digits[40];
 	char *end = digits + 20, *at = number_text(number, end);
 
-	/* More than there is, since a known length costs least. */
+	/* Copies more than the text, since a copy of known length costs least. */
 	memcpy(to, at, 20);
 	return to + (end - at);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What /proc tells: fds and mappings of processes, their names and control
- * groups, and when a buffer was made. (map_files has no more than maps.)
+ * groups, and when a buffer was made. (map_files tells no more than maps.)
  */
 #include "top.h"
 
@@ -33,8 +33,8 @@ static int each_number(int at, const char *path,
 }
 
 /*
- * The value of "KEY:<tab>VALUE" in fdinfo; NULL without it. @key begins with a
- * line break, since the first line is none of ours.
+ * Returns the value of "KEY:<tab>VALUE" in fdinfo, or NULL. @key begins with a
+ * line break. The first line is never wanted.
  */
 static const char *value_of(const char *text, const char *key)
 {
@@ -66,7 +66,7 @@ static void text_of(const char *text, const char *key, char *to, size_t size)
 		copy_text(to, size, value, strcspn(value, "\n"));
 }
 
-/* A buffer's inode has the time at which it was made, as the time of its last change. */
+/* The time of the last change of a buffer's inode is when the buffer was made. */
 static int64_t birth_of(const struct stat *st)
 {
 	return st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
@@ -95,7 +95,7 @@ static uint32_t visited(struct visit *v)
 	return v->process;
 }
 
-/* fdinfo of a buffer that no other source has told of. */
+/* Reads fdinfo of a buffer that is not known from another source. */
 static void describe(struct buffer *b)
 {
 	b->size = number_of(bytes.data, "\nsize:");
@@ -124,7 +124,7 @@ static void end_visit(struct visit *v)
 	v->fdinfo = -1;
 }
 
-/* A link of a made-up tree leads nowhere; then fdinfo has the inode number. */
+/* The links of a test's tree lead nowhere. Then fdinfo has the inode number. */
 static void visit_buffer(struct visit *v, int dir, const char *fd)
 {
 	struct buffer *b = NULL;
@@ -163,7 +163,7 @@ static void visit_fd(void *data, int dir, const char *fd)
 		v->s->unread += number_of(bytes.data, "\nscm_fds:");
 }
 
-/* A buffer that is only mapped, where nothing lists all buffers. Only root may follow the link. */
+/* For a buffer that is only mapped, if nothing lists all buffers. Only root may follow the link. */
 static struct buffer *describe_mapping(struct visit *v, const char *line, uint64_t ino)
 {
 	char path[100];
@@ -253,7 +253,7 @@ void proc_read(struct snapshot *s, int root)
 
 /* --- what is not in the kernel's own list --- */
 
-/* *@dir is the folder of the fds of the process *@of, to open it once. */
+/* *@dir is the fd folder of the process *@of. It is kept open for the next buffer. */
 static int64_t birth(const struct snapshot *s, const struct buffer *b, int root, int *dir,
 		     uint32_t *of)
 {
@@ -280,7 +280,7 @@ static int64_t birth(const struct snapshot *s, const struct buffer *b, int root,
 	return -1;
 }
 
-/* The control group of version 2, or the last one of version 1. */
+/* Reads the control group of version 2 or, if there is none, the first line of version 1. */
 static void read_cgroup(struct process *p, int root)
 {
 	char path[40], *line;
@@ -306,7 +306,7 @@ void proc_complete(struct snapshot *s, const struct snapshot *before, int root)
 		struct buffer *b = &s->buffers[i], *old;
 
 		old = before ? &before->buffers[i] : NULL;
-		/* Mostly they are in the same order. */
+		/* Usually both snapshots have the buffers in the same order. */
 		if (before && (i >= before->nr_buffers || old->ino != b->ino))
 			old = snapshot_find(before, b->ino);
 		if (old && !b->born && old->size == b->size)
@@ -328,7 +328,7 @@ struct device_visit {
 	uint32_t used, room;
 };
 
-/* The driver of /dev/dri/card0: by fdinfo, by debugfs, by its device. */
+/* Finds the driver of a DRM file: in fdinfo, in debugfs, or by its device. */
 static void find_driver(struct device_visit *d, struct open_device *open, const char *fd)
 {
 	const char *base = strrchr(open->path, '/') + 1;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who bears which bytes. The bytes of a buffer are divided among the processes
- * that hold it by an fd, a mapping, a handle or a framebuffer, however many of
- * these a process has. A rest of fewer bytes than processes goes to the first
- * ones, a byte each, so that the shares of all are the size. What no process
- * holds is borne by (in flight), if messages hold it and no device does, else by
- * (kernel).
+ * The shares. The bytes of a buffer are divided equally among the processes that
+ * hold it by an fd, a mapping, a handle or a framebuffer; it does not matter how
+ * many of these a process has. The remainder of the division goes to the first
+ * processes, a byte each, so that the shares add up to the size. If no process
+ * holds the buffer, (in flight) has it if messages hold it and no device does,
+ * and otherwise (kernel).
  *
- * This reads no file. tests/pss.c tries it on a model.
+ * This file reads no other file. tests/pss.c tests it on a model.
  */
 #include "top.h"
 
@@ -19,8 +19,9 @@ static void give(struct process *p, const struct buffer *b, uint64_t share)
 }
 
 /*
- * Without the kernel's list nobody tells which buffers are in messages. It is
- * likely of one that no device is attached to, if there are such messages at all.
+ * Without the kernel's list of holders it is not known which buffers are in
+ * messages. If unread messages have files at all, a buffer without devices is
+ * likely to be in one.
  */
 static uint32_t nobody(const struct snapshot *s, const struct buffer *b)
 {
@@ -33,7 +34,7 @@ static uint32_t nobody(const struct snapshot *s, const struct buffer *b)
 	return message && !b->attachments ? NOBODY_FLIGHT : NOBODY_KERNEL;
 }
 
-/* Is this the first holder of the buffer that its process is seen by? */
+/* Is this the first holder of its process in the buffer's list? */
 static bool first_of(struct snapshot *s, const struct holder *h, uint32_t stamp)
 {
 	struct process *p = &s->processes[h->process];
@@ -81,7 +82,7 @@ void pss_divide(struct snapshot *s)
 	}
 }
 
-/* The process, or nobody, that a buffer is shown and sorted by. */
+/* The process, or nobody, by which a buffer is shown and sorted. */
 const struct process *holder_of(const struct snapshot *s, const struct buffer *b)
 {
 	for (uint32_t i = b->first; i != NONE; i = s->holders[i].next)

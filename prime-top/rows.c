@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Tables of a snapshot: grouped, sorted and filtered as the person wishes. */
+/* Tables of a snapshot: grouped, sorted and filtered as the user wants. */
 #include "top.h"
 
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static struct group *find_group(struct rows *r, const char *name)
 	return g;
 }
 
-/* A process without a control group is a group of its own name: (kernel) and (in flight), too. */
+/* (in flight) and (kernel) are groups of their own. */
 static const char *cgroup_of(const struct process *p)
 {
 	return p->cgroup[0] ? p->cgroup : p->pid ? "(none)" : p->comm;
@@ -133,7 +133,7 @@ static bool attached(const struct snapshot *s, const struct buffer *b, const cha
 	return false;
 }
 
-/* Is the buffer one of the group that the person went into? */
+/* Does the buffer belong to the group that the user has opened? */
 static bool in_group(const struct snapshot *s, const struct buffer *b, const struct wish *wish)
 {
 	const struct process *nobody;
@@ -172,7 +172,7 @@ static void buffer_rows(struct rows *r, const struct snapshot *s, const struct w
 		case SORT_CGROUP: text = cgroup_of(holder_of(s, b)); break;
 		case SORT_DEVICE: text = b->exporter; break;
 		case SORT_NAME: text = b->name; break;
-		/* What waits longest first, then what is done. */
+		/* The longest wait first, then buffers whose fences have signalled. */
 		case SORT_FENCE:
 			key = b->fences;
 			if (b->fences == FENCES_PENDING)
@@ -254,8 +254,8 @@ static int compare(const void *left, const void *right)
 }
 
 /*
- * The largest key first; rows with equal keys stay in their order. Byte by byte,
- * since qsort() takes four times as many instructions.
+ * Sorts the rows, the largest key first. Rows with equal keys stay in their order.
+ * This is a radix sort, since qsort() takes four times as many instructions.
  */
 static void sort_keys(struct rows *r)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The arrays of a snapshot. Pointers into them are good until the next one is added. */
+/* The arrays of a snapshot. Pointers into them are valid until the next element is added. */
 #include "top.h"
 
 #include <stdarg.h>
@@ -24,7 +24,7 @@ void snapshot_clear(struct snapshot *s)
 	strcpy(s->processes[NOBODY_FLIGHT].comm, "(in flight)");
 }
 
-/* Where in the table the inode number is, or where it belongs. */
+/* Returns the place of the inode number in the table, or the place where it belongs. */
 static uint32_t *snapshot_slot(const struct snapshot *s, uint64_t ino)
 {
 	uint32_t at = ino * 0x9e3779b97f4a7c15 >> 32;

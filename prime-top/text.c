@@ -29,8 +29,9 @@ bool text_print(const struct snapshot *s, const struct wish *wish)
 }
 
 /*
- * A line for each process that holds more than so many buffers, once while it
- * holds any. At first also what can't be seen. @before: an older snapshot, or NULL.
+ * Prints a line for each process that holds more than @limit buffers, but only once
+ * while it holds any. The first time it also prints what can't be seen.
+ * @before: an older snapshot, or NULL
  */
 bool leak_print(struct snapshot *s, const struct snapshot *before, uint32_t limit)
 {

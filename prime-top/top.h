@@ -40,7 +40,7 @@ enum { NOBODY_KERNEL, NOBODY_FLIGHT, FIRST_PROCESS };
  * @process: index of a process; NOBODY_KERNEL without one
  * @number: fd, handle, id, or page; unique among those of a kind and process. Of
  *	a fence: nanoseconds since 1970 when it was first seen
- * @where: driver or device; of a fence: what tells it apart, timeline and driver
+ * @where: driver or device; of a fence: context and number, timeline and driver
  */
 struct holder {
 	char where[96];
@@ -49,16 +49,16 @@ struct holder {
 	uint64_t number;
 };
 
-/* What a buffer's fences are. Nobody tells, there is none, all have signalled, or some have not. */
+/* What is known of a buffer's fences: nothing, there is none, all have signalled, or not all. */
 enum fences { FENCES_UNKNOWN, FENCES_NONE, FENCES_SIGNALLED, FENCES_PENDING };
 
 /*
- * @count: references to the file, or -1 if nobody tells
- * @born: nanoseconds since 1970, 0 if nobody was asked yet, -1 if nobody tells
+ * @count: references to the file, or -1 if not known
+ * @born: nanoseconds since 1970; 0 if nobody has looked yet, -1 if it can't be known
  * @first, @last: indices of the first and the last holder, or NONE
  * @sharers: among how many the bytes are divided, at least 1
  * @attachments: devices that are attached
- * @pending: when the first of the pending fences was seen first, as @born
+ * @pending: when the oldest of the pending fences was seen first, in nanoseconds since 1970
  */
 struct buffer {
 	char exporter[32], name[40];
@@ -71,8 +71,8 @@ struct buffer {
 /*
  * @next: another process with the same hash, or NONE
  * @size: bytes of all buffers that it holds, @pss: its share of them
- * @stamp: for whoever walks the holders of a buffer
- * @warned: a leak was told
+ * @stamp: marks processes that a walk of a buffer's holders has seen
+ * @warned: its leak was reported
  */
 struct process {
 	char comm[24], cgroup[256];
@@ -90,7 +90,7 @@ struct process {
  * @kernel_tells: the kernel listed all holders itself
  * @unread: files in messages that nobody has read, of any kind
  * @hidden: processes that may not be looked into
- * @missing: a source that is not there, and how to get it, a line each
+ * @missing: lines, each of which says what can't be seen, and how to get it
  */
 struct snapshot {
 	struct buffer *buffers;
@@ -132,8 +132,8 @@ static inline void *grow(void *array, uint32_t used, uint32_t *room, size_t size
 /*
  * Copies eight bytes. Returns how many of them are printable ASCII that JSON
  * needs no backslash for, up to the first one that is not. Up to seven bytes
- * behind a text are read and written, too. So no text is the last in a struct,
- * file or array.
+ * behind a text are read and written, too. So a text must not be at the end of a
+ * struct, file or array.
  */
 static inline unsigned int copy_plain(char *to, const char *from)
 {
@@ -151,8 +151,8 @@ static inline unsigned int copy_plain(char *to, const char *from)
 }
 
 /*
- * A text that any program may have chosen: what could move a terminal's cursor
- * becomes a question mark. Most have plain characters only.
+ * Copies a text that any program may have chosen. Characters that could move a
+ * terminal's cursor become question marks. Most texts have plain characters only.
  */
 static inline void copy_text(char *to, size_t size, const char *from, size_t length)
 {
@@ -171,9 +171,9 @@ static inline void copy_text(char *to, size_t size, const char *from, size_t len
 }
 
 /*
- * Moves behind a decimal number if it is there, eight digits in one step: these
- * are moved to the top of a word, and then neighbours are joined to numbers of
- * two, four and eight digits.
+ * Reads a decimal number, if there is one, and moves behind it. It takes eight
+ * digits in one step: it shifts them to the top of a word, and then joins
+ * neighbours to numbers of two, four and eight digits.
  */
 static inline bool get_number(const char **at, uint64_t *number)
 {
@@ -218,7 +218,7 @@ static inline char *number_text(uint64_t number, char *end)
 	return end;
 }
 
-/* Moves behind the text if it is there. Here, since callers know the length. */
+/* Moves behind the text if it is there. Inline, since callers know its length. */
 static inline bool get_text(const char **at, const char *end, const char *text, size_t length)
 {
 	if ((size_t)(end - *at) < length || memcmp(*at, text, length))
@@ -288,10 +288,11 @@ extern const char *const by_names[BY_KINDS];
 extern const char *const sort_names[SORT_KINDS];
 
 /*
- * What a person wants to see.
- * @of: BY_BUFFER has all buffers if this is BY_BUFFER, else those of a group of that kind
- * @group: pid of a process, or the name of another group; empty at pid 0 and 1: nobody's
- * @ino: the buffer of BY_HOLDER
+ * What a user wants to see.
+ * @of: for BY_BUFFER: the kind of group whose buffers are shown; BY_BUFFER for all buffers
+ * @pid: the process, if @of is BY_PROCESS; 0 for (in flight) and (kernel)
+ * @group: the name of the group or process
+ * @ino: the buffer whose holders BY_HOLDER shows
  */
 struct wish {
 	enum by by, of;
@@ -302,7 +303,7 @@ struct wish {
 	uint64_t ino;
 };
 
-/* @index: of a buffer, process, group or holder. @id is not 0 and stays when others come and go. */
+/* @index: of a buffer, process, group or holder. @id: not 0, the same in each snapshot. */
 struct row {
 	uint64_t key, id;
 	const char *text;
@@ -337,8 +338,8 @@ const char *rows_header(enum by by);
 const char *size_text(uint64_t bytes);
 
 /*
- * --- out.c: room for 2 KiB, and functions that write there and return the end of what they wrote.
- * The flush tells whether all that was put out so far has been written ---
+ * --- out.c: room for 2 KiB, and functions that write there and return the end of their text.
+ * out_flush() returns whether all output so far could be written ---
  */
 
 char *out_room(void);
@@ -348,7 +349,7 @@ bool out_flush(void);
 char *put_quoted(char *to, const char *text);
 char *put_number(char *to, uint64_t number);
 
-/* Here, since the compiler then knows the length of most texts. */
+/* Inline, since the compiler then knows the length of most texts. */
 static inline char *put_text(char *to, const char *text)
 {
 	size_t length = strlen(text);

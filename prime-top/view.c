@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 /*
- * @wishes: how the person came here, from the first table to the one on the screen
- * @selected, @top: rows; @id is the selected one's, or 0
+ * @wishes: the tables that the user went through, from the first one to the current one
+ * @selected, @top: the selected row and the first one on the screen
+ * @id: the id of the selected row, or 0
  */
 struct view {
 	struct snapshot snapshots[2];
@@ -41,7 +42,7 @@ static struct wish *wish_of(struct view *v)
 	return &v->wishes[v->depth];
 }
 
-/* The selected row stays the selected one, wherever it has gone. */
+/* Keeps the same row selected when it has moved. */
 static void follow(struct view *v)
 {
 	const struct rows *r = &v->rows;
@@ -120,7 +121,7 @@ static void draw(struct view *v)
 	put_line(y++, line);
 	for (unsigned int i = 0; i < s->nr_missing && y < LINES - 6; i++) {
 		snprintf(line, sizeof(line), "missing: %s", s->missing[i]);
-		/* The way out is at the end: no part is cut. */
+		/* The text says at its end what to do, so it is not cut. */
 		for (const char *at = line; *at; at += strnlen(at, COLS))
 			put_line(y++, at);
 	}
