@@ -68,7 +68,7 @@ explore-more: built-explore
 	@$(test) $@ scripts/explore --more
 fuzz: $(patsubst built-fuzz-ours,built-fuzz,$(fuzzed:%=built-fuzz-%)) ## calls around dma-bufs at random, guided by coverage, in user-mode Linux with KASAN (7.3); MINUTES=20, KERNELS="stock"
 	@$(test) $@ scripts/fuzz $(fuzzed)
-fuzz-check: built-fuzz ## fuzz finds a fault that is put in on purpose, and cuts the program down
+fuzz-check: built-fuzz ## fuzz finds a fault that is put in on purpose, and shortens the program that shows it
 	@$(test) $@ scripts/fuzz --check
 arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
 kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
@@ -80,7 +80,7 @@ mutants: ## faults put in on purpose, which the tests must notice (Linux 7.3); F
 	@$(test) mutants mutants/run $(if $(FRESH),--fresh)
 mutants-draw:
 	@$(test) mutants mutants/run --draw 30
-soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## devices that leave while their buffers are used, flakes of quick; MINUTES=60, KERNELS=ours
+soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## remove devices while their buffers are used, and repeat quick to find flakes; MINUTES=60, KERNELS=ours
 soak-ours: built-soak built-quick
 soak-stock: built-soak-stock
 soak-ours soak-stock:
@@ -107,7 +107,7 @@ demotests-stock demotests-ours: setup
 compositors: $(kernels:%=compositors-%) ## Debian's Wayland clients on the demo's compositor, weston, labwc and KWin
 compositors-stock compositors-ours: setup root-clients
 	@$(test) $@ userspace-demo/others/run $(@:compositors-%=%)
-matrix: $(kernels:%=matrix-%) ## find out who can share a buffer with whom, on stock and on ours; SETS=3, MACHINES=plain, KEEP=1
+matrix: $(kernels:%=matrix-%) ## find out which devices can share a buffer, on stock and on ours; SETS=3, MACHINES=plain, KEEP=1
 	@$(phase) --measure $@ scripts/matrix-report
 matrix-stock matrix-ours: setup
 	@$(phase) --measure $@ scripts/matrix $(@:matrix-%=%)
@@ -139,7 +139,7 @@ dkms: packages ## build a DKMS package of prime_mock, the samples and the confor
 deb-check: source dkms ## install the packages of make deb CONFIG=lean and make dkms on a Debian, and boot it
 	@$(phase) deb-lean scripts/deb lean
 	@$(test) deb scripts/deb-check
-rig-check: setup ## check that a guest that dies or hangs costs only one verdict
+rig-check: setup ## check that a guest that dies or hangs loses the result of one test only
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## build the documentation as HTML in build/LANE/docs
 	@$(phase) --measure $@ scripts/docs

@@ -21,7 +21,7 @@ static int try_device(int buffer, int device, uint32_t judged)
 	int ret = xioctl(buffer, DMA_BUF_IOCTL_TRY_DEVICE, &arg);
 
 	if (ret == -ENOTTY)
-		prime_skip("the kernel tries no devices");
+		prime_skip("the kernel can't try devices");
 	check_eq(arg.judged, judged);
 	return ret;
 }

@@ -24,20 +24,20 @@ enum { EXIT_REFUSED = 3, EXIT_NO_KERNEL = 4, VIDEO_MAJOR = 81 };
 static const char usage[] =
 	"usage: prime-negotiate [options] [DEVICE...]\n"
 	"       prime-negotiate [-s SIZE] try SOURCE DEVICE...\n"
-	"Prints what each device wants of a buffer, places one for all of them, imports it\n"
-	"into each and says where its storage is, or which device refused it and why.\n"
-	"A DEVICE is a DRM or V4L2 node; without any all of them in /dev are meant.\n"
-	"try makes a buffer of SOURCE, a DRM node or a dma-heap's name, and asks each DEVICE\n"
-	"whether it would take it. Nothing is kept.\n"
+	"Prints what each device wants of a buffer, places a buffer for all of them, and imports\n"
+	"it into each. Says where its storage is, or which device refused it and why.\n"
+	"A DEVICE is a DRM or V4L2 node. Without a DEVICE, all nodes in /dev are used.\n"
+	"try allocates a buffer from SOURCE (a DRM node, or the name of a dma-heap), and asks\n"
+	"each DEVICE whether it would take the buffer. It changes nothing.\n"
 	"\n"
 	"  -s, --size SIZE  bytes, or with K, M or G after it (8M)\n"
-	"  -n, --no-import  only ask what the devices want\n"
+	"  -n, --no-import  only print what the devices want\n"
 	"  -q, --queue      queue the buffer in V4L2 capture devices too\n"
 	"  -h, --help       this text\n"
 	"  -V, --version\n"
 	"\n"
 	"Exit status: 0 every device has it, 1 something failed, 2 a wrong argument,\n"
-	"3 a device refused it, 4 the kernel does not negotiate, or tries no devices.\n";
+	"3 a device refused it, 4 the kernel does not negotiate, or can't try devices.\n";
 
 struct options {
 	uint64_t size;
@@ -317,7 +317,7 @@ static int try_one(int buffer, const char *path)
 	close(device);
 	prime_negotiate_device_name(path, name, sizeof(name));
 	if (ret == -ENOTTY) {
-		fprintf(stderr, "prime-negotiate: this kernel tries no devices\n");
+		fprintf(stderr, "prime-negotiate: this kernel can't try devices\n");
 		return EXIT_NO_KERNEL;
 	}
 	if (ret && judged)
