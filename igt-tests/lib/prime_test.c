@@ -417,19 +417,19 @@ static void usage(FILE *stream, const char *program)
 	fprintf(stream,
 		"usage: %s [--list-subtests] [--run-subtest NAMES] [--describe[=NAMES]]\n"
 		"       [--device PATH] [--destructive] [--driver] [--kernels]\n"
-		"  --list-subtests      one name a line\n"
+		"  --list-subtests      print the names, one on each line\n"
 		"  --run-subtest NAMES  names or patterns, with commas between\n"
-		"  --describe[=NAMES]   what they do\n"
-		"  --destructive        also run what takes devices away from others: unloads\n"
-		"                       modules, unbinds drivers, sets modes; the same as\n"
-		"                       PRIME_DESTRUCTIVE=1 in the environment\n"
-		"  --device PATH        a DRM node (of a render node the card beside it);\n"
-		"                       else PRIME_DEVICE, else a card of the driver that\n"
-		"                       IGT_FORCE_DRIVER names, else of vgem\n"
-		"  --driver             name and version of the device's driver\n"
-		"  --kernels            which kernels the tests know, and what differs; exit\n"
-		"                       status 79 when the running one is not among them\n"
-		"PRIME_BUFFERS=gbm takes buffers of libgbm also where there are dumb ones.\n",
+		"  --describe[=NAMES]   print what the subtests do\n"
+		"  --destructive        also run subtests that unload modules, unbind drivers or\n"
+		"                       set modes; the same as PRIME_DESTRUCTIVE=1 in the\n"
+		"                       environment\n"
+		"  --device PATH        the DRM node to test; for a render node the card of the\n"
+		"                       same device (default: PRIME_DEVICE, or else a card of\n"
+		"                       the driver that IGT_FORCE_DRIVER names, or else vgem's)\n"
+		"  --driver             print name and version of the device's driver\n"
+		"  --kernels            print which kernels the tests know, and what differs; the\n"
+		"                       exit status is 79 if the running kernel is none of them\n"
+		"With PRIME_BUFFERS=gbm in the environment, the buffers are libgbm's.\n",
 		program);
 }
 
