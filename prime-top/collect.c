@@ -25,8 +25,8 @@ static const struct holder *same_fence(const struct snapshot *before, const stru
 }
 
 /*
- * No kernel tells since when a fence has been pending. It has at least since it was
- * seen first. A fence is recognised by context and number, on 6.12 by its names.
+ * No kernel tells since when a fence has been pending. This takes the time when it
+ * was seen first. A fence is recognised by context and number, on 6.12 by its names.
  */
 static void fences_complete(struct snapshot *s, const struct snapshot *before)
 {

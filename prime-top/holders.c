@@ -95,7 +95,7 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 	}
 }
 
-/* Returns whether the kernel lists the holders. Then its list has all of them. */
+/* Returns whether the kernel lists the holders. If it does, all of them are in the list. */
 bool holders_read(struct snapshot *s, int root)
 {
 	static struct bytes bytes;

@@ -20,9 +20,9 @@
 /**
  * DOC: refusals
  *
- * A process can read its own refusals, the last one for each buffer. At most 8
- * are kept for a process, and 256 in all. Then a new one replaces one of a
- * process that has ended, or else the oldest one.
+ * A process can read its own refusals, the last one for each buffer. If it has
+ * 8, a new one replaces its oldest one. If there are 256 in all, a new one
+ * replaces one of a process that has ended, or else the oldest one.
  */
 #define REFUSALS_MAX		256
 #define REFUSALS_OF_PROCESS	8

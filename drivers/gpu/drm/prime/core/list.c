@@ -119,7 +119,7 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		/* A driver that drops a reference twice would make its count wrong. */
+		/* Not by its count, which a driver that drops a reference twice makes wrong. */
 		if (file && obj->base.file == &dma_buf_no_file)
 			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :

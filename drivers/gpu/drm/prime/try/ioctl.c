@@ -4,7 +4,7 @@
  * device tries it, and leaves nothing behind. What fails on the way is recorded as in
  * an import, so a program can ask for the reason.
  *
- * Who has a descriptor of the device may import into it, and so may try it.
+ * Whoever has a descriptor of the device may import into it, and so may try it.
  */
 #include <linux/file.h>
 #include <linux/kmod.h>
