@@ -29,8 +29,9 @@
 static const char usage[] =
 	"usage: matrix [options] FILE\n"
 	"Tries every exporter against sets of importers and appends a line a cell to\n"
-	"FILE: exporter, set, verdict, who, error, text, with tabs between. Cells that\n"
-	"are in FILE are not repeated.\n"
+	"FILE: exporter, set, verdict, who, error, tried, text, with tabs between. Cells\n"
+	"that are in FILE are not repeated. Tried is N/M: of M imports, the kernel judged\n"
+	"N before (DMA_BUF_IOCTL_TRY_DEVICE). An answer that was another is a failure.\n"
 	"\n"
 	"  --exporters LIST  names with commas between (all)\n"
 	"  --importers LIST  the same\n"
@@ -82,13 +83,16 @@ static void result(const char *verdict, const char *who, int error,
 		   const char *format, ...)
 	__attribute__((noreturn, format(printf, 4, 5)));
 
+/* In this cell: imports, and those that the kernel judged before. */
+static unsigned int imported, judged_before;
+
 static void result(const char *verdict, const char *who, int error,
 		   const char *format, ...)
 {
 	va_list ap;
 
-	printf("RESULT\t%s\t%s\t%s\t", verdict, who,
-	       error ? strerrorname_np(error) : "-");
+	printf("RESULT\t%s\t%s\t%s\t%u/%u\t", verdict, who,
+	       error ? strerrorname_np(error) : "-", judged_before, imported);
 	va_start(ap, format);
 	vprintf(format, ap);
 	va_end(ap);
@@ -97,18 +101,24 @@ static void result(const char *verdict, const char *who, int error,
 	_exit(0);
 }
 
-/* With the kernel's reason, where it tells one. */
-static void refused(const char *who, int error, const struct buffer *b,
-		    const char *when)
+/* The kernel's reason, or nothing where it tells none. */
+static void reason(const struct buffer *b, char *text, size_t room)
 {
 	struct dma_buf_refusal refusal;
-	char text[512] = "";
 
+	*text = '\0';
 	for (int i = 0; i < BUFFERS && !*text; i++)
 		if (!prime_negotiate_refusal(b[i].fd, &refusal) &&
 		    refusal.field != DMA_BUF_FIELD_NONE)
-			prime_negotiate_refusal_text(&refusal, text,
-						     sizeof(text));
+			prime_negotiate_refusal_text(&refusal, text, room);
+}
+
+static void refused(const char *who, int error, const struct buffer *b,
+		    const char *when)
+{
+	char text[512];
+
+	reason(b, text, sizeof(text));
 	result("refused", who, -error, "%s%s%s", when,
 	       *when && *text ? ": " : "", text);
 }
@@ -207,21 +217,31 @@ static void scatter_memory(void)
 	close(pipes[1][1]);
 }
 
-/* Where the kernel tries devices, its answer must be that of the import. */
+/* Where the kernel tries devices, its answer and its reason must be those of the import. */
 static void import_as_tried(struct user *u, const struct buffer *b)
 {
 	const char *name = u->importer->name;
+	char before[512], after[512];
+	uint32_t judged = 0;
 	int tried = 0, ret;
-	uint32_t judged;
 
 	for (int i = 0; i < BUFFERS && !tried; i++)
 		tried = prime_negotiate_try(b[i].fd, u->fd, &judged);
+	reason(b, before, sizeof(before));
 	ret = u->importer->import(u, b);
+	imported++;
+	judged_before += !!judged;
 	if (judged && tried != ret)
 		result("failed", name, 0, "tried, it says %s, and imported %s",
-		       strerrorname_np(-tried), strerrorname_np(-ret));
-	if (ret)
-		refused(name, ret, b, "");
+		       tried ? strerrorname_np(-tried) : "0",
+		       ret ? strerrorname_np(-ret) : "0");
+	if (!ret)
+		return;
+	reason(b, after, sizeof(after));
+	if (judged && strcmp(before, after))
+		result("failed", name, 0, "tried, it says '%s', and imported '%s'",
+		       before, after);
+	refused(name, ret, b, "");
 }
 
 static void run_cell(const struct cell *cell)
@@ -278,6 +298,22 @@ static void run_cell(const struct cell *cell)
 
 enum trouble { NONE, WARNING, OOPS };
 
+/* Where the last oops was, and whether a function of the layer called it. */
+static char oops_in[128];
+static bool oops_of_layer;
+
+static void look_at_oops(const char *record)
+{
+	static const char * const layer[] = { " dma_buf_", " drm_gem_", " drm_prime_" };
+	const char *at = strstr(record, "RIP: 0010:");
+
+	if (at && !*oops_in)
+		snprintf(oops_in, sizeof(oops_in), "%.*s",
+			 (int)strcspn(at + 10, "+\n"), at + 10);
+	for (size_t i = 0; i < sizeof(layer) / sizeof(layer[0]); i++)
+		oops_of_layer |= !!strstr(record, layer[i]);
+}
+
 static enum trouble kernel_trouble(void)
 {
 	static int log = -1;
@@ -295,6 +331,8 @@ static enum trouble kernel_trouble(void)
 		record[got > 0 ? got : 0] = '\0';
 		if (strstr(record, "Oops: ") || strstr(record, "kernel BUG at"))
 			found = OOPS;
+		if (found == OOPS)
+			look_at_oops(record);
 		else if (found == NONE && strstr(record, "WARNING: "))
 			found = WARNING;
 	}
@@ -356,13 +394,13 @@ static void judge(char *said, int status, char *text, size_t room)
 			 (int)(end ? end - found - 7 : (long)strlen(found) - 7),
 			 found + 7);
 	} else if (WIFSIGNALED(status)) {
-		snprintf(text, room, "crash\t-\t-\tsignal %d", WTERMSIG(status));
+		snprintf(text, room, "crash\t-\t-\t-\tsignal %d", WTERMSIG(status));
 	} else if (WEXITSTATUS(status) == PRIME_EXIT_SKIP) {
 		find_line(said, "Test requirement not met: ", line, sizeof(line));
-		snprintf(text, room, "absent\t-\t-\t%s", line);
+		snprintf(text, room, "absent\t-\t-\t-\t%s", line);
 	} else {
 		find_line(said, "Failed at ", line, sizeof(line));
-		snprintf(text, room, "failed\t-\t-\t%s", line);
+		snprintf(text, room, "failed\t-\t-\t-\t%s", line);
 	}
 }
 
@@ -417,13 +455,13 @@ static bool try_cell(const struct cell *cell, char *text, size_t room)
 	while (waitpid(pid, &status, WNOHANG) != pid) {
 		if (now() > end + 10) {
 			snprintf(text, room,
-				 "hang\t-\t-\tstuck in the kernel");
+				 "hang\t-\t-\t-\tstuck in the kernel");
 			return false;
 		}
 		usleep(1000);
 	}
 	if (late)
-		snprintf(text, room, "hang\t-\t-\tnot done in %d s",
+		snprintf(text, room, "hang\t-\t-\t-\tnot done in %d s",
 			 CELL_SECONDS);
 	else
 		judge(said, status, text, room);
@@ -515,7 +553,8 @@ static bool tell_trouble(char *text, size_t room)
 
 	switch (kernel_trouble()) {
 	case OOPS:
-		snprintf(text, room, "crash\t-\t-\tthe kernel oopsed");
+		snprintf(text, room, "crash\t-\t-\t-\tthe kernel oopsed in %s%s",
+			 oops_in, oops_of_layer ? ", called by the layer" : "");
 		return true;
 	case WARNING:
 		snprintf(text + length, room - length, "%sthe kernel warned",
@@ -552,7 +591,7 @@ static int run_cells(const char *path, const struct cell *cells,
 			 cells[i].exporter->name, set_name(cells[i].set));
 		if (left && !strcmp(left, name)) {
 			write_line(file, &cells[i],
-				   "panic\t-\t-\tthe machine died in this cell");
+				   "panic\t-\t-\t-\tthe machine died in this cell");
 			unlink(current);
 			free(left);
 			continue;
