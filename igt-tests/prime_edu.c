@@ -1315,11 +1315,12 @@ static void unplug_beside_jobs(void)
 /**
  * SUBTEST: other-device-beyond-mask
  * Description: A buffer of another device of the driver is foreign. If that device
- *  is behind an IOMMU and this one is not, the import is refused (EIO), and the
- *  kernel does not warn.
+ *  is behind an IOMMU and this one is not, the import is refused (EIO), the
+ *  layer tells that the addresses are the reason, and the kernel does not warn.
  */
 static void other_device_beyond_mask(void)
 {
+	struct dma_buf_refusal why = { };
 	char address[2][16];
 	struct buffer a;
 	int edu;
@@ -1335,6 +1336,11 @@ static void other_device_beyond_mask(void)
 	a = edu_buffer(edu, 64 * PAGE);
 	fill(&a, 1);
 	check_error(gem_import(edu_open_at(address[1]), a.fd), EIO);
+	if (xioctl(a.fd, DMA_BUF_IOCTL_GET_REFUSAL, &why) == -ENOTTY)
+		return;
+	check_eq(why.error, EIO);
+	check_eq(why.field, DMA_BUF_FIELD_DMA_MASK);
+	check_eq(why.wanted, (1 << 28) - 1);
 }
 
 /**

@@ -347,6 +347,10 @@ static void add_found(struct text *t, const struct dma_buf_refusal *r)
 {
 	switch (r->field) {
 	case DMA_BUF_FIELD_DMA_MASK:
+		if (!r->found) {
+			add(t, "may have others");
+			break;
+		}
 		add(t, "has pages up to ");
 		add_limit(t, r->found);
 		break;
@@ -436,6 +440,8 @@ static void add_failure(struct text *t, const struct dma_buf_refusal *r,
 static const char *way_out(const struct dma_buf_refusal *r)
 {
 	const bool negotiated = !strcmp(r->exporter, "negotiated");
+	const bool constraint = r->field != DMA_BUF_FIELD_ERROR &&
+				r->field != DMA_BUF_FIELD_OPERATION;
 
 	if (r->error == ENOMEM && r->field == DMA_BUF_FIELD_ERROR)
 		return "It may be that memory is short: try again with less.";
@@ -449,7 +455,14 @@ static const char *way_out(const struct dma_buf_refusal *r)
 	case DMA_BUF_STEP_CPU:
 		return "Allocate from the heap system.";
 	case DMA_BUF_STEP_TABLE:
+		if (constraint)
+			break;
 		return "Try again when the devices that use it are done.";
+	case DMA_BUF_STEP_IMPORT:
+		/* No memory was looked at: the driver may import nothing. */
+		if (negotiated && !constraint)
+			return "Export from this device, or copy.";
+		break;
 	}
 	return negotiated ? "Copy: no memory suits this device." :
 			    "Allocate from the heap negotiated.";

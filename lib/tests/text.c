@@ -44,6 +44,8 @@ static void refusals_of_constraints(void)
 	refusal("refusal-mask", DMA_BUF_FIELD_DMA_MASK, (1 << 28) - 1,
 		(3ull << 30) - 1,
 		"addresses below 256 MiB; the buffer of vgem has pages up to 3 GiB.");
+	refusal("refusal-mask-unknown", DMA_BUF_FIELD_DMA_MASK, (1 << 28) - 1, 0,
+		"addresses below 256 MiB; the buffer of vgem may have others.");
 	refusal("refusal-mask-64", DMA_BUF_FIELD_DMA_MASK, UINT32_MAX,
 		UINT64_MAX,
 		"addresses below 4 GiB; the buffer of vgem has pages up to 16 EiB.");
@@ -133,6 +135,22 @@ static void refusals(void)
 	prime_negotiate_refusal_text(&r, text, sizeof(text));
 	same("refusal-guessed", text,
 	     "vivid-000 seems to want one contiguous piece; the buffer of negotiated has 2. Copy: no memory suits this device.");
+
+	r.step = DMA_BUF_STEP_IMPORT;
+	r.field = DMA_BUF_FIELD_ERROR;
+	r.error = ENODEV;
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	same("refusal-imports-nothing", text,
+	     "vivid-000 does not import the buffer of negotiated: No such device. Export from this device, or copy.");
+
+	r = (struct dma_buf_refusal){
+		.field = DMA_BUF_FIELD_BOUNCE, .found = 1, .error = EOPNOTSUPP,
+		.device = "0000:00:05.0", .exporter = "udmabuf",
+		.step = DMA_BUF_STEP_TABLE, .flags = DMA_BUF_REFUSAL_BOUNCED,
+	};
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	same("refusal-bounced", text,
+	     "0000:00:05.0 wants the memory itself; the buffer of udmabuf would reach it as a copy." HEAP);
 
 	/* Of a kernel that tells 88 bytes. */
 	r = (struct dma_buf_refusal){

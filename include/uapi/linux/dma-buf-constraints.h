@@ -215,7 +215,7 @@ struct dma_buf_storage_info {
  * @field: out: DMA_BUF_FIELD_*, DMA_BUF_FIELD_NONE when nothing was refused
  * @pad: 0
  * @wanted: out: what the device asked for, in the field's unit
- * @found: out: what there was
+ * @found: out: what there was; 0 for a mask that is not known
  * @device: out: name of the device; empty for the processor
  * @step: out: DMA_BUF_STEP_*
  * @error: out: errno, as a positive number

@@ -450,6 +450,28 @@ static int edu_import_check(struct dma_buf_attachment *attach, struct sg_table *
 	return length < attach->dmabuf->size ? -EINVAL : 0;
 }
 
+/* Behind an IOMMU the engine reaches all memory, that of other devices too. */
+static bool edu_translated(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return domain && iommu_is_dma_domain(domain);
+}
+
+/*
+ * This is checked before the mapping, since the DMA API warns about a page that
+ * is out of reach. Late storage is placed where all attached devices reach it.
+ */
+static int edu_import_reach(struct dma_buf_attachment *attach)
+{
+	if (edu_translated(attach->dev) || !dma_addressing_limited(attach->dev) ||
+	    dma_buf_is_late(attach->dmabuf))
+		return 0;
+	/* Where the pages are is not known yet. */
+	dma_buf_refuse(attach, DMA_BUF_FIELD_DMA_MASK, dma_get_mask(attach->dev), 0);
+	return -EIO;
+}
+
 /*
  * Pinned and mapped until the object is freed or the exporter revokes the
  * buffer, as this driver does not follow moves. The caller holds the
@@ -458,7 +480,7 @@ static int edu_import_check(struct dma_buf_attachment *attach, struct sg_table *
 static int edu_import_map(struct edu_bo *bo, struct dma_buf_attachment *attach)
 {
 	struct sg_table *sgt;
-	int ret = dma_buf_pin(attach);
+	int ret = edu_import_reach(attach) ?: dma_buf_pin(attach);
 
 	if (ret)
 		return ret;
@@ -476,9 +498,10 @@ static int edu_import_map(struct edu_bo *bo, struct dma_buf_attachment *attach)
  * Exporters of a PCI device's memory accept no other.
  */
 static struct drm_gem_object *
-edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf,
-		  const struct dma_buf_attach_ops *ops)
+edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf)
 {
+	const struct dma_buf_attach_ops *ops = edu_translated(drm->dev) ?
+					       &edu_attach_peer_ops : &edu_attach_ops;
 	struct edu_bo *bo = edu_bo_init(drm, dmabuf->size, &edu_import_funcs);
 	struct dma_buf_attachment *attach;
 	int ret;
@@ -506,8 +529,7 @@ edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf,
 static struct drm_gem_object *edu_import(struct drm_device *drm,
 					 struct dma_buf *dmabuf)
 {
-	struct drm_gem_object *obj = ERR_PTR(-EIO);
-	struct iommu_domain *domain;
+	struct drm_gem_object *obj;
 	int idx;
 
 	/*
@@ -525,19 +547,7 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	}
 	if (!drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
-	/*
-	 * Behind an IOMMU the engine reaches all memory, that of other devices
-	 * too. Otherwise this is checked before the import, since the DMA API
-	 * warns about a page that is out of reach. Late storage is placed where
-	 * all attached devices reach it.
-	 */
-	domain = iommu_get_domain_for_dev(drm->dev);
-	if (domain && iommu_is_dma_domain(domain))
-		obj = edu_import_attach(drm, dmabuf, &edu_attach_peer_ops);
-	else if (!dma_addressing_limited(drm->dev) || dma_buf_is_late(dmabuf))
-		obj = edu_import_attach(drm, dmabuf, &edu_attach_ops);
-	else
-		drm_dbg_prime(drm, "memory out of reach and no IOMMU\n");
+	obj = edu_import_attach(drm, dmabuf);
 	drm_dev_exit(idx);
 	return obj;
 }
