@@ -458,8 +458,9 @@ static const char *way_out(const struct dma_buf_refusal *r)
 		if (constraint)
 			break;
 		return "Try again when the devices that use it are done.";
+	case DMA_BUF_STEP_GIVEN_BACK:
 	case DMA_BUF_STEP_IMPORT:
-		/* No memory was looked at: the driver may import nothing. */
+		/* The memory is not the reason: the driver may import nothing. */
 		if (negotiated && !constraint)
 			return "Export from this device, or copy.";
 		break;

@@ -129,8 +129,14 @@ static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refu
 		r->why.flags &= ~DMA_BUF_REFUSAL_GUESSED;
 	}
 	r->why.error = said.error ?: why->error;
-	if (r->why.field == DMA_BUF_FIELD_ERROR)
+	/* A driver that imports nothing answers so, whatever the memory is. */
+	if (r->why.error == ENODEV && r->why.flags & DMA_BUF_REFUSAL_GUESSED)
+		r->why.field = DMA_BUF_FIELD_ERROR;
+	if (r->why.field == DMA_BUF_FIELD_ERROR) {
+		r->why.flags &= ~DMA_BUF_REFUSAL_GUESSED;
+		r->why.wanted = 0;
 		r->why.found = r->why.error;
+	}
 }
 
 /* The system call is over. */
@@ -138,27 +144,21 @@ static void refusal_finish(struct callback_head *work)
 {
 	struct refusal *r = container_of(work, struct refusal, work);
 	const int error = syscall_get_error(current, current_pt_regs());
-	struct dma_buf_refusal why = { };
 	struct refusal *drop;
-	u64 ino;
 
-	scoped_guard(spinlock, &refusal_lock) {
-		/* This one or, if it stays, the one that it replaces for this buffer. */
-		drop = r->task && refusal_error_counts(error) ?
-		       refusal_find_locked(r->ino, true) : r;
-		if (drop) {
-			put_pid(drop->pid);
-			drop->pid = NULL;
-		}
-		r->queued = false;
-		r->task = NULL;
-		ino = r->ino;
-		if (drop == r)
-			return;
-		refusal_complete_locked(r, &(struct dma_buf_refusal){ .error = -error });
-		why = r->why;
+	guard(spinlock)(&refusal_lock);
+	/* This one or, if it stays, the one that it replaces for this buffer. */
+	drop = r->task && refusal_error_counts(error) ? refusal_find_locked(r->ino, true) : r;
+	if (drop) {
+		put_pid(drop->pid);
+		drop->pid = NULL;
 	}
-	trace_dma_buf_refusal(ino, &why);
+	r->queued = false;
+	r->task = NULL;
+	if (drop == r)
+		return;
+	refusal_complete_locked(r, &(struct dma_buf_refusal){ .error = -error });
+	trace_dma_buf_refusal(r->ino, &r->why);
 }
 
 /*

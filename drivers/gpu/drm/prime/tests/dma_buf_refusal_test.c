@@ -421,6 +421,23 @@ static void contiguous_is_wanted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, why.reach, 4 * PAGE_SIZE - 1);
 }
 
+/* A driver that imports nothing can map first. Then the memory is not the reason. */
+static void importer_takes_nothing(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	struct import *import = import_begin(test);
+	struct dma_buf_refusal why;
+
+	fix->exp->ops.map_dma_buf = map_scattered;
+	fix->exp->ops.unmap_dma_buf = unmap_scattered;
+	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, -ENODEV);
+	KUNIT_EXPECT_EQ(test, import_do(import), -ENODEV);
+	why = expect_step(test, DMA_BUF_STEP_GIVEN_BACK, DMA_BUF_BY_IMPORTER, -ENODEV,
+			  import->to->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, ENODEV);
+	KUNIT_EXPECT_FALSE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
+}
+
 /* What a driver has said that its device wants. */
 static void constraint_is_found(struct kunit *test)
 {
@@ -694,6 +711,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(exporter_says),
 	KUNIT_CASE(importer_gives_back),
 	KUNIT_CASE(contiguous_is_wanted),
+	KUNIT_CASE(importer_takes_nothing),
 	KUNIT_CASE(constraint_is_found),
 	KUNIT_CASE(import_without_function),
 	KUNIT_CASE(import_of_driver),
