@@ -227,57 +227,66 @@ static int try_device(struct user *u, const struct buffer *b, uint32_t *judged)
 	return tried;
 }
 
+/* What an attempt or an import answered, with the reason. */
+struct answer {
+	int error;
+	char text[512];
+};
+
+static bool same_answer(const struct answer *one, const struct answer *other)
+{
+	return one->error == other->error &&
+	       (!one->error || !strcmp(one->text, other->text));
+}
+
 /*
  * Of bounced pages it is a matter of chance whether their copies are in one piece,
  * for each mapping anew. Then attempts alone answer one thing and another.
  */
-static bool answer_varies(struct user *u, const struct buffer *b, int tried,
-			  int imported_as)
+static bool answer_varies(struct user *u, const struct buffer *b,
+			  const struct answer *before, const struct answer *after)
 {
 	struct user other = { .importer = u->importer };
-	bool as_tried = false, as_imported = false;
+	bool as_before = false, as_after = false;
+	struct answer now;
 	uint32_t judged;
 
 	/* A DRM file that has a handle answers 0 at once; of a camera's, only the own one answers. */
 	u->importer->open(&other);
-	for (int i = 0; i < 100 && !(as_tried && as_imported); i++) {
-		int ret = try_device(&other, b, &judged);
-
-		if (ret == -EBUSY)
-			ret = try_device(u, b, &judged);
-		as_tried |= ret == tried;
-		as_imported |= ret == imported_as;
+	for (int i = 0; i < 300 && !(as_before && as_after); i++) {
+		now.error = try_device(&other, b, &judged);
+		if (now.error == -EBUSY)
+			now.error = try_device(u, b, &judged);
+		reason(b, now.text, sizeof(now.text));
+		as_before |= same_answer(&now, before);
+		as_after |= same_answer(&now, after);
 	}
-	return as_tried && as_imported;
+	return as_before && as_after;
 }
 
 /* Where the kernel tries devices, its answer and its reason must be those of the import. */
 static void import_as_tried(struct user *u, const struct buffer *b)
 {
-	const char *name = u->importer->name;
-	char before[512], after[512];
+	struct answer before, after;
 	uint32_t judged = 0;
-	int tried, ret;
 
-	tried = try_device(u, b, &judged);
-	reason(b, before, sizeof(before));
-	ret = u->importer->import(u, b);
-	reason(b, after, sizeof(after));
+	before.error = try_device(u, b, &judged);
+	reason(b, before.text, sizeof(before.text));
+	after.error = u->importer->import(u, b);
+	reason(b, after.text, sizeof(after.text));
 	imported++;
 	judged_before += !!judged;
-	if (judged && tried != ret) {
-		if (!answer_varies(u, b, tried, ret))
-			result("failed", name, 0, "tried, it says %s, and imported %s",
-			       tried ? strerrorname_np(-tried) : "0",
-			       ret ? strerrorname_np(-ret) : "0");
+	if (judged && !same_answer(&before, &after)) {
+		if (!answer_varies(u, b, &before, &after))
+			result("failed", u->importer->name, 0,
+			       "tried, it says %d '%s', and imported %d '%s'",
+			       before.error, before.text, after.error,
+			       after.text);
 		varied++;
 	}
-	if (!ret)
-		return;
-	if (judged && tried == ret && strcmp(before, after))
-		result("failed", name, 0, "tried, it says '%s', and imported '%s'",
-		       before, after);
-	result("refused", name, -ret, "%s", after);
+	if (after.error)
+		result("refused", u->importer->name, -after.error, "%s",
+		       after.text);
 }
 
 static void run_cell(const struct cell *cell)
@@ -604,7 +613,7 @@ static bool tell_trouble(char *text, size_t room)
 static int run_cells(const char *path, const struct cell *cells,
 		     unsigned int count, unsigned int limit)
 {
-	char *done = read_text(path), text[1024], current[300];
+	char *done = read_text(path), text[2048], current[300];
 	FILE *file = fopen(path, "a");
 	unsigned int tried = 0;
 
