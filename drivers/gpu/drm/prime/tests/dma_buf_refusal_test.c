@@ -401,19 +401,25 @@ static void unmap_scattered(struct dma_buf_attachment *attach, struct sg_table *
 	kfree(sgt);
 }
 
-/* As the helpers of drivers that take one address do it, and vb2. */
-static void contiguous_is_wanted(struct kunit *test)
+/* The importer maps it and gives it back with this error. */
+static struct dma_buf_refusal refuse_scattered(struct kunit *test, int error)
 {
 	struct refusal_fixture *fix = test->priv;
 	struct import *import = import_begin(test);
-	struct dma_buf_refusal why;
 
 	fix->exp->ops.map_dma_buf = map_scattered;
 	fix->exp->ops.unmap_dma_buf = unmap_scattered;
-	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, -EINVAL);
-	KUNIT_EXPECT_EQ(test, import_do(import), -EINVAL);
-	why = expect_step(test, DMA_BUF_STEP_GIVEN_BACK, DMA_BUF_BY_IMPORTER, -EINVAL,
-			  import->to->dev);
+	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, error);
+	KUNIT_EXPECT_EQ(test, import_do(import), error);
+	return expect_step(test, DMA_BUF_STEP_GIVEN_BACK, DMA_BUF_BY_IMPORTER, error,
+			   import->to->dev);
+}
+
+/* As the helpers of drivers that take one address do it, and vb2. */
+static void contiguous_is_wanted(struct kunit *test)
+{
+	const struct dma_buf_refusal why = refuse_scattered(test, -EINVAL);
+
 	expect_field(test, &why, DMA_BUF_FIELD_CONTIGUOUS, 1, 2);
 	KUNIT_EXPECT_TRUE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
 	KUNIT_EXPECT_EQ(test, why.segments, 2);
@@ -424,16 +430,8 @@ static void contiguous_is_wanted(struct kunit *test)
 /* A driver that imports nothing can map first. Then the memory is not the reason. */
 static void importer_takes_nothing(struct kunit *test)
 {
-	struct refusal_fixture *fix = test->priv;
-	struct import *import = import_begin(test);
-	struct dma_buf_refusal why;
+	const struct dma_buf_refusal why = refuse_scattered(test, -ENODEV);
 
-	fix->exp->ops.map_dma_buf = map_scattered;
-	fix->exp->ops.unmap_dma_buf = unmap_scattered;
-	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, -ENODEV);
-	KUNIT_EXPECT_EQ(test, import_do(import), -ENODEV);
-	why = expect_step(test, DMA_BUF_STEP_GIVEN_BACK, DMA_BUF_BY_IMPORTER, -ENODEV,
-			  import->to->dev);
 	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, ENODEV);
 	KUNIT_EXPECT_FALSE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
 }
