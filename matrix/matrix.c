@@ -233,10 +233,11 @@ struct answer {
 	char text[512];
 };
 
-static bool same_answer(const struct answer *one, const struct answer *other)
+static bool same_answer(const struct answer *one, const struct answer *other,
+			bool with_text)
 {
 	return one->error == other->error &&
-	       (!one->error || !strcmp(one->text, other->text));
+	       (!one->error || !with_text || !strcmp(one->text, other->text));
 }
 
 /*
@@ -247,6 +248,7 @@ static bool answer_varies(struct user *u, const struct buffer *b,
 			  const struct answer *before, const struct answer *after)
 {
 	struct user other = *u;
+	const bool with_text = before->error == after->error;
 	bool as_before = false, as_after = false;
 	struct answer now;
 	uint32_t judged;
@@ -257,8 +259,8 @@ static bool answer_varies(struct user *u, const struct buffer *b,
 	for (int i = 0; i < 300 && !(as_before && as_after); i++) {
 		now.error = try_device(&other, b, &judged);
 		reason(b, now.text, sizeof(now.text));
-		as_before |= same_answer(&now, before);
-		as_after |= same_answer(&now, after);
+		as_before |= same_answer(&now, before, with_text);
+		as_after |= same_answer(&now, after, with_text);
 	}
 	return as_before && as_after;
 }
@@ -275,7 +277,7 @@ static void import_as_tried(struct user *u, const struct buffer *b)
 	reason(b, after.text, sizeof(after.text));
 	imported++;
 	judged_before += !!judged;
-	if (judged && !same_answer(&before, &after)) {
+	if (judged && !same_answer(&before, &after, true)) {
 		if (!answer_varies(u, b, &before, &after))
 			result("failed", u->importer->name, 0,
 			       "tried, it says %d '%s', and imported %d '%s'",

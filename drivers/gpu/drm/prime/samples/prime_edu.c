@@ -458,18 +458,10 @@ static bool edu_translated(struct device *dev)
 	return domain && iommu_is_dma_domain(domain);
 }
 
-/*
- * This is checked before the mapping, since the DMA API warns about a page that
- * is out of reach. Late storage is placed where all attached devices reach it.
- */
-static int edu_import_reach(struct dma_buf_attachment *attach)
+/* Late storage is placed where all attached devices reach it. */
+static bool edu_reaches(struct device *dev, struct dma_buf *dmabuf)
 {
-	if (edu_translated(attach->dev) || !dma_addressing_limited(attach->dev) ||
-	    dma_buf_is_late(attach->dmabuf))
-		return 0;
-	/* Where the pages are is not known yet. */
-	dma_buf_refuse(attach, DMA_BUF_FIELD_DMA_MASK, dma_get_mask(attach->dev), 0);
-	return -EIO;
+	return edu_translated(dev) || !dma_addressing_limited(dev) || dma_buf_is_late(dmabuf);
 }
 
 /*
@@ -480,7 +472,7 @@ static int edu_import_reach(struct dma_buf_attachment *attach)
 static int edu_import_map(struct edu_bo *bo, struct dma_buf_attachment *attach)
 {
 	struct sg_table *sgt;
-	int ret = edu_import_reach(attach) ?: dma_buf_pin(attach);
+	int ret = dma_buf_pin(attach);
 
 	if (ret)
 		return ret;
@@ -526,6 +518,33 @@ edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf)
 	return ERR_PTR(ret);
 }
 
+static void edu_ignore_move(struct dma_buf_attachment *attach)
+{
+}
+
+static const struct dma_buf_attach_ops edu_attach_only_ops = {
+	.invalidate_mappings = edu_ignore_move,
+};
+
+/*
+ * Only says why. Nothing is mapped, since the DMA API warns about a page that is
+ * out of reach: Linux 6.12 maps at attach if only one of exporter and importer
+ * follows moves.
+ */
+static struct drm_gem_object *edu_import_refuse(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach =
+		dma_buf_dynamic_attach(dmabuf, drm->dev,
+				       dmabuf->ops->pin ? &edu_attach_only_ops : NULL, NULL);
+
+	if (!IS_ERR(attach)) {
+		/* Where the pages are is not known. */
+		dma_buf_refuse(attach, DMA_BUF_FIELD_DMA_MASK, dma_get_mask(drm->dev), 0);
+		dma_buf_detach(dmabuf, attach);
+	}
+	return ERR_PTR(-EIO);
+}
+
 static struct drm_gem_object *edu_import(struct drm_device *drm,
 					 struct dma_buf *dmabuf)
 {
@@ -547,7 +566,8 @@ static struct drm_gem_object *edu_import(struct drm_device *drm,
 	}
 	if (!drm_dev_enter(drm, &idx))
 		return ERR_PTR(-ENODEV);
-	obj = edu_import_attach(drm, dmabuf);
+	obj = edu_reaches(drm->dev, dmabuf) ? edu_import_attach(drm, dmabuf) :
+					      edu_import_refuse(drm, dmabuf);
 	drm_dev_exit(idx);
 	return obj;
 }
