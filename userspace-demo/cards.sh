@@ -7,6 +7,7 @@ cards()
 {
 	local card
 	for card in /sys/class/drm/card?; do
-		! { cat "$card/device/uevent"; readlink "$card/device"; } | grep -qi "$1" || echo "/dev/dri/${card##*/}"
+		# No pipe: readlink would die of it where cat has already shown the name, and pipefail counts that.
+		! grep -qi "$1" <<<"$(cat "$card/device/uevent"; readlink "$card/device")" || echo "/dev/dri/${card##*/}"
 	done
 }
