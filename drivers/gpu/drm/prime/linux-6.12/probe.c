@@ -2,8 +2,10 @@
 /*
  * Which device does an import of a DRM driver attach? 7.3 knows it. On 6.12 an
  * import of a buffer without storage shows it: the attachment fails, so the
- * import fails, and nothing is left.
+ * import fails, and nothing is left. The buffer is late: a driver may refuse
+ * other buffers before it attaches, if memory can be out of its device's reach.
  */
+#include <linux/dma-buf-constraints.h>
 #include <linux/dma-buf.h>
 
 #include <drm/drm_device.h>
@@ -45,6 +47,16 @@ static const struct dma_buf_ops probe_ops = {
 	.release = probe_release,
 };
 
+/* Nobody asks, as the buffer has no fd. */
+static int probe_storage(struct dma_buf *dmabuf, struct dma_buf_storage_info *info)
+{
+	return -ENODEV;
+}
+
+static const struct dma_buf_late_ops probe_late_ops = {
+	.storage = probe_storage,
+};
+
 /* The device with a reference, or NULL if the import attaches none. */
 struct device *drm_dev_get_import_dev(struct drm_device *drm)
 {
@@ -52,6 +64,7 @@ struct device *drm_dev_get_import_dev(struct drm_device *drm)
 	struct device *dev = NULL;
 	struct drm_gem_object *obj;
 	struct dma_buf *dmabuf;
+	int ret;
 
 	info.ops = &probe_ops;
 	info.size = PAGE_SIZE;
@@ -59,6 +72,11 @@ struct device *drm_dev_get_import_dev(struct drm_device *drm)
 	dmabuf = dma_buf_export(&info);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
+	ret = dma_buf_set_late(dmabuf, &probe_late_ops);
+	if (ret) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(ret);
+	}
 
 	if (drm->driver->gem_prime_import)
 		obj = drm->driver->gem_prime_import(drm, dmabuf);
