@@ -167,12 +167,30 @@ static int replay(char **files)
 	return 0;
 }
 
+/* All programs of a file. */
+static int print(const char *path)
+{
+	struct program program;
+	FILE *in = fopen(path, "r");
+	bool fine = in;
+
+	while (fine && (fine = program_parse(&program, in, path)) && program.count) {
+		program_print(&program, stdout);
+		putchar('\n');
+	}
+	if (in)
+		fclose(in);
+	else
+		perror(path);
+	return fine ? 0 : CANNOT;
+}
+
 /* What is done with one program and no kernel. */
 static int convert(const char *how, const char *path, const char *drop)
 {
 	struct program program;
 
-	if (!path || !program_load(&program, path))
+	if (!program_load(&program, path))
 		return CANNOT;
 	if (drop && (unsigned int)atoi(drop) < program.count)
 		program_drop(&program, atoi(drop));
@@ -207,7 +225,8 @@ static int usage(FILE *out)
 	      "\n"
 	      "Fuzzes the running kernel's dma-bufs: run it in a guest only. CORPUS are folders of\n"
 	      "programs to begin with; --keep gets those that reach something new, --watch the last\n"
-	      "programs that were run. --drop prints a program without a call, --c as a C program.\n"
+	      "programs that were run. --print prints what a file has, --drop its first program\n"
+	      "without a call, --c as a C program.\n"
 	      "Exit status: 1 when something was found that does not end the kernel, 2 for a mistake.\n",
 	      out);
 	return out == stderr ? CANNOT : 0;
@@ -234,7 +253,7 @@ int main(int argc, char **argv)
 		case 'k': options.keep = optarg; break;
 		case 'w': options.watch = optarg; break;
 		case 'R': options.rounds = strtoul(optarg, NULL, 0); break;
-		case 'd': drop = optarg; *how = 'p'; break;
+		case 'd': drop = optarg; *how = 'd'; break;
 		case 'g': count = strtoul(optarg, NULL, 0); *how = 'g'; break;
 		case 'r': case 'p': case 'n': case 'c': *how = option; break;
 		case 'h': return usage(stdout);
@@ -243,6 +262,10 @@ int main(int argc, char **argv)
 	}
 	if (*how == 'g')
 		return generate(count);
+	if (!argv[optind] && *how != 'f')
+		return usage(stderr);
+	if (*how == 'p')
+		return print(argv[optind]);
 	if (*how != 'f' && *how != 'r')
 		return convert(how, argv[optind], drop);
 	cover = cover_open();
