@@ -26,7 +26,7 @@ struct set {
 struct cover {
 	int fds[MAX_THREADS];
 	uint64_t *traces[MAX_THREADS];
-	struct set steps, blocks;
+	struct set steps, blocks, found;
 };
 
 struct cover *cover_open(void)
@@ -81,20 +81,23 @@ static bool set_add(struct set *set, uint64_t value, bool keep)
 
 unsigned int cover_new(struct cover *cover, bool keep)
 {
-	unsigned int found = 0;
-
-	for (unsigned int i = 0; cover && i < MAX_THREADS; i++) {
+	if (!cover)
+		return 0;
+	memset(&cover->found, 0, sizeof(cover->found));
+	for (unsigned int i = 0; i < MAX_THREADS; i++) {
 		const uint64_t *trace = cover->traces[i];
 		uint64_t n = __atomic_load_n(trace, __ATOMIC_RELAXED), before = 0;
 
 		for (uint64_t k = 1; k <= n && k < ENTRIES; k++) {
-			found += set_add(&cover->steps, trace[k] ^ before << 32 ^ before >> 32,
-					 keep);
+			uint64_t step = trace[k] ^ before << 32 ^ before >> 32;
+
+			if (set_add(&cover->steps, step, keep))
+				set_add(&cover->found, step, true);
 			set_add(&cover->blocks, trace[k], keep);
 			before = trace[k];
 		}
 	}
-	return found;
+	return cover->found.count;
 }
 
 unsigned int cover_blocks(const struct cover *cover)

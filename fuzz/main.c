@@ -68,15 +68,15 @@ static void report(double start)
 	fflush(stdout);
 }
 
-/* Takes calls away as long as the program reaches something that nobody reached before. */
-static void shorten(struct program *program)
+/* Takes calls away as long as the program takes @steps that nobody took before. */
+static void shorten(struct program *program, unsigned int steps)
 {
 	for (unsigned int i = program->count; i--; ) {
 		struct program less = *program;
 
 		program_drop(&less, i);
 		run(&less);
-		if (cover_new(cover, false))
+		if (cover_new(cover, false) >= steps)
 			*program = less;
 	}
 }
@@ -84,6 +84,7 @@ static void shorten(struct program *program)
 static void fuzz_once(void)
 {
 	struct program program;
+	unsigned int first, second;
 
 	if (!corpus.count || random_chance(NEW_PERCENT)) {
 		program_generate(&program);
@@ -94,13 +95,15 @@ static void fuzz_once(void)
 	if (!program.count)
 		return;
 	run(&program);
-	if (!cover_new(cover, false))
+	first = cover_new(cover, false);
+	if (!first)
 		return;
 	/* Once more: what only the order of threads reached is not worth its place. */
 	run(&program);
-	if (!cover_new(cover, false))
+	second = cover_new(cover, false);
+	if (!second)
 		return;
-	shorten(&program);
+	shorten(&program, first < second ? first : second);
 	run(&program);
 	cover_new(cover, true);
 	corpus_add(&corpus, &program, options.keep);
