@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A V4L2 queue gets a dma-buf whose pages are not allocated yet, from a program whose memory
+ * cgroup is too small for them. The exporter's vmap fails with ENOMEM and QBUF with EFAULT, and
+ * nothing else has to happen. The kernel also warns, once until the next boot.
+ * usage: 13-vmap-warns [NODE]   (/dev/video0 of vivid; vgem; memory cgroups of version 2, root)
+ */
+#include "reproducer.h"
+
+#include <linux/videodev2.h>
+#include <sys/mount.h>
+
+#define ROOT	"/tmp/reproducer-cgroup"
+#define GROUP	ROOT "/small"
+#define LIMIT	"16777216"
+#define PAGES	16384
+
+static void put(const char *path, const char *text)
+{
+	int file = step(open(path, O_WRONLY | O_CLOEXEC));
+
+	step(write(file, text, strlen(text)));
+	close(file);
+}
+
+/* This program in a cgroup of its own. The file takes it out of there again, without memory. */
+static int enter(void)
+{
+	int back;
+
+	mkdir(ROOT, 0700);
+	step(mount("none", ROOT, "cgroup2", 0, NULL));
+	put(ROOT "/cgroup.subtree_control", "+memory");
+	step(mkdir(GROUP, 0700));
+	put(GROUP "/memory.max", LIMIT);
+	back = step(open(ROOT "/cgroup.procs", O_WRONLY | O_CLOEXEC));
+	put(GROUP "/cgroup.procs", "0");
+	return back;
+}
+
+static void leave(int back)
+{
+	step(write(back, "0", 1));
+	close(back);
+	rmdir(GROUP);
+	umount2(ROOT, MNT_DETACH);
+	rmdir(ROOT);
+}
+
+static int warned(int log)
+{
+	char line[1024];
+	ssize_t n;
+
+	while ((n = read(log, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		if (strstr(line, "WARNING:") && strstr(line, "dma_buf_vmap"))
+			return 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct v4l2_requestbuffers request = {
+		.count = 1, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_DMABUF,
+	};
+	struct v4l2_buffer buffer = { .type = request.type, .memory = request.memory };
+	int node = step(open(argc > 1 ? argv[1] : "/dev/video0", O_RDWR | O_CLOEXEC));
+	int log = step(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	int card = open_card(1, argv, "vgem"), back, ret, error;
+
+	step(lseek(log, 0, SEEK_END));
+	step(ioctl(node, VIDIOC_REQBUFS, &request));
+	buffer.m.fd = export_handle(card, dumb(card, PAGES));
+	back = enter();
+	ret = ioctl(node, VIDIOC_QBUF, &buffer);
+	error = errno;
+	leave(back);
+	if (!ret)
+		end(SKIP, "QBUF got memory beyond the limit of %s bytes", LIMIT);
+	if (error != EFAULT)
+		end(SKIP, "QBUF: %s", strerror(error));
+	if (warned(log))
+		end(WRONG, "QBUF failed with EFAULT, and dma_buf_vmap() warned");
+	end(RIGHT, "QBUF failed with EFAULT, and the kernel did not warn");
+}
