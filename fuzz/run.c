@@ -75,8 +75,10 @@ static int64_t run_helper(const struct call *call)
 
 static void run_call(const struct call *call)
 {
-	int64_t ret = call->type->on ? run_ioctl(call) : run_helper(call);
+	int64_t ret;
 
+	calls_prepare(call);
+	ret = call->type->on ? run_ioctl(call) : run_helper(call);
 	if (call->type->gives)
 		__atomic_store_n(&given[call->id][0], ret, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&shared->calls, 1, __ATOMIC_RELAXED);

@@ -246,6 +246,13 @@ bool kind_fits(enum kind want, enum kind have)
 	return want == have || (want == DRM && (have == VGEM || have == MOCK));
 }
 
+/* videobuf2 never puts a buffer that it can't attach (reproducers/12-vb2-attach-leaks). */
+void calls_prepare(const struct call *call)
+{
+	if (call->type->request == VIDIOC_QBUF)
+		fail_allocation(0, 0, 0);
+}
+
 /* What a call changes for longer than its file is open. */
 void calls_undo(const struct call *call)
 {
