@@ -10,8 +10,8 @@
  *  which gives EAGAIN, and then when it is not. Each subtest says how many cycles it ran.
  *  All of it runs with --destructive only. PRIME_SOAK_SECONDS (2) is the time of a
  *  subtest, at most 40.
- *  PRIME_SOAK_SEED repeats the choices of a run, which prints it. One defect of Linux
- *  outside of buffer sharing is left out, unless PRIME_DANGEROUS=1.
+ *  PRIME_SOAK_SEED repeats the choices of a run, which prints it. Two defects of Linux
+ *  outside of buffer sharing are left out, unless PRIME_DANGEROUS=1.
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
@@ -27,6 +27,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* --- devices that leave --- */
 
@@ -37,6 +38,7 @@ struct device {
 	enum v4l2_device camera;
 	bool is_camera;
 	bool answers;		/* also after it has left, since it is not unplugged */
+	bool keeps_dma;		/* leaves with buffers still mapped for it */
 	/* Both are called with the device in use. leave() is true when it has left. */
 	bool (*leave)(const struct device *device);
 	void (*come)(const struct device *device);
@@ -105,6 +107,27 @@ static bool unbind(const struct device *device)
 		 device->driver);
 	snprintf(state->back, sizeof(state->back), "%s", name);
 	check_ok(write_text(path, name));
+	return true;
+}
+
+/* A PCI device is pulled out. */
+static bool remove_pci(const struct device *device)
+{
+	char path[64], pci[PATH_MAX + 8], *end;
+	int fd = open_soon(device);
+	struct stat st;
+
+	check_ok(fstat(fd, &st) ? -errno : 0);
+	close(fd);
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device",
+		 major(st.st_rdev), minor(st.st_rdev));
+	check(realpath(path, pci));
+	/* A virtio device is on a bus of its own. */
+	end = strstr(pci, "/virtio") ?: pci + strlen(pci);
+	snprintf(end, sizeof("/remove"), "/remove");
+	snprintf(state->away, sizeof(state->away), "/sys/bus/pci/rescan");
+	snprintf(state->back, sizeof(state->back), "1");
+	check_ok(write_text(pci, "1"));
 	return true;
 }
 
@@ -316,10 +339,6 @@ static void sync_end(struct cycle *c)
 	close(c->sync);
 }
 
-/*
- * v4l2_m2m_release() of Linux 6.12 and 7.3 frees work that may be queued, and the kernel
- * crashes. With one queue that does not stream there is no such work.
- */
 static bool dangerous(void)
 {
 	const char *wanted = getenv("PRIME_DANGEROUS");
@@ -337,6 +356,11 @@ static void own_begin(struct cycle *c)
 	if (c->device->is_camera) {
 		check(check_ok(v4l2_request(&c->output, V4L2_MEMORY_DMABUF, 1)) >= 1);
 		check_ok(v4l2_queue_buffer(&c->output, 0, c->own));
+		/*
+		 * v4l2_m2m_release() of Linux 6.12 and 7.3 frees work that may be queued,
+		 * and the kernel crashes. With one queue that does not stream there is no
+		 * such work.
+		 */
 		if (c->device->camera != V4L2_MEM2MEM || dangerous())
 			check_ok(v4l2_start(&c->output));
 	} else if (is_mock(c)) {
@@ -567,8 +591,8 @@ static void soak(const struct device *device)
 	chance_state = state->seed;
 	printf("seed %u\n", state->seed);
 	fflush(stdout);
-	/* An importer that leaves still has its imports mapped. */
-	watch_dma("none");
+	if (device->keeps_dma)
+		watch_dma("none");
 	run_cycle(device);
 	fds = count_fds();
 	while (now() < end)
@@ -600,7 +624,7 @@ static void mock(void)
 {
 	static const struct device device = {
 		.driver = "prime_mock", .nodes = "/sys/bus/platform/devices/prime_mock.0",
-		.leave = unbind, .come = come_back,
+		.keeps_dma = true, .leave = unbind, .come = come_back,
 	};
 
 	soak(&device);
@@ -729,6 +753,37 @@ static void vkms_device(void)
 	unmake_vkms();
 }
 
+/**
+ * SUBTEST: edu
+ * Description: The PCI device of prime_edu is removed and found again.
+ */
+static void edu(void)
+{
+	static const struct device device = {
+		.driver = "prime_edu", .leave = remove_pci, .come = come_back,
+	};
+
+	soak(&device);
+}
+
+/**
+ * SUBTEST: virtio-gpu
+ * Description: The same with virtio-gpu, whose buffers stay mapped for the PCI device.
+ *  When one is freed after the removal, the driver takes a mutex that it has destroyed.
+ *  A kernel with lockdep warns of that, and there it runs with PRIME_DANGEROUS=1 only.
+ */
+static void virtio_gpu(void)
+{
+	static const struct device device = {
+		.driver = "virtio_gpu", .keeps_dma = true,
+		.leave = remove_pci, .come = come_back,
+	};
+
+	if (!access("/proc/lockdep_stats", F_OK) && !dangerous())
+		prime_skip("virtio_gpu takes a mutex that it has destroyed");
+	soak(&device);
+}
+
 static const struct prime_subtest subtests[] = {
 	SUBTEST(mock),
 	SUBTEST(late),
@@ -737,6 +792,8 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(vgem),
 	SUBTEST(vkms),
 	SUBTEST(vkms_device),
+	SUBTEST(edu),
+	SUBTEST(virtio_gpu),
 };
 
 PRIME_MAIN(subtests)
