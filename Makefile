@@ -75,7 +75,7 @@ kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
 	@$(test) $@ scripts/kunit $*
 coverage: built-coverage ## which lines and branches of the layer KUnit and igt-tests/ reach, on user-mode Linux; MORE=folder of gcov's or lcov's files
 	@$(test) $@ scripts/coverage
-mutants mutants-draw: built-quick built-explore
+mutants mutants-draw: built-soak built-explore
 mutants: ## faults put in on purpose, which the tests must notice (Linux 7.3); FRESH=1
 	@$(test) mutants mutants/run $(if $(FRESH),--fresh)
 mutants-draw:

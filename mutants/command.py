@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How the kernel "quick" compiles a file of the layer."""
+"""How the kernel "soak" compiles a file of the layer."""
 import os
 import shlex
 import sys
@@ -8,13 +8,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from lane import BUILD  # noqa: E402
 
 PRIME = os.path.join(BUILD, "src/drivers/gpu/drm/prime")
+KERNEL = os.path.join(BUILD, "soak")
+FOLDERS = ("core", "gem", "account", "try")
 
 
-def quick_command(path):
+def kernel_command(path):
     """The command that compiled a file (core/attach.c), as a list; None if the kernel has no object of it."""
     folder, name = os.path.split(path)
     try:
-        with open(os.path.join(BUILD, "quick/drivers/gpu/drm/prime", folder, f".{name[:-2]}.o.cmd"), encoding="utf-8") as file:
+        with open(os.path.join(KERNEL, "drivers/gpu/drm/prime", folder, f".{name[:-2]}.o.cmd"), encoding="utf-8") as file:
             return shlex.split(file.readline().split(":=", 1)[1])
     except FileNotFoundError:
         return None
@@ -22,7 +24,7 @@ def quick_command(path):
 
 def compile_command(path, source, target):
     """The command for another file in its place, which finds the headers that the file finds."""
-    words = quick_command(path)
+    words = kernel_command(path)
     original = words[-1]
     words[words.index("-o") + 1] = target
     # Without the list of dependencies, and without warnings of what a mutant makes of a condition.
