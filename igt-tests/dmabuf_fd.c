@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 #include <sys/file.h>
@@ -1023,6 +1024,151 @@ static void holders_fd(void)
 	check(!held_by(inode, holder));
 }
 
+#define COPIES	600
+
+/**
+ * SUBTEST: holders-many
+ * Description: debugfs lists more fds than fit into the first array and the first page.
+ */
+static void holders_many(void)
+{
+	int fd = any_dmabuf(1), copies[COPIES];
+	char holder[40];
+
+	for (int i = 0; i < COPIES; i++) {
+		copies[i] = dup(fd);
+		check(copies[i] >= 0);
+	}
+	for (int i = 0; i < COPIES; i += COPIES - 1) {
+		snprintf(holder, sizeof(holder), "fd %d in ", copies[i]);
+		check(held_by(inode_of(fd), holder));
+	}
+}
+
+struct alone {
+	pthread_barrier_t barrier;
+	int fd, copy;
+};
+
+static void *keeps_alone(void *data)
+{
+	struct alone *alone = data;
+
+	alone->copy = unshare(CLONE_FILES) ? -errno : dup(alone->fd);
+	pthread_barrier_wait(&alone->barrier);
+	pthread_barrier_wait(&alone->barrier);
+	return NULL;
+}
+
+/**
+ * SUBTEST: holders-thread
+ * Description: debugfs finds an fd that only one thread of the process has.
+ */
+static void holders_thread(void)
+{
+	struct alone alone = { .fd = any_dmabuf(1) };
+	uint64_t inode = inode_of(alone.fd);
+	pthread_t thread;
+	char holder[40];
+
+	check_ok(pthread_barrier_init(&alone.barrier, NULL, 2));
+	check_ok(pthread_create(&thread, NULL, keeps_alone, &alone));
+	pthread_barrier_wait(&alone.barrier);
+	check_ok(alone.copy);
+	close(alone.fd);
+	snprintf(holder, sizeof(holder), "fd %d in ", alone.copy);
+	check(held_by(inode, holder));
+	pthread_barrier_wait(&alone.barrier);
+	check_ok(pthread_join(thread, NULL));
+}
+
+static unsigned int busy_locks(void)
+{
+	char *text = read_text(HOLDERS), *last;
+	unsigned int busy = 0;
+
+	if (!text)
+		prime_skip("%s: %s", HOLDERS, strerror(errno));
+	last = strstr(text, " locks were busy");
+	check(last);
+	while (last > text && last[-1] != '\n')
+		last--;
+	check_eq(sscanf(last, "%u", &busy), 1);
+	free(text);
+	return busy;
+}
+
+/**
+ * SUBTEST: holders-busy
+ * Description: A reader does not wait for a process whose mappings change. It counts the
+ *  lock that it did not get.
+ */
+static void holders_busy(void)
+{
+	const size_t size = 64 << 20;
+	double end = now() + 60;
+	unsigned int busy = 0;
+	int status;
+	pid_t pid;
+
+	busy_locks();
+	pid = fork();
+	if (!pid) {
+		/* A fork has the lock for as long as it copies the table of pages. */
+		if (mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+			_exit(1);
+		for (;;) {
+			pid = fork();
+			if (!pid)
+				_exit(0);
+			waitpid(pid, &status, 0);
+		}
+	}
+	while (!busy && now() < end)
+		busy = busy_locks();
+	kill(pid, SIGKILL);
+	check_eq(waitpid(pid, &status, 0), pid);
+	check(busy);
+}
+
+#define ENDED	100
+
+static bool slab_settles(const char *name, long most)
+{
+	double end = now() + 5;
+
+	while (slab_objects(name) > most)
+		if (now() > end)
+			return false;
+	return true;
+}
+
+/**
+ * SUBTEST: holders-ended
+ * Description: A reader keeps nothing of the processes that it looked at.
+ */
+static void holders_ended(void)
+{
+	long tasks, memories;
+	int status;
+	pid_t pid;
+
+	busy_locks();
+	tasks = slab_objects("task_struct");
+	memories = slab_objects("mm_struct");
+	for (int i = 0; i < ENDED; i++) {
+		pid = fork();
+		if (!pid)
+			pause();
+		busy_locks();
+		kill(pid, SIGKILL);
+		check_eq(waitpid(pid, &status, 0), pid);
+	}
+	check(slab_settles("task_struct", tasks + ENDED / 2));
+	check(slab_settles("mm_struct", memories + ENDED / 2));
+}
+
 /**
  * SUBTEST: holders-mapping
  * Description: debugfs names the process that has a mapping and no fd.
@@ -1079,9 +1225,15 @@ static void holders_handle(void)
 	int fd = make_dmabuf(drm, 1, &handle);
 	uint64_t inode = inode_of(fd);
 	char holder[80];
+	pid_t pid;
 
 	snprintf(holder, sizeof(holder), "handle %u of %s minor ", handle, driver_name(drm));
 	check(held_by(inode, holder));
+	/* A file that two processes have open is shown for both. */
+	pid = fork();
+	if (!pid)
+		_exit(!held_by(inode, holder));
+	await(pid);
 	check_ok(gem_close(drm, handle));
 	close(drm);
 	check(!held_by(inode, holder));
@@ -1270,6 +1422,10 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(scm_rights),
 	SUBTEST(scm_rights_in_flight),
 	SUBTEST(holders_fd),
+	SUBTEST(holders_many),
+	SUBTEST(holders_thread),
+	SUBTEST(holders_busy),
+	SUBTEST(holders_ended),
 	SUBTEST(holders_mapping),
 	SUBTEST(holders_message),
 	SUBTEST(holders_handle),

@@ -20,6 +20,7 @@
 
 #define DEBUGFS	"/sys/kernel/debug/dma_buf/refusals"
 #define KEPT	256	/* records, of all processes */
+#define TWICE	120	/* processes that are refused twice */
 
 static struct dma_buf_refusal refusal_of(int fd)
 {
@@ -380,24 +381,24 @@ static void v4l2_success(void)
 static void v4l2_replaced(void)
 {
 	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG);
-	int good = make_memory(MEMORY_CMA_HEAP, (q.size[0] + PAGE - 1) & -PAGE);
+	const unsigned int pages = (q.size[0] + PAGE - 1) / PAGE;
 	int mock = mock_open(0);
-	struct mock_buffer bad;
+	struct mock_buffer good = mock_buffer_as(mock, 0, PRIME_MOCK_CONTIGUOUS, pages);
+	struct mock_buffer bad = mock_buffer(mock, 0, pages);
 
-	expect_none(good);
-	bad = mock_buffer(mock, 0, (q.size[0] + PAGE - 1) / PAGE);
+	expect_none(good.fd);
 	check_ok(mock_fail(mock, bad.id, PRIME_MOCK_MAP, 1, EPERM));
 	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 1));
-	check_ok(v4l2_queue_buffer(&q, 0, good));
+	check_ok(v4l2_queue_buffer(&q, 0, good.fd));
 	check_ok(v4l2_start(&q));
 	check_ok(v4l2_stop(&q));
 	check(v4l2_queue_buffer(&q, 0, bad.fd) < 0);
 	check_eq(refusal_of(bad.fd).step, DMA_BUF_STEP_MAP);
-	expect_none(good);
+	expect_none(good.fd);
 	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 0));
 	close(q.fd);
 	mock_buffer_end(&bad);
-	close(good);
+	mock_buffer_end(&good);
 	close(mock);
 }
 
@@ -511,19 +512,30 @@ static void eight_buffers(void)
 		scene_close(&s[i]);
 }
 
+static void child_is_refused_twice(struct scene *s)
+{
+	refuse(s);
+	child_is_refused(s);
+}
+
 /**
  * SUBTEST: dead-processes
  * Description: The refusals of processes that have ended make room first, however
- *  many there were.
+ *  many there were, and then nothing of such a process stays.
  */
 static void dead_processes(void)
 {
 	struct scene s = scene_open(0);
+	long pids;
 
 	refuse(&s);
 	for (int i = 0; i < KEPT + 20; i++)
 		in_child(child_is_refused, &s);
 	check_eq(refusal_of(s.b.fd).error, EPERM);
+	pids = slab_objects("pid");
+	for (int i = 0; i < TWICE; i++)
+		in_child(child_is_refused_twice, &s);
+	check(slab_objects("pid") <= pids + TWICE / 2);
 	scene_close(&s);
 }
 

@@ -317,6 +317,16 @@ static void v4l2_vmalloc(void)
 		prime_dynamic(memories[i], vmalloc_memory, (void *)i);
 }
 
+/* Of the module that tried; 0 where it is built in. */
+static int module_users(void)
+{
+	char *text = read_text("/sys/module/dma_buf_try_v4l2/refcnt");
+	int users = text ? atoi(text) : 0;
+
+	free(text);
+	return users;
+}
+
 static void run_v4l2_mock(void *data)
 {
 	struct v4l2_queue q = v4l2_capture((uintptr_t)data);
@@ -328,6 +338,7 @@ static void run_v4l2_mock(void *data)
 
 	check_ok(try_device(good.fd, q.fd, DMA_BUF_TRY_MAPPING));
 	check_untouched(exporter, 0, &before);
+	check_eq(module_users(), 0);
 	check_ok(agree_v4l2(good.fd, &q));
 	/* Neither contiguous nor with a vmap. */
 	check(try_device(bad.fd, q.fd, DMA_BUF_TRY_MAPPING) < 0);

@@ -1156,6 +1156,52 @@ static void sweep_mock_import(void)
 	SWEEP(prepare_foreign_to_mock, run_import, undo_import, .mock = true);
 }
 
+static int run_try(struct stage *s)
+{
+	struct dma_buf_try_device arg = { .device_fd = s->other };
+	int ret = xioctl(s->fd, DMA_BUF_IOCTL_TRY_DEVICE, &arg);
+
+	if (ret == -ENOTTY)
+		prime_skip("the kernel tries no devices");
+	return ret;
+}
+
+/**
+ * SUBTEST: try-device
+ * Description: Whether another device would take the buffer is tried, and nothing stays.
+ */
+static void sweep_try_device(void)
+{
+	SWEEP(prepare_dmabuf, run_try, undo_nothing);
+}
+
+static int run_holders(struct stage *s)
+{
+	int fd = open(DEBUGFS "dma_buf/holders", O_RDONLY | O_CLOEXEC), ret = -errno;
+	char text[4096];
+	ssize_t n;
+
+	(void)s;
+	if (fd < 0)
+		return ret;
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		;
+	ret = n < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/**
+ * SUBTEST: holders
+ * Description: Root reads who holds the buffers, or is told that there is no memory.
+ */
+static void sweep_holders(void)
+{
+	if (access(DEBUGFS "dma_buf/holders", F_OK))
+		prime_skip("the kernel lists no holders");
+	SWEEP(prepare_imported, run_holders, undo_nothing);
+}
+
 static int run_mock_fence(struct stage *s)
 {
 	struct drm_prime_mock_fence arg = {
@@ -1228,6 +1274,8 @@ static const struct prime_subtest tests[] = {
 	{ "mock_all_and_back", sweep_mock_all_and_back },
 	{ "mock_import", sweep_mock_import },
 	{ "mock_fence", sweep_mock_fence },
+	{ "try_device", sweep_try_device },
+	{ "holders", sweep_holders },
 };
 
 PRIME_MAIN(tests)

@@ -789,6 +789,20 @@ long meminfo_kb(const char *key)
 	return kb;
 }
 
+/* How many the kernel has of one kind, some too many; -1 where it does not tell. */
+long slab_objects(const char *name)
+{
+	char *text = read_text("/proc/slabinfo"), *line, start[64];
+	long count = -1;
+
+	snprintf(start, sizeof(start), "\n%s ", name);
+	line = text ? strstr(text, start) : NULL;
+	if (line)
+		count = atol(line + strlen(start));
+	free(text);
+	return count;
+}
+
 double race_seconds(void)
 {
 	const char *seconds = getenv("PRIME_RACE_SECONDS");

@@ -251,6 +251,7 @@ int write_text(const char *path, const char *text);
 /* The value of "key:" in /proc/self/fdinfo/FD; false when not there. */
 bool fdinfo(int fd, const char *key, char *value, size_t length);
 long meminfo_kb(const char *key);
+long slab_objects(const char *name);
 double now(void);
 /* Seconds that a race lasts: PRIME_RACE_SECONDS, or 2. */
 double race_seconds(void);

@@ -436,6 +436,33 @@ static void importer_takes_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
 }
 
+/* A segment that is empty is no piece of the storage. */
+static struct sg_table *map_with_empty(struct dma_buf_attachment *attach,
+				       enum dma_data_direction dir)
+{
+	struct sg_table *sgt = map_scattered(attach, dir);
+
+	if (!IS_ERR(sgt))
+		sg_dma_len(sg_next(sgt->sgl)) = 0;
+	return sgt;
+}
+
+static void empty_segment(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	struct import *import = import_begin(test);
+	struct dma_buf_refusal why;
+
+	fix->exp->ops.map_dma_buf = map_with_empty;
+	fix->exp->ops.unmap_dma_buf = unmap_scattered;
+	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, import_do(import), -EINVAL);
+	why = refusal_of(test, fix->dmabuf);
+	KUNIT_EXPECT_EQ(test, why.segments, 2);
+	KUNIT_EXPECT_EQ(test, why.runs, 1);
+	KUNIT_EXPECT_EQ(test, why.largest, PAGE_SIZE);
+}
+
 /* What a driver has said that its device wants. */
 static void constraint_is_found(struct kunit *test)
 {
@@ -559,6 +586,23 @@ static void eight_of_a_process(struct kunit *test)
 	expect_none(test, buffers[0]);
 	for (i = 1; i < ARRAY_SIZE(buffers); i++)
 		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).error, EPERM);
+}
+
+/* A record holds its process, and lets it go when it is used anew. */
+static void process_is_held(struct kunit *test)
+{
+	struct pid *pid = task_tgid(current);
+	const unsigned int before = refcount_read(&pid->count);
+	struct refusal_fixture *fix = test->priv;
+	int i;
+
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, MOCK_FAIL_ALWAYS, -EPERM);
+	for (i = 1; i <= 20; i++) {
+		struct dma_buf *dmabuf = mock_exporter_export(fix->exp);
+
+		KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, dmabuf)), -EPERM);
+		KUNIT_EXPECT_EQ(test, refcount_read(&pid->count), before + min(i, 8));
+	}
 }
 
 struct stranger {
@@ -710,6 +754,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(importer_gives_back),
 	KUNIT_CASE(contiguous_is_wanted),
 	KUNIT_CASE(importer_takes_nothing),
+	KUNIT_CASE(empty_segment),
 	KUNIT_CASE(constraint_is_found),
 	KUNIT_CASE(import_without_function),
 	KUNIT_CASE(import_of_driver),
@@ -718,6 +763,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(dma_api_is_told),
 	KUNIT_CASE(wrong_sync_is_refused),
 	KUNIT_CASE(eight_of_a_process),
+	KUNIT_CASE(process_is_held),
 	KUNIT_CASE(others_are_not_told),
 	KUNIT_CASE(sizes),
 	{}
