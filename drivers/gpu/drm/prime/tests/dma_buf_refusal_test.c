@@ -736,6 +736,30 @@ static void wrong_sync_is_refused(struct kunit *test)
 	expect_field(test, &why, DMA_BUF_FIELD_BOUNCE, 0, 1);
 }
 
+/* An exporter fails to map more than fits into what the device's copies go through. */
+static void too_long_to_map(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	struct dma_buf_export_info info;
+	struct dma_buf_refusal why;
+	size_t most;
+
+	KUNIT_ASSERT_EQ(test, dma_set_mask(fix->imp->dev, DMA_BIT_MASK(32)), 0);
+	most = dma_max_mapping_size(fix->imp->dev);
+	if (most == SIZE_MAX)
+		kunit_skip(test, "CONFIG_SWIOTLB is off, or all memory is below 4 GiB");
+	mock_exporter_info(fix->exp, &info);
+	info.size = 2 * most;
+	fix->dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(fix->dmabuf));
+	fix->exp->exported++;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_buffer, fix->dmabuf), 0);
+	fail_to_map(test, MOCK_MAP, -EIO);
+	why = expect_step(test, DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER, -EIO, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_SIZE, most, 2 * most);
+	KUNIT_EXPECT_TRUE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
+}
+
 static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(success_is_silent),
 	KUNIT_CASE(attach_is_told),
@@ -762,6 +786,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(innermost_step),
 	KUNIT_CASE(dma_api_is_told),
 	KUNIT_CASE(wrong_sync_is_refused),
+	KUNIT_CASE(too_long_to_map),
 	KUNIT_CASE(eight_of_a_process),
 	KUNIT_CASE(process_is_held),
 	KUNIT_CASE(others_are_not_told),
