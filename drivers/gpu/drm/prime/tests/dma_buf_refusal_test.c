@@ -401,13 +401,14 @@ static void unmap_scattered(struct dma_buf_attachment *attach, struct sg_table *
 	kfree(sgt);
 }
 
-/* The importer maps it and gives it back with this error. */
-static struct dma_buf_refusal refuse_scattered(struct kunit *test, int error)
+/* The importer looks at the table that @map makes, and gives the buffer back with @error. */
+static struct dma_buf_refusal give_back(struct kunit *test, struct import *import, int error,
+					struct sg_table *(*map)(struct dma_buf_attachment *attach,
+								enum dma_data_direction dir))
 {
 	struct refusal_fixture *fix = test->priv;
-	struct import *import = import_begin(test);
 
-	fix->exp->ops.map_dma_buf = map_scattered;
+	fix->exp->ops.map_dma_buf = map;
 	fix->exp->ops.unmap_dma_buf = unmap_scattered;
 	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, error);
 	KUNIT_EXPECT_EQ(test, import_do(import), error);
@@ -418,7 +419,8 @@ static struct dma_buf_refusal refuse_scattered(struct kunit *test, int error)
 /* As the helpers of drivers that take one address do it, and vb2. */
 static void contiguous_is_wanted(struct kunit *test)
 {
-	const struct dma_buf_refusal why = refuse_scattered(test, -EINVAL);
+	const struct dma_buf_refusal why = give_back(test, import_begin(test), -EINVAL,
+						     map_scattered);
 
 	expect_field(test, &why, DMA_BUF_FIELD_CONTIGUOUS, 1, 2);
 	KUNIT_EXPECT_TRUE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
@@ -430,7 +432,8 @@ static void contiguous_is_wanted(struct kunit *test)
 /* A driver that imports nothing can map first. Then the memory is not the reason. */
 static void importer_takes_nothing(struct kunit *test)
 {
-	const struct dma_buf_refusal why = refuse_scattered(test, -ENODEV);
+	const struct dma_buf_refusal why = give_back(test, import_begin(test), -ENODEV,
+						     map_scattered);
 
 	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, ENODEV);
 	KUNIT_EXPECT_FALSE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
@@ -449,15 +452,9 @@ static struct sg_table *map_with_empty(struct dma_buf_attachment *attach,
 
 static void empty_segment(struct kunit *test)
 {
-	struct refusal_fixture *fix = test->priv;
-	struct import *import = import_begin(test);
-	struct dma_buf_refusal why;
+	const struct dma_buf_refusal why = give_back(test, import_begin(test), -EINVAL,
+						     map_with_empty);
 
-	fix->exp->ops.map_dma_buf = map_with_empty;
-	fix->exp->ops.unmap_dma_buf = unmap_scattered;
-	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, -EINVAL);
-	KUNIT_EXPECT_EQ(test, import_do(import), -EINVAL);
-	why = refusal_of(test, fix->dmabuf);
 	KUNIT_EXPECT_EQ(test, why.segments, 2);
 	KUNIT_EXPECT_EQ(test, why.runs, 1);
 	KUNIT_EXPECT_EQ(test, why.largest, PAGE_SIZE);
@@ -466,7 +463,6 @@ static void empty_segment(struct kunit *test)
 /* What a driver has said that its device wants. */
 static void constraint_is_found(struct kunit *test)
 {
-	struct refusal_fixture *fix = test->priv;
 	struct import *import = import_begin(test);
 	struct dma_buf_constraints c;
 	struct dma_buf_refusal why;
@@ -474,11 +470,7 @@ static void constraint_is_found(struct kunit *test)
 	dma_buf_constraints_init(&c);
 	c.dma_mask = 2 * PAGE_SIZE - 1;
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(import->to->dev, &c), 0);
-	fix->exp->ops.map_dma_buf = map_scattered;
-	fix->exp->ops.unmap_dma_buf = unmap_scattered;
-	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, -EINVAL);
-	KUNIT_EXPECT_EQ(test, import_do(import), -EINVAL);
-	why = refusal_of(test, fix->dmabuf);
+	why = give_back(test, import, -EINVAL, map_scattered);
 	expect_field(test, &why, DMA_BUF_FIELD_DMA_MASK, 2 * PAGE_SIZE - 1, 4 * PAGE_SIZE - 1);
 }
 
