@@ -1146,10 +1146,12 @@ static bool slab_settles(const char *name, long most)
 
 /**
  * SUBTEST: holders-ended
- * Description: A reader keeps nothing of the processes that it looked at.
+ * Description: A reader keeps nothing of the processes that it looked at, and does not
+ *  keep DRM.
  */
 static void holders_ended(void)
 {
+	char *users = read_text("/sys/module/drm/refcnt"), *then;
 	long tasks, memories;
 	int status;
 	pid_t pid;
@@ -1167,6 +1169,8 @@ static void holders_ended(void)
 	}
 	check(slab_settles("task_struct", tasks + ENDED / 2));
 	check(slab_settles("mm_struct", memories + ENDED / 2));
+	then = read_text("/sys/module/drm/refcnt");
+	check(!users || (then && !strcmp(users, then)));
 }
 
 /**
