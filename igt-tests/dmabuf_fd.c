@@ -1028,13 +1028,16 @@ static void holders_fd(void)
 
 /**
  * SUBTEST: holders-many
- * Description: debugfs lists more fds than fit into the first array and the first page.
+ * Description: debugfs lists more fds than fit into the first array and the first page,
+ *  and more than one buffer.
  */
 static void holders_many(void)
 {
-	int fd = any_dmabuf(1), copies[COPIES];
+	int fd = any_dmabuf(1), second = any_dmabuf(1), copies[COPIES];
 	char holder[40];
 
+	snprintf(holder, sizeof(holder), "fd %d in ", second);
+	check(held_by(inode_of(second), holder));
 	for (int i = 0; i < COPIES; i++) {
 		copies[i] = dup(fd);
 		check(copies[i] >= 0);
@@ -1245,7 +1248,7 @@ static void holders_handle(void)
 	close(fd);
 	snprintf(holder, sizeof(holder), "handle %u of %s minor ", import, driver_name(other));
 	check(held_by(inode, holder));
-	check(held_by(inode, "attachment "));
+	check(held_by(inode, "attachment 0 of "));
 	check_ok(gem_close(other, import));
 	check(!held_by(inode, "attachment "));
 }
