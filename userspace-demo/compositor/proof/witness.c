@@ -269,9 +269,10 @@ struct witness *witness_of(struct view *view)
 	return wl_container_of(wl_signal_get(&view->events.queued, on_queued), w, queued);
 }
 
+/* The first flip has the number 1. */
 static bool picture_due(void)
 {
-	return options.picture_every && scene.flips % options.picture_every == 1;
+	return options.picture_every && (scene.flips - 1) % options.picture_every == 0;
 }
 
 /* Only what the last flip brought; the rest has been compared before. */
