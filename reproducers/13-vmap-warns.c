@@ -15,14 +15,6 @@
 #define LIMIT	"16777216"
 #define PAGES	16384
 
-static void put(const char *path, const char *text)
-{
-	int file = step(open(path, O_WRONLY | O_CLOEXEC));
-
-	step(write(file, text, strlen(text)));
-	close(file);
-}
-
 /* This program in a cgroup of its own. The file takes it out of there again, without memory. */
 static int enter(void)
 {
@@ -47,19 +39,6 @@ static void leave(int back)
 	rmdir(ROOT);
 }
 
-static int warned(int log)
-{
-	char line[1024];
-	ssize_t n;
-
-	while ((n = read(log, line, sizeof(line) - 1)) > 0) {
-		line[n] = 0;
-		if (strstr(line, "WARNING:") && strstr(line, "dma_buf_vmap"))
-			return 1;
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct v4l2_requestbuffers request = {
@@ -67,10 +46,9 @@ int main(int argc, char **argv)
 	};
 	struct v4l2_buffer buffer = { .type = request.type, .memory = request.memory };
 	int node = step(open(argc > 1 ? argv[1] : "/dev/video0", O_RDWR | O_CLOEXEC));
-	int log = step(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	int log = kernel_log();
 	int card = open_card(1, argv, "vgem"), back, ret, error;
 
-	step(lseek(log, 0, SEEK_END));
 	step(ioctl(node, VIDIOC_REQBUFS, &request));
 	buffer.m.fd = export_handle(card, dumb(card, PAGES));
 	back = enter();
@@ -81,7 +59,7 @@ int main(int argc, char **argv)
 		end(SKIP, "QBUF got memory beyond the limit of %s bytes", LIMIT);
 	if (error != EFAULT)
 		end(SKIP, "QBUF: %s", strerror(error));
-	if (warned(log))
+	if (logged(log, "WARNING:", "dma_buf_vmap"))
 		end(WRONG, "QBUF failed with EFAULT, and dma_buf_vmap() warned");
 	end(RIGHT, "QBUF failed with EFAULT, and the kernel did not warn");
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <linux/dma-buf.h>
 #include <libdrm/drm.h>
 
@@ -42,6 +44,37 @@ end(int verdict, const char *format, ...)
 		ret_;							\
 	})
 
+static inline void put(const char *path, const char *text)
+{
+	int file = step(open(path, O_WRONLY | O_CLOEXEC));
+
+	step(write(file, text, strlen(text)));
+	close(file);
+}
+
+/* What the kernel says from now on. */
+static inline int kernel_log(void)
+{
+	int log = step(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+
+	step(lseek(log, 0, SEEK_END));
+	return log;
+}
+
+/* Whether a line of it has both texts. */
+static inline int logged(int log, const char *text, const char *other)
+{
+	char line[1024];
+	ssize_t n;
+
+	while ((n = read(log, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		if (strstr(line, text) && strstr(line, other))
+			return 1;
+	}
+	return 0;
+}
+
 /* The first card of the driver in argv[1], else of @driver. */
 static inline int open_card(int argc, char **argv, const char *driver)
 {
@@ -65,6 +98,20 @@ static inline int open_card(int argc, char **argv, const char *driver)
 			close(fd);
 	}
 	end(SKIP, "no card of driver %s", driver);
+}
+
+/* Removes the PCI device of a card. A virtio device is on a bus of its own below it. */
+static inline void remove_pci(int card)
+{
+	char path[64], device[PATH_MAX + sizeof("/remove")], *virtio;
+	struct stat st;
+
+	step(fstat(card, &st));
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(st.st_rdev), minor(st.st_rdev));
+	step(realpath(path, device) ? 0 : -1);
+	virtio = strstr(device, "/virtio") ?: device + strlen(device);
+	strcpy(virtio, "/remove");
+	put(device, "1");
 }
 
 /* A dumb buffer, as a handle. */
