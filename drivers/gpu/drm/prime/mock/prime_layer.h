@@ -3,7 +3,7 @@
  * What the mock and sample drivers have to know of the kernel that they are
  * built for: any kernel from 6.12 to 7.3, with or without the PRIME layer. They
  * are written for Linux 7.3. This header gives an older kernel the names of
- * 7.3. A driver that is only for 7.3 does not need this file.
+ * 7.3.
  *
  * Include it after all other headers.
  */

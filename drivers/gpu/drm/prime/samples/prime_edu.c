@@ -2,11 +2,11 @@
 /*
  * A small, complete GEM driver to copy. It exports and imports buffers for
  * QEMU's edu device, whose DMA engine moves bytes between memory and a buffer
- * inside the device. This file and <drm/prime_edu.h> are all that you need.
- * prime_layer.h is only for kernels before 7.3, and for buffers that are placed
- * late. Documentation/prime_edu.rst explains the file. The driver uses no
- * helper library for its objects, because they must lie within the device's
- * narrow DMA mask, and because each step of PRIME should be visible here.
+ * inside the device. This file, <drm/prime_edu.h> and prime_layer.h are all that
+ * you need. prime_layer.h gives all kernels from 6.12 to 7.3 the same names, with
+ * the layer or without. Documentation/prime_edu.rst explains the file. The driver
+ * uses no helper library for its objects, because they must lie within the
+ * device's narrow DMA mask, and because each step of PRIME should be visible here.
  *
  * A driver of a real GPU leaves two parts to DRM's libraries. drm_sched (see
  * <drm/gpu_scheduler.h>) queues the jobs, waits for the fences before them and
