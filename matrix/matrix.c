@@ -28,23 +28,28 @@
 
 static const char usage[] =
 	"usage: matrix [options] FILE\n"
-	"Tries every exporter against sets of importers and appends a line a cell to\n"
-	"FILE: exporter, set, verdict, who, error, tried, text, with tabs between. Cells\n"
-	"that are in FILE are not repeated. Tried is N/V/M: of M imports, the kernel\n"
-	"judged N before (DMA_BUF_IOCTL_TRY_DEVICE). An answer that was another is a\n"
-	"failure, unless attempts alone give both answers, by chance (V imports).\n"
+	"A cell is an exporter and a set of importers, which import buffers of it at the\n"
+	"same time. The program tries all cells, and appends a line for each to FILE,\n"
+	"with tabs between the columns: exporter, set, verdict, the importer concerned,\n"
+	"error, tried, text. A cell that has a line already is not repeated.\n"
+	"Tried is N/V/M. Of M imports the kernel was asked before about N\n"
+	"(DMA_BUF_IOCTL_TRY_DEVICE). V of these went another way than the kernel had\n"
+	"said, by chance: repeated attempts give both answers. If they don't, the cell\n"
+	"has failed.\n"
 	"\n"
 	"  --exporters LIST  names with commas between (all)\n"
 	"  --importers LIST  the same\n"
-	"  --sets N          sets of up to N importers, and those that lack one or none (2);\n"
-	"                    larger sets leave out importers that never take a buffer\n"
+	"  --sets N          sets of up to N importers, the set of all, and all sets that\n"
+	"                    lack one of these (2). Sets of more than two leave out\n"
+	"                    importers that can't take any buffer\n"
 	"  --cells N         ends after N cells (all)\n"
 	"  --list            prints the names of exporters and importers\n"
 	"  --count           prints how many cells there are\n"
 	"\n"
-	"Verdicts: works, refused, corrupt, absent (no such device), failed (neither\n"
-	"refused nor done), hang (60 s), crash, panic.\n"
-	"Exit status: 0 all done, 3 call again for more, 4 the same after a reboot.\n";
+	"Verdicts: works, refused, corrupt (wrong bytes), absent (no such exporter),\n"
+	"failed (something else went wrong), hang (for 60 s), crash, panic.\n"
+	"Exit status: 0 all cells are in FILE, 3 some are left: call it again, 4 a cell\n"
+	"is stuck: reboot, then call it again, 2 wrong arguments.\n";
 
 struct cell {
 	const struct exporter *exporter;
