@@ -113,7 +113,7 @@ int main(void)
 	start(node, V4L2_BUF_TYPE_VIDEO_OUTPUT);
 	start(node, V4L2_BUF_TYPE_VIDEO_CAPTURE);
 	put(DRIVER "unbind", DEVICE);
-	put(TRACE "trace", "0");
+	close(step(open(TRACE "trace", O_WRONLY | O_TRUNC | O_CLOEXEC)));
 	snprintf(mine, sizeof(mine), "common_pid == %d", getpid());
 	trace("1", mine);
 	step(sched_setscheduler(0, SCHED_FIFO, &first));
