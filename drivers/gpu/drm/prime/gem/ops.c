@@ -4,17 +4,21 @@
  * &dma_buf.priv. A driver with a struct dma_buf_ops of its own can use some
  * of them.
  */
+#include <linux/pagemap.h>
+
 #include "internal.h"
 
 /*
  * On 7.3 most importers don't map or vmap before a frame is drawn. A shmem object
  * of drm_gem_prime_export() is pinned only then. Its pin keeps pages in memory,
  * and its vmap does the same for itself. The storage of other objects may move:
- * their drivers rely on a pin from attach to detach.
+ * their drivers rely on a pin from attach to detach. Some of those have a file,
+ * too, but leave it empty. A driver that uses the file's pages forbids to move them.
  */
 static bool drm_prime_pins_late(struct dma_buf *dma_buf, struct drm_gem_object *obj)
 {
-	return dma_buf->ops == &drm_prime_dmabuf_ops && obj->filp;
+	return dma_buf->ops == &drm_prime_dmabuf_ops && obj->filp &&
+	       !(mapping_gfp_mask(obj->filp->f_mapping) & __GFP_MOVABLE);
 }
 
 /*
@@ -207,11 +211,8 @@ static int drm_prime_mmap_as_client(struct drm_gem_object *obj, struct vm_area_s
 	client->minor = obj->dev->primary;
 	file->private_data = client;
 
-	ret = drm_vma_node_allow(&obj->vma_node, client);
-	if (ret)
-		return ret;
-
-	ret = fops->mmap(file, vma);
+	ret = drm_vma_node_allow(&obj->vma_node, client) ?: fops->mmap(file, vma);
+	/* Does nothing for a client that was not allowed. */
 	drm_vma_node_revoke(&obj->vma_node, client);
 	return ret;
 }

@@ -82,7 +82,7 @@ int drm_prime_sg_to_page_array(struct sg_table *sgt, struct page **pages, int ma
 	int n = 0;
 
 	for_each_sgtable_page(sgt, &iter, 0) {
-		if (WARN_ON_ONCE(n >= max_pages))
+		if (n >= max_pages)
 			return -1;
 		pages[n++] = sg_page_iter_page(&iter);
 	}
@@ -109,7 +109,7 @@ int drm_prime_sg_to_dma_addr_array(struct sg_table *sgt, dma_addr_t *addrs, int 
 	int n = 0;
 
 	for_each_sgtable_dma_page(sgt, &iter, 0) {
-		if (WARN_ON_ONCE(n >= max_pages))
+		if (n >= max_pages)
 			return -1;
 		addrs[n++] = sg_page_iter_dma_address(&iter);
 	}

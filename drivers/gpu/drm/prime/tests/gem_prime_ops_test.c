@@ -2,8 +2,8 @@
 /*
  * The dma_buf_ops of GEM objects, called as the core calls them.
  */
-#include <linux/anon_inodes.h>
 #include <linux/iosys-map.h>
+#include <linux/pagemap.h>
 
 #include "mock_drm.h"
 #include "mock_importer.h"
@@ -39,16 +39,23 @@ static int ops_init(struct kunit *test)
 	return 0;
 }
 
-static const struct file_operations no_operations;
+/* Gives the object a file of shmem, which it drops. Some drivers leave it empty. */
+static struct address_space *give_file(struct kunit *test)
+{
+	struct drm_gem_object *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	struct ops_fixture *fix = test->priv;
 
-/* Only that it has a file tells a shmem object from others. The object drops the file. */
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_ASSERT_EQ(test, drm_gem_object_init(fix->mock->drm, other, MOCK_GEM_SIZE), 0);
+	swap(fix->obj->filp, other->filp);
+	drm_gem_object_release(other);
+	return fix->obj->filp->f_mapping;
+}
+
+/* As drm_gem_shmem_helper.c does it. */
 static void make_shmem(struct kunit *test)
 {
-	struct ops_fixture *fix = test->priv;
-	struct file *pages = anon_inode_getfile("prime", &no_operations, NULL, 0);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(pages));
-	fix->obj->filp = pages;
+	mapping_set_gfp_mask(give_file(test), GFP_HIGHUSER);
 }
 
 /* Pinned once for an attachment, however often it maps, until it is detached. */
@@ -101,7 +108,8 @@ static void pinned_for_vmap(struct kunit *test)
 }
 
 /*
- * Storage that may move: the second importer shares the vmap of the first one, and
+ * Storage that may move, as of nouveau, qxl and loongson, whose objects have a file that
+ * stays empty: the second importer shares the vmap of the first one, and
  * still uses it when the first one is gone.
  */
 static void pinned_for_second_vmap(struct kunit *test)
@@ -111,6 +119,7 @@ static void pinned_for_second_vmap(struct kunit *test)
 	struct iosys_map map;
 	int i;
 
+	give_file(test);
 	for (i = 0; i < 2; i++) {
 		attach[i] = mock_importer_attach(fix->imp, fix->dmabuf);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
