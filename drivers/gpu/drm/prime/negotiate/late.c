@@ -536,7 +536,7 @@ vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf)
 	int ret;
 
 	if (dma_resv_lock_interruptible(late->resv, NULL))
-		return VM_FAULT_NOPAGE;
+		return fatal_signal_pending(current) ? fault : VM_FAULT_NOPAGE;
 
 	ret = late_place(late, NULL);
 	if (!ret && nr < late->storage->nr_pages)

@@ -776,7 +776,7 @@ static vm_fault_t fault_at(struct dma_buf *dmabuf, pgoff_t page)
 	return dma_buf_late_fault(late_of(dmabuf), &vmf);
 }
 
-/* A fault comes again after a signal, and is an error beyond the end. */
+/* A fault comes again after a signal, but not when it kills. It is an error beyond the end. */
 static void faults_without_a_page(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
@@ -787,8 +787,12 @@ static void faults_without_a_page(struct kunit *test)
 	prime_test_signal_self();
 	fault = fault_at(dmabuf, 0);
 	prime_test_signal_clear();
-	prime_test_let_go(&holder);
 	KUNIT_EXPECT_EQ(test, fault, VM_FAULT_NOPAGE);
+	prime_test_kill_self();
+	fault = fault_at(dmabuf, 0);
+	prime_test_signal_clear();
+	prime_test_let_go(&holder);
+	KUNIT_EXPECT_EQ(test, fault, VM_FAULT_SIGBUS);
 
 	/* Killed while the storage is placed. The kernel's own access must not retry. */
 	prime_test_kill_self();
