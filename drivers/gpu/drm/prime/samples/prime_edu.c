@@ -123,7 +123,7 @@ struct edu_job {
 /*
  * Returns the memory to the DMA API, which must know the device when that
  * happens: edu_remove() does it for the objects that are still used. A reference
- * keeps each page for them. The caller holds edu_device.bos_lock.
+ * keeps each page for them. Does nothing the second time.
  */
 static void edu_bo_end_dma(struct edu_bo *bo)
 {
@@ -143,16 +143,32 @@ static void edu_bo_end_dma(struct edu_bo *bo)
 	sg_free_table(&bo->own);
 }
 
+/*
+ * An object is freed. While the device is there this holds no lock, since it may
+ * wait for the exporter of an import, and drm_dev_unplug() waits for it. After
+ * that edu_remove() may be ending the DMA of the same object.
+ */
+static void edu_bo_unlist(struct edu_bo *bo, void (*end_dma)(struct edu_bo *bo))
+{
+	struct edu_device *edu = to_edu_device(bo->base.dev);
+	int idx;
+
+	if (drm_dev_enter(&edu->drm, &idx)) {
+		end_dma(bo);
+		drm_dev_exit(idx);
+	}
+	mutex_lock(&edu->bos_lock);
+	end_dma(bo);
+	list_del(&bo->node);
+	mutex_unlock(&edu->bos_lock);
+}
+
 static void edu_bo_free(struct drm_gem_object *obj)
 {
-	struct edu_device *edu = to_edu_device(obj->dev);
 	struct edu_bo *bo = to_edu_bo(obj);
 	unsigned int i;
 
-	mutex_lock(&edu->bos_lock);
-	list_del(&bo->node);
-	edu_bo_end_dma(bo);
-	mutex_unlock(&edu->bos_lock);
+	edu_bo_unlist(bo, edu_bo_end_dma);
 	for (i = 0; bo->pages && i < obj->size >> PAGE_SHIFT && bo->pages[i]; i++)
 		put_page(bo->pages[i]);
 	kvfree(bo->pages);
@@ -285,7 +301,7 @@ static int edu_bo_alloc(struct edu_bo *bo)
 	struct scatterlist *sg;
 
 	bo->pages = kvcalloc(count, sizeof(*bo->pages), GFP_KERNEL_ACCOUNT);
-	if (!bo->pages || sg_alloc_table(&bo->own, count, GFP_KERNEL))
+	if (!bo->pages || sg_alloc_table(&bo->own, count, GFP_KERNEL_ACCOUNT))
 		return -ENOMEM;
 	bo->sgt = &bo->own;
 	for_each_sgtable_sg(&bo->own, sg, i) {
@@ -396,6 +412,8 @@ static const struct dma_buf_attach_ops edu_attach_peer_ops = {
 /* As edu_bo_end_dma(), for the memory of another driver. */
 static void edu_import_end_dma(struct edu_bo *bo)
 {
+	if (!bo->base.import_attach)
+		return;
 	dma_resv_lock(bo->base.resv, NULL);
 	edu_import_revoke(bo->base.import_attach);
 	dma_resv_unlock(bo->base.resv);
@@ -403,18 +421,11 @@ static void edu_import_end_dma(struct edu_bo *bo)
 
 static void edu_import_free(struct drm_gem_object *obj)
 {
-	struct edu_device *edu = to_edu_device(obj->dev);
-	struct edu_bo *bo = to_edu_bo(obj);
-
-	mutex_lock(&edu->bos_lock);
-	list_del(&bo->node);
-	if (obj->import_attach)
-		edu_import_end_dma(bo);
-	mutex_unlock(&edu->bos_lock);
+	edu_bo_unlist(to_edu_bo(obj), edu_import_end_dma);
 	if (obj->import_attach)
 		drm_prime_gem_destroy(obj, NULL);
 	drm_gem_object_release(obj);
-	kfree(bo);
+	kfree(to_edu_bo(obj));
 }
 
 /* Processes and the kernel map the exporter's buffer, not this object. */
@@ -506,6 +517,8 @@ edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf)
 		return ERR_CAST(attach);
 	}
 	get_dma_buf(dmabuf);
+	/* Of a buffer whose size is negotiated, only now is it final. */
+	bo->base.size = dmabuf->size;
 	bo->base.import_attach = attach;
 	bo->base.resv = dmabuf->resv;
 
@@ -624,8 +637,8 @@ static dma_addr_t edu_address(struct drm_gem_object *obj, u64 offset, u32 *count
  * Moves @count bytes between an object and the buffer of the engine. Objects
  * stay mapped for long, so each transfer syncs its bytes; with bounce buffers
  * this moves the bytes. It syncs no other bytes, since the processor may be
- * writing next to them. Memory of another PCI device has no pages in its table,
- * and nothing to sync.
+ * writing next to them. The table of vfio-pci, for the memory of a PCI device, has
+ * no pages: such memory needs no sync.
  */
 static int edu_move(struct edu_device *edu, struct drm_gem_object *obj,
 		    dma_addr_t address, u32 count, enum dma_data_direction dir)
