@@ -789,16 +789,17 @@ long meminfo_kb(const char *key)
 	return kb;
 }
 
-/* How many the kernel has of one kind, some too many; -1 where it does not tell. */
+/* How many the kernel has of one kind, some too many. Skips where it does not tell. */
 long slab_objects(const char *name)
 {
 	char *text = read_text("/proc/slabinfo"), *line, start[64];
-	long count = -1;
+	long count;
 
 	snprintf(start, sizeof(start), "\n%s ", name);
 	line = text ? strstr(text, start) : NULL;
-	if (line)
-		count = atol(line + strlen(start));
+	if (!line)
+		prime_skip("/proc/slabinfo does not count %s", name);
+	count = atol(line + strlen(start));
 	free(text);
 	return count;
 }
