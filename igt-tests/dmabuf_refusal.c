@@ -521,17 +521,32 @@ static void child_is_refused_twice(struct scene *s)
 /**
  * SUBTEST: dead-processes
  * Description: The refusals of processes that have ended make room first, however
- *  many there were, and then nothing of such a process stays.
+ *  many there were.
  */
 static void dead_processes(void)
 {
 	struct scene s = scene_open(0);
-	long pids;
 
 	refuse(&s);
 	for (int i = 0; i < KEPT + 20; i++)
 		in_child(child_is_refused, &s);
 	check_eq(refusal_of(s.b.fd).error, EPERM);
+	scene_close(&s);
+}
+
+/**
+ * SUBTEST: dead-processes-freed
+ * Description: Nothing of a process that was refused stays when its refusals have made
+ *  room.
+ */
+static void dead_processes_freed(void)
+{
+	/* Here to skip early. */
+	long pids = slab_objects("pid");
+	struct scene s = scene_open(0);
+
+	for (int i = 0; i < KEPT + 20; i++)
+		in_child(child_is_refused, &s);
 	pids = slab_objects("pid");
 	for (int i = 0; i < TWICE; i++)
 		in_child(child_is_refused_twice, &s);
@@ -665,6 +680,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(threads),
 	SUBTEST(eight_buffers),
 	SUBTEST(dead_processes),
+	SUBTEST(dead_processes_freed),
 	SUBTEST(debugfs),
 	SUBTEST(trace_event),
 	SUBTEST(first_release),

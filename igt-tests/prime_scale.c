@@ -494,15 +494,6 @@ static void enfile(void)
 
 /* --- memory --- */
 
-static bool is_kasan(void)
-{
-	char *text = read_text("/proc/kallsyms");
-	bool found = text && strstr(text, " kasan_report");
-
-	free(text);
-	return found;
-}
-
 /* Memory that the kernel itself uses: slabs, pages of shmem, vmalloc. */
 static long held_kb(void)
 {

@@ -252,6 +252,7 @@ int write_text(const char *path, const char *text);
 bool fdinfo(int fd, const char *key, char *value, size_t length);
 long meminfo_kb(const char *key);
 long slab_objects(const char *name);
+bool is_kasan(void);
 double now(void);
 /* Seconds that a race lasts: PRIME_RACE_SECONDS, or 2. */
 double race_seconds(void);
