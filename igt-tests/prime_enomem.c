@@ -1162,7 +1162,7 @@ static int run_try(struct stage *s)
 	int ret = xioctl(s->fd, DMA_BUF_IOCTL_TRY_DEVICE, &arg);
 
 	if (ret == -ENOTTY)
-		prime_skip("the kernel tries no devices");
+		prime_skip("the kernel can't try devices");
 	return ret;
 }
 

@@ -16,10 +16,10 @@
  *
  * Locks: edu_device.lock protects the list of jobs. Only mod_delayed_work() is
  * called while it is held. edu_device.turn is held while the engine copies a
- * piece. Both may be taken under a reservation object. edu_device.bos_lock is
- * held while the list of objects changes and while DMA of one ends; it is taken
- * before a reservation object. The work that signals fences takes neither of
- * these two and waits for no memory.
+ * piece. Both may be taken under a reservation object. edu_device.bos_lock
+ * protects the list of objects. When the device is gone, it is also held while the
+ * DMA of an object ends, and then it is taken before a reservation object. The work
+ * that signals fences takes neither of these two and waits for no memory.
  */
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
@@ -86,7 +86,7 @@ struct edu_bo {
 	 * exporter of an imported object has revoked the buffer. An imported
 	 * object's belongs to base.import_attach, and changes under the
 	 * reservation object and edu_device.turn. Another object's is @own. It
-	 * changes under edu_device.bos_lock when no job runs any more.
+	 * ends when no job uses the object any more, or none can run.
 	 */
 	struct sg_table *sgt;
 	struct sg_table own;

@@ -288,7 +288,6 @@ static struct dma_buf *export_imported(struct drm_gem_object *obj, int flags)
  */
 static void exports_what_it_imported(struct kunit *test)
 {
-	struct mock_exporter *exp[2];
 	struct dma_buf *dmabuf[2];
 	struct handle_fixture *fix = test->priv;
 	struct drm_gem_object *obj;
@@ -298,8 +297,7 @@ static void exports_what_it_imported(struct kunit *test)
 	fix->mock->funcs.export = export_imported;
 	drm_gem_object_get(obj);
 	for (i = 0; i < 2; i++) {
-		exp[i] = mock_exporter_create(test, false);
-		dmabuf[i] = mock_exporter_export(exp[i]);
+		dmabuf[i] = mock_exporter_export(mock_exporter_create(test, false));
 		KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf[i]));
 		export_of_another = dmabuf[i];
 		KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &fd[i]), 0);

@@ -109,8 +109,8 @@ static void pinned_for_vmap(struct kunit *test)
 
 /*
  * Storage that may move, as of nouveau, qxl and loongson, whose objects have a file that
- * stays empty: the second importer shares the vmap of the first one, and
- * still uses it when the first one is gone.
+ * stays empty. The second importer shares the vmap of the first one, and still uses it
+ * when the first one is gone.
  */
 static void pinned_for_second_vmap(struct kunit *test)
 {
