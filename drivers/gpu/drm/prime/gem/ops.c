@@ -4,8 +4,6 @@
  * &dma_buf.priv. A driver with a struct dma_buf_ops of its own can use some
  * of them.
  */
-#include <linux/pagemap.h>
-
 #include "internal.h"
 
 /*
@@ -14,11 +12,14 @@
  * and its vmap does the same for itself. The storage of other objects may move:
  * their drivers rely on a pin from attach to detach. Some of those have a file,
  * too, but leave it empty. A driver that uses the file's pages forbids to move them.
+ *
+ * mapping_gfp_mask() would need linux/pagemap.h. That header completes types which
+ * stock's exports don't know here, and so changes their symbol versions.
  */
 static bool drm_prime_pins_late(struct dma_buf *dma_buf, struct drm_gem_object *obj)
 {
 	return dma_buf->ops == &drm_prime_dmabuf_ops && obj->filp &&
-	       !(mapping_gfp_mask(obj->filp->f_mapping) & __GFP_MOVABLE);
+	       !(obj->filp->f_mapping->gfp_mask & __GFP_MOVABLE);
 }
 
 /*
