@@ -1075,18 +1075,20 @@ static void *racing_importer(void *data)
 static void race_faults_imports_moves(void)
 {
 	double end = now() + race_seconds();
-	unsigned long turns = 0;
+	unsigned long turns = 0, high = 0, moves = 0;
 
 	race_low = importer_below(0, LOW);
 	race_any = importer_any(1);
 	while (now() < end || !turns) {
 		pthread_t thread[4];
 		void *why[4];
+		bool was_high;
 
 		race_fd = buffer(SIZE);
 		race_memory = map_dmabuf(race_fd, SIZE);
 		for (size_t page = 0; page < SIZE / PAGE; page++)
 			memset(race_memory + page * PAGE, page, PAGE);
+		was_high = storage(race_fd).reach > mask_of(LOW);
 		atomic_store(&race_over, false);
 		check_eq(pthread_create(&thread[0], NULL, racing_reader, (void *)0), 0);
 		check_eq(pthread_create(&thread[1], NULL, racing_reader, (void *)128), 0);
@@ -1099,14 +1101,18 @@ static void race_faults_imports_moves(void)
 			if (why[i])
 				prime_fail(__FILE__, __LINE__, "%s", (char *)why[i]);
 		}
+		high += was_high;
+		moves += was_high && storage(race_fd).reach <= mask_of(LOW);
 		unmap(race_memory, SIZE);
 		close(race_fd);
 		turns++;
 	}
-	printf("%lu buffers, %lu pages, %lu imports, %lu busy\n", turns,
+	printf("%lu buffers, %lu moves, %lu pages, %lu imports, %lu busy\n", turns, moves,
 	       atomic_load(&race_faults), atomic_load(&race_maps),
 	       atomic_load(&race_busy));
-	check(atomic_load(&race_maps) > 0 && atomic_load(&race_faults) > 0);
+	if (!high)
+		prime_skip("memory is low anyway");
+	check(moves > 0 && atomic_load(&race_maps) > 0 && atomic_load(&race_faults) > 0);
 }
 
 /**
@@ -1118,24 +1124,35 @@ static void race_faults_imports_moves(void)
 static void killed_while_placing(void)
 {
 	const size_t size = 64 << 20;
-	int pipes[2];
+	atomic_int *step = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	enum { BEFORE, PLACES, AFTER };
+	int pipes[2], raced = 0;
 
+	check(step != MAP_FAILED);
 	check_eq(pipe(pipes), 0);
 	for (int turn = 0; turn < 20; turn++) {
 		int fd = buffer(size), status;
 		double end = now() + 10;
-		pid_t child = fork(), ended;
+		pid_t child, ended;
 
+		atomic_store(step, BEFORE);
+		child = fork();
 		check(child >= 0);
 		if (!child) {
 			volatile uint8_t *memory = map_dmabuf(fd, size);
 
+			atomic_store(step, PLACES);
 			if (turn % 2)
 				check(write(pipes[1], (void *)memory, 1) == 1);
 			(void)memory[0];
+			atomic_store(step, AFTER);
 			pause();
 		}
+		while (atomic_load(step) == BEFORE && now() < end)
+			sched_yield();
 		usleep(1000 * turn);
+		raced += atomic_load(step) == PLACES;
 		check_ok(kill(child, SIGKILL) ? -errno : 0);
 		while (!(ended = waitpid(child, &status, WNOHANG)) && now() < end)
 			usleep(1000);
@@ -1143,6 +1160,8 @@ static void killed_while_placing(void)
 		check_eq(status_of_reader(fd, size), 0);
 		close(fd);
 	}
+	printf("killed %d times while it placed\n", raced);
+	check(raced > 0);
 }
 
 static const struct prime_subtest subtests[] = {

@@ -87,15 +87,17 @@ static void poll_sleeps_each_usage(void)
 	struct mock_scene s = mock_scene(0, 1);
 
 	for (int i = 0; i < USAGES; i++) {
+		bool waits = usages[i].writers;
 		double start = now(), took;
+		/* Where poll must not wait, the fence does not signal by itself. */
+		int64_t fence = fence_on(&s, &usages[i], waits ? MS : 0);
 
-		fence_on(&s, &usages[i], MS);
 		check_eq(poll_events(s.b.fd, POLLOUT, 5000), POLLOUT);
 		took = now() - start;
-		check_eq(took >= WAITED, usages[i].writers);
+		check(!waits || took >= WAITED);
 		check(took < 4);
-		/* Bookkeep ends too. */
-		usleep(2 * MS * 1000);
+		if (!waits)
+			signal_now(&s, fence);
 	}
 	mock_scene_end(&s);
 }
@@ -402,7 +404,7 @@ static void map_waits_for_kernel(void)
 		fence = fence_on(&s, u, waits ? MS : 0);
 		import = check_ok(mock_attach(s.importer, s.b.fd, 0));
 		check_ok(mock_map(s.importer, import, PRIME_MOCK_BIDIRECTIONAL));
-		check_eq(now() - start >= WAITED, waits);
+		check(!waits || now() - start >= WAITED);
 		check(now() - start < 4);
 		if (!waits)
 			signal_now(&s, fence);
@@ -423,7 +425,7 @@ static void dynamic_map_does_not_wait(void)
 	int64_t import;
 	uint8_t byte;
 
-	check_ok(mock_fence(s.exporter, s.b.fd, PRIME_MOCK_USAGE_KERNEL, 300));
+	check_ok(mock_fence(s.exporter, s.b.fd, PRIME_MOCK_USAGE_KERNEL, 2000));
 	import = check_ok(mock_attach(s.importer, s.b.fd,
 				      PRIME_MOCK_IMPORT_DYNAMIC));
 	check_ok(mock_map(s.importer, import, PRIME_MOCK_BIDIRECTIONAL));

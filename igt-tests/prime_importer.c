@@ -190,7 +190,6 @@ static void release_after_importer(void)
 		say_kind(&mock_kinds[i]);
 		mock_buffer_close_fd(&b);
 		mock_buffer_close_handle(&b);
-		usleep(20000);
 		check_ok(mock_stats(mock, b.id, &stats));
 		check_eq(stats.objects, 1);
 		check_eq(stats.calls[PRIME_MOCK_RELEASE], 0);

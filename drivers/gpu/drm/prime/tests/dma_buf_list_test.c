@@ -588,16 +588,19 @@ static void list_race(struct kunit *test)
 	const unsigned long end = jiffies + HZ / 2;
 	struct list_fixture *fix = test->priv;
 	struct task_struct *task[2];
-	int i;
+	int before, raced = 0, i;
 
 	for (i = 0; i < ARRAY_SIZE(task); i++) {
 		task[i] = kthread_run(exporting_thread, fix, "prime-export");
 		KUNIT_ASSERT_FALSE(test, IS_ERR(task[i]));
 	}
-	while (time_before(jiffies, end) || atomic_read(&fix->exports) < 100) {
+	while (time_before(jiffies, end) || (!raced && time_before(jiffies, end + 10 * HZ))) {
+		before = atomic_read(&fix->exports);
 		bufinfo(fix);
 		cond_resched();
+		raced += atomic_read(&fix->exports) != before;
 	}
+	KUNIT_EXPECT_GT(test, raced, 0);
 	for (i = 0; i < ARRAY_SIZE(task); i++)
 		kthread_stop(task[i]);
 	fix->exp->exported += atomic_read(&fix->exports);

@@ -419,12 +419,12 @@ static void import_start(struct kunit *test, struct import_thread *thread)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread->task));
 }
 
-/* Another thread has come as far as the importer's driver, and sleeps there. */
-static void import_asleep(struct kunit *test, struct import_thread *thread)
+/* Another thread has come as far as the importer's driver. It stays there until this one waits. */
+static void import_begins(struct kunit *test, struct import_thread *thread)
 {
 	struct import_fixture *fix = test->priv;
 
-	fix->importer->op[MOCK_GEM_IMPORT].sleep_ms = 500;
+	fix->importer->op[MOCK_GEM_IMPORT].until_waits = current;
 	import_start(test, thread);
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->importer, MOCK_GEM_IMPORT)));
 }
@@ -435,7 +435,7 @@ static void claim_gives_same_handle(struct kunit *test)
 	struct import_thread first = { };
 	u32 handle = 0;
 
-	import_asleep(test, &first);
+	import_begins(test, &first);
 	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
 	wait_for_completion(&first.done);
 	KUNIT_EXPECT_EQ(test, first.ret, 0);
@@ -453,7 +453,7 @@ static void claim_fails(struct kunit *test)
 	u32 handle = 0;
 
 	mock_drm_fail(fix->importer, MOCK_GEM_IMPORT, 1, -EIO);
-	import_asleep(test, &first);
+	import_begins(test, &first);
 	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
 	wait_for_completion(&first.done);
 	KUNIT_EXPECT_EQ(test, first.ret, -EIO);
@@ -471,7 +471,7 @@ static void claim_open_fails(struct kunit *test)
 	u32 handle = 0;
 
 	mock_drm_fail(fix->importer, MOCK_GEM_OPEN, 1, -EACCES);
-	import_asleep(test, &first);
+	import_begins(test, &first);
 	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
 	wait_for_completion(&first.done);
 	KUNIT_EXPECT_EQ(test, first.ret, -EACCES);
@@ -487,7 +487,7 @@ static void claim_signal(struct kunit *test)
 	struct import_thread first = { };
 	u32 handle = 0;
 
-	import_asleep(test, &first);
+	import_begins(test, &first);
 	prime_test_signal_self();
 	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
 	prime_test_signal_clear();
@@ -501,17 +501,16 @@ static void claim_killed(struct kunit *test)
 	struct import_thread first = { }, second = { .killable = true };
 	u32 handle = 0;
 
-	import_asleep(test, &first);
+	import_begins(test, &first);
 	import_start(test, &second);
-	msleep(50);
-	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	KUNIT_EXPECT_TRUE(test, mock_waits_killably(second.task));
 	get_task_struct(second.task);
 	send_sig(SIGKILL, second.task, 1);
 	wait_for_completion(&second.done);
 	put_task_struct(second.task);
 	KUNIT_EXPECT_EQ(test, second.ret, -ERESTARTSYS);
 	KUNIT_EXPECT_EQ(test, mock_done(&fix->importer->op[MOCK_GEM_IMPORT]), 0);
-	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, wait_for_completion_killable(&first.done), 0);
 	KUNIT_EXPECT_EQ(test, first.ret, 0);
 	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), 0);
 	KUNIT_EXPECT_EQ(test, first.handle, handle);
@@ -531,7 +530,7 @@ static void claim_holds_up_nobody(struct kunit *test)
 	known = mock_drm_object_handle(fix->importer, fix->importer_file, NULL);
 	KUNIT_ASSERT_EQ(test, drm_gem_prime_handle_to_fd(fix->importer->drm, priv, known,
 							 DRM_CLOEXEC, &fd), 0);
-	import_asleep(test, &first);
+	import_begins(test, &first);
 
 	dmabuf = drm_gem_prime_handle_to_dmabuf(fix->importer->drm, priv, known, DRM_CLOEXEC);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(dmabuf));
@@ -543,7 +542,7 @@ static void claim_holds_up_nobody(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, import_fd(fix, fd, &handle), 0);
 	KUNIT_EXPECT_EQ(test, mock_done(&fix->importer->op[MOCK_GEM_IMPORT]), 0);
 
-	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, wait_for_completion_killable(&first.done), 0);
 	KUNIT_EXPECT_EQ(test, first.ret, 0);
 	prime_test_close_fd(test, fd);
 }

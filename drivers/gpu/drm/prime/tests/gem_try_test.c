@@ -233,14 +233,14 @@ static int other_tries(void *data)
 	return 0;
 }
 
-/* Another thread is in the driver's import when this returns. */
+/* Another thread is in the driver's import when this returns, until this one waits. */
 static void other_begins(struct kunit *test, struct other *other)
 {
 	struct try_fixture *fix = test->priv;
 
 	other->fix = fix;
 	init_completion(&other->done);
-	fix->importer->op[MOCK_GEM_IMPORT].sleep_ms = 200;
+	fix->importer->op[MOCK_GEM_IMPORT].until_waits = current;
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(other_tries, other, "try")));
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->importer, MOCK_GEM_IMPORT)));
 	KUNIT_EXPECT_EQ(test, mock_drm_calls(fix->importer, MOCK_GEM_FREE), 0);
@@ -259,7 +259,7 @@ static void killed_meanwhile(struct kunit *test)
 			-ERESTARTSYS);
 	prime_test_signal_clear();
 	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 1);
-	wait_for_completion(&other.done);
+	KUNIT_EXPECT_EQ(test, wait_for_completion_killable(&other.done), 0);
 	KUNIT_EXPECT_EQ(test, other.ret, 0);
 	KUNIT_EXPECT_EQ(test, refusal_of(test).error, 0);
 }

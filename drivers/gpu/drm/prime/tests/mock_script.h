@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One scripted operation of a mock: it counts its calls, may sleep in each of
+ * One scripted operation of a mock: it counts its calls, may wait in each of
  * them, and fails the call it was told to fail.
  */
 #ifndef MOCK_SCRIPT_H
@@ -9,6 +9,7 @@
 #include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/dma-resv.h>
+#include <linux/sched.h>
 
 #define MOCK_FAIL_ALWAYS	UINT_MAX
 
@@ -18,7 +19,8 @@
  * @done: calls so far that succeeded
  * @fail_at: which call fails, from 1; 0 for none, MOCK_FAIL_ALWAYS for all
  * @err: negative errno of the failing call
- * @sleep_ms: time each call sleeps
+ * @until_waits: thread that the calls of others wait for, until it waits for
+ *	them: killably, as for another's import
  * @resv_locked: whether the reservation object was locked in the last call
  */
 struct mock_script {
@@ -26,9 +28,22 @@ struct mock_script {
 	atomic_t done;
 	unsigned int fail_at;
 	int err;
-	unsigned int sleep_ms;
+	struct task_struct *until_waits;
 	bool resv_locked;
 };
+
+/* Within five seconds. */
+static inline bool mock_waits_killably(struct task_struct *task)
+{
+	unsigned long end = jiffies + 5 * HZ;
+
+	while ((READ_ONCE(task->__state) & TASK_KILLABLE) != TASK_KILLABLE) {
+		if (time_after(jiffies, end))
+			return false;
+		msleep(1);
+	}
+	return true;
+}
 
 static inline int mock_script_run(struct mock_script *script, struct dma_resv *resv)
 {
@@ -36,8 +51,9 @@ static inline int mock_script_run(struct mock_script *script, struct dma_resv *r
 
 	if (resv)
 		script->resv_locked = dma_resv_is_locked(resv);
-	if (script->sleep_ms)
-		msleep(script->sleep_ms);
+	if (script->until_waits && script->until_waits != current &&
+	    !mock_waits_killably(script->until_waits))
+		return -ETIMEDOUT;
 	if (script->fail_at == MOCK_FAIL_ALWAYS || script->fail_at == call)
 		return script->err;
 	atomic_inc(&script->done);
