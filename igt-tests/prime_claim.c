@@ -16,7 +16,7 @@
 
 enum { THREADS = 8 };
 
-#define SLOW_US		3000000	/* how long a slow attach takes */
+#define SLOW_US		4000000	/* how long a slow attach takes, if nobody ends it */
 
 static int drm, mock;
 
@@ -44,6 +44,12 @@ static struct mock_buffer slow_buffer(unsigned int us)
 
 	check_ok(mock_sleep(mock, b.id, PRIME_MOCK_ATTACH, us, 0));
 	return b;
+}
+
+/* The slow attaches go on. */
+static void wake(const struct mock_buffer *b)
+{
+	check_ok(mock_quiet(mock, b->id, PRIME_MOCK_ATTACH));
 }
 
 /* --- an import in a thread --- */
@@ -106,6 +112,7 @@ static void one_handle(void)
 		import_start(&imports[i], drm, b.fd);
 	await_threads_asleep(THREADS, SYS_ioctl);
 	check_eq(mock_count(&b, PRIME_MOCK_ATTACH), 1);
+	wake(&b);
 	for (int i = 0; i < THREADS; i++)
 		check_eq(check_ok(import_end(&imports[i])), imports[0].handle);
 	check_eq(mock_count(&b, PRIME_MOCK_ATTACH), 1);
@@ -133,6 +140,7 @@ static void two_files(void)
 	import_start(&imports[0], drm, b.fd);
 	import_start(&imports[1], second, b.fd);
 	await_threads_asleep(2, SYS_ioctl);
+	wake(&b);
 	check_ok(import_end(&imports[0]));
 	check_ok(import_end(&imports[1]));
 	check_eq(mock_balance(&b, PRIME_MOCK_ATTACHED), 2);
@@ -166,6 +174,7 @@ static void first_fails(void)
 	import_asleep(&imports[0], &b);
 	import_start(&imports[1], drm, b.fd);
 	await_threads_asleep(2, SYS_ioctl);
+	wake(&b);
 	check_error(import_end(&imports[0]), EBUSY);
 	handle = check_ok(import_end(&imports[1]));
 	check_eq(mock_count(&b, PRIME_MOCK_ATTACH), 2);
@@ -187,7 +196,7 @@ static void all_fail(void)
 	struct drm_prime_mock_script script = {
 		.op = PRIME_MOCK_ATTACH, .fail_at = 1,
 		.fail_count = PRIME_MOCK_FOREVER, .error = EIO,
-		.sleep_us = SLOW_US / 6,
+		.sleep_us = SLOW_US,
 	};
 
 	setup();
@@ -197,6 +206,8 @@ static void all_fail(void)
 	for (int i = 0; i < THREADS; i++)
 		import_start(&imports[i], drm, b.fd);
 	await_threads_asleep(THREADS, SYS_ioctl);
+	script.sleep_us = 0;
+	check_ok(xioctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, &script));
 	for (int i = 0; i < THREADS; i++)
 		check_error(import_end(&imports[i]), EIO);
 	check_eq(mock_count(&b, PRIME_MOCK_ATTACH), THREADS);
@@ -237,6 +248,7 @@ static void killed_while_waiting(void)
 	check_eq(waitpid(pid, &status, 0), pid);
 	check_still_asleep();
 	check(WIFSIGNALED(status));
+	wake(&b);
 	handle = check_ok(import_end(&import));
 	check_eq(gem_import(drm, b.fd), handle);
 	check_eq(mock_count(&b, PRIME_MOCK_ATTACH), 1);
@@ -264,6 +276,7 @@ static void killed_while_importing(void)
 	import_start(&import, drm, b.fd);
 	await_threads_asleep(1, SYS_ioctl);
 	check_ok(kill(pid, SIGKILL));
+	wake(&b);
 	check_eq(waitpid(pid, &status, 0), pid);
 	check_ok(import_end(&import));
 	check_eq(mock_count(&b, PRIME_MOCK_ATTACH), 1);
@@ -286,7 +299,7 @@ static void signals_while_waiting(void)
 	sigset_t set;
 
 	setup();
-	b = slow_buffer(SLOW_US / 3);
+	b = slow_buffer(1000000);	/* nobody is left to end it */
 	/* The signals are for this thread alone. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
@@ -327,6 +340,7 @@ static void meanwhile_begin(struct meanwhile *m)
 static void meanwhile_end(struct meanwhile *m)
 {
 	check_still_asleep();
+	wake(&m->slow);
 	check_ok(gem_close(drm, check_ok(import_end(&m->import))));
 	check_ok(gem_close(drm, m->handle));
 	mock_buffer_end(&m->slow);

@@ -215,7 +215,8 @@ enum prime_mock_op {
  *	up to PRIME_MOCK_MAX_SLEEP_US
  * @pad: must be 0
  *
- * Replaces the operation's earlier script. An object keeps its script as long
+ * Replaces the operation's earlier script. Calls that sleep because of that one
+ * go on at once. An object keeps its script as long
  * as it lives. @id still names it when its handle is closed.
  */
 struct drm_prime_mock_script {

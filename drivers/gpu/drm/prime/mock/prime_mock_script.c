@@ -5,13 +5,13 @@
  * Locks: mock_scripts.lock is taken before mock_record.lock. Nothing is called
  * while a mock_record.lock is held.
  */
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "prime_mock_script.h"
@@ -24,6 +24,7 @@ struct mock_op {
 	u32 fail_count;
 	int error;		/* positive */
 	u32 sleep_us;
+	u32 script;		/* how many it has been given */
 	bool interruptible;
 };
 
@@ -35,6 +36,7 @@ struct mock_record {
 	struct mock_op ops[PRIME_MOCK_OPS];
 	s64 balance[PRIME_MOCK_PAIRS];
 	u64 moves;
+	wait_queue_head_t sleepers;	/* until an operation's next script */
 	bool freed;			/* mock_scripts.lock */
 	struct list_head node;		/* in mock_scripts.freed, same lock */
 };
@@ -52,6 +54,7 @@ struct mock_scripts {
 static void mock_record_init(struct mock_record *record, struct mock_record *total)
 {
 	spin_lock_init(&record->lock);
+	init_waitqueue_head(&record->sleepers);
 	INIT_LIST_HEAD(&record->node);
 	record->total = total;
 }
@@ -133,11 +136,16 @@ u32 mock_record_id(const struct mock_record *record)
 }
 
 /* --- operations --- */
-static int mock_sleep(u32 us, bool interruptible)
+/* Until the time is over, or a program gives the operation its next script. */
+static int mock_sleep(struct mock_record *record, struct mock_op *what, u32 script, u32 us,
+		      bool interruptible)
 {
+	long timeout = usecs_to_jiffies(us);
+
 	if (!interruptible)
-		fsleep(us);
-	else if (schedule_timeout_interruptible(usecs_to_jiffies(us)))
+		wait_event_timeout(record->sleepers, READ_ONCE(what->script) != script, timeout);
+	else if (wait_event_interruptible_timeout(record->sleepers,
+						  READ_ONCE(what->script) != script, timeout) < 0)
 		return -EINTR;
 	return 0;
 }
@@ -154,12 +162,13 @@ int mock_op_begin(struct mock_record *record, enum prime_mock_op op)
 	struct mock_op *what = &record->ops[op];
 	bool interruptible;
 	int error = 0, ret;
-	u32 us;
+	u32 script, us;
 
 	if (record->total)
 		mock_op_count(record->total, op);
 	spin_lock(&record->lock);
 	what->calls++;
+	script = what->script;
 	us = what->sleep_us;
 	interruptible = what->interruptible;
 	if (what->fail_at > 1) {
@@ -171,7 +180,7 @@ int mock_op_begin(struct mock_record *record, enum prime_mock_op op)
 	}
 	spin_unlock(&record->lock);
 
-	ret = us ? mock_sleep(us, interruptible) : 0;
+	ret = us ? mock_sleep(record, what, script, us, interruptible) : 0;
 	return ret ?: -error;
 }
 
@@ -226,8 +235,10 @@ int mock_scripts_set(struct mock_scripts *scripts,
 		what->fail_count = args->fail_count;
 		what->error = args->error;
 		what->sleep_us = args->sleep_us;
+		WRITE_ONCE(what->script, what->script + 1);
 		what->interruptible = args->flags & PRIME_MOCK_INTERRUPTIBLE;
 		spin_unlock(&record->lock);
+		wake_up_all(&record->sleepers);
 	}
 	mutex_unlock(&scripts->lock);
 	return record ? 0 : -ENOENT;

@@ -522,7 +522,7 @@ static void waits_for_name_lock(struct kunit *test, struct locked *locked,
 				void (*run)(struct locked *locked))
 {
 	struct task_struct *task;
-	bool over;
+	bool begun, over;
 	int i;
 
 	locked->run = run;
@@ -534,14 +534,16 @@ static void waits_for_name_lock(struct kunit *test, struct locked *locked,
 	kthread_bind(task, cpumask_any_but(cpu_online_mask, smp_processor_id()));
 	spin_lock(&locked->fix->dmabuf->name_lock);
 	wake_up_process(task);
-	for (i = 0; i < 40000 && !atomic_read(&locked->begun); i++)
+	for (i = 0; i < 400000 && !atomic_read(&locked->begun); i++)
 		udelay(5);
+	begun = atomic_read(&locked->begun);
 	for (i = 0; i < 2000 && !atomic_read(&locked->over); i++)
 		udelay(5);
 	over = atomic_read(&locked->over);
 	spin_unlock(&locked->fix->dmabuf->name_lock);
 	migrate_enable();
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(atomic_read(&locked->over)));
+	KUNIT_EXPECT_TRUE(test, begun);
 	KUNIT_EXPECT_FALSE(test, over);
 }
 
@@ -552,7 +554,7 @@ static void name_lock(struct kunit *test)
 	struct locked locked = { .fix = fix };
 
 	if (num_online_cpus() < 2)
-		return;
+		kunit_skip(test, "needs two processors");
 	locked.imp = mock_importer_create(test, false);
 	set_name(test, "a name");
 	waits_for_name_lock(test, &locked, locked_fdinfo);

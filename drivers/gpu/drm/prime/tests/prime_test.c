@@ -203,7 +203,7 @@ void prime_test_signal_clear(void)
 	flush_signals(current);
 }
 
-/* A second is as good as for ever, and ends a test that can't be interrupted. */
+/* Ten seconds are as good as for ever, and end a test that can't be interrupted. */
 static int holder_thread(void *data)
 {
 	struct prime_test_holder *holder = data;
@@ -213,7 +213,7 @@ static int holder_thread(void *data)
 	if (holder->meanwhile)
 		holder->meanwhile(holder->data);
 	else
-		wait_for_completion_timeout(&holder->let_go, HZ);
+		wait_for_completion_timeout(&holder->let_go, 10 * HZ);
 	dma_resv_unlock(holder->resv);
 	complete(&holder->gone);
 	return 0;
