@@ -205,7 +205,6 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, "DMA_BUF");
 struct sg_table *
 dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
-	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 

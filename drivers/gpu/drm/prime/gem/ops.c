@@ -12,37 +12,36 @@
  * and its vmap does the same for itself. The storage of other objects may move:
  * their drivers rely on a pin from attach to detach. Some of those have a file,
  * too, but leave it empty. A driver that uses the file's pages forbids to move them.
+ * qaic maps without the lock of the reservation object, which a pin needs.
  *
  * mapping_gfp_mask() would need linux/pagemap.h. That header completes types which
  * stock's exports don't know here, and so changes their symbol versions.
  */
-static bool drm_prime_pins_late(struct dma_buf *dma_buf, struct drm_gem_object *obj)
+static bool drm_prime_pins_late(struct dma_buf_attachment *attach)
 {
-	return dma_buf->ops == &drm_prime_dmabuf_ops && obj->filp &&
-	       !(obj->filp->f_mapping->gfp_mask & __GFP_MOVABLE);
+	struct drm_gem_object *obj = attach->dmabuf->priv;
+
+	return attach->dmabuf->ops == &drm_prime_dmabuf_ops && obj->filp &&
+	       !(obj->filp->f_mapping->gfp_mask & __GFP_MOVABLE) &&
+	       strcmp(dev_driver_string(attach->dev), "qaic");
 }
 
 /*
- * Pins once for each attachment, until that is gone, so that the pages stay from
- * one map or vmap to the next. &dma_buf_attachment.priv is set when its pin is
- * taken.
+ * Such a pin lasts until its attachment ends. &dma_buf_attachment.priv tells whether
+ * there is one. Drivers with operations of their own pin at attach, and may use
+ * that field.
  */
-static int drm_prime_pin_locked(struct dma_buf *dma_buf)
+static int drm_prime_pin_once_locked(struct dma_buf_attachment *attach)
 {
-	struct drm_gem_object *obj = dma_buf->priv;
-	struct dma_buf_attachment *attach;
+	struct drm_gem_object *obj = attach->dmabuf->priv;
 	int ret;
 
-	if (!obj->funcs->pin || !drm_prime_pins_late(dma_buf, obj))
+	if (attach->dmabuf->ops != &drm_prime_dmabuf_ops || attach->priv || !obj->funcs->pin)
 		return 0;
 
-	list_for_each_entry(attach, &dma_buf->attachments, node) {
-		ret = attach->priv ? 0 : obj->funcs->pin(obj);
-		if (ret)
-			return ret;
-		attach->priv = obj;
-	}
-	return 0;
+	ret = obj->funcs->pin(obj);
+	attach->priv = ret ? NULL : obj;
+	return ret;
 }
 
 /**
@@ -68,10 +67,12 @@ int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attac
 	if (!obj->funcs->get_sg_table && dma_buf->ops->map_dma_buf == drm_gem_map_dma_buf)
 		return -ENOSYS;
 
-	if (!obj->funcs->pin || drm_prime_pins_late(dma_buf, obj))
+	if (!obj->funcs->pin || drm_prime_pins_late(attach))
 		return 0;
 
 	guard(dma_resv)(obj->resv);
+	if (dma_buf->ops == &drm_prime_dmabuf_ops)
+		return drm_prime_pin_once_locked(attach);
 	return obj->funcs->pin(obj);
 }
 EXPORT_SYMBOL(drm_gem_map_attach);
@@ -87,7 +88,7 @@ void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *atta
 {
 	struct drm_gem_object *obj = dma_buf->priv;
 
-	if (!obj->funcs->unpin || (drm_prime_pins_late(dma_buf, obj) && !attach->priv))
+	if (!obj->funcs->unpin || (dma_buf->ops == &drm_prime_dmabuf_ops && !attach->priv))
 		return;
 
 	guard(dma_resv)(obj->resv);
@@ -123,7 +124,7 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach, enum dma
 	if (WARN_ON_ONCE(dir == DMA_NONE))
 		return ERR_PTR(-EINVAL);
 
-	ret = drm_prime_pin_locked(attach->dmabuf);
+	ret = drm_prime_pin_once_locked(attach);
 	if (ret)
 		return ERR_PTR(dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_PIN, ret));
 
@@ -175,7 +176,12 @@ EXPORT_SYMBOL(drm_gem_unmap_dma_buf);
  */
 int drm_gem_dmabuf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
-	return drm_prime_pin_locked(dma_buf) ?: drm_gem_vmap_locked(dma_buf->priv, map);
+	struct dma_buf_attachment *attach = list_first_entry_or_null(&dma_buf->attachments,
+								     typeof(*attach), node);
+	/* One pin is enough to keep the pages until the next vmap. */
+	int ret = attach ? drm_prime_pin_once_locked(attach) : 0;
+
+	return ret ?: drm_gem_vmap_locked(dma_buf->priv, map);
 }
 EXPORT_SYMBOL(drm_gem_dmabuf_vmap);
 
