@@ -280,11 +280,13 @@ struct dma_buf_refusal {
  * returned: 0, or its errno, and then DMA_BUF_IOCTL_GET_REFUSAL tells the reason. A
  * V4L2 device is tried with the whole buffer; of a memory-to-memory device both
  * queues must take it. A queue that has no device before VIDIOC_REQBUFS is tried
- * with the parent of its node. The file of the device is the right to try.
+ * with the parent of its node. Who may import may try.
  *
  * Errors with @judged = 0:
  *
  * - EBADF: @device_fd is no open file
+ * - EACCES or another errno of a security module: it forbids this process
+ *   DRM_IOCTL_PRIME_FD_TO_HANDLE or VIDIOC_QBUF on the device
  * - EINTR: a signal came before the attempt
  * - EBUSY: another file streams from this V4L2 device
  * - ENODEV: the device is gone

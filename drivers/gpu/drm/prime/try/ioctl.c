@@ -4,11 +4,16 @@
  * device tries it, and leaves nothing behind. What fails on the way is recorded as in
  * an import, so a program can ask for the reason.
  *
- * Whoever has a descriptor of the device may import into it, and so may try it.
+ * Whoever may import into the device may try it. So a security module (Landlock,
+ * SELinux) is asked about the request of the device that would import.
  */
 #include <linux/file.h>
 #include <linux/kmod.h>
+#include <linux/security.h>
 #include <linux/uaccess.h>
+#include <linux/videodev2.h>
+
+#include <drm/drm.h>
 
 #include "../negotiate/internal.h"
 #include "internal.h"
@@ -41,6 +46,7 @@ static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
 {
 	int (*try)(struct file *device, struct dma_buf *dmabuf, u32 *judged);
 	struct inode *inode = file_inode(device);
+	unsigned int import;
 	long ret;
 
 	ret = try_is_placed(dmabuf);
@@ -48,11 +54,13 @@ static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
 		return ret;
 	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
 	case DMA_BUF_MAJOR_V4L2:
+		import = VIDIOC_QBUF;
 		/* Loads the module that has the function. */
 		try = symbol_request(dma_buf_v4l2_try);
 		break;
 	case DMA_BUF_MAJOR_DRM:
 	case DMA_BUF_MAJOR_ACCEL:
+		import = DRM_IOCTL_PRIME_FD_TO_HANDLE;
 		try = symbol_get(drm_prime_import_try);
 		break;
 	default:
@@ -60,7 +68,7 @@ static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
 	}
 	if (!try)
 		return -EOPNOTSUPP;
-	ret = try(device, dmabuf, judged);
+	ret = security_file_ioctl(device, import, 0) ?: try(device, dmabuf, judged);
 	symbol_put_addr(try);
 	return ret;
 }
