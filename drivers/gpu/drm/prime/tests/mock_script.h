@@ -40,7 +40,7 @@ static inline bool mock_waits_killably(struct task_struct *task)
 	while ((READ_ONCE(task->__state) & TASK_KILLABLE) != TASK_KILLABLE) {
 		if (time_after(jiffies, end))
 			return false;
-		msleep(1);
+		fsleep(1000);
 	}
 	return true;
 }
