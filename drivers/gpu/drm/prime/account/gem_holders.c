@@ -41,24 +41,17 @@ static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_o
 		h->add(h, record);
 }
 
-/* Does the file's table hold the buffer for this handle? */
-static bool drm_prime_holders_entry(struct dma_buf_holders *h, struct drm_file *file, u32 handle)
-{
-	struct drm_prime_table *table = to_drm_prime_table(&file->prime);
-
-	scoped_cond_guard(mutex_try, h->busy++, &table->lock)
-		return drm_prime_entry_by_handle_locked(table, handle);
-	return false;
-}
-
 static void drm_prime_holders_handle(struct dma_buf_holders *h, struct drm_file *file,
 				     u32 handle, struct drm_gem_object *obj)
 {
 	struct dma_buf_holder record = {
 		.what = "handle", .owner = file, .number = handle, .object = obj,
 	};
+	struct drm_prime_table *table = to_drm_prime_table(&file->prime);
 
-	record.files = drm_prime_holders_entry(h, file, handle);
+	/* The file's table may hold the buffer for this handle. */
+	scoped_cond_guard(mutex_try, h->busy++, &table->lock)
+		record.files = !!drm_prime_entry_by_handle_locked(table, handle);
 	snprintf(record.where, sizeof(record.where), "%s minor %u", obj->dev->driver->name,
 		 file->minor->index);
 	h->add(h, record);
