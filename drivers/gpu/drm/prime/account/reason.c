@@ -119,6 +119,8 @@ void dma_buf_reason_find(const struct dma_buf_failure *f, struct dma_buf_refusal
 	else if ((f->step == DMA_BUF_STEP_VMAP && !ops->vmap) ||
 		 (f->step == DMA_BUF_STEP_MMAP && !ops->mmap))
 		reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_OPERATION, 1, 0 };
+	else if (f->step == DMA_BUF_STEP_TABLE && f->error == -EOPNOTSUPP)
+		reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_BOUNCE, 0, 1 };
 	else if (f->dev && reason_judge(why, f, &c, &reason))
 		why->flags |= DMA_BUF_REFUSAL_GUESSED;
 	why->field = reason.field;

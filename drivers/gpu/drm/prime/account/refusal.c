@@ -246,28 +246,16 @@ void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted, u6
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
 
-/*
- * Exporters that sync a mapping of their own and not the importer's. If the
- * importer's device works on copies (swiotlb), it and the processor don't see
- * what the other one wrote. See reproducers/07-udmabuf-bounced.txt.
- */
-static const char * const wrong_sync[] = { "udmabuf" };
-
+/* The caller tells the refusal as it tells those of every other step. */
 static int refusal_check(struct dma_buf_attachment *attach, const struct sg_table *sgt)
 {
-	const struct dma_buf_conflict bounce = { DMA_BUF_FIELD_BOUNCE, 0, 1 };
-	const struct dma_buf_failure failure = {
-		attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, -EOPNOTSUPP, sgt, &bounce,
+	const struct dma_buf_failure mapping = {
+		attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, 0, sgt,
 	};
 	struct dma_buf_refusal why;
 
-	if (match_string(wrong_sync, ARRAY_SIZE(wrong_sync), attach->dmabuf->exp_name) < 0)
-		return 0;
-	dma_buf_reason_find(&failure, &why);
-	if (!(why.flags & DMA_BUF_REFUSAL_BOUNCED))
-		return 0;
-	refusal_failed(&failure);
-	return failure.error;
+	dma_buf_reason_find(&mapping, &why);
+	return why.flags & DMA_BUF_REFUSAL_BOUNCED ? -EOPNOTSUPP : 0;
 }
 
 static long refusal_ioctl(struct file *file, unsigned int cmd, void __user *uarg)

@@ -3,7 +3,8 @@
  * How the core, the GEM side and negotiate/ tell account/ that a step of sharing
  * a buffer failed. They call these functions only when they return an error. So
  * success costs nothing, except that attach notes in which system call it was
- * made, and detach looks whether it is in the same one.
+ * made, and detach looks whether it is in the same one. A mapping, and an access
+ * of the processor, look whether the exporter has a known fault.
  *
  * Without CONFIG_DRM_PRIME_ACCOUNT all of it compiles to nothing.
  */
@@ -15,7 +16,9 @@
 
 /* Headers decide the CRCs of exports, so these are hidden from genksyms. */
 #ifndef __GENKSYMS__
+#include <linux/platform_device.h>
 #include <linux/ptrace.h>
+#include <linux/swiotlb.h>
 #include <asm/syscall.h>
 #endif
 
@@ -42,8 +45,8 @@ struct dma_buf_failure {
 /**
  * struct dma_buf_account_ops - what account/ does for those below it
  * @failed: a step failed, or may have. The reservation object may be held
- * @check: would the exporter handle this new mapping wrongly? Returns 0, or a
- *	negative errno that @failed has been told of
+ * @check: does this new mapping, of an exporter that syncs wrongly, need syncs?
+ *	Returns 0 or -EOPNOTSUPP
  * @ioctl: an ioctl of a dma-buf file that the core does not know; returns
  *	-ENOTTY when account/ does not know it either
  */
@@ -76,12 +79,30 @@ static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, vo
 	       dma_buf_account_ops->ioctl(file, cmd, uarg) : -ENOTTY;
 }
 
-/* The exporters that need a check are built in, so their buffers have no module. */
+/*
+ * Known faults of exporters. udmabuf syncs a mapping of its own device, and never
+ * that of the importer. If the importer's device works on copies (swiotlb), it and
+ * the processor don't see what the other one wrote, so such a mapping is refused.
+ * If udmabuf's own device does, each sync puts old bytes over the memory and does
+ * nothing else, so it is left out. See reproducers/07-udmabuf-bounced.txt.
+ */
+static inline bool dma_buf_syncs_wrongly(const struct dma_buf *dmabuf)
+{
+	/* udmabuf is built in, so its buffers have no module. */
+	return IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) && !dmabuf->owner &&
+	       !strcmp(dmabuf->exp_name, "udmabuf");
+}
+
 static inline int dma_buf_mapping_check(struct dma_buf_attachment *attach,
 					const struct sg_table *sgt)
 {
-	return IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) && !attach->dmabuf->owner ?
-	       dma_buf_account_ops->check(attach, sgt) : 0;
+	return dma_buf_syncs_wrongly(attach->dmabuf) ? dma_buf_account_ops->check(attach, sgt) : 0;
+}
+
+/* With "swiotlb=force" all devices work on copies, so any device can tell. */
+static inline bool dma_buf_sync_harms(const struct dma_buf *dmabuf)
+{
+	return is_swiotlb_force_bounce(&platform_bus) && dma_buf_syncs_wrongly(dmabuf);
 }
 
 /*

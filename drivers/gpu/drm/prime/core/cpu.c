@@ -36,7 +36,7 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir
 	if (ret < 0)
 		return ret;
 
-	if (!dmabuf->ops->begin_cpu_access)
+	if (!dmabuf->ops->begin_cpu_access || dma_buf_sync_harms(dmabuf))
 		return 0;
 
 	ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
@@ -50,8 +50,7 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir
 		return 0;
 
 	/* The caller won't end this access, since begin failed. */
-	if (dmabuf->ops->end_cpu_access)
-		dmabuf->ops->end_cpu_access(dmabuf, dir);
+	dma_buf_end_cpu_access(dmabuf, dir);
 	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, "DMA_BUF");
@@ -72,7 +71,9 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 		return -EINVAL;
 	might_lock(&dmabuf->resv->lock.base);
 
-	return dmabuf->ops->end_cpu_access ? dmabuf->ops->end_cpu_access(dmabuf, dir) : 0;
+	if (!dmabuf->ops->end_cpu_access || dma_buf_sync_harms(dmabuf))
+		return 0;
+	return dmabuf->ops->end_cpu_access(dmabuf, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, "DMA_BUF");
 

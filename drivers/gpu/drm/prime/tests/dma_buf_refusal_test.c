@@ -12,6 +12,8 @@
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/mmu_context.h>
+#include <linux/platform_device.h>
+#include <linux/swiotlb.h>
 #include <linux/uaccess.h>
 
 #include "mock_drm.h"
@@ -670,23 +672,30 @@ static void put_buffer(void *dmabuf)
 	dma_buf_put(dmabuf);
 }
 
-/* As if built in, under the name of an exporter, with a page beyond 4 GiB. */
-static struct dma_buf *high_buffer_of(struct kunit *test, const char *exporter)
+/* As if built in, under the name of an exporter. */
+static struct dma_buf *buffer_of(struct mock_exporter *exp, const char *exporter)
 {
-	struct mock_exporter *exp = mock_exporter_create(test, false);
 	struct dma_buf_export_info info;
 	struct dma_buf *dmabuf;
 
-	if (page_to_phys(exp->pages) <= U32_MAX)
-		kunit_skip(test, "CONFIG_SWIOTLB is off, or all memory is below 4 GiB");
 	mock_exporter_info(exp, &info);
 	info.exp_name = exporter;
 	info.owner = NULL;
 	dmabuf = dma_buf_export(&info);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	KUNIT_ASSERT_FALSE(exp->test, IS_ERR(dmabuf));
 	exp->exported++;
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_buffer, dmabuf), 0);
+	KUNIT_ASSERT_EQ(exp->test, kunit_add_action_or_reset(exp->test, put_buffer, dmabuf), 0);
 	return dmabuf;
+}
+
+/* With a page beyond 4 GiB. */
+static struct dma_buf *high_buffer_of(struct kunit *test, const char *exporter)
+{
+	struct mock_exporter *exp = mock_exporter_create(test, false);
+
+	if (page_to_phys(exp->pages) <= U32_MAX)
+		kunit_skip(test, "CONFIG_SWIOTLB is off, or all memory is below 4 GiB");
+	return buffer_of(exp, exporter);
 }
 
 /* Maps it once, and returns what that gave. */
@@ -726,6 +735,40 @@ static void wrong_sync_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, why.error, EOPNOTSUPP);
 	KUNIT_EXPECT_TRUE(test, why.flags & DMA_BUF_REFUSAL_BOUNCED);
 	expect_field(test, &why, DMA_BUF_FIELD_BOUNCE, 0, 1);
+}
+
+/*
+ * With swiotlb=force udmabuf's sync would put old bytes over the memory. Nothing asks
+ * it then, so it can't fail either. It is asked as soon as nothing is forced.
+ */
+static void harmful_sync_is_left_out(struct kunit *test)
+{
+#ifdef CONFIG_SWIOTLB
+	struct io_tlb_mem forced = { .force_bounce = true }, *pool = &forced;
+	struct mock_exporter *wrong = mock_exporter_create(test, false);
+	struct mock_exporter *other = mock_exporter_create(test, false);
+	struct dma_buf *harmed = buffer_of(wrong, "udmabuf");
+	struct dma_buf *heap = buffer_of(other, "heap");
+
+	mock_exporter_fail(wrong, MOCK_BEGIN, MOCK_FAIL_ALWAYS, -EIO);
+	mock_exporter_fail(wrong, MOCK_END, MOCK_FAIL_ALWAYS, -EINVAL);
+	swap(platform_bus.dma_io_tlb_mem, pool);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(harmed, DMA_TO_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(harmed, DMA_BIDIRECTIONAL), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(harmed, DMA_BIDIRECTIONAL), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(heap, DMA_BIDIRECTIONAL), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(heap, DMA_BIDIRECTIONAL), 0);
+	swap(platform_bus.dma_io_tlb_mem, pool);
+	MOCK_EXPECT_CALLS(test, wrong, MOCK_BEGIN, 0);
+	MOCK_EXPECT_CALLS(test, wrong, MOCK_END, 0);
+	MOCK_EXPECT_CALLS(test, other, MOCK_BEGIN, 1);
+	MOCK_EXPECT_CALLS(test, other, MOCK_END, 1);
+
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(harmed, DMA_FROM_DEVICE), -EIO);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(harmed, DMA_FROM_DEVICE), -EINVAL);
+#else
+	kunit_skip(test, "CONFIG_SWIOTLB is off");
+#endif
 }
 
 /* An exporter fails to map more than fits into what the device's copies go through. */
@@ -778,6 +821,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(innermost_step),
 	KUNIT_CASE(dma_api_is_told),
 	KUNIT_CASE(wrong_sync_is_refused),
+	KUNIT_CASE(harmful_sync_is_left_out),
 	KUNIT_CASE(too_long_to_map),
 	KUNIT_CASE(eight_of_a_process),
 	KUNIT_CASE(process_is_held),
