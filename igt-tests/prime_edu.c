@@ -465,6 +465,38 @@ static void udmabuf_cpu_access(void)
 	check_both_ways(edu, foreign_buffer(edu, fd, PAGE));
 }
 
+static void check_bytes(const uint8_t *map, size_t size, uint8_t want)
+{
+	for (size_t i = 0; i < size; i++)
+		check_eq(map[i], want);
+}
+
+/**
+ * SUBTEST: udmabuf-sync
+ * Description: No device has the udmabuf. Somebody writes to its memory between the
+ *  accesses of a program, as an importer does that maps it for the processor, or the
+ *  owner of the memfd. No begin and no end of access loses these bytes, in any order.
+ */
+static void udmabuf_sync(void)
+{
+	static const uint64_t calls[] = {
+		DMA_BUF_SYNC_END, DMA_BUF_SYNC_START, DMA_BUF_SYNC_END, DMA_BUF_SYNC_START,
+		DMA_BUF_SYNC_START, DMA_BUF_SYNC_END, DMA_BUF_SYNC_END, DMA_BUF_SYNC_START,
+	};
+	struct buffer b = buffer_map(udmabuf_dmabuf(2 * PAGE), 0, 2 * PAGE);
+
+	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int ret;
+
+		memset(b.map, i + 1, b.size);
+		ret = dmabuf_sync(b.fd, DMA_BUF_SYNC_RW | calls[i]);
+		/* It may refuse an end without a begin. */
+		if (i || ret != -EINVAL)
+			check_ok(ret);
+		check_bytes(b.map, b.size, i + 1);
+	}
+}
+
 /**
  * SUBTEST: system-heap
  * Description: Bytes are copied completely from and to an imported buffer of the
@@ -1427,6 +1459,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(vgem),
 	SUBTEST(udmabuf),
 	SUBTEST(udmabuf_cpu_access),
+	SUBTEST(udmabuf_sync),
 	SUBTEST(system_heap),
 	SUBTEST(foreign_to_foreign),
 	SUBTEST(large_segment),
