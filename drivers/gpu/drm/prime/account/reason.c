@@ -84,7 +84,7 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 	       dma_buf_constraints_check_size(c, why->size, reason);
 }
 
-/* Fills in all of @why. */
+/* Fills in all of @why. At the step TABLE only refusal_check() answers -EOPNOTSUPP. */
 void dma_buf_reason_find(const struct dma_buf_failure *f, struct dma_buf_refusal *why)
 {
 	struct dma_buf_conflict reason = { DMA_BUF_FIELD_ERROR, 0, -f->error };
