@@ -86,8 +86,12 @@ static u64 refusal_rank(const struct refusal *r)
 	return r->pid && pid_has_task(r->pid, PIDTYPE_TGID) ? r->age : 0;
 }
 
-/* Returns a record to use, or NULL if all wait for the end of a system call. */
-static struct refusal *refusal_take_locked(void)
+/*
+ * Returns a record to use, or NULL if all wait for the end of a system call. A call
+ * that goes on may end well, so its @note takes no other's place; a process may have
+ * one record more for it.
+ */
+static struct refusal *refusal_take_locked(bool note)
 {
 	struct refusal *r, *all = NULL, *own = NULL;
 	unsigned int count = 0;
@@ -105,7 +109,7 @@ static struct refusal *refusal_take_locked(void)
 		if (!all || refusal_rank(r) < refusal_rank(all))
 			all = r;
 	}
-	return count < REFUSALS_OF_PROCESS ? all : own;
+	return count < REFUSALS_OF_PROCESS + note ? all : own;
 }
 
 /* A call that a signal ended is no refusal: it is made again. */
@@ -193,8 +197,8 @@ static void refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 		refusal_complete_locked(r, why);
 		return;
 	}
-	r = r ?: refusal_take_locked();
-	if (!r)
+	r = r ?: refusal_take_locked(!why->error);
+	if (!r || (!why->error && r->pid != task_tgid(current) && refusal_rank(r)))
 		return;
 
 	/* A record that is reused may be of another process. */

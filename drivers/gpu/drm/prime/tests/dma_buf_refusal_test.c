@@ -582,6 +582,27 @@ static void eight_of_a_process(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).error, EPERM);
 }
 
+/* A buffer that is given back may have been refused, so it is noted. It was not. */
+static void success_forgets_none(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	struct dma_buf *buffers[8];
+	struct dma_buf_attachment *attach;
+	int i;
+
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, MOCK_FAIL_ALWAYS, -EPERM);
+	for (i = 0; i < ARRAY_SIZE(buffers); i++) {
+		buffers[i] = mock_exporter_export(fix->exp);
+		KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, buffers[i])), -EPERM);
+	}
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, 0, 0);
+	attach = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+	dma_buf_detach(fix->dmabuf, attach);
+	for (i = 0; i < ARRAY_SIZE(buffers); i++)
+		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).error, EPERM);
+}
+
 /* A record holds its process, and lets it go when it is used anew. */
 static void process_is_held(struct kunit *test)
 {
@@ -824,6 +845,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(harmful_sync_is_left_out),
 	KUNIT_CASE(too_long_to_map),
 	KUNIT_CASE(eight_of_a_process),
+	KUNIT_CASE(success_forgets_none),
 	KUNIT_CASE(process_is_held),
 	KUNIT_CASE(others_are_not_told),
 	KUNIT_CASE(sizes),
