@@ -411,11 +411,12 @@ static int import_kthread(void *data)
 	return 0;
 }
 
-static void import_start(struct kunit *test, struct import_thread *thread)
+/* The thread is yet to be woken. This one waits killably in here. */
+static void import_create(struct kunit *test, struct import_thread *thread)
 {
 	thread->fix = test->priv;
 	init_completion(&thread->done);
-	thread->task = kthread_run(import_kthread, thread, "prime-import");
+	thread->task = kthread_create(import_kthread, thread, "prime-import");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread->task));
 }
 
@@ -425,7 +426,8 @@ static void import_begins(struct kunit *test, struct import_thread *thread)
 	struct import_fixture *fix = test->priv;
 
 	fix->importer->op[MOCK_GEM_IMPORT].until_waits = current;
-	import_start(test, thread);
+	import_create(test, thread);
+	wake_up_process(thread->task);
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_drm_calls(fix->importer, MOCK_GEM_IMPORT)));
 }
 
@@ -501,8 +503,9 @@ static void claim_killed(struct kunit *test)
 	struct import_thread first = { }, second = { .killable = true };
 	u32 handle = 0;
 
+	import_create(test, &second);
 	import_begins(test, &first);
-	import_start(test, &second);
+	wake_up_process(second.task);
 	KUNIT_EXPECT_TRUE(test, mock_waits_killably(second.task));
 	get_task_struct(second.task);
 	send_sig(SIGKILL, second.task, 1);
