@@ -28,10 +28,10 @@ struct vm_fault;
  * @size: bytes, a multiple of PAGE_SIZE; constant once it is placed
  * @resv: reservation object, which protects what is not constant
  * @own: what the exporter's device needs; constant
- * @file: address space in which user space maps the object, and
+ * @f_mapping: address space in which user space maps the object, and
  *	&file.f_mapping of its dma-buf; NULL if the object is mapped through its
  *	dma-buf only; constant
- * @file_start: offset of the object in @file, in bytes; constant
+ * @f_start: offset of the object in @f_mapping, in bytes; constant
  * @memcg: memory cgroup of the process that made the object; constant
  * @dmabuf: the dma-buf, or NULL. Without a reference: closing its file
  *	unbinds it. Written with dma_buf_negotiate_lock held, and cleared with
@@ -48,8 +48,8 @@ struct dma_buf_late {
 	size_t size;
 	struct dma_resv *resv;
 	struct dma_buf_constraints own;
-	struct address_space *file;
-	loff_t file_start;
+	struct address_space *f_mapping;
+	loff_t f_start;
 	struct mem_cgroup *memcg;
 	struct dma_buf *dmabuf;
 	struct dma_buf_storage *storage;

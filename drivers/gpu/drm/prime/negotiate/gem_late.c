@@ -138,8 +138,8 @@ struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev, size_t s
 	if (ret)
 		goto err_object;
 
-	lobj->late.file = dev->anon_inode->i_mapping;
-	lobj->late.file_start = drm_vma_node_offset_addr(&obj->vma_node);
+	lobj->late.f_mapping = dev->anon_inode->i_mapping;
+	lobj->late.f_start = drm_vma_node_offset_addr(&obj->vma_node);
 	return lobj;
 
 err_object:

@@ -58,14 +58,14 @@ struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how);
 
 /**
  * struct dma_buf_negotiation - the negotiation of a buffer
- * @late: the exporter's operations; set before anybody can find the buffer
- * @storage: the late storage of negotiate/late.c, or NULL; set with @late
+ * @ops: the exporter's operations; set before anybody can find the buffer
+ * @late: the late storage of negotiate/late.c, or NULL; set with @ops
  * @announced: links &dma_buf_announced.node; dma_buf_negotiate_lock
  *	protects it
  */
 struct dma_buf_negotiation {
-	const struct dma_buf_late_ops *late;
-	struct dma_buf_late *storage;
+	const struct dma_buf_late_ops *ops;
+	struct dma_buf_late *late;
 	struct list_head announced;
 };
 
@@ -75,7 +75,7 @@ static inline struct dma_buf_negotiation *dma_buf_negotiation_get(const struct d
 }
 
 int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops,
-			      struct dma_buf_late *storage);
+			      struct dma_buf_late *late);
 void dma_buf_negotiation_stop(struct dma_buf *dmabuf);
 void dma_buf_negotiation_free(struct dma_buf *dmabuf);
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach);

@@ -92,7 +92,7 @@ static long negotiate_storage_locked(struct dma_buf *dmabuf, union negotiate_arg
 {
 	arg->storage.size = dmabuf->size;
 	strscpy(arg->storage.exporter, dmabuf->exp_name);
-	return dma_buf_negotiation_get(dmabuf)->late->storage(dmabuf, &arg->storage);
+	return dma_buf_negotiation_get(dmabuf)->ops->storage(dmabuf, &arg->storage);
 }
 
 static long negotiate_ask(struct dma_buf *dmabuf, unsigned int cmd, union negotiate_arg *arg)

@@ -98,7 +98,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_fini, "DMA_BUF");
 /* Not NULL: nobody else has the buffer before the storage is bound. */
 static struct dma_buf_late *late_of(struct dma_buf *dmabuf)
 {
-	return dma_buf_negotiation_get(dmabuf)->storage;
+	return dma_buf_negotiation_get(dmabuf)->late;
 }
 
 /* &dma_buf_late_ops.admit */
@@ -140,14 +140,14 @@ static int late_describe(struct dma_buf *dmabuf, struct dma_buf_storage_info *in
 static void late_zap_locked(struct dma_buf_late *late)
 {
 	struct dma_buf *dmabuf = READ_ONCE(late->dmabuf);
-	struct address_space *file = late->file;
+	struct address_space *mapping = late->f_mapping;
 
 	dma_resv_assert_held(late->resv);
 
-	if (!file && dmabuf)
-		file = dmabuf->file->f_mapping;
-	if (file)
-		unmap_mapping_range(file, late->file_start, late->size, 1);
+	if (!mapping && dmabuf)
+		mapping = dmabuf->file->f_mapping;
+	if (mapping)
+		unmap_mapping_range(mapping, late->f_start, late->size, 1);
 }
 
 /*
@@ -519,7 +519,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
  * dma_buf_late_fault - page fault of a mapping of user space
  * @late: storage
  * @vmf: fault in a mapping of a file in which the storage begins at
- *	&dma_buf_late.file_start
+ *	&dma_buf_late.f_start
  *
  * Places the storage. If there is no memory, the process gets SIGBUS, and the
  * OOM killer is not called. A process that is killed meanwhile gets it, too: a
@@ -531,7 +531,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
  */
 vm_fault_t dma_buf_late_fault(struct dma_buf_late *late, struct vm_fault *vmf)
 {
-	const pgoff_t nr = vmf->pgoff - (late->file_start >> PAGE_SHIFT);
+	const pgoff_t nr = vmf->pgoff - (late->f_start >> PAGE_SHIFT);
 	vm_fault_t fault = VM_FAULT_SIGBUS;
 	int ret;
 
@@ -561,8 +561,9 @@ static const struct vm_operations_struct late_vm_ops = {
  * @dmabuf: buffer
  * @vma: mapping; its file keeps the storage
  *
- * Page faults insert the pages. Adds the object's offset in &dma_buf_late.file
- * to that of @vma, so that a move removes only this object's mappings.
+ * Page faults insert the pages. Adds the object's offset in
+ * &dma_buf_late.f_mapping to that of @vma, so that a move removes only this
+ * object's mappings.
  *
  * Context: mmap_lock held for writing.
  *
@@ -575,7 +576,7 @@ int dma_buf_late_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = late_of(dmabuf);
-	vma->vm_pgoff += late_of(dmabuf)->file_start >> PAGE_SHIFT;
+	vma->vm_pgoff += late_of(dmabuf)->f_start >> PAGE_SHIFT;
 	vma->vm_ops = &late_vm_ops;
 	return 0;
 }

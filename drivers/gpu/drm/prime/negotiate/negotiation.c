@@ -66,12 +66,12 @@ struct dma_buf_announced {
 static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
 
 /*
- * For dma_buf_set_late(), and for dma_buf_late_bind(), which passes @storage. If
+ * For dma_buf_set_late(), and for dma_buf_late_bind(), which passes @late. If
  * the storage is still bound to a buffer that has lost its last reference, this
  * buffer takes it over.
  */
 int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops,
-			      struct dma_buf_late *storage)
+			      struct dma_buf_late *late)
 {
 	struct dma_buf_negotiation *neg;
 
@@ -82,17 +82,17 @@ int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_
 		return -ENOMEM;
 
 	INIT_LIST_HEAD(&neg->announced);
-	neg->late = ops;
-	neg->storage = storage;
+	neg->ops = ops;
+	neg->late = late;
 	spin_lock(&dma_buf_negotiate_lock);
-	if (storage && storage->dmabuf && file_count(storage->dmabuf->file)) {
+	if (late && late->dmabuf && file_count(late->dmabuf->file)) {
 		spin_unlock(&dma_buf_negotiate_lock);
 		kfree(neg);
 		return -EBUSY;
 	}
 	to_dma_buf_object(dmabuf)->negotiation = neg;
-	if (storage)
-		smp_store_release(&storage->dmabuf, dmabuf); /* after @negotiation */
+	if (late)
+		smp_store_release(&late->dmabuf, dmabuf); /* after @negotiation */
 	spin_unlock(&dma_buf_negotiate_lock);
 	return 0;
 }
@@ -104,15 +104,15 @@ int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_
  */
 void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
 {
-	struct dma_buf_late *storage = dma_buf_negotiation_get(dmabuf)->storage;
+	struct dma_buf_late *late = dma_buf_negotiation_get(dmabuf)->late;
 
-	if (!storage)
+	if (!late)
 		return;
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	spin_lock(&dma_buf_negotiate_lock);
-	if (storage->dmabuf == dmabuf)
-		WRITE_ONCE(storage->dmabuf, NULL);
+	if (late->dmabuf == dmabuf)
+		WRITE_ONCE(late->dmabuf, NULL);
 	spin_unlock(&dma_buf_negotiate_lock);
 	dma_resv_unlock(dmabuf->resv);
 }
@@ -246,7 +246,7 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints *
 
 	dma_buf_constraints_init(c);
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
-		if (neg && neg->storage) {
+		if (neg && neg->late) {
 			one = *(struct dma_buf_constraints *)attach->priv;
 		} else {
 			dma_buf_constraints_from_device(&one, attach->dev);
@@ -258,8 +258,8 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints *
 		return ret;
 
 	/* While a commit changes the size, only the storage has the new one. */
-	if (neg->storage)
-		size = neg->storage->size;
+	if (neg->late)
+		size = neg->late->size;
 	spin_lock(&dma_buf_negotiate_lock);
 	list_for_each_entry(item, &neg->announced, node) {
 		one = item->memory;
@@ -320,8 +320,7 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev, 
 				    struct dma_buf_constraints *memory,
 				    struct dma_buf_conflict *conflict)
 {
-	const struct dma_buf_late_ops *late =
-		dma_buf_negotiation_get(dmabuf)->late;
+	const struct dma_buf_late_ops *ops = dma_buf_negotiation_get(dmabuf)->ops;
 	struct dma_buf_constraints merged;
 	int ret;
 
@@ -331,8 +330,8 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev, 
 		ret = dma_buf_get_constraints(dmabuf, &merged, conflict);
 	if (!ret)
 		ret = dma_buf_constraints_merge(&merged, memory, conflict);
-	if (!ret && late->admit)
-		ret = late->admit(dmabuf, &merged, conflict);
+	if (!ret && ops->admit)
+		ret = ops->admit(dmabuf, &merged, conflict);
 	/* An exporter may fail without a constraint as the reason. */
 	return dma_buf_refused(dmabuf, dev, DMA_BUF_STEP_ADMIT, ret, .why = conflict);
 }
@@ -354,7 +353,7 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 	negotiation_derive(attach->dev, 0, &table, &memory);
 	ret = negotiation_admit_locked(dmabuf, attach->dev, dmabuf->size, &table, &memory,
 				       &conflict);
-	if (ret || !dma_buf_negotiation_get(dmabuf)->storage)
+	if (ret || !dma_buf_negotiation_get(dmabuf)->late)
 		return ret;
 
 	attach->priv = kmemdup(&memory, sizeof(memory), GFP_KERNEL);
@@ -364,11 +363,11 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 /* An object's size is the driver's; who touched or attached it knows the size. */
 static bool negotiation_may_grow_locked(struct dma_buf *dmabuf)
 {
-	const struct dma_buf_late *storage = dma_buf_negotiation_get(dmabuf)->storage;
+	const struct dma_buf_late *late = dma_buf_negotiation_get(dmabuf)->late;
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	return storage && !storage->file && !storage->storage &&
+	return late && !late->f_mapping && !late->storage &&
 	       list_empty(&dmabuf->attachments);
 }
 
@@ -528,8 +527,8 @@ static int commit_resize_locked(struct dma_buf *dmabuf, struct dma_buf_commit *a
 			strscpy(arg->device, dev_name(item->dev));
 	}
 	spin_unlock(&dma_buf_negotiate_lock);
-	if (!ret && neg->storage)
-		neg->storage->size = size;
+	if (!ret && neg->late)
+		neg->late->size = size;
 	return ret;
 }
 
@@ -543,7 +542,7 @@ int dma_buf_negotiation_commit(struct dma_buf *dmabuf, struct dma_buf_commit *ar
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
 	int ret;
 
-	if (!neg->late->commit)
+	if (!neg->ops->commit)
 		return -EOPNOTSUPP;
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 	if (ret)
@@ -551,12 +550,12 @@ int dma_buf_negotiation_commit(struct dma_buf *dmabuf, struct dma_buf_commit *ar
 
 	ret = commit_resize_locked(dmabuf, arg, conflict);
 	if (!ret)
-		ret = neg->late->commit(dmabuf, conflict);
-	if (!ret && neg->storage) {
-		dmabuf->size = neg->storage->size;
+		ret = neg->ops->commit(dmabuf, conflict);
+	if (!ret && neg->late) {
+		dmabuf->size = neg->late->size;
 		i_size_write(file_inode(dmabuf->file), dmabuf->size);
-	} else if (neg->storage) {
-		neg->storage->size = dmabuf->size;
+	} else if (neg->late) {
+		neg->late->size = dmabuf->size;
 	}
 	/* A program that is refused may ask again with the same struct. */
 	if (!ret)

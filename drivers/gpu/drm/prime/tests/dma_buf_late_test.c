@@ -488,8 +488,8 @@ static unsigned long map_object(struct kunit *test, struct dma_buf *dmabuf, size
 	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
 	unsigned long at;
 
-	late_of(dmabuf)->file = dmabuf->file->f_mapping;
-	late_of(dmabuf)->file_start = SZ_1M;
+	late_of(dmabuf)->f_mapping = dmabuf->file->f_mapping;
+	late_of(dmabuf)->f_start = SZ_1M;
 	at = vm_mmap(dmabuf->file, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, offset);
 	KUNIT_ASSERT_TRUE(test, any);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(at));
@@ -989,7 +989,7 @@ static void commit_of_an_object(struct kunit *test)
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
 	struct dma_buf_commit arg;
 
-	late_of(dmabuf)->file = dmabuf->file->f_mapping;
+	late_of(dmabuf)->f_mapping = dmabuf->file->f_mapping;
 	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 2 * SIZE, &arg), -EBUSY);
 	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 0, &arg), 0);
 	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);

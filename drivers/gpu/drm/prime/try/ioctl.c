@@ -36,7 +36,7 @@ static int try_is_placed(struct dma_buf *dmabuf)
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 	if (ret)
 		return ret;
-	if (n->late->storage(dmabuf, &info) || !(info.flags & DMA_BUF_STORAGE_COMMITTED))
+	if (n->ops->storage(dmabuf, &info) || !(info.flags & DMA_BUF_STORAGE_COMMITTED))
 		ret = -EOPNOTSUPP;
 	dma_resv_unlock(dmabuf->resv);
 	return ret;
