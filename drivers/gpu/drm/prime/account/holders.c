@@ -17,8 +17,7 @@
  * DRM file are then released when the reader returns. Records hold nothing:
  * they have numbers, and pointers that are only compared.
  *
- * Locks, outermost first: task_lock(), &files_struct.file_lock, the lock of a
- * socket's queue.
+ * "DOC: locking" of core/object.c has the order of the locks.
  */
 #include <linux/fdtable.h>
 #include <linux/file.h>

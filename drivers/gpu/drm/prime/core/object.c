@@ -95,26 +95,55 @@
  * Late storage (negotiate/late.c) is allocated, moved and removed from page
  * tables with the reservation object held.
  *
- * Order, outermost first: mmap_lock, the reservation object, memory reclaim.
- * The spinlocks nest inside all of these:
+ * This is the order of all locks of the layer, outermost first. A thread takes
+ * no lock that stands above one that it holds.
  *
- * * The lock of core/list.c protects the list of all buffers, the records of
- *   exporters' objects and the change of &dma_buf.file. The lock of a dentry
- *   nests in it.
- * * &dma_buf.name_lock protects the name, and lets a reader of bufinfo walk
- *   &dma_buf.attachments without the reservation object. Nothing nests in it.
- * * The lock of the &dma_buf.poll wait queue is also taken inside a fence's
- *   lock, from interrupts.
- * * The lock of negotiate/negotiation.c protects announced devices, and which
- *   buffer has late storage. The lock of a device's resources nests in it.
- * * The lock of account/refusal.c protects the records of refusals. Only the
- *   locks of put_pid() nest in it.
+ * ================== ========================================================
+ * lock               what it protects, and who takes it
+ * ================== ========================================================
+ * claim              The import of one buffer into one DRM file. lockdep sees
+ *                    it as a lock; gem/claim.c explains it.
+ * prime lock         &drm_prime_file_private.lock: the file's handle table.
+ *                    The close of a handle takes it to remove the handle's
+ *                    entry.
+ * object_name_lock   Of a DRM device: &drm_gem_object.dma_buf, and how many
+ *                    handles an object has. Drivers export with it held.
+ * mmap_lock          The mappings of a process. The layer only tries it. Page
+ *                    faults and mmap of a buffer run with it held.
+ * reservation object The storage, pins, mappings and attachments of a buffer.
+ * memory reclaim     Not a lock, but lockdep sees it as one. An allocation
+ *                    that may sleep may run it.
+ * core/list.c        Spinlock: the list of all buffers, the records of
+ *                    exporters' objects, and the change of &dma_buf.file. The
+ *                    lock of a dentry nests in it.
+ * name_lock          Spinlock: &dma_buf.name. Lets a reader of bufinfo walk
+ *                    &dma_buf.attachments without the reservation object.
+ *                    Nothing nests in it.
+ * poll               Spinlock of the wait queue &dma_buf.poll: the watches. It
+ *                    is also taken inside a fence's lock, from interrupts.
+ * negotiation.c      Spinlock of negotiate/: announced devices, and which
+ *                    buffer has late storage. The lock of a device's resources
+ *                    nests in it.
+ * refusal.c          Spinlock of account/: the records of refusals. Only the
+ *                    locks of put_pid() nest in it.
+ * ================== ========================================================
  *
- * The lock of a device, device_lock(), is taken with no lock of the layer held,
- * when a program announces the device. Only the spinlock of
- * negotiate/negotiation.c and memory reclaim nest in it. core/lockdep.c takes
- * the core's locks in this order at boot, so that lockdep knows it. dma_resv.c
- * does the same for mmap_lock.
+ * The spinlocks do not nest in one another. The driver's import takes its own
+ * locks, and those of the core, with only the claim held.
+ *
+ * These locks are taken with no lock of the table held:
+ *
+ * * device_lock() of a device that a program announces. Only memory reclaim and
+ *   the spinlock of negotiation.c nest in it.
+ * * The lock of a V4L2 queue in which try/v4l2.c tries a buffer. The reservation
+ *   object and what is below it nest in it, as in VIDIOC_QBUF.
+ * * The spinlocks of account/holders.c: task_lock() and in it the file_lock of a
+ *   table of fds, or else the lock of a hash bucket of AF_UNIX sockets. In each
+ *   of them nests the lock of a socket's queue. A reader of dma_buf/holders
+ *   waits for no mutex and no mmap_lock: it only tries them.
+ *
+ * core/lockdep.c takes the core's locks in this order at boot, so that lockdep
+ * knows it. dma_resv.c does the same for mmap_lock.
  */
 
 /**

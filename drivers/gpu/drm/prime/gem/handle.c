@@ -34,16 +34,7 @@
  * device's other files wait for it. If two threads of one file import the same
  * buffer, gem/claim.c makes one wait for the other.
  *
- * Locks, outermost first:
- *
- * * A claim, which lockdep sees as a lock.
- * * The file's &drm_prime_file_private.lock. It protects the table. The close
- *   of a handle takes it to remove the handle's entry.
- * * &drm_device.object_name_lock. It protects &drm_gem_object.dma_buf and the
- *   count of handles. Drivers export with it held.
- *
- * The driver's import takes its locks, and those of the dma-buf core, with only
- * the claim held.
+ * "DOC: locking" of core/object.c has the order of the locks.
  */
 
 /**

@@ -14,11 +14,11 @@
  *
  * The interface to programs is <drm/prime_mock.h>.
  *
- * Locks, outermost first: mock_import.lock, then the reservation object of a
- * buffer. mock_device.lock and the locks of the scripts are innermost. The
- * driver calls nothing while it holds one of these. No lock is held while a
- * program's memory is copied, since a page fault on an object of this driver
- * takes the reservation object.
+ * "DOC: locking" of core/object.c has the order of the locks. mock_import.lock is
+ * taken outside reservation objects. The other locks of this driver are innermost:
+ * it calls no exporter and no importer while it holds one. No lock is held while a
+ * program's memory is copied, since a page fault on an object of this driver takes
+ * the reservation object.
  */
 #ifndef PRIME_MOCK_DEVICE_H
 #define PRIME_MOCK_DEVICE_H
