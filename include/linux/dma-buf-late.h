@@ -26,13 +26,16 @@ struct vm_fault;
 /**
  * struct dma_buf_late - late storage; part of an exporter's object
  * @size: bytes, a multiple of PAGE_SIZE; constant once it is placed
- * @resv: reservation object, which protects what is not constant
+ * @resv: reservation object, which protects what is not constant; constant. The
+ *	exporter keeps it until dma_buf_late_fini()
  * @own: what the exporter's device needs; constant
  * @f_mapping: address space in which user space maps the object, and
  *	&file.f_mapping of its dma-buf; NULL if the object is mapped through its
- *	dma-buf only; constant
+ *	dma-buf only; constant. The exporter keeps it until dma_buf_late_fini().
+ *	For a GEM object it is that of the DRM device, which outlives its objects
  * @f_start: offset of the object in @f_mapping, in bytes; constant
- * @memcg: memory cgroup of the process that made the object; constant
+ * @memcg: memory cgroup of the process that made the object, with a reference;
+ *	constant
  * @dmabuf: the dma-buf, or NULL. Without a reference: closing its file
  *	unbinds it. Written with dma_buf_negotiate_lock held, and cleared with
  *	the reservation object held, too. So a reader that holds the reservation
@@ -42,7 +45,8 @@ struct vm_fault;
  * @pins: number of pins
  * @committed: one of @pins is for ever
  * @vmaps: users of @vaddr
- * @vaddr: the kernel mapping that all users share
+ * @vaddr: the kernel mapping that all users share; NULL while @vmaps is 0. Each
+ *	user has a pin, so @storage, which holds the pages, stays
  */
 struct dma_buf_late {
 	size_t size;

@@ -192,24 +192,30 @@ struct dma_buf {
 	 */
 	struct list_head attachments;
 
-	/** @ops: the exporter's callbacks; never changes. */
+	/**
+	 * @ops: the exporter's callbacks; never changes. They are built in, or
+	 * in @owner or a module that @owner uses.
+	 */
 	const struct dma_buf_ops *ops;
 
 	/** @vmapping_counter: users of @vmap_ptr; protected by @resv. */
 	unsigned vmapping_counter;
 
 	/**
-	 * @vmap_ptr: the kernel mapping while @vmapping_counter is not 0;
-	 * protected by @resv.
+	 * @vmap_ptr: the kernel mapping while @vmapping_counter is not 0. The
+	 * exporter keeps it until &dma_buf_ops.vunmap; protected by @resv.
 	 */
 	struct iosys_map vmap_ptr;
 
-	/** @exp_name: the exporter's name; never changes, never NULL. */
+	/**
+	 * @exp_name: the exporter's name; never changes, never NULL. The
+	 * exporter keeps the string until &dma_buf_ops.release.
+	 */
 	const char *exp_name;
 
 	/**
 	 * @name: what user space called the buffer, or NULL; shorter than
-	 * DMA_BUF_NAME_LEN; protected by @name_lock.
+	 * DMA_BUF_NAME_LEN; owned by the buffer; protected by @name_lock.
 	 */
 	const char *name;
 
@@ -232,7 +238,9 @@ struct dma_buf {
 	void *priv;
 
 	/**
-	 * @resv: the reservation object; never changes.
+	 * @resv: the reservation object; never changes. The exporter keeps it
+	 * until &dma_buf_ops.release, or else it is part of the core's
+	 * container.
 	 *
 	 * A driver with implicit synchronisation adds a DMA_RESV_USAGE_WRITE
 	 * fence for a job that writes the buffer and a DMA_RESV_USAGE_READ
@@ -260,7 +268,10 @@ struct dma_buf {
 	} cb_in, cb_out;
 #ifdef CONFIG_DMABUF_SYSFS_STATS	/* 6.12 only */
 	/* public: */
-	/** @sysfs_entry: the buffer's directory under /sys/kernel/dmabuf. */
+	/**
+	 * @sysfs_entry: the buffer's directory under /sys/kernel/dmabuf, with a
+	 * reference. It points back to the buffer, and ends before it.
+	 */
 	struct dma_buf_sysfs_entry {
 		struct kobject kobj;
 		struct dma_buf *dmabuf;
@@ -299,15 +310,17 @@ struct dma_buf_attach_ops {
 
 /**
  * struct dma_buf_attachment - a device that is attached to a buffer
- * @dmabuf: the buffer; never changes
- * @dev: the device; never changes
+ * @dmabuf: the buffer; never changes. The importer holds a reference until it
+ *	detaches
+ * @dev: the device; never changes. The importer keeps it until it detaches
  * @node: in &dma_buf.attachments; protected by the reservation object
  * @sgt: the mapping that the core keeps until detach, or NULL; protected by
  *	the reservation object; 6.12 only
  * @dir: direction of @sgt; protected by the reservation object; 6.12 only
  * @peer2peer: the importer takes memory without struct page; an exporter may
  *	clear it in &dma_buf_ops.attach
- * @importer_ops: set for a dynamic importer; never changes
+ * @importer_ops: set for a dynamic importer; never changes. The importer keeps
+ *	them until it detaches
  * @importer_priv: for the importer; set at attach
  * @priv: for the exporter
  *
@@ -341,6 +354,8 @@ struct dma_buf_attachment {
  * @flags: file mode (O_RDONLY, O_RDWR, …); O_CLOEXEC has no effect here
  * @resv: reservation object of the storage; if NULL, the core makes one
  * @priv: becomes &dma_buf.priv; mandatory
+ *
+ * The exporter keeps the targets of all pointers until &dma_buf_ops.release.
  */
 struct dma_buf_export_info {
 	const char *exp_name;

@@ -40,7 +40,7 @@ struct dma_buf_holder {
 
 /**
  * struct dma_buf_holders - one look at all holders
- * @records: what was found
+ * @records: what was found; owned
  * @used: records that there are; those beyond @room were not kept
  * @room: records that @records has room for
  * @walked: fds that were looked at
@@ -50,8 +50,9 @@ struct dma_buf_holder {
  * @files: its table of fds. Only compared
  * @seen: DRM files of the process that were looked into, by their address
  * @file: a DRM file to look into, with a reference, or NULL
- * @gem: drm_prime_holders_find(), or NULL without drm.ko
- * @add: adds a record
+ * @gem: drm_prime_holders_find(), or NULL without drm.ko. symbol_get() holds the
+ *	module until the look is over
+ * @add: adds a record; built in
  */
 struct dma_buf_holders {
 	struct dma_buf_holder *records;

@@ -31,6 +31,8 @@
  * @sgt: the buffer's table for @dev, if the caller has it, otherwise NULL
  * @why: the reason, if the caller knows it, otherwise NULL
  * @by_core: the core itself refused, not the exporter or the importer
+ *
+ * The caller keeps the targets of all pointers during the call.
  */
 struct dma_buf_failure {
 	struct dma_buf *dmabuf;

@@ -6,7 +6,7 @@
  */
 #include "internal.h"
 
-/* The copy that the importer gets, and the exporter's table. */
+/* The copy that the importer gets, and the exporter's table, mapped until the copy is back. */
 struct dma_buf_table {
 	struct sg_table copy;
 	struct sg_table *sgt;

@@ -52,7 +52,7 @@ struct drm_prime_entry {
  * struct drm_prime_table - the contents of a &struct drm_prime_file_private
  * @lock: &drm_prime_file_private.lock, which protects the rest
  * @buckets: heads of &drm_prime_entry.by_handle, then the same number of heads
- *	of &drm_prime_entry.by_buffer; NULL until the file has an entry
+ *	of &drm_prime_entry.by_buffer; owned; NULL until the file has an entry
  * @bits: log2 of the number of heads of each kind
  * @used: entries in the table
  *

@@ -30,7 +30,8 @@ struct mock_op {
 
 /* Script and counters of an object, which outlive it, or of a device. */
 struct mock_record {
-	struct mock_record *total;	/* constant; NULL for the device's */
+	/* The device's record, in the same mock_scripts. NULL in that record. Constant. */
+	struct mock_record *total;
 	u32 id;				/* constant; 0 for the device's */
 	spinlock_t lock;		/* protects the next three */
 	struct mock_op ops[PRIME_MOCK_OPS];

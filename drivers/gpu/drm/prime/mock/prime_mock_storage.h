@@ -10,7 +10,7 @@
 struct mock_storage {
 	struct kref refs;
 	unsigned int count;		/* this and the next are constant */
-	struct page *pages[];
+	struct page *pages[];		/* owned */
 };
 
 /* Zeroed; @size is a multiple of pages. */

@@ -58,8 +58,11 @@ struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how);
 
 /**
  * struct dma_buf_negotiation - the negotiation of a buffer
- * @ops: the exporter's operations; set before anybody can find the buffer
- * @late: the late storage of negotiate/late.c, or NULL; set with @ops
+ * @ops: the exporter's operations; set before anybody can find the buffer. They
+ *	are in its module, as &dma_buf.ops is, or in negotiate/late.c
+ * @late: the late storage of negotiate/late.c, or NULL; set with @ops. It is part
+ *	of the exporter's object, which the buffer holds until
+ *	&dma_buf_ops.release; nobody uses it after that
  * @announced: links &dma_buf_announced.node; dma_buf_negotiate_lock
  *	protects it
  */
@@ -97,7 +100,7 @@ unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf);
  *	dma_buf_get_constraints()
  * @cma: the first page if all of it is one block of CMA, else NULL
  * @nr_pages: number of pages
- * @pages: every page, in the order of the buffer
+ * @pages: every page, in the order of the buffer; owned
  *
  * All but @refs is constant after the allocation.
  */

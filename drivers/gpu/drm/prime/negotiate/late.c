@@ -39,7 +39,7 @@
  * dma_buf_late_init - prepare storage that is placed later
  * @late: part of an object of the exporter, zeroed
  * @size: bytes, a multiple of PAGE_SIZE
- * @resv: reservation object of the buffer
+ * @resv: reservation object of the buffer; stays until dma_buf_late_fini()
  * @dev: the exporter's device if it does DMA itself, or NULL
  *
  * Storage will be charged to the memory cgroup of the caller, even if another

@@ -62,7 +62,10 @@ struct edu_device {
 	void __iomem *regs;		/* constant; used after drm_dev_enter() */
 	struct completion dma_done;	/* completed by the interrupt */
 	struct mutex turn;		/* held while the engine copies */
-	/* Runs the jobs in turns, and signals their fences. */
+	/*
+	 * Both work queues live until edu_remove(). The first runs the jobs in
+	 * turns, and signals their fences.
+	 */
 	struct workqueue_struct *engine;
 	/* Drops the references of ended jobs. No fence depends on it. */
 	struct workqueue_struct *cleaner;
@@ -90,7 +93,7 @@ struct edu_bo {
 	 */
 	struct sg_table *sgt;
 	struct sg_table own;
-	struct page **pages;		/* constant; NULL for an import */
+	struct page **pages;		/* held; constant; NULL for an import */
 };
 
 /* A fence that a job waits for. */
