@@ -241,7 +241,10 @@ static void poll_rearms(struct kunit *test)
 	}
 }
 
-/* The fence is all that keeps the buffer once the poller has gone. */
+/*
+ * A pending fence that was polled for does not keep the buffer for ever. Mainline
+ * releases it at the signal, and the layer at the last put: see poll_holds_nothing.
+ */
 static void poll_release_armed(struct kunit *test)
 {
 	struct poll_fixture *fix = test->priv;
