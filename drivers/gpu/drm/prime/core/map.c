@@ -224,9 +224,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
  * or maps, the mapping is undone.
  *
  * This function may still sleep: the exporter's pin and map_dma_buf may
- * allocate memory, and wait for things that the core does not know. So it is
- * not for atomic context. It is for a thread that should not wait for others,
- * such as a work item that tries again at the next frame.
+ * allocate memory, and wait for things that the core does not know, and
+ * &struct dma_buf_ops has no operation that would not. So it is not for atomic
+ * context. It is for a thread that should not wait for others, such as a work
+ * item that tries again at the next frame.
  *
  * Context: may sleep; tries to take the reservation object, so the caller must
  * not hold it.
