@@ -716,6 +716,35 @@ static void bus_has_its_own_addresses(struct kunit *test)
 	imp->dev->dma_range_map = NULL;
 }
 
+/* Storage is aligned in memory. A bus may shift it by less, and then the device is refused. */
+static void bus_breaks_the_alignment(struct kunit *test)
+{
+	static const struct bus_dma_region ranges[] = {
+		{ .dma_start = PAGE_SIZE, .size = SIZE_MAX >> 1 },
+		{ }
+	};
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_attachment *attach;
+	struct dma_buf_constraints c;
+	struct dma_buf_refusal why;
+	struct mock_importer *imp;
+
+	dma_buf_constraints_init(&c);
+	c.alignment = 2 * PAGE_SIZE;
+	imp = importer_of(test, false, &c);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(imp->dev, DMA_BIT_MASK(64)), 0);
+	imp->dev->dma_range_map = ranges;
+	attach = attach_to(test, imp, dmabuf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
+	why = refusal_of(test, dmabuf);
+	KUNIT_EXPECT_EQ(test, why.field, DMA_BUF_FIELD_ALIGNMENT);
+	KUNIT_EXPECT_EQ(test, why.wanted, c.alignment);
+	KUNIT_EXPECT_EQ(test, why.found, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, list_empty(&late_of(dmabuf)->mappings));
+	dma_buf_detach(dmabuf, attach);
+	imp->dev->dma_range_map = NULL;
+}
+
 /* What the exporter's device needs rules out a device that needs the contrary. */
 static void exporter_is_in_the_way(struct kunit *test)
 {
@@ -1181,6 +1210,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(driver_adds_a_constraint),
 	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
+	KUNIT_CASE(bus_breaks_the_alignment),
 	KUNIT_CASE(exporter_is_in_the_way),
 	KUNIT_CASE(let_go_of_nothing),
 	KUNIT_CASE(ends_while_pinned),
