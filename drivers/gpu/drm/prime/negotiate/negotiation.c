@@ -41,7 +41,7 @@
  *	driver left before the entry joined
  * @dev: only compared and named; the entry ends before the device's memory is
  *	freed
- * @table: what it needs of the addresses that it gets; constant
+ * @mapped: what it needs of the addresses that it gets; constant
  * @memory: what it needs of the pages, if the size of the buffer is left out;
  *	dma_buf_negotiate_lock protects &dma_buf_constraints.use
  *
@@ -55,7 +55,7 @@ struct dma_buf_announced {
 	struct list_head node;
 	struct list_head of_device;
 	struct device *dev;
-	struct dma_buf_constraints table;
+	struct dma_buf_constraints mapped;
 	struct dma_buf_constraints memory;
 };
 
@@ -296,15 +296,15 @@ unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
  * The caller keeps the device's driver bound.
  */
 static void negotiation_derive(struct device *dev, unsigned int how,
-			       struct dma_buf_constraints *table,
+			       struct dma_buf_constraints *mapped,
 			       struct dma_buf_constraints *memory)
 {
 	if (how & DMA_BUF_DEVICE_PROCESSOR)
-		dma_buf_constraints_init(table);
+		dma_buf_constraints_init(mapped);
 	else
-		dma_buf_constraints_from_device(table, dev);
-	*memory = *table;
-	/* Its table may have several segments, each behind the one before. */
+		dma_buf_constraints_from_device(mapped, dev);
+	*memory = *mapped;
+	/* Its scatter list may have several segments, each behind the one before. */
 	if (how & DMA_BUF_DEVICE_ONE_ADDRESS)
 		memory->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	if (!(how & DMA_BUF_DEVICE_PROCESSOR))
@@ -316,7 +316,7 @@ static void negotiation_derive(struct device *dev, unsigned int how,
  * becomes what the device needs of the pages of such a buffer.
  */
 static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev, size_t size,
-				    const struct dma_buf_constraints *table,
+				    const struct dma_buf_constraints *mapped,
 				    struct dma_buf_constraints *memory,
 				    struct dma_buf_conflict *conflict)
 {
@@ -324,7 +324,7 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev, 
 	struct dma_buf_constraints merged;
 	int ret;
 
-	ret = dma_buf_constraints_check_size(table, size, conflict);
+	ret = dma_buf_constraints_check_size(mapped, size, conflict);
 	dma_buf_constraints_of_size(memory, size);
 	if (!ret)
 		ret = dma_buf_get_constraints(dmabuf, &merged, conflict);
@@ -344,14 +344,14 @@ static int negotiation_admit_locked(struct dma_buf *dmabuf, struct device *dev, 
 int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
-	struct dma_buf_constraints table, memory;
+	struct dma_buf_constraints mapped, memory;
 	struct dma_buf_conflict conflict = { };
 	int ret;
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	negotiation_derive(attach->dev, 0, &table, &memory);
-	ret = negotiation_admit_locked(dmabuf, attach->dev, dmabuf->size, &table, &memory,
+	negotiation_derive(attach->dev, 0, &mapped, &memory);
+	ret = negotiation_admit_locked(dmabuf, attach->dev, dmabuf->size, &mapped, &memory,
 				       &conflict);
 	if (ret || !dma_buf_negotiation_get(dmabuf)->late)
 		return ret;
@@ -396,7 +396,7 @@ static int announced_prepare(struct dma_buf_announced *item, unsigned int how, u
 
 	if (!dev->driver && list_empty(&dev->devres_head))
 		return -ENODEV;
-	negotiation_derive(dev, how, &item->table, &item->memory);
+	negotiation_derive(dev, how, &item->mapped, &item->memory);
 	item->memory.use = use;
 	items = devres_alloc(dma_buf_announced_release, sizeof(*items), GFP_KERNEL);
 	if (!items)
@@ -415,13 +415,13 @@ static int announced_prepare(struct dma_buf_announced *item, unsigned int how, u
 static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announced *item,
 				 struct dma_buf_conflict *conflict)
 {
-	const u64 size = negotiation_size_locked(dmabuf, dmabuf->size, &item->table);
+	const u64 size = negotiation_size_locked(dmabuf, dmabuf->size, &item->mapped);
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
 	struct dma_buf_constraints memory = item->memory;
 	struct dma_buf_announced *old;
 	int ret;
 
-	ret = negotiation_admit_locked(dmabuf, item->dev, size, &item->table, &memory, conflict);
+	ret = negotiation_admit_locked(dmabuf, item->dev, size, &item->mapped, &memory, conflict);
 	if (ret)
 		return ret;
 
@@ -522,7 +522,7 @@ static int commit_resize_locked(struct dma_buf *dmabuf, struct dma_buf_commit *a
 	list_for_each_entry(item, &neg->announced, node) {
 		if (ret)
 			break;
-		ret = dma_buf_constraints_check_size(&item->table, size, conflict);
+		ret = dma_buf_constraints_check_size(&item->mapped, size, conflict);
 		if (ret)
 			strscpy(arg->device, dev_name(item->dev));
 	}
