@@ -105,7 +105,7 @@
  *                    it as a lock; gem/claim.c explains it.
  * prime lock         &drm_prime_file_private.lock: the file's handle table.
  *                    The close of a handle takes it to remove the handle's
- *                    entry.
+ *                    entry. The spinlock &drm_file.table_lock nests in it.
  * object_name_lock   Of a DRM device: &drm_gem_object.dma_buf, and how many
  *                    handles an object has. Drivers export with it held.
  * mmap_lock          The mappings of a process. The layer only tries it. Page
