@@ -154,14 +154,17 @@ static void edu_bo_end_dma(struct edu_bo *bo)
 static void edu_bo_unlist(struct edu_bo *bo, void (*end_dma)(struct edu_bo *bo))
 {
 	struct edu_device *edu = to_edu_device(bo->base.dev);
+	bool here;
 	int idx;
 
-	if (drm_dev_enter(&edu->drm, &idx)) {
+	here = drm_dev_enter(&edu->drm, &idx);
+	if (here) {
 		end_dma(bo);
 		drm_dev_exit(idx);
 	}
 	mutex_lock(&edu->bos_lock);
-	end_dma(bo);
+	if (!here)
+		end_dma(bo);
 	list_del(&bo->node);
 	mutex_unlock(&edu->bos_lock);
 }
