@@ -7,6 +7,7 @@
 #include <linux/dma-resv.h>
 #include <linux/slab.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_prime.h>
 
@@ -52,7 +53,7 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 	struct mock_device *mock = to_mock_device(drm);
 	struct drm_prime_mock_limits *args = data;
 	u64 boundary = args->segment_boundary;
-	int ret;
+	int ret, idx;
 
 	if (args->flags & ~flags || !args->dma_bits || args->dma_bits > 64 ||
 	    !args->max_segment_size || boundary & (boundary + 1) ||
@@ -61,6 +62,9 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 	if (args->flags & PRIME_MOCK_GEM_PEER2PEER &&
 	    !(args->flags & PRIME_MOCK_GEM_DYNAMIC))
 		return -EINVAL;
+	/* What is set after the driver has left would be left to the next one. */
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
 	mutex_lock(&mock->lock);
 	ret = dma_set_mask_and_coherent(drm->dev, DMA_BIT_MASK(args->dma_bits));
 	if (!ret)
@@ -72,6 +76,7 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 		WRITE_ONCE(mock->import_flags, args->flags);
 	}
 	mutex_unlock(&mock->lock);
+	drm_dev_exit(idx);
 	return ret;
 }
 
