@@ -261,6 +261,7 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 	unsigned int tries = RANGE_TRIES;
 
 	while (tries && pfn >= zone->zone_start_pfn + align) {
+		cond_resched();
 		pfn -= align;
 		if (fatal_signal_pending(current))
 			return NULL;
