@@ -63,7 +63,8 @@
  * @pitch_align: of the distance between two lines of an image, bytes
  * @offset_align: of the start of an image in the buffer, bytes
  * @size_align: of the buffer's size, bytes
- * @devices: number of devices that these constraints are merged from
+ * @devices: number of added devices, and of imports into devices that were not
+ *	added; these constraints are merged from theirs
  * @pad: 0
  *
  * Argument of DMA_BUF_IOCTL_GET_CONSTRAINTS; all of it is out. The kernel does
@@ -98,8 +99,8 @@ struct dma_buf_constraints_info {
  * @device: out: name of the device
  *
  * Argument of DMA_BUF_IOCTL_ADD_DEVICE and DMA_BUF_IOCTL_REMOVE_DEVICE. Adding a
- * device again adds to its use. It counts until it is removed, until its driver
- * leaves, or until the buffer is freed.
+ * device again, by the same node or another one, adds to its use and its needs. It
+ * counts until it is removed, until its driver leaves, or until the buffer is freed.
  *
  * Errors:
  *
@@ -143,7 +144,7 @@ struct dma_buf_device_use {
  * - EBUSY: no storage suits all devices, the storage is placed where it does not
  *   suit them, or the size can't change any more
  * - EINVAL: @size is less than the size of the buffer
- * - ENOMEM: there is no memory
+ * - ENOMEM: there is no memory, or the machine has less than @size
  * - EACCES, EOPNOTSUPP: as in &struct dma_buf_device_use
  */
 struct dma_buf_commit {

@@ -34,7 +34,9 @@ static_assert(offsetof(struct dma_buf_device_use, field) == offsetof(struct dma_
 static long negotiate_reason(union negotiate_arg *arg, long ret, struct dma_buf_conflict why)
 {
 	if (ret && !why.field)
-		why = (struct dma_buf_conflict) { DMA_BUF_FIELD_ERROR, 0, -ret };
+		why = (struct dma_buf_conflict) {
+			DMA_BUF_FIELD_ERROR, 0, ret == -ERESTARTSYS ? EINTR : -ret
+		};
 	arg->device.field = why.field;
 	arg->device.wanted = why.wanted;
 	arg->device.found = why.found;

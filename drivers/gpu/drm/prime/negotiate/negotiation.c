@@ -41,15 +41,14 @@
  *	driver left before the entry joined
  * @dev: only compared and named; the entry ends before the device's memory is
  *	freed
- * @mapped: what it needs of the addresses that it gets; constant
- * @memory: what it needs of the pages, if the size of the buffer is left out;
- *	dma_buf_negotiate_lock protects &dma_buf_constraints.use
+ * @mapped: what it needs of the addresses that it gets
+ * @memory: what it needs of the pages, if the size of the buffer is left out
  *
  * Device and buffer each have a list of their entries. The one that ends first
  * takes its entries out of both lists and frees them. The device's list is a
  * managed resource, so it ends with the device's driver. If the device has no
- * driver, it ends with the device. dma_buf_negotiate_lock protects @node and
- * @of_device.
+ * driver, it ends with the device. dma_buf_negotiate_lock protects all but @dev
+ * once the entry has joined, and @of_device before that.
  */
 struct dma_buf_announced {
 	struct list_head node;
@@ -430,8 +429,11 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 	if (list_empty(&item->of_device)) {
 		ret = -ENODEV;
 	} else if (old) {
-		old->memory.use |= item->memory.use;
-		announced_drop_locked(item);
+		/* Another node of the device, or its driver, may need more now. */
+		ret = dma_buf_constraints_merge(&old->mapped, &item->mapped, conflict) ?:
+		      dma_buf_constraints_merge(&old->memory, &item->memory, conflict);
+		if (!ret)
+			announced_drop_locked(item);
 	} else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED) {
 		ret = -ENOSPC;
 	} else {
@@ -442,10 +444,10 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 }
 
 /*
- * Announces a device for a late buffer. Announcing it again adds to its use. The
- * caller holds the device and the file that it came from. This function
- * never holds the device's lock and the reservation object together, so drivers
- * are free to nest them in either order.
+ * Announces a device for a late buffer. Announcing it again adds to its use and
+ * its needs. The caller holds the device and the file that it came from. This
+ * function never holds the device's lock and the reservation object together, so
+ * drivers are free to nest them in either order.
  */
 int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev,
 				 unsigned int how, u32 use,
@@ -503,7 +505,7 @@ static int commit_resize_locked(struct dma_buf *dmabuf, struct dma_buf_commit *a
 				struct dma_buf_conflict *conflict)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-	const u64 most = (u64)totalram_pages() << PAGE_SHIFT;
+	const u64 most = min((u64)totalram_pages() << PAGE_SHIFT, (u64)SIZE_MAX);
 	struct dma_buf_constraints all;
 	struct dma_buf_announced *item;
 	u64 size;

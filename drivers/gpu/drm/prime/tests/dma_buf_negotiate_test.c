@@ -249,11 +249,11 @@ static void add_announces(struct kunit *test)
 	expect_refusal(test, NULL, 0, 0, 0);
 }
 
-/* An announced device that attaches is one device; another one is one more. */
+/* An announced device that attaches is one device. Another one counts for each attachment. */
 static void attachments_count(struct kunit *test)
 {
 	struct negotiate_fixture *fix = late(test);
-	struct dma_buf_attachment *attach;
+	struct dma_buf_attachment *attach, *second;
 	struct dma_buf_device_use add;
 	struct device *dev = fix->announced;
 
@@ -264,9 +264,13 @@ static void attachments_count(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).max_segments, 1);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
+	second = mock_importer_attach(fix->imp, fix->dmabuf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(second));
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
 	fix->announced = fix->imp->dev;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	dma_buf_detach(fix->dmabuf, second);
 	fix->announced = dev;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
@@ -584,6 +588,44 @@ static void helpers_tell(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
 }
 
+static size_t entries_of(struct device *dev)
+{
+	struct list_head *entries = devres_find(dev, dma_buf_announced_release, NULL, NULL);
+
+	return entries ? list_count_nodes(entries) : 0;
+}
+
+/* A device may have several nodes, and its driver may learn what it needs. The stricter counts. */
+static void needs_add_up(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_constraints_info info;
+	struct dma_buf_device_use add;
+
+	constrain(test, fix->announced, DMA_BIT_MASK(30), 4, 1);
+	fix->how = DMA_BUF_DEVICE_PROCESSOR;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	fix->how = DMA_BUF_DEVICE_ONE_ADDRESS;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	info = constraints_of(test);
+	KUNIT_EXPECT_EQ(test, info.devices, 1);
+	KUNIT_EXPECT_EQ(test, info.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
+	KUNIT_EXPECT_EQ(test, info.dma_mask, DMA_BIT_MASK(30));
+	fix->how = DMA_BUF_DEVICE_PROCESSOR;
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, DMA_BIT_MASK(30));
+	fix->how = 0;
+	constrain(test, fix->announced, DMA_BIT_MASK(28), 4, SZ_8K);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	info = constraints_of(test);
+	KUNIT_EXPECT_EQ(test, info.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
+	KUNIT_EXPECT_EQ(test, info.dma_mask, DMA_BIT_MASK(28));
+	KUNIT_EXPECT_EQ(test, info.alignment, SZ_8K);
+	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 1);
+	KUNIT_EXPECT_EQ(test, remove_device(test), 0);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
+}
+
 /* What is taken back does not count any more, on either side. */
 static void remove_withdraws(struct kunit *test)
 {
@@ -606,8 +648,7 @@ static void remove_withdraws(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, remove_device(test), 0);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
-	KUNIT_EXPECT_EQ(test, list_count_nodes(devres_find(first, dma_buf_announced_release, NULL,
-							   NULL)), 0);
+	KUNIT_EXPECT_EQ(test, entries_of(first), 0);
 	KUNIT_EXPECT_EQ(test, remove_device(test), -ENOENT);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
@@ -664,11 +705,15 @@ static void commit_is_the_exporters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, arg.field, DMA_BUF_FIELD_ERROR);
 	KUNIT_EXPECT_EQ(test, arg.found, ENOMEM);
+	/* No program knows the number of a call that is to be restarted. */
+	fix->commit_errno = -ERESTARTSYS;
+	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), -ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, arg.found, EINTR);
 	fix->commit_errno = 0;
 	/* The size of storage that negotiate/late.c does not place is the exporter's. */
 	KUNIT_EXPECT_EQ(test, commit(test, &arg, MOCK_EXPORTER_SIZE - 1), -EINVAL);
 	KUNIT_EXPECT_EQ(test, commit(test, &arg, MOCK_EXPORTER_SIZE + 1), -EBUSY);
-	KUNIT_EXPECT_EQ(test, fix->commits, 3);
+	KUNIT_EXPECT_EQ(test, fix->commits, 4);
 	file->f_mode &= ~FMODE_WRITE;
 	KUNIT_EXPECT_EQ(test, commit(test, &arg, 0), -EACCES);
 	file->f_mode |= FMODE_WRITE;
@@ -787,13 +832,6 @@ static void ends_with_the_driver(struct kunit *test)
 	/* The memory goes, too; the buffer is closed after that. */
 	kunit_device_unregister(test, first);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
-}
-
-static size_t entries_of(struct device *dev)
-{
-	struct list_head *entries = devres_find(dev, dma_buf_announced_release, NULL, NULL);
-
-	return entries ? list_count_nodes(entries) : 0;
 }
 
 static void driver_goes(void *data)
@@ -1102,6 +1140,7 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(bad_arguments),
 	KUNIT_CASE(uses),
 	KUNIT_CASE(helpers_tell),
+	KUNIT_CASE(needs_add_up),
 	KUNIT_CASE(remove_withdraws),
 	KUNIT_CASE(reason_is_told_in_the_call),
 	KUNIT_CASE(commit_is_the_exporters),
