@@ -26,13 +26,12 @@
 struct device *dma_buf_device_get(struct file *file, unsigned int *how)
 {
 	struct device *(*ask)(struct file *file, unsigned int *how);
-	struct inode *inode = file_inode(file);
 	struct device *dev;
 
 	KUNIT_STATIC_STUB_REDIRECT(dma_buf_device_get, file, how);
 
 	/* These load the module that has the function. */
-	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
+	switch (dma_buf_device_major(file)) {
 	case DMA_BUF_MAJOR_V4L2:
 		ask = symbol_request(dma_buf_device_of_v4l2);
 		break;

@@ -43,7 +43,18 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
 
 #define DMA_BUF_MAJOR_V4L2	81
 #define DMA_BUF_MAJOR_DRM	226
-#define DMA_BUF_MAJOR_ACCEL	261
+#define DMA_BUF_MAJOR_ACCEL	(IS_ENABLED(CONFIG_DRM_ACCEL) ? 261 : U32_MAX)
+
+/*
+ * The major of a device node, or 0. V4L2 and DRM each own 256 minors. With CUSE
+ * a program can own others, and a major whose subsystem was not built.
+ */
+static inline unsigned int dma_buf_device_major(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	return S_ISCHR(inode->i_mode) && iminor(inode) < 256 ? imajor(inode) : 0;
+}
 
 /* How a device gets at the buffers that are imported into a node. */
 #define DMA_BUF_DEVICE_ONE_ADDRESS	BIT(0) /* a helper refuses more than one segment */

@@ -540,6 +540,25 @@ static void bad_arguments(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_device_get(fix->dmabuf->file, &how)), -EINVAL);
 }
 
+/* Numbers that CUSE may give to a program's own device. */
+static void not_of_the_subsystem(struct kunit *test)
+{
+	const dev_t numbers[] = {
+		MKDEV(DMA_BUF_MAJOR_DRM, 256), MKDEV(DMA_BUF_MAJOR_V4L2, 256),
+		/* Only a kernel with accel has 256 of these. */
+		MKDEV(261, IS_ENABLED(CONFIG_DRM_ACCEL) ? 256 : 0),
+	};
+	struct file *file = device_file(test);
+	unsigned int how = 0, i;
+
+	kunit_deactivate_static_stub(test, dma_buf_device_get);
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		file_inode(file)->i_rdev = numbers[i];
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_device_get(file, &how)), -EINVAL);
+	}
+	fput(file);
+}
+
 /* What devices do with the buffer is merged, asked for, and told to the exporter. */
 static void uses(struct kunit *test)
 {
@@ -1138,6 +1157,7 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(storage_is_asked),
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(bad_arguments),
+	KUNIT_CASE(not_of_the_subsystem),
 	KUNIT_CASE(uses),
 	KUNIT_CASE(helpers_tell),
 	KUNIT_CASE(needs_add_up),

@@ -45,14 +45,13 @@ static int try_is_placed(struct dma_buf *dmabuf)
 static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
 {
 	int (*try)(struct file *device, struct dma_buf *dmabuf, u32 *judged);
-	struct inode *inode = file_inode(device);
 	unsigned int import;
 	long ret;
 
 	ret = try_is_placed(dmabuf);
 	if (ret)
 		return ret;
-	switch (S_ISCHR(inode->i_mode) ? imajor(inode) : 0) {
+	switch (dma_buf_device_major(device)) {
 	case DMA_BUF_MAJOR_V4L2:
 		import = VIDIOC_QBUF;
 		/* Loads the module that has the function. */
