@@ -12,42 +12,40 @@
 
 #include "internal.h"
 
-static struct vb2_queue *device_v4l2_queue(struct video_device *vdev, struct file *file)
+/* The processor copies only if it does so for every queue. */
+static void device_v4l2_ask(const struct vb2_queue *queue, struct device **dev, unsigned int *how)
 {
-	struct v4l2_fh *fh = file->private_data;
-
-	if (vdev->queue)
-		return vdev->queue;
-	/* Memory-to-memory devices have a queue for each open file. */
-	if (test_bit(V4L2_FL_USES_V4L2_FH, &vdev->flags) && fh && fh->m2m_ctx)
-		return &fh->m2m_ctx->out_q_ctx.q;
-	return NULL;
-}
-
-static unsigned int device_v4l2_how(const struct vb2_queue *queue)
-{
+	*dev = queue->dev ?: *dev;
 	if (IS_REACHABLE(CONFIG_VIDEOBUF2_DMA_CONTIG) && queue->mem_ops == &vb2_dma_contig_memops)
-		return DMA_BUF_DEVICE_ONE_ADDRESS;
-	if (IS_REACHABLE(CONFIG_VIDEOBUF2_VMALLOC) && queue->mem_ops == &vb2_vmalloc_memops)
-		return DMA_BUF_DEVICE_PROCESSOR;
-	return 0;
+		*how |= DMA_BUF_DEVICE_ONE_ADDRESS;
+	if (!IS_REACHABLE(CONFIG_VIDEOBUF2_VMALLOC) || queue->mem_ops != &vb2_vmalloc_memops)
+		*how &= ~DMA_BUF_DEVICE_PROCESSOR;
 }
 
 struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how)
 {
 	/* The open file holds the video device. */
 	struct video_device *vdev = video_devdata(file);
-	struct vb2_queue *queue;
+	struct v4l2_fh *fh = file->private_data;
 	struct device *dev;
 
-	if (!vdev || !video_is_registered(vdev))
+	/*
+	 * Nothing but the registration holds the parent and the devices of the
+	 * queues. Its end takes this lock before it drops them.
+	 */
+	guard(device)(&vdev->dev);
+	if (!video_is_registered(vdev))
 		return ERR_PTR(-ENODEV);
 
-	dev = vdev->dev_parent ?: vdev->v4l2_dev->dev;
-	queue = device_v4l2_queue(vdev, file);
-	if (queue) {
-		dev = queue->dev ?: dev;
-		*how |= device_v4l2_how(queue);
+	dev = vdev->dev_parent;
+	if (vdev->queue) {
+		*how = DMA_BUF_DEVICE_PROCESSOR;
+		device_v4l2_ask(vdev->queue, &dev, how);
+	} else if (test_bit(V4L2_FL_USES_V4L2_FH, &vdev->flags) && fh && fh->m2m_ctx) {
+		/* Memory-to-memory devices have two queues for each open file. */
+		*how = DMA_BUF_DEVICE_PROCESSOR;
+		device_v4l2_ask(&fh->m2m_ctx->out_q_ctx.q, &dev, how);
+		device_v4l2_ask(&fh->m2m_ctx->cap_q_ctx.q, &dev, how);
 	}
 	return get_device(dev) ?: ERR_PTR(-ENODEV);
 }

@@ -57,6 +57,8 @@ static int try_queue(struct vb2_queue *q, struct file *file, struct dma_buf *dma
 		return -EOPNOTSUPP;
 	if (mutex_lock_interruptible(lock))
 		return -ERESTARTSYS;
+	/* The device does not go before the attempt has ended. */
+	device_lock(&vdev->dev);
 	if (!video_is_registered(vdev)) {
 		ret = -ENODEV;
 	} else if (vb2_queue_is_busy(q, file)) {
@@ -66,6 +68,7 @@ static int try_queue(struct vb2_queue *q, struct file *file, struct dma_buf *dma
 		*judged = DMA_BUF_TRY_MAPPING;
 		ret = try_mapping(q, vdev->dev_parent ?: vdev->v4l2_dev->dev, dmabuf);
 	}
+	device_unlock(&vdev->dev);
 	mutex_unlock(lock);
 	return ret;
 }
