@@ -117,6 +117,20 @@ machine() {
 	esac
 }
 
+# lost_options FRAGMENT CONFIG: the lines of a fragment that Kconfig did not take. It drops an option without a word if a
+# dependency is missing. The last line for an option counts: a later fragment may override an earlier one.
+lost_options() {
+	local line option
+	awk -F '[= ]' '/^CONFIG_/ { last[$1] = $0 } /^# CONFIG_.* is not set$/ { last[$2] = $0 }
+		END { for (o in last) print last[o] }' "$1" | sort | while read -r line; do
+		case $line in
+		CONFIG_*=n) ! grep -q "^${line%=n}=" "$2" || echo "$line" ;;
+		CONFIG_*) grep -qxF "$line" "$2" || echo "$line" ;;
+		*) option=${line#\# }; ! grep -q "^${option%% *}=" "$2" || echo "$line" ;;
+		esac
+	done
+}
+
 # tool ARGUMENT...: make, for what several phases use that may run at the same time.
 tool() {
 	mkdir -p "$build"
