@@ -386,6 +386,33 @@ static int all_devices(glob_t *found)
 	return found->gl_pathc;
 }
 
+/* The devices that are named, or all. */
+static int negotiate(char **paths, int count, const struct options *opt)
+{
+	glob_t found = { };
+	int ret, supported;
+
+	if (!count) {
+		count = all_devices(&found);
+		paths = found.gl_pathv;
+	}
+	if (!count) {
+		fprintf(stderr, "prime-negotiate: no DRM or V4L2 device in /dev\n");
+		return EXIT_FAILURE;
+	}
+	supported = prime_negotiate_supported();
+	if (supported != 1)
+		return no_kernel(supported);
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ret = print_table(paths, count, opt->size);
+	if (!ret && opt->import) {
+		putchar('\n');
+		ret = share(paths, count, opt);
+	}
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -397,8 +424,7 @@ int main(int argc, char **argv)
 		{ }
 	};
 	struct options opt = { .size = 8 << 20, .import = true };
-	int option, count, ret, supported;
-	glob_t found = { };
+	int option, count;
 	char **paths;
 
 	while ((option = getopt_long(argc, argv, "s:nqhV", longs, NULL)) != -1) {
@@ -435,23 +461,5 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (!count) {
-		count = all_devices(&found);
-		paths = found.gl_pathv;
-	}
-	if (!count) {
-		fprintf(stderr, "prime-negotiate: no DRM or V4L2 device in /dev\n");
-		return EXIT_FAILURE;
-	}
-	supported = prime_negotiate_supported();
-	if (supported != 1)
-		return no_kernel(supported);
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ret = print_table(paths, count, opt.size);
-	if (!ret && opt.import) {
-		putchar('\n');
-		ret = share(paths, count, &opt);
-	}
-	return ret;
+	return negotiate(paths, count, &opt);
 }

@@ -308,6 +308,21 @@ static void expect_conflict(struct kunit *test, int ret, const struct dma_buf_co
 	KUNIT_EXPECT_EQ_MSG(test, conflict->found, found, "field %u", field);
 }
 
+/* Fields that are 0 become those of no constraints. */
+static struct dma_buf_constraints filled_in(struct dma_buf_constraints c)
+{
+	struct dma_buf_constraints none;
+
+	dma_buf_constraints_init(&none);
+	c.dma_mask = c.dma_mask ?: none.dma_mask;
+	c.segment_boundary = c.segment_boundary ?: none.segment_boundary;
+	c.max_segment_size = c.max_segment_size ?: none.max_segment_size;
+	c.max_segments = c.max_segments ?: none.max_segments;
+	c.alignment = c.alignment ?: none.alignment;
+	c.length_align = c.length_align ?: none.length_align;
+	return c;
+}
+
 /* One table for each field, whose only fault is that field. */
 static void table_names_the_field(struct kunit *test)
 {
@@ -351,14 +366,7 @@ static void table_names_the_field(struct kunit *test)
 
 	dma_buf_constraints_init(&none);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		/* Fields left out are those of no constraints. */
-		c = cases[i].c;
-		c.dma_mask = c.dma_mask ?: none.dma_mask;
-		c.segment_boundary = c.segment_boundary ?: none.segment_boundary;
-		c.max_segment_size = c.max_segment_size ?: none.max_segment_size;
-		c.max_segments = c.max_segments ?: none.max_segments;
-		c.alignment = c.alignment ?: none.alignment;
-		c.length_align = c.length_align ?: none.length_align;
+		c = filled_in(cases[i].c);
 		sg_init_table(sg, cases[i].count);
 		for (j = 0; j < cases[i].count; j++) {
 			sg_dma_address(&sg[j]) = cases[i].addr[j];
