@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Calls that are no ioctl of a file. Each has three arguments, and returns what it made, or -1.
  * This text is also part of each C program that prime-fuzz writes.
