@@ -91,6 +91,7 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 	struct sg_table *sgt;
 	int ret = 0;
 
+	might_sleep();
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	sgt = dma_buf_kept_table(attach, &kept);
@@ -185,7 +186,6 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, "DMA_BUF");
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
 {
-	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 
@@ -242,7 +242,6 @@ dma_buf_try_map_attachment(struct dma_buf_attachment *attach, enum dma_data_dire
 {
 	struct sg_table *sgt;
 
-	might_sleep();
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 

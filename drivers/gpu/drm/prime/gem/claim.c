@@ -60,11 +60,12 @@ struct drm_prime_entry *
 drm_prime_claim_begin_locked(struct drm_file *file_priv, struct file *file, int fd)
 {
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
-	struct dma_buf *dmabuf = dma_buf_from_file(file, fd);
 	struct drm_prime_entry *claim;
+	struct dma_buf *dmabuf;
 
 	lockdep_assert_held(&table->lock);
 
+	dmabuf = dma_buf_from_file(file, fd);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 
