@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <wchar.h>
 
 void die(const char *format, ...)
 {
@@ -56,38 +57,33 @@ int read_file(int dir, const char *path, struct bytes *bytes)
 	return got;
 }
 
-/* Bytes of a well-formed UTF-8 character of more than one byte; 0 if it is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
+/* Returns how many columns a character takes; 0 if it can't be seen, or is none. @length: bytes */
+int columns_of(const char *text, size_t left, int *length)
 {
-	size_t length = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+	wchar_t c;
+	int got = mbrtowc(&c, text, left, &(mbstate_t){ 0 }), columns = got > 0 ? wcwidth(c) : 0;
 
-	if (*at < 0xc2 || *at > 0xf4 || length > left || (*at == 0xe0 && at[1] < 0xa0) ||
-	    (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
-	    (*at == 0xf4 && at[1] > 0x8f) || (*at == 0xc2 && at[1] < 0xa0))
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
+	*length = got > 0 ? got : 1;
+	return columns > 0 ? columns : 0;
 }
 
 /*
- * Programs choose the names of buffers and processes. So characters that could
- * move the cursor of a terminal, and bytes that are not UTF-8, are replaced by
+ * Programs choose the names of buffers and processes. So characters that could move the
+ * cursor of a terminal, or can't be seen, and bytes that are no characters are replaced by
  * question marks here, before anything else uses the text.
  */
 void copy_rest(char *to, size_t size, const char *from, size_t length)
 {
 	const char *stop = from + length, *end = to + size - 1;
-	size_t step;
 
-	for (; from < stop && to < end; from += step ? step : 1, to += step ? step : 1) {
-		step = (unsigned char)(*from - ' ') < 0x5f;
-		if (!step)
-			step = utf8_length((const unsigned char *)from, stop - from);
-		if (step > (size_t)(end - to))
+	while (from < stop && to < end) {
+		int step;
+		bool seen = columns_of(from, stop - from, &step);
+
+		if (seen && step > end - to)
 			break;
-		memcpy(to, step ? from : "?", step ? step : 1);
+		to = mempcpy(to, seen ? from : "?", seen ? step : 1);
+		from += step;
 	}
 	*to = '\0';
 }

@@ -3,8 +3,8 @@
 #include "top.h"
 
 /*
- * Writes a left-aligned column of @width UTF-8 characters, at most 20. A longer
- * text is cut. Returns the end of the column.
+ * Writes a left-aligned text of @width columns, at most 20. A longer text is cut.
+ * Returns its end.
  */
 static inline char *left(char *to, const char *text, int width)
 {
@@ -17,9 +17,14 @@ static inline char *left(char *to, const char *text, int width)
 	to += done;
 	text += done;
 	width -= done;
-	for (; *text && (width > 0 || (*text & 0xc0) == 0x80); text++) {
-		width -= (*text & 0xc0) != 0x80;
-		*to++ = *text;
+	while (*text && width > 0) {
+		int length, columns = columns_of(text, 8, &length);
+
+		if (columns > width)
+			break;
+		to = mempcpy(to, text, length);
+		text += length;
+		width -= columns;
 	}
 	memset(to, ' ', 24);
 	return to + width + 1;

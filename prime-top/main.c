@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
@@ -203,6 +204,7 @@ int main(int argc, char **argv)
 	struct options o = { .delay = 2, .root = "/" };
 	int root;
 
+	setlocale(LC_CTYPE, "C.UTF-8");
 	parse(&o, argc, argv);
 	root = open(o.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)

@@ -119,6 +119,7 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
 void *grow_more(void *array, uint32_t *room, size_t size);
 int read_file(int dir, const char *path, struct bytes *bytes);
 void copy_rest(char *to, size_t size, const char *from, size_t length);
+int columns_of(const char *text, size_t left, int *length);
 
 extern const uint32_t powers_of_ten[9];
 extern const char pairs_of_digits[200];

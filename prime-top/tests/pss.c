@@ -6,6 +6,7 @@
  */
 #include "top.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,7 +212,7 @@ static void texts(void)
 		{ "a\x1b[2Jb\n", "a?[2Jb?" },
 		{ "\xc3\xa4", "\xc3\xa4" },
 		{ "\xc3", "?" },
-		{ "\xc2\x9bJ", "??J" },
+		{ "\xc2\x9bJ", "?J" },
 		{ "\xed\xa0\x80", "???" },
 		{ "\xff\xfe", "??" },
 		{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
@@ -219,9 +220,15 @@ static void texts(void)
 		{ "a\"b\\c\x7f", "a\"b\\c?" },
 		{ "0123456789", "012345678" },
 		{ "\xc3\xa4" "0123456789", "\xc3\xa4" "0123456" },
+		/* Seen from right to left, without width, a line's end. */
+		{ "a\xe2\x80\xae" "b", "a?b" },
+		{ "a\xe2\x80\x8b" "b", "a?b" },
+		{ "a\xe2\x80\xa8" "b", "a?b" },
+		{ "\xe4\xb8\xad", "\xe4\xb8\xad" },
 	};
 	char text[10];
 
+	setlocale(LC_CTYPE, "C.UTF-8");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		copy_text(text, sizeof(text), cases[i].from, strlen(cases[i].from));
 		printf("%s text-%zu\n", strcmp(text, cases[i].to) ? "FAIL" : "PASS", i);
