@@ -177,6 +177,14 @@ static void parse(struct options *o, int argc, char **argv)
 	check(o);
 }
 
+/* Returns the exit status. */
+static int ended(bool written)
+{
+	if (!written)
+		fprintf(stderr, "prime-top: the output can't be written: %s\n", strerror(errno));
+	return !written;
+}
+
 /* Prints until the count is reached or nobody reads the output any more. */
 static int batch(const struct options *o, int root)
 {
@@ -193,16 +201,14 @@ static int batch(const struct options *o, int root)
 		written = o->leak ? leak_print(s, before, o->leak) :
 			  o->json ? json_print(s) : text_print(s, &o->wish);
 	}
-	if (!written)
-		fprintf(stderr, "prime-top: the output can't be written: %s\n", strerror(errno));
-	return !written;
+	return ended(written);
 }
 
 int main(int argc, char **argv)
 {
 	static struct snapshot once;
 	struct options o = { .delay = 2, .root = "/" };
-	int root;
+	int root, status;
 
 	setlocale(LC_CTYPE, "C.UTF-8");
 	parse(&o, argc, argv);
@@ -214,5 +220,6 @@ int main(int argc, char **argv)
 	if (!o.module)
 		return view_run(root, &o.wish, o.delay, o.count);
 	collect(&once, NULL, root);
-	return module_print(&once, root, o.module);
+	status = module_print(&once, root, o.module);
+	return ended(!fflush(stdout) && !ferror(stdout)) || status;
 }
