@@ -98,11 +98,16 @@ static void add_device(struct snapshot *s, struct buffer *b, const char *at, con
 	copy_text(h->where, sizeof(h->where), at, end - at);
 }
 
-/* Each buffer: a line, its fences, "Attached Devices:", the devices, "Total N devices attached". */
+/*
+ * Each buffer: a line, its fences, "Attached Devices:", the devices, "Total N devices
+ * attached". The last line has the number of buffers. If a program puts a line break into
+ * a name, and one of these lines after it, these numbers are wrong.
+ */
 static void parse(struct snapshot *s, const char *at, const char *end)
 {
-	bool driver = false, devices = false;
-	uint64_t objects = 0, total = 0;
+	static const char none[] = "\tAttached Devices:\nTotal 0 devices attached\n\n";
+	uint64_t total = 0, buffers = 0, totals = 0, devices = 0;
+	bool driver = false, attached = false, forged = false;
 	struct buffer *b = NULL;
 	const char *stop;
 
@@ -110,38 +115,44 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 		stop = memchr(at, '\n', end - at);
 		if (!stop)
 			stop = end;
-		if (*at == '\t' && at[1] == 'A') {
-			devices = true;
+		if (*at == '\t' && at[1] == 'A' && get_word(&at, stop, "\tAttached Devices:")) {
+			forged |= attached;
+			attached = true;
 		} else if (get_word(&at, stop, "\t")) {
-			if (b && !devices)
+			devices += attached;
+			if (b && !attached)
 				add_fence(s, b, at, stop);
 			else if (b && !s->kernel_tells)
 				add_device(s, b, at, stop);
 		} else if (*at >= '0' && *at <= '9') {
 			b = add_buffer(s, at, stop, driver);
-			total += b || s->kernel_tells;
-			devices = false;
+			buffers++;
+			attached = false;
+			devices = 0;
 		} else if (get_word(&at, stop, "Total ")) {
-			get_number(&at, &objects);
-			b = NULL;
-		} else if (get_word(&at, stop, "size ")) {
+			get_number(&at, &total);
+			forged |= attached && total != devices;
+			attached = false;
+			totals++;
+		} else if (!buffers && get_word(&at, stop, "size ")) {
 			driver = memmem(at, stop - at, "\tname\texporter", 14);
 		}
-		/* The devices are known: go on after the empty line. */
-		if (s->kernel_tells && end - stop > 19 && stop[1] == '\t' && stop[2] == 'A') {
-			stop = strstr(stop + 19, "\n\n");
-			stop = stop ? stop + 1 : end;
+		/* Most buffers have no device. */
+		if (stop[1] == '\t' && stop[2] == 'A' && end - stop > (long)sizeof(none) &&
+		    !memcmp(stop + 1, none, sizeof(none) - 1)) {
+			forged |= attached;
+			stop += sizeof(none) - 1;
+			totals++;
 		}
 	}
-	if (!s->kernel_tells && total != objects)
+	if (forged || buffers != total || totals != total + 1)
 		snapshot_missing(s,
-			"bufinfo lists %llu buffers and counts %llu: a name may have a line break",
-			(unsigned long long)total, (unsigned long long)objects);
+			"a name has a line break: what dma_buf/bufinfo says of fences, devices and buffers may be wrong");
 }
 
 static void explain(struct snapshot *s, int root, int error)
 {
-	if (error == -EACCES || error == -EPERM)
+	if (forbidden(error))
 		snapshot_missing(s,
 			"dma_buf/bufinfo may not be read: buffers that no process holds are missing (run it as root)");
 	else if (faccessat(root, DEBUGFS "dma_buf", F_OK, 0) == 0)

@@ -9,8 +9,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static struct bytes bytes;
@@ -80,6 +84,8 @@ struct visit {
 	const char *pid;
 	int fdinfo;		/* folder of the process */
 	uint32_t process;	/* NONE until it is seen to hold something */
+	bool hidden;		/* some of it may not be looked into */
+	dev_t device;		/* of the buffers' filesystem; 0 until a buffer is seen */
 };
 
 static uint32_t visited(struct visit *v)
@@ -95,14 +101,21 @@ static uint32_t visited(struct visit *v)
 	return v->process;
 }
 
-/* Reads fdinfo of a buffer that is not known from another source. */
+/*
+ * Reads fdinfo of a buffer that is not known from another source. The name is the last
+ * line, and a program can put further lines into it.
+ */
 static void describe(struct buffer *b)
 {
+	char *name = strstr(bytes.data, "\nname:");
+
+	text_of(bytes.data, "\nname:", b->name, sizeof(b->name));
+	if (name)
+		*name = '\0';
 	b->size = number_of(bytes.data, "\nsize:");
 	b->count = number_of(bytes.data, "\ncount:");
 	text_of(bytes.data, "\nexp_name:", b->exporter, sizeof(b->exporter));
 	text_of(bytes.data, "\nexporter:", b->exporter, sizeof(b->exporter));
-	text_of(bytes.data, "\nname:", b->name, sizeof(b->name));
 }
 
 /* The folder is opened when the first fd asks for it. */
@@ -124,20 +137,50 @@ static void end_visit(struct visit *v)
 	v->fdinfo = -1;
 }
 
-/* The links of a test's tree lead nowhere. Then fdinfo has the inode number. */
+/*
+ * Is the file a buffer? A program can call another file /dmabuf: and choose its inode
+ * number, but not make one in the filesystem of the buffers. If it is none, errno is 0.
+ */
+static bool stat_buffer(struct visit *v, int dir, const char *path, struct stat *st)
+{
+	struct statfs fs;
+	int file;
+
+	if (!v->device) {
+		file = openat(dir, path, O_PATH | O_CLOEXEC);
+		if (file < 0)
+			return false;
+		if (!fstatfs(file, &fs) && fs.f_type == DMA_BUF_MAGIC && !fstat(file, st))
+			v->device = st->st_dev;
+		close(file);
+	}
+	errno = 0;
+	return v->device && !fstatat(dir, path, st, 0) && st->st_dev == v->device;
+}
+
+/*
+ * The links of a test's tree lead nowhere. Then fdinfo has the inode number. The file of
+ * anything but a buffer has no line exp_name.
+ */
 static void visit_buffer(struct visit *v, int dir, const char *fd)
 {
 	struct buffer *b = NULL;
-	uint64_t number = 0;
+	const char *ino;
 	struct stat st;
-	bool known = !fstatat(dir, fd, &st, 0);
+	bool known = stat_buffer(v, dir, fd, &st);
+	uint64_t number = known ? st.st_ino : 0;
 
 	if (known)
-		b = snapshot_find(v->s, st.st_ino);
+		b = snapshot_find(v->s, number);
 	if (!b) {
 		if (read_fdinfo(v, fd))
 			return;
-		number = known ? st.st_ino : number_of(bytes.data, "\nino:");
+	}
+	if (!known) {
+		ino = value_of(bytes.data, "\nino:");
+		if (!ino || !value_of(ino, "\nexp_name:"))
+			return;
+		get_number(&ino, &number);
 		b = snapshot_find(v->s, number);
 	}
 	if (!b) {
@@ -154,8 +197,11 @@ static void visit_fd(void *data, int dir, const char *fd)
 {
 	struct visit *v = data;
 	char link[8];
+	ssize_t length = readlinkat(dir, fd, link, 8);
 
-	if (readlinkat(dir, fd, link, 8) != 8)
+	if (length < 0)
+		v->hidden |= forbidden(-errno);
+	if (length != 8)
 		return;
 	if (!memcmp(link, "/dmabuf:", 8))
 		visit_buffer(v, dir, fd);
@@ -163,59 +209,61 @@ static void visit_fd(void *data, int dir, const char *fd)
 		v->s->unread += number_of(bytes.data, "\nscm_fds:");
 }
 
-/* For a buffer that is only mapped, if nothing lists all buffers. Only root may follow the link. */
-static struct buffer *describe_mapping(struct visit *v, const char *line, uint64_t ino)
-{
-	char path[100];
-	struct stat st;
-	struct buffer *b;
-
-	snprintf(path, sizeof(path), "proc/%s/map_files/%.*s", v->pid, (int)strcspn(line, " "),
-		 line);
-	if (fstatat(v->root, path, &st, 0) || st.st_ino != ino)
-		return NULL;
-	b = snapshot_buffer(v->s, ino);
-	b->size = st.st_size;
-	b->born = birth_of(&st);
-	return b;
-}
-
-/* "start-end perms offset device inode   /dmabuf:name" */
+/*
+ * "start-end perms offset device inode   /dmabuf:name". If no fd has shown which device
+ * is that of the buffers, a link does; only root may follow it. If nothing lists all
+ * buffers, the link also describes one that is only mapped.
+ */
 static void visit_mapping(struct visit *v, const char *line)
 {
-	const char *at = line;
+	unsigned int major, minor;
 	struct buffer *b;
+	struct stat st;
+	char link[100];
 	uint64_t ino;
+	int path = 0;
 
-	for (int field = 0; field < 4 && at; field++) {
-		at = strchr(at, ' ');
-		at += !!at;
-	}
-	ino = at ? strtoull(at, NULL, 10) : 0;
-	if (!ino)
+	if (sscanf(line, "%*x-%*x %*s %*x %x:%x %" SCNu64 " %n", &major, &minor, &ino, &path) < 3 ||
+	    strncmp(line + path, "/dmabuf:", 8))
 		return;
 	b = snapshot_find(v->s, ino);
-	if (!b)
-		b = describe_mapping(v, line, ino);
-	if (b)
-		snapshot_hold(v->s, b, HOLD_MAPPING, visited(v),
-			      strtoull(line, NULL, 16) / sysconf(_SC_PAGESIZE));
+	if (!v->device || !b) {
+		snprintf(link, sizeof(link), "proc/%s/map_files/%.*s", v->pid,
+			 (int)strcspn(line, " "), line);
+		/* ELOOP: the tree of a test. */
+		if (!(stat_buffer(v, v->root, link, &st) && st.st_ino == ino) &&
+		    (!b || (errno != EPERM && errno != ELOOP)))
+			return;
+	}
+	if (v->device && makedev(major, minor) != v->device)
+		return;
+	if (!b) {
+		b = snapshot_buffer(v->s, ino);
+		b->size = st.st_size;
+		b->born = birth_of(&st);
+	}
+	snapshot_hold(v->s, b, HOLD_MAPPING, visited(v),
+		      strtoull(line, NULL, 16) / sysconf(_SC_PAGESIZE));
 }
 
 static void visit_maps(struct visit *v)
 {
 	static struct bytes maps;	/* visited() reads a file, too */
 	char path[40], *at, *line;
+	int error;
 
 	snprintf(path, sizeof(path), "proc/%s/maps", v->pid);
-	if (read_file(v->root, path, &maps))
+	error = read_file(v->root, path, &maps);
+	v->hidden |= forbidden(error);
+	if (error)
 		return;
 	at = maps.data;
 	while ((at = memmem(at, maps.data + maps.used - at, " /dmabuf:", 9))) {
-		for (line = at; line > maps.data && line[-1] != '\n'; line--)
+		for (line = at; line > maps.data && line[-1] && line[-1] != '\n'; line--)
 			;
+		at = strchrnul(at, '\n');
+		*at = '\0';
 		visit_mapping(v, line);
-		at += 9;
 	}
 }
 
@@ -228,12 +276,13 @@ static void visit(void *data, int dir, const char *pid)
 	(void)dir;
 	v->pid = pid;
 	v->process = NONE;
+	v->hidden = false;
 	snprintf(path, sizeof(path), "proc/%s/fd", pid);
 	error = each_number(v->root, path, visit_fd, v);
-	if (error == -EACCES)
-		v->s->hidden++;
-	else if (!error)
+	v->hidden |= forbidden(error);
+	if (!error)
 		visit_maps(v);
+	v->s->hidden += v->hidden;
 	end_visit(v);
 }
 

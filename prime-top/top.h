@@ -16,6 +16,7 @@
 #ifndef PRIME_TOP_H
 #define PRIME_TOP_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -123,6 +124,12 @@ int columns_of(const char *text, size_t left, int *length);
 
 extern const uint32_t powers_of_ten[9];
 extern const char pairs_of_digits[200];
+
+/* A process is hidden from others by its mode (EACCES), or by hidepid=1 (EPERM). */
+static inline bool forbidden(int error)
+{
+	return error == -EACCES || error == -EPERM;
+}
 
 /* Returns the array with room for one more. */
 static inline void *grow(void *array, uint32_t used, uint32_t *room, size_t size)
