@@ -36,8 +36,9 @@ static const char usage[] =
 	"  -h, --help       this text\n"
 	"  -V, --version\n"
 	"\n"
-	"Exit status: 0 every device has it, 1 something failed, 2 a wrong argument,\n"
-	"3 a device refused it, 4 the kernel does not negotiate, or can't try devices.\n";
+	"Exit status: 0 every device has it (V4L2 devices only with -q), 1 something failed\n"
+	"or can't be tried, 2 a wrong argument, 3 a device refused it, 4 the kernel does not\n"
+	"negotiate, or can't try devices.\n";
 
 struct options {
 	uint64_t size;
@@ -67,11 +68,12 @@ static int no_kernel(int supported)
 	return supported < 0 ? EXIT_FAILURE : EXIT_NO_KERNEL;
 }
 
+/* Short memory is no refusal. */
 static int refused(const char *what, const char *name, int error, const char *why)
 {
-	printf("%s%s%s: refused: %s\n  %s\n", what, *name ? " " : "", name,
-	       strerror(-error), why);
-	return EXIT_REFUSED;
+	printf("%s%s%s: %s: %s\n  %s\n", what, *name ? " " : "", name,
+	       error == -ENOMEM ? "failed" : "refused", strerror(-error), why);
+	return error == -ENOMEM ? EXIT_FAILURE : EXIT_REFUSED;
 }
 
 /* What the kernel says of an import. */
@@ -190,7 +192,10 @@ static int commit(int buffer)
 	if (!ret)
 		return 0;
 	prime_negotiate_commit_text(&answer, text, sizeof(text));
-	return refused("commit", "", ret, text);
+	if (ret == -EBUSY)
+		return refused("commit", "", ret, text);
+	fprintf(stderr, "prime-negotiate: %s\n", text);
+	return EXIT_FAILURE;
 }
 
 static int import_drm(int device, int buffer)
@@ -241,12 +246,13 @@ static int import_one(const char *path, int buffer, const struct options *opt)
 	if (ret < 0)
 		return refused_by("import into", buffer, name, ret);
 	printf("import into %s: %s\n", name, ret ? "not tried" : "done");
-	return 0;
+	return ret && opt->queue ? EXIT_FAILURE : 0;
 }
 
 static int share(char **paths, int count, const struct options *opt)
 {
-	int buffer = prime_negotiate_alloc(opt->size), ret;
+	int buffer = prime_negotiate_alloc(opt->size), ret, got;
+	bool placed;
 
 	if (buffer < 0) {
 		fprintf(stderr, "prime-negotiate: a buffer of %llu bytes: %s\n",
@@ -256,8 +262,12 @@ static int share(char **paths, int count, const struct options *opt)
 	ret = add_all(buffer, paths, count);
 	if (!ret)
 		ret = commit(buffer);
-	for (int i = 0; i < count && !ret; i++)
-		ret = import_one(paths[i], buffer, opt);
+	placed = !ret;
+	for (int i = 0; placed && i < count; i++) {
+		got = import_one(paths[i], buffer, opt);
+		if (got > ret)
+			ret = got;
+	}
 	print_storage(buffer);
 	return ret;
 }
@@ -271,8 +281,11 @@ static int alloc_drm(const char *path, uint64_t size)
 		.width = 1024, .height = (size + 4095) / 4096, .bpp = 32,
 	};
 	struct drm_prime_handle arg = { .flags = DRM_CLOEXEC | DRM_RDWR };
-	int device = open(path, O_RDWR | O_CLOEXEC), ret;
+	int device, ret;
 
+	if (size > UINT32_MAX * 4096ull)
+		return -EOVERFLOW;
+	device = open(path, O_RDWR | O_CLOEXEC);
 	if (device < 0)
 		return -errno;
 	ret = ioctl(device, DRM_IOCTL_MODE_CREATE_DUMB, &dumb);
