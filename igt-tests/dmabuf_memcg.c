@@ -6,95 +6,20 @@
  *  kernel, with swap and without. PRIME_MEMCG_RUNS repeats it so many times, each in
  *  a group of its own, and counts the runs in which memory.events shows an OOM kill.
  */
+#include "lib/prime_cgroup.h"
 #include "lib/prime_memory.h"
+#include "lib/prime_module.h"
 
 #include <fcntl.h>
 #include <glob.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/swap.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
-#include <linux/magic.h>
 
 #define MIB	(1024 * 1024ul)
 #define PIECE	(1 * MIB)	/* of a buffer */
 #define LIMIT	(48 * MIB)	/* of the group */
 #define DISK	"/dev/ram0"
-
-static char root[64] = "/sys/fs/cgroup";
-static char group[96];
-
-/* --- groups --- */
-
-static int put(const char *directory, const char *file, const char *text)
-{
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	return write_text(path, text);
-}
-
-static long event(const char *key)
-{
-	char path[160], *text, *line;
-	long count;
-
-	snprintf(path, sizeof(path), "%s/memory.events", group);
-	text = read_text(path);
-	line = text ? strstr(text, key) : NULL;
-	check(line);
-	count = atol(line + strlen(key));
-	free(text);
-	return count;
-}
-
-/* The tree of cgroup version 2. If there is none, it is mounted during the subtest. */
-static void find_root(void)
-{
-	struct statfs fs;
-
-	if (!statfs(root, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC)
-		return;
-	snprintf(root, sizeof(root), "/tmp/prime-cgroup.XXXXXX");
-	if (!mkdtemp(root) || mount("none", root, "cgroup2", 0, NULL))
-		prime_skip("no cgroup2 at /sys/fs/cgroup, and none can be mounted: %s",
-			   strerror(errno));
-}
-
-static void leave_root(void)
-{
-	if (strncmp(root, "/tmp/", 5))
-		return;
-	umount2(root, MNT_DETACH);
-	rmdir(root);
-}
-
-static void make_group(bool swap)
-{
-	char limit[32];
-	int ret;
-
-	ret = put(root, "cgroup.subtree_control", "+memory");
-	if (ret)
-		prime_skip("%s has no memory controller: %s", root, strerror(-ret));
-	snprintf(group, sizeof(group), "%s/prime-%d", root, getpid());
-	check_ok(mkdir(group, 0755) && errno != EEXIST ? -errno : 0);
-	snprintf(limit, sizeof(limit), "%lu", LIMIT);
-	check_ok(put(group, "memory.max", limit));
-	ret = put(group, "memory.swap.max", swap ? "max" : "0");
-	if (ret && swap)
-		prime_skip("the group can't have swap: %s", strerror(-ret));
-}
-
-static void end_group(void)
-{
-	double end = now() + 5;
-
-	while (rmdir(group) && now() < end)
-		usleep(10000);
-}
 
 /* --- the workload --- */
 
@@ -165,27 +90,28 @@ static void work(unsigned int held, unsigned int rounds)
 /* How many were killed, by memory.events. */
 static long run_once(bool swap, unsigned int held)
 {
-	char number[16];
 	long kills;
-	int status;
+	int status, ret;
 	pid_t pid;
 
-	make_group(swap);
+	cgroup_make(LIMIT);
+	ret = cgroup_put("memory.swap.max", swap ? "max" : "0");
+	if (ret && swap)
+		prime_skip("the group can't have swap: %s", strerror(-ret));
 	fflush(NULL);
 	pid = fork();
 	check(pid >= 0);
 	if (!pid) {
-		snprintf(number, sizeof(number), "%d", getpid());
-		check_ok(put(group, "cgroup.procs", number));
+		cgroup_enter();
 		work(held, 2);
 		_exit(0);
 	}
 	check_eq(waitpid(pid, &status, 0), pid);
-	kills = event("oom_kill ");
-	printf("max reached %ld times, %ld killed\n", event("max "), kills);
+	kills = cgroup_number("memory.events", "oom_kill ");
+	printf("max reached %ld times, %ld killed\n", cgroup_number("memory.events", "max "),
+	       kills);
 	/* Otherwise the limit has limited nothing. */
-	check(event("max ") > 0);
-	end_group();
+	check(cgroup_number("memory.events", "max ") > 0);
 	if (!kills && status)
 		prime_fail(__FILE__, __LINE__, "the workload ended with status %#x", status);
 	return kills;
@@ -197,14 +123,10 @@ static void run_all(bool swap, unsigned int held)
 	int runs = text ? atoi(text) : 1;
 	long killed = 0;
 
-	if (getenv("PRIME_KEEP_SYSTEM"))
-		prime_skip("PRIME_KEEP_SYSTEM forbids to make memory cgroups");
 	close(open_device());
 	close(open_other());
-	find_root();
 	for (int i = 0; i < runs; i++)
 		killed += run_once(swap, held) > 0;
-	leave_root();
 	printf("oom_kill in %ld of %d runs\n", killed, runs);
 	check_eq(killed, 0);
 }
@@ -221,22 +143,28 @@ static void without_swap(void)
 	run_all(false, LIMIT * 2 / 3 / PIECE);
 }
 
+static void end_swap(const char *disk, const char *nothing)
+{
+	(void)nothing;
+	swapoff(disk);
+}
+
 /* A RAM disk, where the machine has no swap. */
 static void need_swap(void)
 {
 	if (meminfo_kb("SwapTotal:") > 0)
 		return;
 	need_destructive("swapping to a RAM disk");
-	if (access(DISK, F_OK) &&
-	    system("modprobe -q brd rd_nr=1 rd_size=131072 2>/dev/null"))
-		prime_skip("no swap, and no RAM disk (CONFIG_BLK_DEV_RAM) to swap to");
+	if (getenv("PRIME_KEEP_SYSTEM"))
+		prime_skip("no swap, and PRIME_KEEP_SYSTEM forbids to make some");
+	if (access(DISK, F_OK)) {
+		undo_later(unload_back, "brd", "");
+		if (system("modprobe -q brd rd_nr=1 rd_size=131072 2>/dev/null"))
+			prime_skip("no swap, and no RAM disk (CONFIG_BLK_DEV_RAM) to swap to");
+	}
+	undo_later(end_swap, DISK, "");
 	if (system("mkswap " DISK " >/dev/null 2>&1") || swapon(DISK, 0))
 		prime_skip("no swap, and no swapping to " DISK ": %s", strerror(errno));
-}
-
-void prime_restore(void)
-{
-	swapoff(DISK);
 }
 
 /**

@@ -6,6 +6,7 @@
  *  what a refusal says, and what limits it. The importers are prime_mock's. Kernels
  *  without the layer have no such buffers.
  */
+#include "lib/prime_cgroup.h"
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"
 #include "lib/prime_v4l2.h"
@@ -15,7 +16,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -24,15 +24,6 @@
 
 #define SIZE	(1u << 20)
 #define LOW	24	/* bits of a device that reaches very little */
-
-static void put_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		prime_skip("%s: %s", path, strerror(errno));
-	close(fd);
-}
 
 static uint64_t mask_of(unsigned int bits)
 {
@@ -737,50 +728,6 @@ static void commit_arguments(void)
 
 /* --- limits --- */
 
-#define CGROUPS "/tmp/negotiated-cgroup"
-
-static long number_in(const char *path)
-{
-	char *text = read_text(path);
-	long number = text ? atol(text) : -1;
-
-	free(text);
-	return number;
-}
-
-/* A memory cgroup of 16 MiB; its name is @name. */
-static void make_cgroup(const char *name)
-{
-	char path[128];
-
-	mkdir(CGROUPS, 0700);
-	if (mount("none", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
-		prime_skip("cgroup2: %s", strerror(errno));
-	put_text(CGROUPS "/cgroup.subtree_control", "+memory");
-	snprintf(path, sizeof(path), CGROUPS "/%s", name);
-	if (mkdir(path, 0700) && errno != EEXIST)
-		prime_skip("%s: %s", path, strerror(errno));
-	snprintf(path, sizeof(path), CGROUPS "/%s/memory.max", name);
-	put_text(path, "16777216");
-}
-
-static void enter_cgroup(const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), CGROUPS "/%s/cgroup.procs", name);
-	put_text(path, "0");
-}
-
-static void leave_cgroup(const char *name)
-{
-	char path[128];
-
-	put_text(CGROUPS "/cgroup.procs", "0");
-	snprintf(path, sizeof(path), CGROUPS "/%s", name);
-	rmdir(path);
-}
-
 /* How a child ends that reads the buffer's first byte. */
 static int status_of_reader(int fd, size_t size)
 {
@@ -806,9 +753,8 @@ static int status_of_reader(int fd, size_t size)
 static void charged_to_its_maker(void)
 {
 	static const unsigned int max_segments[] = { 0, 1 };
-	const char *current = CGROUPS "/maker/memory.current";
 
-	make_cgroup("maker");
+	cgroup_make(16 << 20);
 	for (int i = 0; i < 2; i++) {
 		struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
 		const size_t size = 8 << 20;
@@ -818,18 +764,17 @@ static void charged_to_its_maker(void)
 
 		limits.max_segments = max_segments[i];
 		mock = importer(0, limits);
-		enter_cgroup("maker");
+		cgroup_enter();
 		fd = buffer(size);
-		put_text(CGROUPS "/cgroup.procs", "0");
-		before = number_in(current);
+		cgroup_leave();
+		before = cgroup_number("memory.current", "");
 		id = map_now(mock, fd);
-		check(number_in(current) - before >= (long)size - 65536);
+		check(cgroup_number("memory.current", "") - before >= (long)size - 65536);
 		unmap_now(mock, id);
 		close(mock);
 		close(fd);
-		check(number_in(current) - before < 1 << 20);
+		check(cgroup_number("memory.current", "") - before < 1 << 20);
 	}
-	leave_cgroup("maker");
 }
 
 /**
@@ -845,8 +790,8 @@ static void limited_by_cgroup(void)
 	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
 	int64_t id;
 
-	make_cgroup("small");
-	enter_cgroup("small");
+	cgroup_make(16 << 20);
+	cgroup_enter();
 	fd = buffer(size);
 	status = status_of_reader(fd, size);
 	check(WIFSIGNALED(status));
@@ -869,7 +814,6 @@ static void limited_by_cgroup(void)
 	check(WIFEXITED(status));
 	check_eq(WEXITSTATUS(status), 0);
 	close(fd);
-	leave_cgroup("small");
 }
 
 /**

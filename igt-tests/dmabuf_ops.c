@@ -937,8 +937,7 @@ static void exporter_unplugged(void)
 		say(kind, ways[i & 1]);
 		if (kind->can_mmap)
 			fill_dmabuf(s.b.fd, s.b.size, 5);
-		check_ok(mock_unplug(s.exporter));
-		check_ok(mock_plug(0));
+		check_ok(mock_replug(s.exporter, 0));
 		check_error(gem_export(s.exporter, s.b.handle, O_CLOEXEC), ENODEV);
 		check_ok(map(&s, import));
 		if (kind->can_mmap) {
@@ -975,8 +974,7 @@ static void importer_unplugged(void)
 		if (ways[i & 1])
 			check_ok(step(&s, import, PRIME_MOCK_PIN));
 		check_ok(gem_import(s.importer, s.b.fd));
-		check_ok(mock_unplug(s.importer));
-		check_ok(mock_plug(1));
+		check_ok(mock_replug(s.importer, 1));
 		check_error(step(&s, import, PRIME_MOCK_UNMAP), ENODEV);
 		close(s.importer);
 		mock_settled(&s.b);

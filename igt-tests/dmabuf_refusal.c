@@ -611,12 +611,6 @@ static void debugfs(void)
 #define INSTANCE	TRACEFS "/instances/dmabuf_refusal"
 #define EVENT		INSTANCE "/events/dma_buf/dma_buf_refusal"
 
-/* After each subtest, whatever became of it. */
-void prime_restore(void)
-{
-	rmdir(INSTANCE);
-}
-
 /**
  * SUBTEST: trace-event
  * Description: Each refusal is a trace event, and what succeeds in the end is none.
@@ -627,7 +621,8 @@ static void trace_event(void)
 	char *trace, wanted[64];
 
 	if (access(TRACEFS "/instances", F_OK))
-		mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+		mount_until_end("tracefs", TRACEFS);
+	undo_later(remove_back, INSTANCE, "");
 	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
 		prime_skip("no trace instance can be made: %s", strerror(errno));
 	check_ok(write_text(EVENT "/enable", "1"));

@@ -15,16 +15,11 @@
 #define INSTANCE	TRACEFS "/instances/dmabuf_trace"
 #define EVENTS		INSTANCE "/events/dma_buf"
 
-/* After each subtest, whatever its verdict is. */
-void prime_restore(void)
-{
-	rmdir(INSTANCE);
-}
-
 static void start_trace(void)
 {
 	if (access(TRACEFS "/instances", F_OK))
-		mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+		mount_until_end("tracefs", TRACEFS);
+	undo_later(remove_back, INSTANCE, "");
 	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
 		prime_skip("no trace instance can be made: %s", strerror(errno));
 	if (access(EVENTS, F_OK))

@@ -375,8 +375,7 @@ static void owner_unplugged(void)
 	struct mock_scene s = mock_scene(0, 1);
 
 	fence_on(&s, &usages[1], 0);
-	check_ok(mock_unplug(s.importer));
-	check_ok(mock_plug(1));
+	check_ok(mock_replug(s.importer, 1));
 	check_eq(poll_events(s.b.fd, POLLIN, 0), 0);
 	close(s.importer);
 	check_eq(poll_events(s.b.fd, POLLIN, 2000), POLLIN);

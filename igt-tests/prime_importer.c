@@ -1068,8 +1068,7 @@ static void exporter_unplugged(void)
 		say_kind(&mock_kinds[i]);
 		if (mock_kinds[i].can_mmap)
 			fill_dmabuf(b.fd, b.size, i);
-		check_ok(mock_unplug(mock));
-		check_ok(mock_plug(index));
+		check_ok(mock_replug(mock, index));
 		check_error(mock_quiet(mock, b.id, PRIME_MOCK_MAP), ENODEV);
 		again = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
 		check_eq(inode_of(again), inode_of(b.fd));

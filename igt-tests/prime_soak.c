@@ -592,7 +592,7 @@ static void soak(const struct device *device)
 	printf("seed %u\n", state->seed);
 	fflush(stdout);
 	if (device->keeps_dma)
-		watch_dma("none");
+		watch_no_dma();
 	run_cycle(device);
 	fds = count_fds();
 	while (now() < end)
@@ -612,7 +612,6 @@ void prime_restore(void)
 		load(state->device->module);
 	state->away[0] = '\0';
 	state->device = NULL;
-	watch_dma(" ");
 }
 
 /**
@@ -715,25 +714,18 @@ static void make_vkms(void)
 
 	for (int i = 0; i < 5; i++) {
 		snprintf(path, sizeof(path), VKMS "%s", parts[i]);
+		undo_later(remove_back, path, "");
 		if (mkdir(path, 0755) && errno != EEXIST)
 			prime_skip("vkms has no configfs: %s", strerror(errno));
 	}
 	check_ok(write_text(VKMS "/enabled", "0"));
 	check_ok(write_text(VKMS "/planes/p/type", "1"));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		undo_later(remove_back, links[i][1], "");
 		check(!symlink(links[i][0], links[i][1]) || errno == EEXIST);
+	}
+	undo_later(write_back, VKMS "/enabled", "0");
 	check_ok(write_text(VKMS "/enabled", "1"));
-}
-
-static void unmake_vkms(void)
-{
-	check_ok(write_text(VKMS "/enabled", "0"));
-	check(!unlink(VKMS "/planes/p/possible_crtcs/c"));
-	check(!unlink(VKMS "/encoders/e/possible_crtcs/c"));
-	check(!unlink(VKMS "/connectors/n/possible_encoders/e"));
-	check(!rmdir(VKMS "/planes/p") && !rmdir(VKMS "/crtcs/c"));
-	check(!rmdir(VKMS "/encoders/e") && !rmdir(VKMS "/connectors/n"));
-	check(!rmdir(VKMS));
 }
 
 /**
@@ -750,7 +742,6 @@ static void vkms_device(void)
 	need_destructive("making a display");
 	make_vkms();
 	soak(&device);
-	unmake_vkms();
 }
 
 /**

@@ -42,17 +42,6 @@ static bool dangerous(void)
 
 /* --- modules --- */
 
-/* unload(), for modules whose use ends a moment after the last close. */
-static int unload_soon(const char *module)
-{
-	double end = now() + 3;
-	int ret;
-
-	while ((ret = unload(module)) == -EAGAIN && now() < end)
-		usleep(10000);
-	return ret;
-}
-
 /* The module behind a device: the driver's own, or that of its bus. */
 static void module_of(int drm, char *module, size_t size)
 {
@@ -129,7 +118,7 @@ static void find_module(int drm, char *module, size_t size)
 	check_unused(drm);
 }
 
-/* --- scene: an exporter and an importer, put back at the end --- */
+/* --- scene: an exporter and an importer --- */
 
 static char exporter[64], importer[64];		/* names of the drivers */
 static char exporter_module[64], importer_module[64];
@@ -182,6 +171,8 @@ static void with_modules(void (*body)(void))
 	close(other);
 	buffers = count_buffers();
 
+	undo_later(load_back, exporter_module, "");
+	undo_later(load_back, importer_module, "");
 	pid = fork();
 	check(pid >= 0);
 	if (!pid) {
@@ -769,17 +760,17 @@ static void camera_live_fd(enum v4l2_device camera, const char *library)
 	close(camera_export(&q));
 }
 
-/* Runs @body with vivid loaded, and unloads it if it was not before. */
+/* Runs @body with vivid loaded. */
 static void with_camera(void (*body)(void))
 {
-	bool was_loaded = is_loaded("vivid");
-
+	if (is_loaded("vivid"))
+		undo_later(vivid_back, "", "");
+	else
+		undo_later(unload_back, "vivid", "");
 	close(v4l2_open(V4L2_VMALLOC, false));
 	if (access("/sys/module/vivid/initstate", F_OK))
 		prime_skip("vivid is built into the kernel");
 	with_modules(body);
-	if (!was_loaded)
-		check_ok(unload_soon("vivid"));
 }
 
 /**
@@ -867,7 +858,9 @@ static void with_device(int drm, void (*body)(void))
 	buffers = count_buffers();
 	fflush(NULL);
 
-	watch_dma("none");
+	snprintf(path, sizeof(path), "%s/bind", bus_driver);
+	undo_later(write_back, path, strrchr(bus_device, '/') + 1);
+	watch_no_dma();
 	pid = fork();
 	check(pid >= 0);
 	if (!pid) {
@@ -876,7 +869,6 @@ static void with_device(int drm, void (*body)(void))
 		_exit(0);
 	}
 	check(waitpid(pid, &status, 0) == pid);
-	watch_dma(" ");
 	/* EBUSY or EINVAL: it is bound already. */
 	tell_driver("bind");
 	check_eq(settle_buffers(buffers), buffers);

@@ -96,51 +96,29 @@ static int open_going(const struct driver *driver)
 	return open_node(pattern);
 }
 
-/*
- * The driver of the dynamic subtest, and whether its module was loaded before. Shared,
- * since the process that restores need not be the one that began.
- */
-static struct {
-	const struct driver *driver;
-	bool was_loaded;
-} *going;
-
-static void __attribute__((constructor)) share_going(void)
-{
-	going = mmap(NULL, sizeof(*going), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (going == MAP_FAILED)
-		abort();
-}
+static const struct driver *going;	/* that of the dynamic subtest */
 
 static void need_driver(const struct driver *driver)
 {
+	char path[128];
+
 	need_destructive("unbinding or unloading a driver");
-	going->was_loaded = is_loaded(driver->name);
-	going->driver = driver;
-	if (!is_loaded(driver->name) &&
-	    (!can_load(driver->name) || !load_with(driver->name, driver->option)))
-		prime_skip("%s is not there, and can't be loaded", driver->name);
-	if (!driver->device && !can_load(driver->name))
+	going = driver;
+	if (is_loaded(driver->name)) {
+		undo_later(load_back, driver->name, driver->option ?: "");
+	} else {
+		undo_later(unload_back, driver->name, "");
+		if (!can_load(driver->name) || !load_with(driver->name, driver->option))
+			prime_skip("%s is not there, and can't be loaded", driver->name);
+	}
+	if (driver->device) {
+		snprintf(path, sizeof(path), PLATFORM "/drivers/%s/bind", driver->name);
+		undo_later(write_back, path, driver->device);
+	} else if (!can_load(driver->name)) {
 		prime_skip("%s could not be loaded again", driver->name);
-}
-
-void prime_restore(void)
-{
-	const struct driver *driver = going->driver;
-	double end = now() + 5;
-
-	if (!driver)
-		return;
-	watch_dma(" ");
-	if (!is_loaded(driver->name))
-		load_with(driver->name, driver->option);
-	/* EBUSY or EINVAL: it is bound already. */
-	if (driver->device)
-		tell(driver, "bind");
-	while (!going->was_loaded && unload(driver->name) == -EAGAIN && now() < end)
-		usleep(10000);
-	going->driver = NULL;
+	}
+	/* An importer that is unbound still has its imports mapped. */
+	watch_no_dma();
 }
 
 /* --- buffers --- */
@@ -216,7 +194,7 @@ static bool import(struct life *life)
 	uint32_t dynamic = life->turn & 4 ? PRIME_MOCK_IMPORT_DYNAMIC : 0;
 	int64_t got;
 
-	if (strcmp(going->driver->name, "prime_mock") || life->turn & 2)
+	if (strcmp(going->name, "prime_mock") || life->turn & 2)
 		return done(gem_import(life->device, life->fd));
 	got = mock_attach(life->device, life->fd, dynamic);
 	return done(got) &&
@@ -255,7 +233,7 @@ static void use_map(struct life *life)
 	int64_t handle = check_ok(gem_import(life->stays, life->fd));
 
 	check_ok(gem_close(life->stays, handle));
-	if (life->device < 0 || going->driver->option)
+	if (life->device < 0 || going->option)
 		return;
 	handle = gem_import(life->device, life->fd);
 	if (done(handle))
@@ -298,7 +276,7 @@ static void use_negotiation(struct life *life)
 
 	check_ok(announce(life->fd, life->stays));
 	/* prime_late imports nothing, so it is no device for a buffer. */
-	if (life->device >= 0 && !going->driver->late &&
+	if (life->device >= 0 && !going->late &&
 	    done(announce(life->fd, life->device)) && life->turn & 8) {
 		int ret = withdraw(life->fd, life->device);
 
@@ -440,8 +418,6 @@ static void run_race(void *data)
 	pthread_t thread[THREADS];
 
 	need_driver(race->driver);
-	/* An importer that is unbound still has its imports mapped. */
-	watch_dma("none");
 	if (race->begin == as_announced || race->begin == as_late_importer)
 		close(late_buffer());
 	close(open_driver("vgem"));

@@ -95,20 +95,35 @@ static int tell_driver(const struct device *dev, const char *driver, const char 
 	return write_text(path, dev->name);
 }
 
-/* Takes the device from the driver that has it, if that is another one. */
+/* The same, when the subtest ends. */
+static void tell_driver_later(const struct device *dev, const char *driver, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DRIVERS "%s/%s", driver, file);
+	undo_later(write_back, path, dev->name);
+}
+
+/* Takes the device from the driver that has it, if that is another one, until the subtest ends. */
 static void bind_to(const struct device *dev, const char *driver)
 {
-	char path[PATH_MAX], link[PATH_MAX] = "", *name;
+	char path[PATH_MAX], link[PATH_MAX] = "", *name, *before;
 
 	snprintf(path, sizeof(path), PCI "%s/driver", dev->name);
 	if (readlink(path, link, sizeof(link) - 1) > 0) {
 		name = strrchr(link, '/') + 1;
 		if (!strcmp(name, driver))
 			return;
+		tell_driver_later(dev, name, "bind");
 		check_ok(tell_driver(dev, name, "unbind"));
 	}
 	snprintf(path, sizeof(path), PCI "%s/driver_override", dev->name);
+	before = read_text(path);
+	check(before);
+	undo_later(write_back, path, strncmp(before, "(null)", 6) ? before : "");
+	free(before);
 	check_ok(write_text(path, driver));
+	tell_driver_later(dev, driver, "unbind");
 	check_ok(tell_driver(dev, driver, "bind"));
 }
 

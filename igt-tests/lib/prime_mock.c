@@ -258,16 +258,13 @@ int mock_unplug(int mock)
 	return xioctl(mock, DRM_IOCTL_PRIME_MOCK_UNPLUG, &args);
 }
 
-int mock_plug(unsigned int index)
+int mock_replug(int mock, unsigned int index)
 {
-	int fd = open(DRIVER "/bind", O_WRONLY | O_CLOEXEC), ret = 0;
 	char name[32];
+	int ret;
 
-	if (fd < 0)
-		return -errno;
 	snprintf(name, sizeof(name), "prime_mock.%u", index);
-	if (write(fd, name, strlen(name)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
+	undo_later(write_back, DRIVER "/bind", name);
+	ret = mock_unplug(mock);
+	return ret ?: write_text(DRIVER "/bind", name);
 }

@@ -82,7 +82,7 @@ int mock_signal(int mock, uint32_t fence, uint32_t error);
 /* --- presence --- */
 
 int mock_unplug(int mock);
-/* Plug device @index in again after mock_unplug(). */
-int mock_plug(unsigned int index);
+/* Unplugs device @index and plugs it in again. */
+int mock_replug(int mock, unsigned int index);
 
 #endif

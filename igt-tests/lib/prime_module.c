@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "prime_module.h"
-#include "prime_test.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -69,4 +68,26 @@ bool can_load(const char *module)
 int unload(const char *module)
 {
 	return syscall(SYS_delete_module, module, O_NONBLOCK) ? -errno : 0;
+}
+
+int unload_soon(const char *module)
+{
+	double end = now() + 3;
+	int ret;
+
+	while ((ret = unload(module)) == -EAGAIN && now() < end)
+		usleep(1000);
+	return ret;
+}
+
+void load_back(const char *module, const char *option)
+{
+	if (!is_loaded(module))
+		load_with(module, *option ? option : NULL);
+}
+
+void unload_back(const char *module, const char *nothing)
+{
+	(void)nothing;
+	unload_soon(module);
 }

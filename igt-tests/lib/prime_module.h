@@ -3,7 +3,7 @@
 #ifndef PRIME_MODULE_H
 #define PRIME_MODULE_H
 
-#include <stdbool.h>
+#include "prime_test.h"
 
 bool is_loaded(const char *module);
 /*
@@ -15,5 +15,9 @@ bool load(const char *module);
 bool can_load(const char *module);
 /* 0, or -EAGAIN while it is in use. */
 int unload(const char *module);
+/* The same, for modules whose use ends a moment after the last close. */
+int unload_soon(const char *module);
+/* With undo_later(): a module is loaded, with an option or "", or unloaded, with "". */
+undo_function load_back, unload_back;
 
 #endif

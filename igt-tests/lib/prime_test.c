@@ -4,11 +4,11 @@
 
 #include <fnmatch.h>
 #include <ctype.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -85,83 +85,96 @@ void need_destructive(const char *what)
 			   what);
 }
 
-/* --- settings of the system --- */
+/* --- what is undone --- */
 
-enum { SETTINGS = 16 };
+enum { UNDO = 32 };
 
-/* In memory that all processes of a program share. The main process restores them. */
-static struct setting {
-	char path[128];
-	char before[64];
-} *settings;
+/* In memory that all processes of a program share. */
+static struct {
+	int count;
+	struct undo {
+		undo_function *undo;
+		char what[160];
+		char text[64];
+	} list[UNDO];
+} *changes;
 
-static bool put_setting(const char *path, const char *value)
+static void share_changes(void)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, value, strlen(value)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
-/* Called by a handler of signals, too. */
-static void restore_settings(void)
-{
-	for (int i = SETTINGS - 1; i >= 0; i--)
-		if (settings[i].path[0]) {
-			put_setting(settings[i].path, settings[i].before);
-			settings[i].path[0] = '\0';
-		}
-}
-
-static void restore_and_die(int signal)
-{
-	restore_settings();
-	_exit(128 + signal);
-}
-
-static void on_end_signals(void (*handler)(int signal))
-{
-	const struct sigaction action = { .sa_handler = handler };
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-
-	for (int i = 0; i < 4; i++)
-		sigaction(signals[i], &action, NULL);
-}
-
-static void keep_settings(void)
-{
-	settings = mmap(NULL, SETTINGS * sizeof(*settings), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (settings == MAP_FAILED) {
+	changes = mmap(NULL, sizeof(*changes), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (changes == MAP_FAILED) {
 		perror("mmap");
 		exit(PRIME_EXIT_ABORT);
 	}
-	on_end_signals(restore_and_die);
+}
+
+void undo_later(undo_function *undo, const char *what, const char *text)
+{
+	struct undo *next = &changes->list[changes->count];
+
+	for (struct undo *u = changes->list; u < next; u++)
+		if (u->undo == undo && !strcmp(u->what, what) && !strcmp(u->text, text))
+			return;
+	check(changes->count < UNDO);
+	next->undo = undo;
+	check(snprintf(next->what, sizeof(next->what), "%s", what) < (int)sizeof(next->what));
+	check(snprintf(next->text, sizeof(next->text), "%s", text) < (int)sizeof(next->text));
+	changes->count++;
+}
+
+void write_back(const char *path, const char *text)
+{
+	write_text(path, *text ? text : "\n");
+}
+
+void remove_back(const char *path, const char *nothing)
+{
+	double end = now() + 5;
+
+	(void)nothing;
+	while (remove(path) && errno == EBUSY && now() < end)
+		usleep(10000);
+}
+
+static void unmount(const char *path, const char *nothing)
+{
+	(void)nothing;
+	umount2(path, MNT_DETACH);
+}
+
+int mount_until_end(const char *type, const char *path)
+{
+	if (mount("none", path, type, 0, NULL))
+		return -errno;
+	undo_later(unmount, path, "");
+	return 0;
+}
+
+int set_text(const char *path, const char *text)
+{
+	char *before = read_text(path);
+
+	if (!before)
+		return -errno;
+	undo_later(write_back, path, before);
+	free(before);
+	return write_text(path, text);
 }
 
 long set_system(const char *path, long value)
 {
 	char *before = read_text(path), text[32];
-	struct setting *setting = settings;
-	long old;
+	long old = before ? atol(before) : 0;
+	int ret;
 
+	free(before);
 	if (getenv("PRIME_KEEP_SYSTEM"))
 		prime_skip("PRIME_KEEP_SYSTEM forbids to set %s", path);
-	if (!before)
-		prime_skip("%s: %s", path, strerror(errno));
-	old = atol(before);
-	while (setting->path[0] && strcmp(setting->path, path))
-		check(++setting < settings + SETTINGS);
-	if (!setting->path[0]) {
-		snprintf(setting->before, sizeof(setting->before), "%s", before);
-		snprintf(setting->path, sizeof(setting->path), "%s", path);
-	}
-	free(before);
 	snprintf(text, sizeof(text), "%ld", value);
-	if (!put_setting(path, text))
-		prime_skip("%s cannot be written: %s", path, strerror(errno));
+	ret = set_text(path, text);
+	if (ret)
+		prime_skip("%s cannot be set: %s", path, strerror(-ret));
 	return old;
 }
 
@@ -197,32 +210,86 @@ static int lockdep_on(void)
 	return on;
 }
 
+/* --- signals --- */
+
+static int ended_by;		/* the signal that ends the run */
+
+/* Blocked while a job runs, so that they end the run only after everything is undone. */
+static sigset_t job_signals(void)
+{
+	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < 5; i++)
+		sigaddset(&set, signals[i]);
+	return set;
+}
+
 /* The wait status of a child, whose group is killed after @limit; -1 when it would not die. */
 static int wait_for(pid_t pid, struct timespec limit, bool *late)
 {
-	const struct timespec patience = { .tv_sec = 5 };
-	sigset_t set;
-	int status;
+	sigset_t set = job_signals();
+	int status, signal;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
 	*late = false;
 	while (waitpid(pid, &status, WNOHANG) != pid) {
-		if (sigtimedwait(&set, NULL, &limit) >= 0 || errno == EINTR)
+		signal = sigtimedwait(&set, NULL, &limit);
+		if (signal == SIGCHLD || (signal < 0 && errno == EINTR))
 			continue;
-		if (*late)
+		if (signal > 0) {
+			ended_by = signal;
+			/* Not SIGKILL: only a subtest knows the group of its dynamic one. */
+			kill(-pid, SIGTERM);
+		} else if (*late) {
 			return -1;
-		*late = true;
-		limit = patience;
-		kill(-pid, SIGKILL);
+		} else {
+			*late = true;
+			kill(-pid, SIGKILL);
+		}
+		/* A job that a signal ends may have a dynamic one to wait for. */
+		limit = (struct timespec){ .tv_sec = signal > 0 ? 15 : 5 };
 	}
 	return status;
 }
 
-static void restore(void)
+/* The children of a job end, too. Until then they may still change what is to be undone. */
+static void end_group(pid_t pid)
 {
-	pid_t pid = prime_restore ? fork() : -1;
+	double end = now() + 5;
+	pid_t got;
 
+	kill(-pid, SIGKILL);
+	while ((got = waitpid(-pid, NULL, WNOHANG)) >= 0 && now() < end)
+		if (!got)
+			usleep(1000);
+}
+
+/* From the last one on, until @kept are left. If a process fails, another goes on. */
+static void undo_changes(int kept)
+{
+	while (changes->count > kept) {
+		pid_t pid = fork();
+
+		while (!pid && changes->count > kept) {
+			struct undo *u = &changes->list[--changes->count];
+
+			u->undo(u->what, u->text);
+		}
+		if (!pid)
+			_exit(PRIME_EXIT_SUCCESS);
+		if (pid < 0)
+			return;
+		waitpid(pid, NULL, 0);
+	}
+}
+
+static void restore(int kept)
+{
+	pid_t pid;
+
+	undo_changes(kept);
+	pid = prime_restore ? fork() : -1;
 	if (!pid) {
 		prime_restore();
 		_exit(PRIME_EXIT_SUCCESS);
@@ -249,10 +316,9 @@ static struct {
 
 static void be_job(const struct job *job, const sigset_t *signals)
 {
-	on_end_signals(SIG_DFL);
-	sigprocmask(SIG_SETMASK, signals, NULL);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigprocmask(SIG_SETMASK, signals, NULL);
 	if (!job->dynamic)
 		deadline = now() + SUBTEST_SECONDS;
 	memset(&dynamic, 0, sizeof(dynamic));
@@ -264,7 +330,7 @@ static void be_job(const struct job *job, const sigset_t *signals)
 }
 
 /* The verdict of a process that has ended, or must end. */
-static int end_job(const struct job *job, pid_t pid)
+static int end_job(const struct job *job, pid_t pid, int kept)
 {
 	/* A dynamic subtest is out of time a moment before its subtest is. */
 	double left = job->dynamic ? deadline - now() - 3 : SUBTEST_SECONDS;
@@ -272,10 +338,12 @@ static int end_job(const struct job *job, pid_t pid)
 	bool late;
 	int status = wait_for(pid, limit, &late);
 
-	/* Its children end with it. */
-	kill(-pid, SIGKILL);
-	restore_settings();
-	restore();
+	end_group(pid);
+	restore(kept);
+	if (ended_by) {
+		say("The run ends by signal %s.\n", strsignal(ended_by));
+		return 128 + ended_by;
+	}
 	if (status < 0) {
 		say("The subtest hangs in the kernel and cannot be killed.\n");
 		return PRIME_EXIT_ABORT;
@@ -315,18 +383,18 @@ static bool kernel_is_well(long taint, int lockdep, bool count)
 
 static int run_job(const struct job *job)
 {
-	int lockdep = lockdep_on(), outside = buffers_before, verdict;
+	int lockdep = lockdep_on(), outside = buffers_before, kept = changes->count, verdict;
+	sigset_t set = job_signals(), old;
 	long taint = taint_mask();
 	double start = now();
-	sigset_t set, old;
 	pid_t pid;
 
 	buffers_before = all_buffers();
 	say("Starting %s: %s\n", job->kind, job->name);
 	fflush(NULL);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
+	/* The children of a job that has died are this process's, which waits for their end. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	pid = fork();
 	if (pid < 0) {
@@ -336,7 +404,9 @@ static int run_job(const struct job *job)
 	if (!pid)
 		be_job(job, &old);
 	setpgid(pid, pid);
-	verdict = end_job(job, pid);
+	verdict = end_job(job, pid, kept);
+	if (ended_by)
+		return verdict;
 	if (!kernel_is_well(taint, lockdep, verdict == PRIME_EXIT_SUCCESS ||
 			    verdict == PRIME_EXIT_SKIP))
 		verdict = PRIME_EXIT_FAILURE;
@@ -378,7 +448,7 @@ void prime_dynamic(const char *given, void (*run)(void *data), void *data)
 		if (!isalnum((unsigned char)*c) && *c != '_')
 			*c = '-';
 	verdict = run_job(&job);
-	if (verdict == PRIME_EXIT_ABORT)
+	if (verdict == PRIME_EXIT_ABORT || ended_by)
 		_exit(verdict);
 	dynamic.run++;
 	dynamic.skipped += verdict == PRIME_EXIT_SKIP;
@@ -502,8 +572,8 @@ static int run_matching(const struct prime_subtest *tests, size_t count,
 			continue;
 		run++;
 		verdict = run_subtest(&tests[i], name);
-		if (verdict == PRIME_EXIT_ABORT)
-			return PRIME_EXIT_ABORT;
+		if (verdict == PRIME_EXIT_ABORT || ended_by)
+			return verdict;
 		skipped += verdict == PRIME_EXIT_SKIP;
 		failed += verdict != PRIME_EXIT_SKIP &&
 			  verdict != PRIME_EXIT_SUCCESS;
@@ -556,7 +626,7 @@ int prime_main(int argc, char **argv, const struct prime_subtest *tests,
 		return kernel_tell(stdout) ? PRIME_EXIT_SUCCESS : PRIME_EXIT_INVALID;
 	if (request.driver)
 		return tell_driver();
-	keep_settings();
+	share_changes();
 	uname(&machine);
 	printf("IGT-Version: 2.5-prime (%s) (%s: %s %s)\n", machine.machine,
 	       machine.sysname, machine.release, machine.machine);

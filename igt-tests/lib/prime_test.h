@@ -39,8 +39,8 @@ struct prime_subtest {
 };
 
 /*
- * If a program defines it, it runs after each subtest, however that ended, in a process
- * of its own. It undoes what outlives the files of a device.
+ * If a program defines it, it runs after each subtest, as what undo_later() is told does,
+ * and after that.
  */
 void prime_restore(void) __attribute__((weak));
 
@@ -86,9 +86,21 @@ void prime_dynamic(const char *name, void (*run)(void *data), void *data);
 /* Skips unless the user allowed what takes a device away from others. */
 void need_destructive(const char *what);
 /*
- * Sets a number in /proc/sys or /sys, and gives the one before. That one is restored when
- * the subtest ends, in whatever way. Skips if this is impossible, or if PRIME_KEEP_SYSTEM
- * is set.
+ * undo(what, text) is called when the subtest ends, in whatever way but a SIGKILL to the
+ * program itself. It runs after the subtest's processes, in another one. The last change is
+ * undone first. What has been asked for is not asked for again. The texts are copied.
+ */
+typedef void undo_function(const char *what, const char *text);
+void undo_later(undo_function *undo, const char *what, const char *text);
+/* Write the text into a file, a newline for an empty one; remove a file or a directory. */
+undo_function write_back, remove_back;
+/* Mounts a file system without a device until the subtest ends. 0 or a negative errno. */
+int mount_until_end(const char *type, const char *path);
+/* Writes into a file, and what it had is written back later. 0 or a negative errno. */
+int set_text(const char *path, const char *text);
+/*
+ * The same for a number in /proc/sys or /sys, and gives the one before. Skips if this is
+ * impossible, or if PRIME_KEEP_SYSTEM is set.
  */
 long set_system(const char *path, long value);
 
@@ -259,7 +271,7 @@ double race_seconds(void);
 
 /* A page with @length bytes of @data, then made read-only. */
 void *readonly_page(const void *data, size_t length);
-void watch_dma(const char *driver);
+void watch_no_dma(void);
 void writable_page(void *page);
 /* Lets no further fd be opened; gives what to hand to allow_fds(). */
 unsigned long forbid_fds(void);

@@ -69,6 +69,21 @@ static bool vivid_fits(void)
 	return fits;
 }
 
+void vivid_back(const char *nothing, const char *more)
+{
+	(void)nothing;
+	(void)more;
+	if (!vivid_fits())
+		(void)!system("{ modprobe -r vivid; modprobe vivid " VIVID_PARAMETERS
+			      "; } >/dev/null 2>&1");
+}
+
+bool vivid_unload(void)
+{
+	undo_later(vivid_back, "", "");
+	return !system("modprobe -r vivid >/dev/null 2>&1");
+}
+
 int v4l2_open(enum v4l2_device device, bool output)
 {
 	uint32_t capability = capability_of(device, output);
@@ -82,10 +97,8 @@ int v4l2_open(enum v4l2_device device, bool output)
 		snprintf(bus, sizeof(bus), "platform:vivid-%03d", device);
 		if (!vivid_fits() && !access("/sys/module/vivid", F_OK))
 			need_destructive("loading vivid anew with other parameters");
-		if (!vivid_fits() &&
-		    (system("{ modprobe -r vivid; modprobe vivid "
-			    VIVID_PARAMETERS "; } >/dev/null 2>&1") ||
-		     !vivid_fits()))
+		vivid_back("", "");
+		if (!vivid_fits())
 			prime_skip("no vivid (modprobe -r vivid; modprobe vivid "
 				   VIVID_PARAMETERS ")");
 	}

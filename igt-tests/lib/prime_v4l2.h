@@ -38,6 +38,10 @@ const char *v4l2_name(enum v4l2_device device);
  * vim2m where they are missing; skips when that does not help.
  */
 int v4l2_open(enum v4l2_device device, bool output);
+/* With undo_later(): vivid is loaded as v4l2_open() does. */
+undo_function vivid_back;
+/* Unloads vivid until it is needed, or until the subtest ends. */
+bool vivid_unload(void);
 /* A queue of the node, with its format set. */
 struct v4l2_queue v4l2_queue_of(int fd, enum v4l2_device device, bool output);
 struct v4l2_queue v4l2_capture(enum v4l2_device device);
