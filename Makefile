@@ -139,7 +139,7 @@ dkms: packages ## build a DKMS package of prime_mock, the samples and the confor
 deb-check: source dkms ## install the packages of make deb CONFIG=lean and make dkms on a Debian, and boot it
 	@$(phase) deb-lean scripts/deb lean
 	@$(test) deb scripts/deb-check
-rig-check: setup ## check that a guest that dies or hangs loses the result of one test only
+rig-check: setup ## check that a guest that dies loses the result of one test only, and that interrupted programs restore the machine
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## build the documentation as HTML in build/LANE/docs
 	@$(phase) --measure $@ scripts/docs
