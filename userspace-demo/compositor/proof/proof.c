@@ -171,12 +171,16 @@ static void bind(struct wl_client *client, void *data, uint32_t version, uint32_
 			&manager_implementation, data, NULL);
 }
 
-/* A client that has windows goes without having closed them, or was told an error. */
+/*
+ * A client that has windows goes without having closed them, or was told an error. libwayland does
+ * not read what a client sends just before it hangs up, which may be that it closes its windows.
+ */
 static void client_destroyed(struct wl_listener *listener, void *data)
 {
 	struct leaver *leaver = wl_container_of(listener, leaver, destroyed);
 	char name[sizeof(((struct view *)0)->name)];
-	bool has_window = false;
+	const bool told = leaver->reason[0];
+	bool has_window = told;
 	struct view *view;
 	pid_t pid;
 
@@ -186,15 +190,14 @@ static void client_destroyed(struct wl_listener *listener, void *data)
 		if (view->pid != pid || view->leaving)
 			continue;
 		has_window = true;
+		witness_of(view)->hung_up = !told && !ending;
 		snprintf(name, sizeof(name), "%s", view->name);
 	}
-	if (!leaver->reason[0])
+	if (!told)
 		snprintf(leaver->reason, sizeof(leaver->reason), "%s",
 			 ending ? "the compositor ends" : "it has gone without goodbye");
-	else
-		has_window = true;
 	if (has_window) {
-		say("%s: dropped: %s", name, leaver->reason);
+		say("%s: %s%s", name, told ? "dropped: " : "", leaver->reason);
 		log_event("drop", "\"client\":\"%s\",\"why\":\"%s\"", name, leaver->reason);
 	}
 	free(leaver);

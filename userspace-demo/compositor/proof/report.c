@@ -99,7 +99,7 @@ void report_second(const char *name, struct tally *t, bool on_plane)
 
 	percentiles(t, t->reported, &p50, &p99);
 	fps = (t->shown - t->reported) / seconds(t->reported_at);
-	say("%-10s %5.1f fps  latency %5.1f / %5.1f ms  imports %u  reuses %u  copies %u  %s",
+	say("%-17s %5.1f fps  latency %5.1f / %5.1f ms  imports %u  reuses %u  copies %u  %s",
 	    name, fps, p50, p99, t->imports, t->reuses, t->copies,
 	    on_plane ? "plane" : "composed");
 	log_event("second", "\"client\":\"%s\",\"fps\":%.2f,\"p50_ms\":%.3f,"
@@ -132,7 +132,7 @@ void report_client(const char *name, const struct tally *t, bool kept)
 
 	percentiles(t, 0, &p50, &p99);
 	say("%s: %s after %u frames (%u composed, %u gaps), %.1f fps, latency %.1f / %.1f ms, longest pause %.0f ms",
-	    name, kept ? "goodbye" : "dropped", t->shown, t->composed, t->dropped,
+	    name, kept ? "left" : "dropped", t->shown, t->composed, t->dropped,
 	    t->shown / seconds(t->begun), p50, p99, t->longest / 1e6);
 	say("%s: imports %u, reuses %u, copies %u; held by a fence %u, too early %u; read back %u, compared %u, equal %u",
 	    name, t->imports, t->reuses, t->copies, t->held, t->early, t->read, t->compared,

@@ -232,7 +232,9 @@ static void on_gone(struct wl_listener *listener, void *data)
 	struct witness *w = wl_container_of(listener, w, gone);
 
 	(void)data;
-	report_client(w->view->name, &w->tally, w->view->kept);
+	/* The clients of this tree wait until their goodbye has been read. Others need not. */
+	report_client(w->view->name, &w->tally,
+		      w->view->kept || (w->hung_up && !w->announced));
 	wl_list_remove(&w->queued.link);
 	wl_list_remove(&w->shown.link);
 	wl_list_remove(&w->left.link);
@@ -275,10 +277,17 @@ static bool picture_due(void)
 	return options.picture_every && (scene.flips - 1) % options.picture_every == 0;
 }
 
-/* Only what the last flip brought; the rest has been compared before. */
+/*
+ * Only what the last flip brought; the rest has been compared before. But in a picture, the window
+ * of a client that sends no checksums is always compared.
+ */
 static bool proof_due(const struct view *view, const struct witness *w)
 {
-	return view->current && view->fresh && w->tally.read < options.proofs;
+	if (!view->current || !options.proofs)
+		return false;
+	if (!w->announced && picture_due())
+		return true;
+	return view->fresh && w->tally.read < options.proofs;
 }
 
 /* Another part of the same window may be over it. */

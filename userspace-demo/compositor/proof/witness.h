@@ -33,6 +33,7 @@ struct witness {
 	unsigned int n_shots;
 	bool announced;			/* frames are; otherwise what is drawn is read here */
 	bool seen;			/* something was on the screen */
+	bool hung_up;			/* its client has, and was told no error */
 	int64_t last_sequence, last_drawn;
 };
 

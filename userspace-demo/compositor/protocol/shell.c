@@ -80,11 +80,13 @@ static void set_name(struct window *window)
 static void set_app_id(struct wl_client *client, struct wl_resource *resource, const char *text)
 {
 	struct window *window = window_of(resource);
+	const char *dot = strrchr(text, '.');
 
 	(void)client;
 	if (!window)
 		return;
-	copy_text(window->name, sizeof(window->name), text);
+	/* Of org.example.program the program. */
+	copy_text(window->name, sizeof(window->name), dot ? dot + 1 : text);
 	set_name(window);
 }
 
