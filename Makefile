@@ -45,7 +45,7 @@ kernel: built-mixed ## add the layer to a private copy of the source, build the 
 kernel-debug: $(kernels:%=built-%) ## build the debug kernels: debug, kmemleak, kcsan
 
 # --- the demo: what it prints is for the person who waits ---
-demo: built-ours root ## several programs share pictures on our kernel; out/demo/ gets what was shown; CLIENTS=gl,camera,video,kmscube
+demo: built-ours root ## several programs share pictures on our kernel; out/demo/ gets what was shown; CLIENTS=gl,simple-dmabuf-egl,kmscube
 	@VM_HEALTH=$@ $(demo) ours
 demo-live: built-ours root ## the same in a window on this screen, until it is closed
 	@VM_HEALTH=$@ $(demo) --live ours
