@@ -105,11 +105,25 @@ static unsigned int count_colours(const uint8_t *pixels, size_t size, unsigned i
 	return n;
 }
 
+/* The same order of bytes in a PNG. */
+static uint32_t png_format(uint32_t format)
+{
+	switch (format) {
+	case DRM_FORMAT_XRGB8888:
+	case DRM_FORMAT_ARGB8888:
+		return PNG_FORMAT_BGR;
+	case DRM_FORMAT_XBGR8888:
+	case DRM_FORMAT_ABGR8888:
+		return PNG_FORMAT_RGB;
+	}
+	errx(1, "%s: the picture shown has format %.4s", device, (const char *)&format);
+}
+
 /* False when the picture was replaced while it was copied. */
 static bool take(uint32_t plane, uint32_t fb_id, const char *path)
 {
 	drmModeFB2 *fb = drmModeGetFB2(drm, fb_id);
-	png_image image = { .version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_BGR };
+	png_image image = { .version = PNG_IMAGE_VERSION };
 	const uint8_t *map;
 	uint8_t *pixels;
 	size_t size;
@@ -120,9 +134,7 @@ static bool take(uint32_t plane, uint32_t fb_id, const char *path)
 		return false;
 	if (!fb->handles[0])
 		errx(1, "%s: this takes CAP_SYS_ADMIN", device);
-	if (fb->pixel_format != DRM_FORMAT_XRGB8888 && fb->pixel_format != DRM_FORMAT_ARGB8888)
-		errx(1, "%s: the picture shown has format %.4s", device,
-		     (const char *)&fb->pixel_format);
+	image.format = png_format(fb->pixel_format);
 	if (drmPrimeHandleToFD(drm, fb->handles[0], DRM_CLOEXEC | DRM_RDWR, &fd))
 		err(1, "%s: cannot export the picture shown", device);
 	size = lseek(fd, 0, SEEK_END);
