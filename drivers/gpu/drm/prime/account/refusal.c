@@ -198,7 +198,7 @@ static void refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
 		return;
 	}
 	r = r ?: refusal_take_locked(!why->error);
-	if (!r || (!why->error && r->pid != task_tgid(current) && refusal_rank(r)))
+	if (!r || (!why->error && r->why.error && refusal_rank(r)))
 		return;
 
 	/* A record that is reused may be of another process. */

@@ -135,8 +135,10 @@
  *
  * * device_lock() of a device that a program announces. Only memory reclaim and
  *   the spinlock of negotiation.c nest in it.
- * * The lock of a V4L2 queue in which try/v4l2.c tries a buffer. The reservation
- *   object and what is below it nest in it, as in VIDIOC_QBUF.
+ * * device_lock() of a V4L2 node whose device is looked up. Nothing nests in it.
+ * * The lock of a V4L2 queue in which try/v4l2.c tries a buffer. The
+ *   device_lock() of its node nests in it, and in that the reservation object
+ *   and what is below it, as in VIDIOC_QBUF.
  * * The spinlocks of account/holders.c: task_lock() and in it the file_lock of a
  *   table of fds, or else the lock of a hash bucket of AF_UNIX sockets. In each
  *   of them nests the lock of a socket's queue. A reader of dma_buf/holders

@@ -178,7 +178,7 @@ int drm_gem_dmabuf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
 	struct dma_buf_attachment *attach = list_first_entry_or_null(&dma_buf->attachments,
 								     typeof(*attach), node);
-	/* One pin is enough to keep the pages until the next vmap. */
+	/* One pin, of any attachment, keeps the pages until the next vmap. */
 	int ret = attach ? drm_prime_pin_once_locked(attach) : 0;
 
 	return ret ?: drm_gem_vmap_locked(dma_buf->priv, map);

@@ -22,22 +22,12 @@ static void device_v4l2_ask(const struct vb2_queue *queue, struct device **dev, 
 		*how &= ~DMA_BUF_DEVICE_PROCESSOR;
 }
 
-struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how)
+/* The device that the node's queues use, with a reference. */
+static struct device *device_v4l2_look(const struct video_device *vdev, struct v4l2_fh *fh,
+				       unsigned int *how)
 {
-	/* The open file holds the video device. */
-	struct video_device *vdev = video_devdata(file);
-	struct v4l2_fh *fh = file->private_data;
-	struct device *dev;
+	struct device *dev = vdev->dev_parent;
 
-	/*
-	 * Nothing but the registration holds the parent and the devices of the
-	 * queues. Its end takes this lock before it drops them.
-	 */
-	guard(device)(&vdev->dev);
-	if (!video_is_registered(vdev))
-		return ERR_PTR(-ENODEV);
-
-	dev = vdev->dev_parent;
 	if (vdev->queue) {
 		*how = DMA_BUF_DEVICE_PROCESSOR;
 		device_v4l2_ask(vdev->queue, &dev, how);
@@ -47,7 +37,27 @@ struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how)
 		device_v4l2_ask(&fh->m2m_ctx->out_q_ctx.q, &dev, how);
 		device_v4l2_ask(&fh->m2m_ctx->cap_q_ctx.q, &dev, how);
 	}
-	return get_device(dev) ?: ERR_PTR(-ENODEV);
+	return get_device(dev);
+}
+
+struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how)
+{
+	/* The open file holds the video device. */
+	struct video_device *vdev = video_devdata(file);
+	struct device *dev = NULL;
+
+	if (!vdev)
+		return ERR_PTR(-ENODEV);
+	/*
+	 * Nothing but the registration holds the parent and the devices of the
+	 * queues. Its end takes this lock before it drops them.
+	 */
+	if (device_lock_interruptible(&vdev->dev))
+		return ERR_PTR(-ERESTARTSYS);
+	if (video_is_registered(vdev))
+		dev = device_v4l2_look(vdev, file->private_data, how);
+	device_unlock(&vdev->dev);
+	return dev ?: ERR_PTR(-ENODEV);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_device_of_v4l2, "DMA_BUF");
 

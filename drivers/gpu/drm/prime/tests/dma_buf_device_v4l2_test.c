@@ -184,7 +184,7 @@ static void goes_meanwhile(struct kunit *test)
 	device_lock(&fix->vdev->dev);
 	wake_up_process(task);
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(completion_done(&fix->answered) ||
-						READ_ONCE(task->__state) == TASK_UNINTERRUPTIBLE));
+						READ_ONCE(task->__state) == TASK_INTERRUPTIBLE));
 	/* As video_unregister_device() does, which then waits for this lock. */
 	clear_bit(V4L2_FL_REGISTERED, &fix->vdev->flags);
 	device_unlock(&fix->vdev->dev);

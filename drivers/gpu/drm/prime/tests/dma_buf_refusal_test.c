@@ -582,11 +582,11 @@ static void eight_of_a_process(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).error, EPERM);
 }
 
-/* A buffer that is given back may have been refused, so it is noted. It was not. */
+/* Buffers that are given back may have been refused, so they are noted. They were not. */
 static void success_forgets_none(struct kunit *test)
 {
 	struct refusal_fixture *fix = test->priv;
-	struct dma_buf *buffers[8];
+	struct dma_buf *buffers[8], *given;
 	struct dma_buf_attachment *attach;
 	int i;
 
@@ -596,9 +596,12 @@ static void success_forgets_none(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, buffers[i])), -EPERM);
 	}
 	mock_exporter_fail(fix->exp, MOCK_ATTACH, 0, 0);
-	attach = mock_importer_attach(fix->imp, fix->dmabuf);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
-	dma_buf_detach(fix->dmabuf, attach);
+	for (i = 0; i < 3; i++) {
+		given = i ? mock_exporter_export(fix->exp) : fix->dmabuf;
+		attach = mock_importer_attach(fix->imp, given);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
+		dma_buf_detach(given, attach);
+	}
 	for (i = 0; i < ARRAY_SIZE(buffers); i++)
 		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).error, EPERM);
 }

@@ -505,9 +505,9 @@ static void claim_killed(struct kunit *test)
 
 	import_create(test, &second);
 	import_begins(test, &first);
+	get_task_struct(second.task);
 	wake_up_process(second.task);
 	KUNIT_EXPECT_TRUE(test, mock_waits_killably(second.task));
-	get_task_struct(second.task);
 	send_sig(SIGKILL, second.task, 1);
 	wait_for_completion(&second.done);
 	put_task_struct(second.task);

@@ -83,7 +83,7 @@ static void pinned_until_detach(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_UNPIN].resv_locked);
 }
 
-/* The pages stay from one vmap to the next, as long as anybody is attached. */
+/* The pages stay from one vmap to the next, as long as the attachment that was pinned. */
 static void pinned_for_vmap(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
@@ -107,7 +107,7 @@ static void pinned_for_vmap(struct kunit *test)
 			mock_drm_calls(fix->mock, MOCK_GEM_UNPIN));
 }
 
-/* However often it is mapped, the first of its attachments has the only pin. */
+/* However often it is mapped, one of its attachments has the only pin. */
 static void pinned_once_for_vmap(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;

@@ -58,7 +58,10 @@ static int try_queue(struct vb2_queue *q, struct file *file, struct dma_buf *dma
 	if (mutex_lock_interruptible(lock))
 		return -ERESTARTSYS;
 	/* The device does not go before the attempt has ended. */
-	device_lock(&vdev->dev);
+	if (device_lock_interruptible(&vdev->dev)) {
+		mutex_unlock(lock);
+		return -ERESTARTSYS;
+	}
 	if (!video_is_registered(vdev)) {
 		ret = -ENODEV;
 	} else if (vb2_queue_is_busy(q, file)) {
@@ -80,7 +83,7 @@ int dma_buf_v4l2_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 	struct v4l2_m2m_ctx *m2m;
 
 	/* The queue may have gone with the device. */
-	if (!video_is_registered(vdev))
+	if (!vdev || !video_is_registered(vdev))
 		return -ENODEV;
 	if (vdev->queue)
 		return try_queue(vdev->queue, file, dmabuf, judged);
