@@ -80,10 +80,24 @@ int unload_soon(const char *module)
 	return ret;
 }
 
+/* A modprobe that was killed may have begun, and the module goes again. */
 void load_back(const char *module, const char *option)
 {
-	if (!is_loaded(module))
-		load_with(module, *option ? option : NULL);
+	double end = now() + 10;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
+	while (now() < end) {
+		char *state = read_text(path);
+		/* What is built in has no state. */
+		bool live = state ? !strcmp(state, "live\n") : is_loaded(module);
+
+		free(state);
+		if (live)
+			return;
+		if (!load_with(module, *option ? option : NULL))
+			usleep(10000);
+	}
 }
 
 void unload_back(const char *module, const char *nothing)

@@ -248,7 +248,7 @@ static int wait_for(pid_t pid, struct timespec limit, bool *late)
 			kill(-pid, SIGKILL);
 		}
 		/* A job that a signal ends may have a dynamic one to wait for. */
-		limit = (struct timespec){ .tv_sec = signal > 0 ? 15 : 5 };
+		limit = (struct timespec){ .tv_sec = signal > 0 ? 25 : 5 };
 	}
 	return status;
 }
@@ -265,22 +265,22 @@ static void end_group(pid_t pid)
 			usleep(1000);
 }
 
-/* From the last one on, until @kept are left. If a process fails, another goes on. */
+/*
+ * From the last one on, until @kept are left, each in a process of its own. If this process is
+ * killed meanwhile, the one that waits for it begins again with the same one.
+ */
 static void undo_changes(int kept)
 {
-	while (changes->count > kept) {
+	for (; changes->count > kept; changes->count--) {
+		struct undo *u = &changes->list[changes->count - 1];
 		pid_t pid = fork();
 
-		while (!pid && changes->count > kept) {
-			struct undo *u = &changes->list[--changes->count];
-
+		if (!pid) {
 			u->undo(u->what, u->text);
-		}
-		if (!pid)
 			_exit(PRIME_EXIT_SUCCESS);
-		if (pid < 0)
-			return;
-		waitpid(pid, NULL, 0);
+		}
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
 	}
 }
 
