@@ -16,7 +16,7 @@ ifndef PRIME_TARGET
 demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
-check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check users selftests compositors \
+check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check interrupts users selftests compositors \
 patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants soak fuzz fuzz-check conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
@@ -56,7 +56,7 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-check-more: built-bare $(if $(exploration),explore-more mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests patches-build deb-check ## tests that are not in check: explore with deeper bounds, 30 mutants and five minutes of soak, 20 minutes of fuzz and its check (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without its options, KUnit on arm64, users, selftests, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: explore with deeper bounds, 30 mutants and five minutes of soak, 20 minutes of fuzz and its check (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -139,7 +139,7 @@ dkms: packages ## build a DKMS package of prime_mock, the samples and the confor
 deb-check: source dkms ## install the packages of make deb CONFIG=lean and make dkms on a Debian, and boot it
 	@$(phase) deb-lean scripts/deb lean
 	@$(test) deb scripts/deb-check
-rig-check: setup ## check that a guest that dies loses the result of one test only, and that interrupted programs restore the machine
+rig-check: setup ## check that a guest that dies or hangs loses the result of one test only
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## build the documentation as HTML in build/LANE/docs
 	@$(phase) --measure $@ scripts/docs
@@ -150,6 +150,9 @@ conformance-farm: built-farm root ## run the conformance tests on stock with eve
 reproducers: $(if $(filter 6.12,$(LANE)),,reproducers-stock reproducers-ours reproducers-farm) ## show the faults of mainline that this project found, on stock and on ours (Linux 7.3)
 reproducers-stock reproducers-ours reproducers-farm: reproducers-%: built-% root
 	@$(test) $@ scripts/reproducers $*
+interrupts: interrupts-$(firstword $(kernels)) ## check that programs that are interrupted restore what they changed in the machine
+interrupts-stock interrupts-ours interrupts-debug: setup
+	@$(test) $@ scripts/interrupts $(@:interrupts-%=%)
 conformance-check: packages ## the tests of make conformance that need no guest
 	@$(test) conformance scripts/conformance-check
 shell: built-$(or $(KERNEL),ours) root ## an interactive guest; KERNEL=stock|ours|debug|kmemleak|kcsan chooses its kernel (ours)
@@ -192,5 +195,5 @@ distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
 .PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check fuzz fuzz-check kunit uapi edu negotiate top igt matrix abi layers style originality \
-	graft-check port-check users selftests compositors rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
+	graft-check port-check interrupts users selftests compositors rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm reproducers mutants soak clean distclean
