@@ -27,9 +27,9 @@ static bool drm_prime_pins_late(struct dma_buf_attachment *attach)
 }
 
 /*
- * Such a pin lasts until its attachment ends. &dma_buf_attachment.priv tells whether
- * there is one. Drivers with operations of their own pin at attach, and may use
- * that field.
+ * For buffers of drm_gem_prime_export(): a pin lasts until its attachment ends, and
+ * &dma_buf_attachment.priv tells whether there is one. Drivers with operations of
+ * their own pin at attach, and may use that field.
  */
 static int drm_prime_pin_once_locked(struct dma_buf_attachment *attach)
 {

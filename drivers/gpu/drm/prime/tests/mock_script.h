@@ -32,7 +32,10 @@ struct mock_script {
 	bool resv_locked;
 };
 
-/* Within five seconds. On stock a second import waits for a mutex instead, so nobody comes. */
+/*
+ * Returns whether the thread waits killably, within five seconds. On stock a second
+ * import waits for a mutex, and not killably, so half a second is enough there.
+ */
 static inline bool mock_waits_killably(struct task_struct *task)
 {
 	unsigned long end = jiffies + (IS_ENABLED(CONFIG_DRM_PRIME_LAYER) ? 5 * HZ : HZ / 2);
