@@ -30,11 +30,8 @@ void ex_interrupt_begin(void);
 void ex_interrupt_end(void);
 /* What a thread does when a system call returns to user space. */
 void ex_user_return(void);
-void ex_task_work(struct callback_head *work);
 /* A fatal signal for a thread. */
 void ex_kill(int thread);
-/* The daemons. */
-void ex_daemons_start(void);
 
 /* locks.c: how many sections of RCU a thread has left, and whether it is in one. */
 extern unsigned long ex_rcu_left[EX_THREADS];

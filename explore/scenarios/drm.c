@@ -17,7 +17,8 @@ struct object {
 
 struct drm_device *drm_devices[2];
 static atomic_t objects_alive;
-atomic_t objects_importing;
+static atomic_t imports;
+bool imports_one_by_one;
 static struct inode drm_inode;
 
 void drm_dev_get(struct drm_device *dev)
@@ -159,12 +160,13 @@ static struct drm_gem_object *object_create(struct drm_device *dev, struct dma_r
 static struct drm_gem_object *object_import(struct drm_device *dev,
 					    struct dma_buf_attachment *attach, struct sg_table *sgt)
 {
-	struct drm_gem_object *obj = object_create(dev, attach->dmabuf->resv);
+	struct drm_gem_object *obj;
 
-	/* Invariant 7. */
 	lockdep_assert_not_held(&dev->object_name_lock);
-	atomic_inc(&objects_importing);
-	atomic_dec(&objects_importing);
+	/* Invariant 7. Another thread may run while memory is allocated. */
+	CHECK(atomic_inc_return(&imports) == 1 || !imports_one_by_one);
+	obj = object_create(dev, attach->dmabuf->resv);
+	atomic_dec(&imports);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	to_object(obj)->sgt = sgt;

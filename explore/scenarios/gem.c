@@ -63,6 +63,7 @@ static void import_at_home(void)
 static void import_two(void)
 {
 	begin();
+	imports_one_by_one = true;
 	thread(1, import);
 	thread(2, import);
 	run_threads();
@@ -76,6 +77,7 @@ EX_SCENARIO(import_two, "import-two", "two threads import one buffer into one fi
 static void import_three(void)
 {
 	begin();
+	imports_one_by_one = true;
 	thread(1, import);
 	thread(2, import);
 	thread(3, import);
@@ -191,6 +193,7 @@ static void import_then_close(void)
 static void import_and_close_two(void)
 {
 	begin();
+	imports_one_by_one = true;
 	thread(1, import_then_close);
 	thread(2, import_then_close);
 	run_threads();
@@ -213,6 +216,7 @@ static void try(void)
 static void import_and_try(void)
 {
 	begin();
+	imports_one_by_one = true;
 	thread(1, import);
 	thread(2, try);
 	run_threads();

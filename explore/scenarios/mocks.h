@@ -80,8 +80,8 @@ struct drm_file *file_open(int device);
 void file_close(struct drm_file *file);
 /* A new object of the file's device, and its handle; 0 without memory. */
 u32 object_new(struct drm_file *file);
-/* How many imports run: at most one for each buffer and file. */
-extern atomic_t objects_importing;
+/* The scenario imports one buffer into one file only: then one import runs at a time. */
+extern bool imports_one_by_one;
 /* The ioctls; negative errno. */
 int handle_to_fd(struct drm_file *file, u32 handle);
 int fd_to_handle(struct drm_file *file, int fd);
