@@ -85,7 +85,7 @@ static void op_create_export(void *arg)
 	struct subject *s = arg;
 	uint32_t handle = bench_picture_create(s->drm, &bench_pictures[0]);
 
-	close(gem_export(s->drm, handle, DRM_CLOEXEC | DRM_RDWR));
+	close(check_ok(gem_export(s->drm, handle, DRM_CLOEXEC | DRM_RDWR)));
 	gem_close(s->drm, handle);
 }
 
@@ -93,14 +93,14 @@ static void op_handle_to_fd(void *arg)
 {
 	struct subject *s = arg;
 
-	close(gem_export(s->drm, s->handle, DRM_CLOEXEC | DRM_RDWR));
+	close(check_ok(gem_export(s->drm, s->handle, DRM_CLOEXEC | DRM_RDWR)));
 }
 
 static void op_fd_to_handle(void *arg)
 {
 	struct subject *s = arg;
 
-	gem_import(s->drm, s->fd);
+	check_ok(gem_import(s->drm, s->fd));
 }
 
 static void create(const char *name)
@@ -239,15 +239,15 @@ static void op_sync(void *arg)
 {
 	struct subject *s = arg;
 
-	dmabuf_sync(s->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
-	dmabuf_sync(s->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
+	check_ok(dmabuf_sync(s->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	check_ok(dmabuf_sync(s->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 }
 
 static void op_sync_file(void *arg)
 {
 	struct subject *s = arg;
 
-	close(dmabuf_export_sync_file(s->fd, DMA_BUF_SYNC_READ));
+	close(check_ok(dmabuf_export_sync_file(s->fd, DMA_BUF_SYNC_READ)));
 }
 
 static void with_buffer(const char *name, void (*op)(void *), bool fence)
