@@ -313,7 +313,8 @@ struct dma_buf_attach_ops {
  * @dmabuf: the buffer; never changes. The importer holds a reference until it
  *	detaches
  * @dev: the device; never changes. The importer keeps it until it detaches
- * @node: in &dma_buf.attachments; protected by the reservation object
+ * @node: in &dma_buf.attachments; changed with the reservation object and
+ *	&dma_buf.name_lock held, read with one of them
  * @sgt: the mapping that the core keeps until detach, or NULL; protected by
  *	the reservation object; 6.12 only
  * @dir: direction of @sgt; protected by the reservation object; 6.12 only

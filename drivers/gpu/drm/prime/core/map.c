@@ -51,6 +51,7 @@ static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach, bool
 	struct dma_resv *resv = attach->dmabuf->resv;
 	long ret;
 
+	dma_resv_assert_held(resv);
 	if (dma_buf_attachment_is_dynamic(attach) ||
 	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
 		return 0;
@@ -118,23 +119,6 @@ static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
 	return sgt;
 }
 
-static void dma_buf_unmap_locked(struct dma_buf_attachment *attach,
-				 struct sg_table *sgt, enum dma_data_direction dir)
-{
-	enum dma_data_direction kept;
-
-	might_sleep();
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (dma_buf_kept_table(attach, &kept) == sgt)
-		return;
-
-	dma_buf_trace(unmap, attach);
-	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_table_take(sgt), dir);
-	if (dma_buf_mapping_wants_pin(attach))
-		dma_buf_mapping_unpin_locked(attach);
-}
-
 /**
  * dma_buf_pin - keep the storage where it is
  * @attach: attachment of a dynamic importer
@@ -180,8 +164,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, "DMA_BUF");
  *
  * Return: the table for dma_buf_unmap_attachment(), or ERR_PTR: -EINVAL
  * without an attachment; -EBUSY when the attachment keeps a mapping of another
- * direction; -ENOMEM; -ERESTARTSYS after a signal; or the error of the
- * exporter's pin or map_dma_buf.
+ * direction; -ENOMEM; -ERESTARTSYS after a signal; -EOPNOTSUPP when the device
+ * would work on bounce buffers that the exporter does not sync (udmabuf); or
+ * the error of the exporter's pin or map_dma_buf.
  */
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
@@ -234,8 +219,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
  *
  * Return: the table for dma_buf_unmap_attachment_unlocked(), or ERR_PTR:
  * -EBUSY when it would have to wait, or the attachment keeps a mapping of
- * another direction; -EINVAL without an attachment; -ENOMEM; or the error of
- * the exporter's pin or map_dma_buf.
+ * another direction; -EINVAL without an attachment; -ENOMEM; -EOPNOTSUPP as
+ * dma_buf_map_attachment(); or the error of the exporter's pin or map_dma_buf.
  */
 struct sg_table *
 dma_buf_try_map_attachment(struct dma_buf_attachment *attach, enum dma_data_direction dir)
@@ -268,8 +253,21 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_try_map_attachment, "DMA_BUF");
 void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 			      struct sg_table *sgt, enum dma_data_direction dir)
 {
-	if (!WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
-		dma_buf_unmap_locked(attach, sgt, dir);
+	enum dma_data_direction kept;
+
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
+
+	might_sleep();
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (dma_buf_kept_table(attach, &kept) == sgt)
+		return;
+
+	dma_buf_trace(unmap, attach);
+	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_table_take(sgt), dir);
+	if (dma_buf_mapping_wants_pin(attach))
+		dma_buf_mapping_unpin_locked(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, "DMA_BUF");
 
@@ -289,6 +287,6 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 
 	guard(dma_resv)(attach->dmabuf->resv);
 	dma_buf_given_back(attach, sgt);
-	dma_buf_unmap_locked(attach, sgt, dir);
+	dma_buf_unmap_attachment(attach, sgt, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, "DMA_BUF");

@@ -176,8 +176,9 @@
  * -ENOMEM      no memory
  * -ENOSPC      too many devices announced
  * -ENOTTY      no such ioctl
- * -EOPNOTSUPP  the storage of this buffer can't be negotiated, or the driver
- *              of the device to announce imports nothing
+ * -EOPNOTSUPP  the storage of this buffer can't be negotiated; the driver of
+ *              the device to announce imports nothing; or a mapping needs
+ *              bounce buffers that the exporter does not sync
  * -EOVERFLOW   offset and length of a mapping wrap around
  * -ERESTARTSYS a signal arrived during the wait for fences
  * ============ =============================================================

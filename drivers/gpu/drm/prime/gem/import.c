@@ -25,7 +25,6 @@
 struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev, struct dma_buf *dma_buf,
 						struct device *attach_dev)
 {
-	const struct drm_driver *driver = dev->driver;
 	struct dma_buf_attachment *attach;
 	struct drm_gem_object *obj;
 	struct sg_table *sgt;
@@ -37,7 +36,7 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev, struct d
 		return obj;
 	}
 
-	if (!driver->gem_prime_import_sg_table)
+	if (!dev->driver->gem_prime_import_sg_table)
 		return ERR_PTR(dma_buf_refused(dma_buf, attach_dev, DMA_BUF_STEP_IMPORT, -EINVAL,
 			.why = &(struct dma_buf_conflict){ DMA_BUF_FIELD_OPERATION, 1, 0 }));
 
@@ -51,7 +50,7 @@ struct drm_gem_object *drm_gem_prime_import_dev(struct drm_device *dev, struct d
 		goto err_detach;
 	}
 
-	obj = driver->gem_prime_import_sg_table(dev, attach, sgt);
+	obj = dev->driver->gem_prime_import_sg_table(dev, attach, sgt);
 	if (IS_ERR(obj))
 		goto err_unmap;
 

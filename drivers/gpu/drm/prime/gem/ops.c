@@ -27,14 +27,16 @@ static bool drm_prime_pins_late(struct dma_buf_attachment *attach)
 }
 
 /*
- * For buffers of drm_gem_prime_export(): a pin lasts until its attachment ends, and
- * &dma_buf_attachment.priv tells whether there is one. Drivers with operations of
- * their own pin at attach, and may use that field.
+ * For buffers of drm_gem_prime_export(): &dma_buf_attachment.priv tells whether the
+ * attachment has a pin. Drivers with operations of their own pin at attach, and may
+ * use that field.
  */
 static int drm_prime_pin_once_locked(struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = attach->dmabuf->priv;
 	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (attach->dmabuf->ops != &drm_prime_dmabuf_ops || attach->priv || !obj->funcs->pin)
 		return 0;
@@ -71,9 +73,8 @@ int drm_gem_map_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attac
 		return 0;
 
 	guard(dma_resv)(obj->resv);
-	if (dma_buf->ops == &drm_prime_dmabuf_ops)
-		return drm_prime_pin_once_locked(attach);
-	return obj->funcs->pin(obj);
+	return dma_buf->ops == &drm_prime_dmabuf_ops ?
+	       drm_prime_pin_once_locked(attach) : obj->funcs->pin(obj);
 }
 EXPORT_SYMBOL(drm_gem_map_attach);
 
@@ -82,17 +83,26 @@ EXPORT_SYMBOL(drm_gem_map_attach);
  * @dma_buf: buffer
  * @attach: attachment that ends
  *
+ * A shmem object of drm_gem_prime_export() that was pinned stays pinned while
+ * it has an attachment.
+ *
  * Context: may sleep; takes the object's reservation object.
  */
 void drm_gem_map_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
+	struct dma_buf_attachment *heir;
 
 	if (!obj->funcs->unpin || (dma_buf->ops == &drm_prime_dmabuf_ops && !attach->priv))
 		return;
 
 	guard(dma_resv)(obj->resv);
-	obj->funcs->unpin(obj);
+	/* The device may have written, and pages without a pin can be dropped as clean. */
+	heir = list_first_entry_or_null(&dma_buf->attachments, typeof(*heir), node);
+	if (dma_buf->ops == &drm_prime_dmabuf_ops && heir && !heir->priv)
+		heir->priv = obj;
+	else
+		obj->funcs->unpin(obj);
 }
 EXPORT_SYMBOL(drm_gem_map_detach);
 
@@ -116,8 +126,6 @@ struct sg_table *drm_gem_map_dma_buf(struct dma_buf_attachment *attach, enum dma
 	struct drm_gem_object *obj = attach->dmabuf->priv;
 	struct sg_table *sgt;
 	int ret;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (WARN_ON_ONCE(!obj->funcs->get_sg_table))
 		return ERR_PTR(-ENOSYS);
@@ -178,7 +186,7 @@ int drm_gem_dmabuf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
 	struct dma_buf_attachment *attach = list_first_entry_or_null(&dma_buf->attachments,
 								     typeof(*attach), node);
-	/* One pin, of any attachment, keeps the pages until the next vmap. */
+	/* The pin keeps the pages between two vmaps. Any attachment may have it. */
 	int ret = attach ? drm_prime_pin_once_locked(attach) : 0;
 
 	return ret ?: drm_gem_vmap_locked(dma_buf->priv, map);

@@ -17,7 +17,8 @@
  * Context: may sleep; no lock needed.
  *
  * Return: the table, to be freed with sg_free_table() and kfree(), or ERR_PTR:
- * -ENOMEM; -EINVAL without pages.
+ * -ENOMEM; -EINVAL, with a warning, if the device maps less than a page at a
+ * time.
  */
 struct sg_table *drm_prime_pages_to_sg(struct drm_device *dev,
 				       struct page **pages, unsigned int nr_pages)

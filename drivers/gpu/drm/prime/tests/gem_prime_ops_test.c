@@ -107,6 +107,34 @@ static void pinned_for_vmap(struct kunit *test)
 			mock_drm_calls(fix->mock, MOCK_GEM_UNPIN));
 }
 
+/*
+ * A device writes and detaches. Its pin passes to those that are still attached: pages
+ * that nobody marked dirty would be dropped when memory is short.
+ */
+static void pinned_for_others(struct kunit *test)
+{
+	struct ops_fixture *fix = test->priv;
+	struct dma_buf_attachment *attach[3];
+	struct sg_table *sgt;
+	int i;
+
+	make_shmem(test);
+	for (i = 0; i < 3; i++) {
+		attach[i] = mock_importer_attach(fix->imp, fix->dmabuf);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(attach[i]));
+	}
+	sgt = dma_buf_map_attachment_unlocked(attach[1], DMA_FROM_DEVICE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
+	dma_buf_unmap_attachment_unlocked(attach[1], sgt, DMA_FROM_DEVICE);
+	for (i = 1; i < 4; i++) {
+		KUNIT_EXPECT_GT(test, mock_drm_calls(fix->mock, MOCK_GEM_PIN),
+				mock_drm_calls(fix->mock, MOCK_GEM_UNPIN));
+		dma_buf_detach(fix->dmabuf, attach[i % 3]);
+	}
+	KUNIT_EXPECT_EQ(test, mock_drm_calls(fix->mock, MOCK_GEM_PIN),
+			mock_drm_calls(fix->mock, MOCK_GEM_UNPIN));
+}
+
 /* However often it is mapped, one of its attachments has the only pin. */
 static void pinned_once_for_vmap(struct kunit *test)
 {
@@ -576,6 +604,7 @@ static void mmap_dmabuf(struct kunit *test)
 static struct kunit_case gem_prime_ops_cases[] = {
 	KUNIT_CASE(pinned_until_detach),
 	KUNIT_CASE(pinned_for_vmap),
+	KUNIT_CASE(pinned_for_others),
 	KUNIT_CASE(pinned_once_for_vmap),
 	KUNIT_CASE(pinned_for_unlocked_map),
 	KUNIT_CASE(pinned_for_second_vmap),
