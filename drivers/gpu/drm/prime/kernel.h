@@ -3,8 +3,10 @@
  * What the layer has to know of the kernel that it is built into. The sources
  * are written for Linux 7.3. If 6.12 needs something else, this header has a
  * constant or a small function for it. If only a name differs on 6.12, this
- * header gives it the name of 7.3. No other file of the layer compares
- * versions, except the public headers, whose layouts differ.
+ * header gives it the name of 7.3. mock/prime_layer.h does the same for the
+ * drivers of mock/ and samples/, and Kbuild.include chooses the files that only
+ * one version needs. No other file of the layer compares versions, except the
+ * public headers, whose layouts differ, and tests.
  *
  * Include it after all other headers.
  */

@@ -4,10 +4,10 @@
  * moves.
  *
  * On 6.12, if only one side is dynamic, the mapping is made at attach and kept
- * until detach. There are two reasons. A static importer may map in a place
- * where it can't take the reservation object. A static exporter does not expect
- * that a dynamic importer holds it while it maps. Late storage is never mapped
- * at attach.
+ * until detach. There are two reasons. A static importer may map where it can't
+ * take the reservation object. A dynamic importer holds the reservation object
+ * while it maps, which a static exporter does not expect. Late storage is never
+ * mapped at attach.
  */
 #include "internal.h"
 
@@ -91,9 +91,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
  *
  * Return: the attachment for dma_buf_detach(), or ERR_PTR: -EINVAL without
  * buffer, device or, on 6.12, a callback; -EBUSY when the storage is already placed
- * where @dev can't reach it, or can't suit all devices; -ENOMEM;
- * -ERESTARTSYS when the mapping is made here and a signal arrives; or the error
- * of the exporter's attach, pin or map_dma_buf.
+ * where @dev can't reach it, or can't suit all devices; -ENOMEM; when the
+ * mapping is made here, -ERESTARTSYS and -EOPNOTSUPP as dma_buf_map_attachment();
+ * or the error of the exporter's attach, pin or map_dma_buf.
  */
 struct dma_buf_attachment *
 dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,

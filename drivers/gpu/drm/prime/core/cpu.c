@@ -17,7 +17,7 @@
  * dma_buf_end_cpu_access() and the same direction. After a failure, including a
  * signal, the access has not begun, and the caller must not end it.
  *
- * Context: may sleep; reservation object not held, an exporter may take it.
+ * Context: may sleep; reservation object not held; an exporter may take it.
  *
  * Return: 0; -EINVAL without a buffer; -ERESTARTSYS when a signal arrives
  * during a wait; or the error of the exporter's begin_cpu_access.
@@ -60,7 +60,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, "DMA_BUF");
  * @dmabuf: buffer
  * @dir: direction of the matching dma_buf_begin_cpu_access()
  *
- * Context: may sleep; reservation object not held, an exporter may take it.
+ * Context: may sleep; reservation object not held; an exporter may take it.
  *
  * Return: 0; -EINVAL without a buffer; or the error of the exporter's
  * end_cpu_access.
@@ -95,7 +95,7 @@ bool dma_buf_range_fits(const struct dma_buf *dmabuf,
  * For drivers whose own file has an mmap and whose memory is a dma-buf. User
  * space brackets its access with DMA_BUF_IOCTL_SYNC.
  *
- * Context: mmap_lock held for writing; reservation object not held, an
+ * Context: mmap_lock held for writing; reservation object not held; an
  * exporter may take it.
  *
  * Return: 0; -EINVAL without buffer or @vma, when the exporter has no mmap, or

@@ -164,9 +164,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, "DMA_BUF");
  *
  * Return: the table for dma_buf_unmap_attachment(), or ERR_PTR: -EINVAL
  * without an attachment; -EBUSY when the attachment keeps a mapping of another
- * direction; -ENOMEM; -ERESTARTSYS after a signal; -EOPNOTSUPP when the device
- * would work on bounce buffers that the exporter does not sync (udmabuf); or
- * the error of the exporter's pin or map_dma_buf.
+ * direction; -EOPNOTSUPP when the device would work on bounce buffers that the
+ * exporter does not sync (udmabuf); -ENOMEM; -ERESTARTSYS after a signal; or the
+ * error of the exporter's pin or map_dma_buf.
  */
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
@@ -219,8 +219,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
  *
  * Return: the table for dma_buf_unmap_attachment_unlocked(), or ERR_PTR:
  * -EBUSY when it would have to wait, or the attachment keeps a mapping of
- * another direction; -EINVAL without an attachment; -ENOMEM; -EOPNOTSUPP as
- * dma_buf_map_attachment(); or the error of the exporter's pin or map_dma_buf.
+ * another direction; -EINVAL without an attachment; -EOPNOTSUPP as
+ * dma_buf_map_attachment(); -ENOMEM; or the error of the exporter's pin or
+ * map_dma_buf.
  */
 struct sg_table *
 dma_buf_try_map_attachment(struct dma_buf_attachment *attach, enum dma_data_direction dir)

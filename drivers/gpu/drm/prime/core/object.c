@@ -29,7 +29,7 @@
 /**
  * DOC: lifetime
  *
- * A buffer lives as long as its file has references: those of file
+ * A buffer can be used as long as its file has references: those of file
  * descriptors, of memory mappings, and those taken by dma_buf_get() and
  * get_dma_buf(). An attachment does not hold a reference; the importer does.
  *
@@ -139,10 +139,10 @@
  * * The lock of a V4L2 queue in which try/v4l2.c tries a buffer. The
  *   device_lock() of its node nests in it, and in that the reservation object
  *   and what is below it, as in VIDIOC_QBUF.
- * * The spinlocks of account/holders.c: task_lock() and in it the file_lock of a
- *   table of fds, or else the lock of a hash bucket of AF_UNIX sockets. In each
- *   of them nests the lock of a socket's queue. A reader of dma_buf/holders
- *   waits for no mutex and no mmap_lock: it only tries them.
+ * * The spinlocks of account/holders.c. For a process: task_lock(), and in it the
+ *   file_lock of the table of fds. For sockets: the lock of a bucket of the
+ *   AF_UNIX hash. In both cases the lock of a socket's queue nests inside. A
+ *   reader of dma_buf/holders only tries mutexes and mmap_locks.
  *
  * core/lockdep.c takes the core's locks in this order at boot, so that lockdep
  * knows it. dma_resv.c does the same for mmap_lock.
@@ -187,8 +187,8 @@
  */
 
 /*
- * Containers without and with @own_resv have a cache each. kmalloc() would round
- * up their sizes. kfree() finds the cache of an object by itself.
+ * There are two caches: for containers without @own_resv, and for those with it.
+ * kmalloc() would round up both sizes. kfree() finds the cache by itself.
  */
 static struct kmem_cache *dma_buf_cache;
 static struct kmem_cache *dma_buf_resv_cache;
@@ -456,8 +456,8 @@ struct dma_buf *dma_buf_iter_begin(void)
 static int __init dma_buf_init(void)
 {
 	/*
-	 * One byte more: otherwise another object could have the address of
-	 * own_resv, which dma_buf_object_free() compares.
+	 * The size has one byte more, so that no other object begins at the
+	 * address of own_resv, which dma_buf_object_free() compares.
 	 */
 	dma_buf_cache = kmem_cache_create("dma_buf", offsetof(struct dma_buf_object, own_resv) + 1,
 					  0, SLAB_PANIC, NULL);

@@ -9,10 +9,10 @@
 
 /*
  * Stands for fences that have signalled: returns a fence with the time of the
- * last one that the reservation object still has, or NULL without memory. A
- * holder of the reservation object may be adding fences and may keep it for
- * long, so this does not wait for it. Then the time is now, which is not too
- * early.
+ * last one that the reservation object still has, or NULL without memory. If the
+ * reservation object is locked, this does not wait: its holder may be adding
+ * fences, and may keep it for long. The fence then gets the current time, which
+ * is never before the last signal.
  */
 static struct dma_fence *dma_buf_fence_signalled(struct dma_resv *resv, enum dma_resv_usage usage)
 {
@@ -23,7 +23,7 @@ static struct dma_fence *dma_buf_fence_signalled(struct dma_resv *resv, enum dma
 	if (!dma_resv_trylock(resv))
 		return dma_fence_allocate_private_stub(ktime_get());
 
-	/* One that is being signalled gets its time a moment later: this does not wait for it. */
+	/* A fence that is just being signalled may have no time yet: it counts as signalled now. */
 	dma_resv_for_each_fence(&cursor, resv, usage, fence)
 		if (dma_fence_is_signaled(fence))
 			last = max(last, test_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->flags) ?

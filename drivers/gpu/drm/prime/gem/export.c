@@ -85,9 +85,10 @@ EXPORT_SYMBOL(drm_gem_is_prime_exported_dma_buf);
 /*
  * Returns the buffer of an object, with a reference. This is the buffer from
  * which the object was imported, or the buffer of an earlier export if it still
- * has references, or a new one. Returns -ENOENT for an object without handles,
- * since only the close of the last handle drops the object's reference to the
- * buffer. Otherwise returns the error of the driver's export.
+ * has references, or a new one. Returns -ENOENT for an object without handles:
+ * only the close of the last handle would drop the reference that
+ * &drm_gem_object.dma_buf takes. Otherwise returns the error of the driver's
+ * export.
  */
 struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 {
@@ -108,7 +109,7 @@ struct dma_buf *drm_prime_export_get(struct drm_gem_object *obj, u32 flags)
 			 obj->funcs->export(obj, flags) : drm_gem_prime_export(obj, flags);
 		if (IS_ERR(dmabuf))
 			return dmabuf;
-		/* An imported buffer does not hold the object that a driver keeps of it. */
+		/* A driver's export may return an imported buffer, which does not hold @obj. */
 		if (dmabuf->priv == obj)
 			dma_buf_record_add(dmabuf, obj, obj->dev->driver->name);
 	}

@@ -170,7 +170,7 @@ static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_f
 	}
 
 	mutex_lock(&table->lock);
-	/* This thread holds its object, so the addresses tell whether it is the same. */
+	/* This thread holds @obj, so the same address means the same object. */
 	scoped_guard(spinlock, &file_priv->table_lock)
 		open = !ret && idr_find(&file_priv->object_idr, *handle) == obj;
 	drm_prime_claim_end_locked(table, claim, open ? *handle : 0);
@@ -184,7 +184,7 @@ static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_f
 /**
  * drm_gem_prime_fd_to_handle - give a dma-buf a handle
  * @dev: device of @file_priv
- * @file_priv: file to give the handle in
+ * @file_priv: DRM file that gets the handle
  * @prime_fd: file descriptor of the dma-buf
  * @handle: where to return the GEM handle
  *

@@ -12,9 +12,10 @@
  * @attach_dev: device that will do the DMA, when that is not
  *	drm_dev_dma_dev()
  *
- * For a buffer that was exported from an object of @dev this returns that
- * object. Otherwise the new object holds the buffer, attached and mapped, until
- * drm_prime_gem_destroy(), and uses the buffer's reservation object.
+ * For a buffer that drm_gem_prime_export() made of an object of @dev, this
+ * returns that object. Otherwise the new object holds the buffer, attached and
+ * mapped, until drm_prime_gem_destroy(), and uses the buffer's reservation
+ * object.
  *
  * Context: may sleep; takes the buffer's reservation object.
  *

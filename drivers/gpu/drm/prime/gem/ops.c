@@ -7,12 +7,13 @@
 #include "internal.h"
 
 /*
- * On 7.3 most importers don't map or vmap before a frame is drawn. A shmem object
- * of drm_gem_prime_export() is pinned only then. Its pin keeps pages in memory,
- * and its vmap does the same for itself. The storage of other objects may move:
- * their drivers rely on a pin from attach to detach. Some of those have a file,
- * too, but leave it empty. A driver that uses the file's pages forbids to move them.
- * qaic maps without the lock of the reservation object, which a pin needs.
+ * On 7.3 most importers don't map or vmap before a frame is drawn, so a shmem
+ * object of drm_gem_prime_export() is pinned only then. Its pin only keeps pages in
+ * memory, as a vmap does by itself. The storage of other objects may move, and
+ * their drivers rely on a pin from attach to detach. Some of these objects have a
+ * file, too, but leave it empty. A driver that uses the file's pages has forbidden
+ * the kernel to move them, which tells the two apart. qaic maps without the
+ * reservation object, which a pin needs.
  *
  * mapping_gfp_mask() would need linux/pagemap.h. That header completes types which
  * stock's exports don't know here, and so changes their symbol versions.
@@ -186,7 +187,7 @@ int drm_gem_dmabuf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
 	struct dma_buf_attachment *attach = list_first_entry_or_null(&dma_buf->attachments,
 								     typeof(*attach), node);
-	/* The pin keeps the pages between two vmaps. Any attachment may have it. */
+	/* The pin keeps the pages between two vmaps. It does not matter which attachment has it. */
 	int ret = attach ? drm_prime_pin_once_locked(attach) : 0;
 
 	return ret ?: drm_gem_vmap_locked(dma_buf->priv, map);
