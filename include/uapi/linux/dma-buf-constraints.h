@@ -32,7 +32,7 @@
 #define DMA_BUF_USE_READ	(1u << 0)
 #define DMA_BUF_USE_WRITE	(1u << 1)
 #define DMA_BUF_USE_SCANOUT	(1u << 2) /* a display shows it */
-#define DMA_BUF_USE_CPU		(1u << 3) /* with the processor, through a mapping */
+#define DMA_BUF_USE_CPU		(1u << 3) /* the CPU, through a mapping */
 
 /* Which constraint a refusal is about. */
 #define DMA_BUF_FIELD_NONE		0
@@ -206,7 +206,7 @@ struct dma_buf_storage_info {
 
 /* Bits of dma_buf_refusal.flags */
 #define DMA_BUF_REFUSAL_TABLE		(1u << 0) /* segments, runs, largest and reach are known */
-#define DMA_BUF_REFUSAL_COHERENT	(1u << 1) /* the device sees the processor's caches */
+#define DMA_BUF_REFUSAL_COHERENT	(1u << 1) /* the device snoops the CPU's caches */
 #define DMA_BUF_REFUSAL_TRANSLATED	(1u << 2) /* an IOMMU stands before the device */
 #define DMA_BUF_REFUSAL_BOUNCED		(1u << 3) /* the device was given copies (swiotlb) */
 #define DMA_BUF_REFUSAL_GUESSED		(1u << 4) /* field is the likely reason; nobody said so */
@@ -217,7 +217,7 @@ struct dma_buf_storage_info {
  * @pad: 0
  * @wanted: out: what the device asked for, in the field's unit
  * @found: out: what there was; 0 for a mask that is not known
- * @device: out: name of the device; empty for the processor
+ * @device: out: name of the device; empty for the CPU
  * @step: out: DMA_BUF_STEP_*
  * @error: out: errno, as a positive number
  * @by: out: DMA_BUF_BY_*

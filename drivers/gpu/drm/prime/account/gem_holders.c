@@ -30,7 +30,10 @@ static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_o
 		.count = (long)kref_read(&obj->refcount) - extra,
 		/* data_race(): others may change it meanwhile, see account/holders.c. */
 		.files = !!data_race(obj->dma_buf),
-		/* data_race(): the same. All handles share one reference. A buffer has another. */
+		/*
+		 * data_race(): the same. All handles together hold one reference.
+		 * The dma-buf that was exported from the object holds another.
+		 */
 		.objects = !!data_race(obj->handle_count) + !obj->import_attach,
 	};
 

@@ -12,10 +12,10 @@
  * Nobody waits for a reader. It holds a spinlock for some hundred fds or one
  * socket, never waits for mmap_lock or a mutex of DRM, and takes no reservation
  * object. It takes references to a process, to its memory, and to one DRM file
- * or buffer at a time. If its reference is the last one, the reader releases the
- * target at once, and not when it returns to user space. But the imports of a
- * DRM file are then released when the reader returns. Records hold nothing:
- * they have numbers, and pointers that are only compared.
+ * or buffer at a time. If its reference is the last one, the reader itself
+ * releases the target at once. Only what a released DRM file had imported waits
+ * until the reader returns to user space. Records hold nothing: they have
+ * numbers, and pointers that are only compared.
  *
  * "DOC: locking" of core/object.c has the order of the locks.
  */
@@ -297,8 +297,8 @@ static int dma_buf_holders_compare(const void *a, const void *b)
 
 /*
  * Sorts the records by object (@head is 1) or by buffer (2). The first record of
- * an object or buffer is its own, in which the references to it are added up. A
- * holder of an object is listed as a holder of the object's buffer.
+ * each object or buffer describes it, and the references found are added up
+ * there. A holder of an object is listed under the object's buffer.
  */
 static void dma_buf_holders_sum(struct dma_buf_holders *h, u8 head)
 {
@@ -324,7 +324,7 @@ static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 	struct dma_buf_holder *r;
 
 	for (r = h->records; r < h->records + h->used; r++) {
-		/* Of no buffer, or the same reference again without another process. */
+		/* Skips what has no buffer, and repeats unless another process has the reference. */
 		if (!r->ino || (r > h->records && !dma_buf_holders_differ(r, r - 1) &&
 				(r->head || !r->pid || r->pid == r[-1].pid)))
 			continue;

@@ -57,8 +57,9 @@ static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_fai
 
 /*
  * Finds what does not fit, if the importer gave the buffer back, or the DMA API
- * refused. A driver that has set no maximum length of segments, or said that
- * there is none, often takes only a buffer of one segment.
+ * refused. A driver that has set no maximum length of segments, or UINT_MAX, may
+ * still take only one segment: nothing in the DMA API says so. After a refusal
+ * that is the likely reason, so it is reported as a guess.
  */
 static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf_failure *f,
 			 struct dma_buf_constraints *c, struct dma_buf_conflict *reason)
@@ -66,7 +67,7 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 	const size_t most = dma_max_mapping_size(f->dev);
 	const u64 piece = f->step == DMA_BUF_STEP_DMA ? why->largest : why->size;
 
-	/* An exporter that calls the DMA API itself fails without a table. */
+	/* If the exporter itself called the DMA API, there is no table to measure. */
 	if ((f->step == DMA_BUF_STEP_DMA || f->step == DMA_BUF_STEP_MAP) && piece > most) {
 		*reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_SIZE, most, piece };
 		return true;

@@ -3,8 +3,8 @@
  * How the core, the GEM side and negotiate/ tell account/ that a step of sharing
  * a buffer failed. They call these functions only when they return an error. So
  * success costs nothing, except that attach notes in which system call it was
- * made, and detach looks whether it is in the same one. A mapping, and an access
- * of the processor, look whether the exporter has a known fault.
+ * made, and detach checks whether it is in the same one. A mapping, and an access
+ * of the CPU, check whether the exporter has a known fault.
  *
  * Without CONFIG_DRM_PRIME_ACCOUNT all of it compiles to nothing.
  */
@@ -25,7 +25,7 @@
 /**
  * struct dma_buf_failure - a step that failed
  * @dmabuf: buffer
- * @dev: device that was to use it; NULL for the processor
+ * @dev: device that was to use it; NULL for the CPU
  * @step: DMA_BUF_STEP_*; DMA_BUF_STEP_NONE from a driver that runs within a step
  * @error: negative errno; 0 when only the end of the system call will tell
  * @sgt: the buffer's table for @dev, if the caller has it, otherwise NULL
@@ -84,7 +84,7 @@ static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, vo
 /*
  * Known faults of exporters. udmabuf syncs a mapping of its own device, and never
  * that of the importer. If the importer's device works on copies (swiotlb), it and
- * the processor don't see what the other one wrote, so such a mapping is refused.
+ * the CPU don't see what the other one wrote, so such a mapping is refused.
  * If udmabuf's own device does, each sync puts old bytes over the memory and does
  * nothing else, so it is left out. See reproducers/07-udmabuf-bounced.txt.
  */

@@ -90,7 +90,7 @@ int mock_exp_move_locked(struct mock_object *obj, struct mock_storage **storage)
 
 /*
  * PRIME_MOCK_MOVING: moves an object that nobody holds in place, before each
- * use. The processor has copied the bytes by then, so the fence stands for no
+ * use. The CPU has copied the bytes by then, so the fence stands for no
  * pending work.
  */
 static int mock_exp_settle(struct mock_object *obj)
@@ -270,7 +270,7 @@ static void mock_exp_unmap(struct dma_buf_attachment *attach,
 	kfree(mapping);
 }
 
-/* --- processor --- */
+/* --- CPU --- */
 static int mock_exp_begin(struct dma_buf *dmabuf, enum dma_data_direction direction)
 {
 	struct mock_record *record = to_exported(dmabuf)->record;

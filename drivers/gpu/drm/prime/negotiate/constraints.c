@@ -360,7 +360,7 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
  * @sgt: table with DMA addresses
  * @conflict: filled in when it does not; may be NULL
  *
- * Segments whose addresses follow one another count as one run, however many
+ * Segments whose DMA addresses follow one another count as one run, however many
  * entries the table has. A table does not show coherence, so that is not
  * checked.
  *

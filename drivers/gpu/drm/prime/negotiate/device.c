@@ -18,10 +18,10 @@
  * module, and the reference does not keep the module. Sets DMA_BUF_DEVICE_* in
  * @how.
  *
- * Returns -EINVAL if the file is no device node of a subsystem that shares
- * buffers: a program can load no other module. Returns -ENODEV if the device is
- * gone, or if the kernel was built without the module for this subsystem.
- * Returns -EOPNOTSUPP if the node's driver imports nothing.
+ * Returns -EINVAL if the file is no DRM, accel or V4L2 node, so a program can make
+ * the kernel load no other module. Returns -ENODEV if the device is gone, or if the
+ * kernel was built without the module for this subsystem. Returns -EOPNOTSUPP if
+ * the node's driver imports nothing.
  */
 struct device *dma_buf_device_get(struct file *file, unsigned int *how)
 {

@@ -12,7 +12,7 @@
 
 #include "internal.h"
 
-/* The processor copies only if it does so for every queue. */
+/* PROCESSOR stays set only if no queue does DMA. */
 static void device_v4l2_ask(const struct vb2_queue *queue, struct device **dev, unsigned int *how)
 {
 	*dev = queue->dev ?: *dev;
@@ -49,8 +49,8 @@ struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how)
 	if (!vdev)
 		return ERR_PTR(-ENODEV);
 	/*
-	 * Nothing but the registration holds the parent and the devices of the
-	 * queues. Its end takes this lock before it drops them.
+	 * Only the registration keeps the parent and the devices of the queues.
+	 * Unregistration takes this lock before it drops them.
 	 */
 	if (device_lock_interruptible(&vdev->dev))
 		return ERR_PTR(-ERESTARTSYS);

@@ -98,19 +98,21 @@ static const struct drm_gem_object_funcs drm_gem_late_funcs = {
 
 /**
  * drm_gem_late_create - an object without pages
- * @dev: device; a parent that does DMA has a DMA mask already
+ * @dev: device. If its DMA device (drm_dev_dma_dev()) does DMA, set that device's
+ *	DMA mask before this call
  * @size: bytes, rounded up to pages
  *
  * Pages are allocated at the first map, vmap or access to a mapping, and are
- * charged to the memory cgroup of the caller. They suit the parent of @dev, and
- * every device that was attached to the object's dma-buf or announced for it
+ * charged to the memory cgroup of the caller. They suit the DMA device of @dev,
+ * and every device that was attached to the object's dma-buf or announced for it
  * before.
  *
  * Context: process context, may sleep.
  *
  * Return: the object for drm_gem_object_put(), or ERR_PTR: -EINVAL for a size
- * of 0; -ENOMEM; -ENOSPC when no offset for mmap is left; -EBUSY when the
- * parent can't take an object of this size.
+ * of 0; -ENOMEM; -ENOSPC when no offset for mmap is left; -EBUSY when the DMA
+ * device can't take an object of this size, or needs coherent memory and does not
+ * snoop caches.
  */
 struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev, size_t size)
 {

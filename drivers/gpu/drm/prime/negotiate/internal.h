@@ -58,7 +58,7 @@ static inline unsigned int dma_buf_device_major(const struct file *file)
 
 /* How a device gets at the buffers that are imported into a node. */
 #define DMA_BUF_DEVICE_ONE_ADDRESS	BIT(0) /* a helper refuses more than one segment */
-#define DMA_BUF_DEVICE_PROCESSOR	BIT(1) /* it does no DMA: the processor copies */
+#define DMA_BUF_DEVICE_PROCESSOR	BIT(1) /* it does no DMA: the CPU copies */
 
 struct device *dma_buf_device_get(struct file *file, unsigned int *how);
 /* Of the modules device_drm.c and device_v4l2.c. */

@@ -28,7 +28,7 @@ static_assert(offsetof(struct dma_buf_constraints_info, size_align) ==
 static_assert(offsetof(struct dma_buf_constraints_info, devices) ==
 	      sizeof(struct dma_buf_constraints));
 
-/* The reason has one place in all arguments that can have one. */
+/* The fields of the reason are at the same offsets in both structs that have them. */
 static_assert(offsetof(struct dma_buf_device_use, field) == offsetof(struct dma_buf_commit, field));
 
 static long negotiate_reason(union negotiate_arg *arg, long ret, struct dma_buf_conflict why)
@@ -120,7 +120,7 @@ static const struct {
 	{ DMA_BUF_IOCTL_GET_STORAGE, negotiate_ask },
 };
 
-/* What only the program knows is 0. */
+/* Fields that the program knows and this kernel does not become 0. */
 static long negotiate_reply(void __user *uarg, size_t usize, const void *arg, size_t size)
 {
 	return copy_to_user(uarg, arg, size) ||
@@ -146,11 +146,11 @@ static long negotiate_ioctl(struct file *file, unsigned int cmd, void __user *ua
 		return -EINVAL;
 	if (!dma_buf_is_late(file->private_data))
 		return -EOPNOTSUPP;
-	/* What is written decides where the storage lies. */
+	/* A request with an input changes where the storage lies. */
 	if (cmd & IOC_IN) {
 		if (!(file->f_mode & FMODE_WRITE))
 			return -EACCES;
-		/* If the program can't take the answer, nothing is done. */
+		/* Writes to the struct first: if that fails, nothing is done. */
 		ret = copy_struct_from_user(&arg, size, uarg, usize) ?:
 		      negotiate_reply(uarg, usize, &arg, size);
 		if (ret)

@@ -17,10 +17,13 @@
 /**
  * DOC: late allocation
  *
- * The exporter embeds a &struct dma_buf_late. It fills its &struct dma_buf_ops
- * with DMA_BUF_LATE_OPS and a release of its own. After the export it calls
- * dma_buf_late_bind(). The operations include pin and unpin, so that a dynamic
- * importer does not keep the storage in place.
+ * The exporter embeds a &struct dma_buf_late in its object. It fills its
+ * &struct dma_buf_ops with DMA_BUF_LATE_OPS and a release of its own, which calls
+ * dma_buf_late_fini(). The operations use the &dma_buf_attachment.priv of each
+ * attachment. The exporter calls dma_buf_late_init() with the size and the
+ * reservation object and, right after the export, dma_buf_late_bind(). The
+ * operations include pin and unpin, so the exporter is dynamic: an importer that
+ * follows moves does not keep the storage in place.
  *
  * If the storage does not suit a device that joins or maps, it moves, unless it
  * is committed, pinned or mapped in the kernel. A move copies the content. It
@@ -113,7 +116,7 @@ static int late_admit(struct dma_buf *dmabuf, const struct dma_buf_constraints *
 
 	if (dma_buf_constraints_merge(&all, &late->own, conflict))
 		return -EBUSY;
-	/* The device does not snoop the processor's caches. */
+	/* The device does not snoop the CPU's caches. */
 	if (all.flags & DMA_BUF_CONSTRAINT_COHERENT)
 		return dma_buf_conflict_set(conflict, cached);
 	if (!late->storage || !late->pins || dma_buf_storage_suits(late->storage, &all, conflict))
@@ -396,7 +399,7 @@ static void late_sync_locked(struct dma_buf_late *late, bool for_cpu)
  * @dmabuf: buffer
  * @dir: any direction
  *
- * Shows the processor what devices wrote.
+ * Makes what devices wrote visible to the CPU.
  *
  * Context: may sleep; takes the reservation object.
  *
@@ -419,10 +422,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_begin_cpu_access, "DMA_BUF");
  * @dmabuf: buffer
  * @dir: any direction
  *
- * Shows devices what the processor wrote.
+ * Makes what the CPU wrote visible to devices.
  *
  * Context: may sleep; takes the reservation object, and a signal does not end
- * the wait, since the processor's writes would be lost.
+ * the wait, since the CPU's writes would be lost.
  *
  * Return: 0.
  */
@@ -522,8 +525,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
  *	&dma_buf_late.f_start
  *
  * Places the storage. If there is no memory, the process gets SIGBUS, and the
- * OOM killer is not called. A process that is killed meanwhile gets it, too: a
- * copy by the kernel would retry another fault for ever.
+ * OOM killer is not called. A process that is killed while it waits gets SIGBUS,
+ * too. If the kernel faulted in a copy for it, retrying would never end.
  *
  * Context: mmap_lock or the VMA's lock held; takes the reservation object.
  *

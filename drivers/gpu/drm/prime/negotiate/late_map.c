@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Late storage mapped for devices. Each device has a scatter list of its own.
- * It is mapped by the DMA API or directly, and synced for the processor and for
+ * It is mapped by the DMA API or directly, and synced for the CPU and for
  * devices.
  *
  * Storage lies where the device reaches it. So even with "swiotlb=force" the
@@ -172,7 +172,7 @@ void dma_buf_late_mapping_destroy(struct sg_table *sgt)
 	kfree(m);
 }
 
-/* Shows the processor what devices wrote, or devices what it wrote. */
+/* Makes what devices wrote visible to the CPU, or what the CPU wrote visible to devices. */
 void dma_buf_late_mappings_sync(struct dma_buf_late *late, bool for_cpu)
 {
 	struct dma_buf_late_mapping *m;

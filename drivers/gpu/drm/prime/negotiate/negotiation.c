@@ -35,7 +35,7 @@
 #define MAX_ANNOUNCED 64
 
 /**
- * struct dma_buf_announced - a device that a program said will use the buffer
+ * struct dma_buf_announced - a device that will use the buffer, as a program said
  * @node: in &dma_buf_negotiation.announced; empty before the entry joins
  * @of_device: in the device's list of its entries; empty if the device's
  *	driver left before the entry joined
@@ -66,8 +66,8 @@ static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
 
 /*
  * For dma_buf_set_late(), and for dma_buf_late_bind(), which passes @late. If
- * the storage is still bound to a buffer that has lost its last reference, this
- * buffer takes it over.
+ * the storage is still bound to a buffer that has lost its last reference,
+ * @dmabuf takes the storage over.
  */
 int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops,
 			      struct dma_buf_late *late)
@@ -141,7 +141,7 @@ int dma_buf_set_late(struct dma_buf *dmabuf, const struct dma_buf_late_ops *ops)
 EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, "DMA_BUF");
 
 /**
- * dma_buf_is_late - is the storage placed for the devices that join?
+ * dma_buf_is_late - can the storage of this buffer be negotiated?
  * @dmabuf: buffer
  *
  * For importers that refuse storage which may be out of reach. A late exporter
@@ -149,7 +149,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_set_late, "DMA_BUF");
  *
  * Context: any; no lock needed.
  *
- * Return: true if the exporter called dma_buf_set_late().
+ * Return: true if the exporter called dma_buf_set_late() or dma_buf_late_bind().
  */
 bool dma_buf_is_late(struct dma_buf *dmabuf)
 {
@@ -303,7 +303,7 @@ static void negotiation_derive(struct device *dev, unsigned int how,
 	else
 		dma_buf_constraints_from_device(mapped, dev);
 	*memory = *mapped;
-	/* Its scatter list may have several segments, each behind the one before. */
+	/* The scatter list may have several segments if each begins where the one before ends. */
 	if (how & DMA_BUF_DEVICE_ONE_ADDRESS)
 		memory->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	if (!(how & DMA_BUF_DEVICE_PROCESSOR))
@@ -359,7 +359,10 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 	return attach->priv ? 0 : -ENOMEM;
 }
 
-/* An object's size is the driver's; who touched or attached it knows the size. */
+/*
+ * The driver chose the size of a GEM object. Whoever touched or attached a buffer
+ * has read its size.
+ */
 static bool negotiation_may_grow_locked(struct dma_buf *dmabuf)
 {
 	const struct dma_buf_late *late = dma_buf_negotiation_get(dmabuf)->late;
@@ -402,7 +405,7 @@ static int announced_prepare(struct dma_buf_announced *item, unsigned int how, u
 		return -ENOMEM;
 
 	INIT_LIST_HEAD(items);
-	/* The device's list or the new one. The lock holds up its release. */
+	/* Finds the device's list, or adds the new one. Its release waits for the spinlock. */
 	spin_lock(&dma_buf_negotiate_lock);
 	items = devres_get(dev, items, NULL, NULL);
 	list_add(&item->of_device, items);

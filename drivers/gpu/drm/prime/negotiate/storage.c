@@ -353,7 +353,8 @@ static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
 
 /*
  * Fills the storage with blocks of @most pages. If there is no such block,
- * halves the length, down to @least. Only blocks of @least pages may take long.
+ * halves the length, down to @least. Only an allocation of @least pages may wait
+ * for reclaim.
  */
 static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigned long most)
 {

@@ -212,7 +212,7 @@ static const struct vm_operations_struct edu_vm_ops = {
 };
 
 /*
- * Maps for the kernel. An importer that works with the processor, such as a
+ * Maps for the kernel. An importer that works with the CPU, such as a
  * virtual display, needs this, and some importers don't check that it exists.
  */
 static int edu_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
@@ -620,7 +620,7 @@ static int edu_transfer(struct edu_device *edu, dma_addr_t src, dma_addr_t dst,
 
 /*
  * Returns the DMA address at @offset. Limits *@count to the page, since an
- * IOMMU may join pages that are not contiguous for the processor's caches.
+ * IOMMU may join pages that are not contiguous for the CPU's caches.
  */
 static dma_addr_t edu_address(struct drm_gem_object *obj, u64 offset, u32 *count)
 {
@@ -642,7 +642,7 @@ static dma_addr_t edu_address(struct drm_gem_object *obj, u64 offset, u32 *count
 /*
  * Moves @count bytes between an object and the buffer of the engine. Objects
  * stay mapped for long, so each transfer syncs its bytes; with bounce buffers
- * this moves the bytes. It syncs no other bytes, since the processor may be
+ * this moves the bytes. It syncs no other bytes, since the CPU may be
  * writing next to them. The table of vfio-pci, for the memory of a PCI device, has
  * no pages: such memory needs no sync.
  */
