@@ -34,7 +34,7 @@ nitpick_ignore_regex = [
 
 html_theme = "alabaster"
 html_theme_options = {
-    "description": "dma-buf and DRM GEM PRIME for Linux 6.12, written anew",
+    "description": "dma-buf and DRM GEM PRIME for Linux 6.12, written from scratch",
     "fixed_sidebar": True,
     "page_width": "1100px",
     "sidebar_width": "240px",
