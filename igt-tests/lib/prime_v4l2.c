@@ -96,7 +96,7 @@ int v4l2_open(enum v4l2_device device, bool output)
 	if (is_vivid) {
 		snprintf(bus, sizeof(bus), "platform:vivid-%03d", device);
 		if (!vivid_fits() && !access("/sys/module/vivid", F_OK))
-			need_destructive("loading vivid anew with other parameters");
+			need_destructive("loading vivid again with other parameters");
 		vivid_back("", "");
 		if (!vivid_fits())
 			prime_skip("no vivid (modprobe -r vivid; modprobe vivid "

@@ -207,7 +207,7 @@ static void vmap_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fix->dmabuf->vmapping_counter, 0);
 	KUNIT_EXPECT_TRUE(test, iosys_map_is_null(&fix->dmabuf->vmap_ptr));
 
-	/* The next one starts anew. */
+	/* The next one starts again. */
 	KUNIT_EXPECT_EQ(test, dma_buf_vmap(fix->dmabuf, &map[0]), 0);
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_VMAP, 2);
 	dma_buf_vunmap(fix->dmabuf, &map[0]);

@@ -115,7 +115,7 @@ static void import_twice(struct kunit *test)
 	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 1);
 	KUNIT_EXPECT_TRUE(test, list_is_singular(&fix->dmabuf->attachments));
 
-	/* After the handle is closed, the buffer is imported anew. */
+	/* After the handle is closed, the buffer is imported again. */
 	KUNIT_EXPECT_EQ(test, import_close(fix, first), 0);
 	imported(test, &first);
 	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 2);
