@@ -32,11 +32,11 @@
  * @work: finishes it
  * @queued: @work will run; the record is not used for another buffer until then
  * @pid: the thread group, with a reference; NULL when the record is not in use
- * @task: the thread whose call is not over; only compared. NULL while @queued if
- *	the record is to be dropped
+ * @task: the thread whose system call has not ended; only compared. If NULL while
+ *	@queued, the record is dropped when the call ends
  * @ino: inode number of the buffer, which is never used again
  * @age: larger for a newer one
- * @why: what the process is told; nothing as long as the error is 0
+ * @why: what the process is told. If its error is 0, the process is told nothing
  *
  * refusal_lock protects all of it.
  */
@@ -112,7 +112,7 @@ static struct refusal *refusal_take_locked(bool note)
 	return count < REFUSALS_OF_PROCESS + note ? all : own;
 }
 
-/* A call that a signal ended is no refusal: it is made again. */
+/* A signal interrupted the call; nothing was refused. */
 static bool refusal_error_counts(int error)
 {
 	return error && error != -EINTR &&
@@ -127,13 +127,13 @@ static void refusal_complete_locked(struct refusal *r, const struct dma_buf_refu
 	lockdep_assert_held(&refusal_lock);
 
 	if (!said.step && why->step) {
-		/* Within this step a driver gave a reason, and nothing else is known yet. */
+		/* A driver gave its reason within this step. The rest comes from the step. */
 		r->why = *why;
 		memcpy(&r->why, &said, offsetof(struct dma_buf_refusal, device));
 		r->why.flags &= ~DMA_BUF_REFUSAL_GUESSED;
 	}
 	r->why.error = said.error ?: why->error;
-	/* A driver that imports nothing answers so, whatever the memory is. */
+	/* ENODEV mostly comes from a driver that imports nothing: a guess would mislead. */
 	if (r->why.error == ENODEV && r->why.flags & DMA_BUF_REFUSAL_GUESSED)
 		r->why.field = DMA_BUF_FIELD_ERROR;
 	if (r->why.field == DMA_BUF_FIELD_ERROR) {
@@ -166,10 +166,10 @@ static void refusal_finish(struct callback_head *work)
 }
 
 /*
- * Did this step fail because the recorded one failed? Then it is a step around
- * that one, or the importer gives the buffer back. For a thread that never
- * returns to user space, no end of a call separates the failures. So the order
- * of the steps decides.
+ * Did this step fail because the recorded one failed? It did if it is a step
+ * around that one, or if the importer gives the buffer back. For a thread that
+ * never returns to user space, no end of a call separates two failures, so the
+ * order of the steps decides.
  */
 static bool refusal_follows(const struct refusal *r, const struct dma_buf_refusal *why)
 {
@@ -250,7 +250,7 @@ void dma_buf_refuse(struct dma_buf_attachment *attach, u32 field, u64 wanted, u6
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
 
-/* The caller tells the refusal as it tells those of every other step. */
+/* Only judges the mapping. The caller reports the refusal, as for every other step. */
 static int refusal_check(struct dma_buf_attachment *attach, const struct sg_table *sgt)
 {
 	const struct dma_buf_failure mapping = {
