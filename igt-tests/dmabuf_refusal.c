@@ -19,7 +19,7 @@
 #include <linux/dma-buf-constraints.h>
 
 #define DEBUGFS	"/sys/kernel/debug/dma_buf/refusals"
-#define KEPT	256	/* records, of all processes */
+#define KEPT	320	/* records, of all processes, with those of calls that go on */
 #define TWICE	120	/* processes that are refused twice */
 
 static struct dma_buf_refusal refusal_of(int fd)
@@ -402,6 +402,45 @@ static void v4l2_replaced(void)
 	close(mock);
 }
 
+/**
+ * SUBTEST: v4l2-eight
+ * Description: A camera refuses twelve buffers, one after the other. The last eight are
+ *  told, each as soon as it is refused. Buffers that a camera takes cost none of them
+ *  its place.
+ */
+static void v4l2_eight(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG);
+	const size_t size = (q.size[0] + PAGE - 1) & -PAGE;
+	int bad[12], good[2];
+
+	for (int i = 0; i < 12; i++)
+		bad[i] = make_memory(MEMORY_SCATTERED, size);
+	for (int i = 0; i < 2; i++)
+		good[i] = make_memory(MEMORY_CMA_HEAP, size);
+	expect_none(bad[0]);
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 2));
+	for (int i = 0; i < 12; i++) {
+		check(v4l2_queue_buffer(&q, 0, bad[i]) < 0);
+		check_eq(refusal_of(bad[i]).step, DMA_BUF_STEP_GIVEN_BACK);
+	}
+	for (int i = 0; i < 4; i++) {
+		check_ok(v4l2_queue_buffer(&q, 0, good[i % 2]));
+		check_ok(v4l2_start(&q));
+		check_ok(v4l2_stop(&q));
+	}
+	for (int i = 0; i < 4; i++)
+		expect_none(bad[i]);
+	for (int i = 4; i < 12; i++)
+		check_eq(refusal_of(bad[i]).step, DMA_BUF_STEP_GIVEN_BACK);
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 0));
+	for (int i = 0; i < 12; i++)
+		close(bad[i]);
+	for (int i = 0; i < 2; i++)
+		close(good[i]);
+	close(q.fd);
+}
+
 /* --- who is told --- */
 
 static void refuse(struct scene *s)
@@ -509,6 +548,56 @@ static void eight_buffers(void)
 	for (int i = 1; i < 9; i++)
 		check_eq(refusal_of(s[i].b.fd).error, EPERM);
 	for (int i = 0; i < 9; i++)
+		scene_close(&s[i]);
+}
+
+/* What a process is told of some buffers: the model of eight_mixed(). */
+struct told {
+	int error;		/* 0: nothing */
+	int when;
+};
+
+static void model_refused(struct told *told, int count, int which, int error, int when)
+{
+	int all = 0, oldest = which;
+
+	told[which] = (struct told){ error, when };
+	for (int i = 0; i < count; i++) {
+		all += told[i].error != 0;
+		if (told[i].error && told[i].when < told[oldest].when)
+			oldest = i;
+	}
+	if (all > 8)
+		told[oldest].error = 0;
+}
+
+/**
+ * SUBTEST: eight-mixed
+ * Description: Steps that fail, buffers that are given back, and imports that succeed,
+ *  at random. After each a process has the refusals of the last eight buffers.
+ */
+static void eight_mixed(void)
+{
+	struct scene s[12];
+	struct told told[12] = { 0 };
+
+	for (int i = 0; i < 12; i++)
+		s[i] = scene_open(0);
+	srandom(29);
+	for (int n = 1; n <= 300; n++) {
+		int which = random() % 12, what = random() % 3, error = EPERM + n % 3;
+
+		if (what == 0)
+			check_ok(mock_fail(s[which].exporter, s[which].b.id, PRIME_MOCK_ATTACH, 1, error));
+		else if (what == 1)
+			check_ok(mock_fail(s[which].importer, 0, PRIME_MOCK_IMPORT_SG, 1, error));
+		check_error(do_import(&s[which]), what < 2 ? error : 0);
+		if (what < 2)
+			model_refused(told, 12, which, error, n);
+		for (int i = 0; i < 12; i++)
+			check_eq(refusal_of(s[i].b.fd).error, told[i].error);
+	}
+	for (int i = 0; i < 12; i++)
 		scene_close(&s[i]);
 }
 
@@ -670,10 +759,12 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(v4l2_contiguous),
 	SUBTEST(v4l2_success),
 	SUBTEST(v4l2_replaced),
+	SUBTEST(v4l2_eight),
 	SUBTEST(other_processes),
 	SUBTEST(success_keeps),
 	SUBTEST(threads),
 	SUBTEST(eight_buffers),
+	SUBTEST(eight_mixed),
 	SUBTEST(dead_processes),
 	SUBTEST(dead_processes_freed),
 	SUBTEST(debugfs),

@@ -37,6 +37,7 @@ void ex_tasks_init(void)
 	int i;
 
 	refcount_set(&process.count, 1);
+	hlist_add_head(&tasks[0].pid_links[PIDTYPE_TGID], &process.tasks[PIDTYPE_TGID]);
 	for (i = 0; i < EX_THREADS; i++) {
 		cpu_tasks[i] = &tasks[i];
 		tasks[i].signal = &signals[i];

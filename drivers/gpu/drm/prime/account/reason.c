@@ -30,7 +30,7 @@ static u32 reason_by(const struct dma_buf_failure *f)
 static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_failure *f)
 {
 	const bool mapped = f->step != DMA_BUF_STEP_DMA;
-	const bool direct = !use_dma_iommu(f->dev) && !get_dma_ops(f->dev);
+	const bool direct = mapped && !use_dma_iommu(f->dev) && !get_dma_ops(f->dev);
 	u64 first, length, next = 0, run = 0;
 	struct scatterlist *sg;
 	unsigned int i;
@@ -47,9 +47,8 @@ static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_fai
 		run += length;
 		next = first + length;
 		why->largest = max(why->largest, run);
-		if (!mapped)
-			continue;
-		why->reach |= dma_buf_mask_of(next - 1);
+		if (mapped)
+			why->reach |= dma_buf_mask_of(next - 1);
 		if (direct && swiotlb_find_pool(f->dev, dma_to_phys(f->dev, first)))
 			why->flags |= DMA_BUF_REFUSAL_BOUNCED;
 	}

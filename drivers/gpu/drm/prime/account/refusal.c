@@ -7,7 +7,8 @@
  * which errno, is known only at the end of the system call: a driver may try
  * something else when a step fails, and an importer that refuses a buffer just
  * gives it back. So a task work finishes the record when the task returns to
- * user space. It drops the record if the call succeeded.
+ * user space. It drops the record if the call succeeded. Only a call that failed
+ * may cost another refusal its place.
  */
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
@@ -22,10 +23,12 @@
  *
  * A process can read its own refusals, the last one for each buffer. If it has
  * 8, a new one replaces its oldest one. If there are 256 in all, a new one
- * replaces one of a process that has ended, or else the oldest one.
+ * replaces the oldest one. Those of processes that have ended do not count.
  */
 #define REFUSALS_MAX		256
 #define REFUSALS_OF_PROCESS	8
+/* Beside these, records of calls that are not over. A process may have a quarter of them. */
+#define CALLS_MAX		64
 
 /**
  * struct refusal - one record
@@ -35,8 +38,8 @@
  * @task: the thread whose system call has not ended; only compared. If NULL while
  *	@queued, the record is dropped when the call ends
  * @ino: inode number of the buffer, which is never used again
- * @age: larger for a newer one
- * @why: what the process is told. If its error is 0, the process is told nothing
+ * @age: larger for one that was told later
+ * @why: what the process is told; nothing as long as the error is 0
  *
  * refusal_lock protects all of it.
  */
@@ -50,7 +53,7 @@ struct refusal {
 	struct dma_buf_refusal why;
 };
 
-static struct refusal refusals[REFUSALS_MAX];
+static struct refusal refusals[REFUSALS_MAX + CALLS_MAX];
 static u64 refusal_age;
 static DEFINE_SPINLOCK(refusal_lock);
 
@@ -58,58 +61,52 @@ static DEFINE_SPINLOCK(refusal_lock);
 static_assert(offsetof(struct dma_buf_refusal, step) == 88);
 static_assert(sizeof(struct dma_buf_refusal) == 208);
 
-/*
- * Returns the newest record of the buffer for the current process, or NULL. With
- * @told only finished records count, otherwise only those of the system call
- * that this thread is in.
- */
-static struct refusal *refusal_find_locked(u64 ino, bool told)
+#define for_each_refusal(r) for (r = refusals; r < refusals + ARRAY_SIZE(refusals); r++)
+
+/* Does the process learn of it, if it asks? */
+static bool refusal_told(const struct refusal *r)
 {
-	struct refusal *r, *found = NULL;
-
-	lockdep_assert_held(&refusal_lock);
-
-	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
-		if (r->pid != task_tgid(current) || r->ino != ino)
-			continue;
-		if (told ? r->queued || !r->why.error : r->task != current)
-			continue;
-		if (!found || r->age > found->age)
-			found = r;
-	}
-	return found;
-}
-
-/* The record with the lowest rank is replaced next. */
-static u64 refusal_rank(const struct refusal *r)
-{
-	return r->pid && pid_has_task(r->pid, PIDTYPE_TGID) ? r->age : 0;
+	return !r->queued && r->why.error && r->pid && pid_has_task(r->pid, PIDTYPE_TGID);
 }
 
 /*
- * Returns a record to use, or NULL if all wait for the end of a system call. A call
- * that goes on may end well, so its @note takes no other's place; a process may have
- * one record more for it.
+ * Returns the oldest of the refusals that are told to @pid, or to all if it is NULL,
+ * and of one buffer if @ino is not 0. Returns NULL if there are at most @max.
  */
-static struct refusal *refusal_take_locked(bool note)
+static struct refusal *refusal_oldest_locked(const struct pid *pid, u64 ino, unsigned int max)
 {
-	struct refusal *r, *all = NULL, *own = NULL;
+	struct refusal *r, *oldest = NULL;
 	unsigned int count = 0;
 
 	lockdep_assert_held(&refusal_lock);
 
-	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
-		const bool mine = r->pid == task_tgid(current);
-
-		count += mine;
-		if (r->queued)
+	for_each_refusal(r) {
+		if (!refusal_told(r) || (pid && r->pid != pid) || (ino && r->ino != ino))
 			continue;
-		if (mine && (!own || r->age < own->age))
-			own = r;
-		if (!all || refusal_rank(r) < refusal_rank(all))
-			all = r;
+		if (!count++ || r->age < oldest->age)
+			oldest = r;
 	}
-	return count < REFUSALS_OF_PROCESS + note ? all : own;
+	return count > max ? oldest : NULL;
+}
+
+/* If it is told from now on, one that was told before makes room. Otherwise it does. */
+static void refusal_settle_locked(struct refusal *r)
+{
+	struct refusal *drop = r;
+
+	lockdep_assert_held(&refusal_lock);
+
+	if (refusal_told(r)) {
+		r->age = ++refusal_age;
+		drop = refusal_oldest_locked(r->pid, r->ino, 1) ?:
+		       refusal_oldest_locked(r->pid, 0, REFUSALS_OF_PROCESS) ?:
+		       refusal_oldest_locked(NULL, 0, REFUSALS_MAX);
+		trace_dma_buf_refusal(r->ino, &r->why);
+	}
+	if (drop) {
+		put_pid(drop->pid);
+		drop->pid = NULL;
+	}
 }
 
 /* A signal interrupted the call; nothing was refused. */
@@ -148,21 +145,14 @@ static void refusal_finish(struct callback_head *work)
 {
 	struct refusal *r = container_of(work, struct refusal, work);
 	const int error = syscall_get_error(current, current_pt_regs());
-	struct refusal *drop;
 
 	guard(spinlock)(&refusal_lock);
-	/* This one or, if it stays, the one that it replaces for this buffer. */
-	drop = r->task && refusal_error_counts(error) ? refusal_find_locked(r->ino, true) : r;
-	if (drop) {
-		put_pid(drop->pid);
-		drop->pid = NULL;
-	}
 	r->queued = false;
+	/* Of a step that failed the record has the errno, otherwise that of the call is told. */
+	r->why.error = !r->task || !refusal_error_counts(error) ? 0 : r->why.error ?: -error;
 	r->task = NULL;
-	if (drop == r)
-		return;
-	refusal_complete_locked(r, &(struct dma_buf_refusal){ .error = -error });
-	trace_dma_buf_refusal(r->ino, &r->why);
+	refusal_complete_locked(r, &r->why);
+	refusal_settle_locked(r);
 }
 
 /*
@@ -182,50 +172,69 @@ static bool refusal_follows(const struct refusal *r, const struct dma_buf_refusa
 	return why->step >= r->why.step && (!r->why.error || r->why.error == why->error);
 }
 
-static void refusal_record_locked(u64 ino, const struct dma_buf_refusal *why)
+/*
+ * Returns the record of the buffer for the system call that this thread is in, or else
+ * an empty one that is in use from now on. Returns NULL if too many calls are not over:
+ * a process can make calls last, but not take the records of all others. One QBUF may
+ * need 16, if it gives 8 planes back and then the 8 next ones.
+ *
+ * If the buffer is refused for certain (@failed), those that this call has given back
+ * only made room for it.
+ */
+static struct refusal *refusal_get_locked(u64 ino, bool failed)
 {
-	struct refusal *other, *r = refusal_find_locked(ino, false);
+	struct refusal *r, *found = NULL, *unused = NULL;
+	struct pid *tgid = task_tgid(current);
+	unsigned int calls = 0;
 
 	lockdep_assert_held(&refusal_lock);
 
-	/* Other buffers were given back only to make room for the one that is refused. */
-	for (other = refusals; why->error && other < refusals + REFUSALS_MAX; other++)
-		if (other->task == current && !other->why.error && other->ino != ino)
-			other->task = NULL;
+	for_each_refusal(r) {
+		const bool mine = r->pid == tgid;
 
-	if (r && refusal_follows(r, why)) {
-		refusal_complete_locked(r, why);
-		return;
+		if (mine && r->task == current && r->ino == ino)
+			found = r;
+		else if (failed && r->task == current && !r->why.error)
+			r->task = NULL;
+		calls += mine && r->queued;
+		if (!unused && !r->queued && !refusal_told(r))
+			unused = r;
 	}
-	r = r ?: refusal_take_locked(!why->error);
-	if (!r || (!why->error && r->why.error && refusal_rank(r)))
-		return;
+	if (found || !unused || calls >= CALLS_MAX / 4)
+		return found;
 
-	/* A record that is reused may be of another process. */
-	put_pid(r->pid);
-	r->pid = get_pid(task_tgid(current));
-	r->task = current;
-	r->ino = ino;
-	r->age = ++refusal_age;
-	r->why = *why;
+	/* It may be of another process. */
+	put_pid(unused->pid);
+	*unused = (struct refusal){ .pid = get_pid(tgid), .task = current, .ino = ino };
 	/* These tasks have no result of a system call in their registers. */
-	if (!r->queued && !(current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))) {
-		init_task_work(&r->work, refusal_finish);
-		r->queued = !task_work_add(current, &r->work, TWA_RESUME);
-	}
-	if (!r->queued && why->error)
-		trace_dma_buf_refusal(ino, why);
+	init_task_work(&unused->work, refusal_finish);
+	unused->queued = !(current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING)) &&
+			 !task_work_add(current, &unused->work, TWA_RESUME);
+	return unused;
 }
 
 static void refusal_failed(const struct dma_buf_failure *failure)
 {
 	struct dma_buf_refusal why;
+	struct refusal *r;
+	bool told;
 
 	if (failure->error && !refusal_error_counts(failure->error))
 		return;
 	dma_buf_reason_find(failure, &why);
+
 	guard(spinlock)(&refusal_lock);
-	refusal_record_locked(to_dma_buf_object(failure->dmabuf)->ino, &why);
+	r = refusal_get_locked(to_dma_buf_object(failure->dmabuf)->ino, why.error);
+	if (!r)
+		return;
+
+	told = refusal_told(r) && refusal_follows(r, &why);
+	if (r->why.field && refusal_follows(r, &why))
+		refusal_complete_locked(r, &why);
+	else if (why.error || !r->why.error)
+		r->why = why;
+	if (why.error && !told && !r->queued)
+		refusal_settle_locked(r);
 }
 
 /**
@@ -253,12 +262,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_refuse, "DMA_BUF");
 /* Only judges the mapping. The caller reports the refusal, as for every other step. */
 static int refusal_check(struct dma_buf_attachment *attach, const struct sg_table *sgt)
 {
-	const struct dma_buf_failure mapping = {
-		attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, 0, sgt,
-	};
 	struct dma_buf_refusal why;
 
-	dma_buf_reason_find(&mapping, &why);
+	dma_buf_reason_find(&(struct dma_buf_failure) { attach->dmabuf, attach->dev,
+							 DMA_BUF_STEP_TABLE, 0, sgt }, &why);
 	return why.flags & DMA_BUF_REFUSAL_BOUNCED ? -EOPNOTSUPP : 0;
 }
 
@@ -275,7 +282,8 @@ static long refusal_ioctl(struct file *file, unsigned int cmd, void __user *uarg
 		return -EINVAL;
 
 	scoped_guard(spinlock, &refusal_lock) {
-		r = refusal_find_locked(to_dma_buf_object(file->private_data)->ino, true);
+		r = refusal_oldest_locked(task_tgid(current),
+					  to_dma_buf_object(file->private_data)->ino, 0);
 		if (r)
 			why = r->why;
 	}
@@ -291,10 +299,10 @@ int dma_buf_refusals_show(struct seq_file *s, void *unused)
 
 	seq_puts(s, "pid\tino\texporter\tdevice\tstep\tby\terror\tfield\twanted\tfound\tsegments\truns\tlargest\tsize\tflags\n");
 	guard(spinlock)(&refusal_lock);
-	for (r = refusals; r < refusals + REFUSALS_MAX; r++) {
+	for_each_refusal(r) {
 		const struct dma_buf_refusal *why = &r->why;
 
-		if (!refusal_rank(r) || r->queued || !why->error)
+		if (!refusal_told(r))
 			continue;
 		seq_printf(s, "%d\t%llu\t%s\t%s\t%u\t%u\t%u\t%u\t%llu\t%llu\t%u\t%u\t%llu\t%llu\t%u\n",
 			   pid_vnr(r->pid), r->ino, why->exporter,

@@ -13,6 +13,7 @@
 #include <linux/mman.h>
 #include <linux/mmu_context.h>
 #include <linux/platform_device.h>
+#include <linux/prandom.h>
 #include <linux/swiotlb.h>
 #include <linux/uaccess.h>
 
@@ -606,6 +607,86 @@ static void success_forgets_none(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).error, EPERM);
 }
 
+/* The driver imports it, looks at the table, and gives it back with @error. */
+static void import_gives_back(struct kunit *test, struct import *import, struct dma_buf *dmabuf,
+			      int error)
+{
+	struct import other = *import;
+
+	get_dma_buf(dmabuf);
+	other.fd = dma_buf_fd(dmabuf, O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, other.fd, 0);
+	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, error);
+	KUNIT_EXPECT_EQ(test, import_do(&other), error);
+	close_fd(other.fd);
+}
+
+/* Twelve buffers that are refused only after they were given back: the last eight are told. */
+static void eight_given_back(struct kunit *test)
+{
+	struct import *import = import_begin(test);
+	struct refusal_fixture *fix = test->priv;
+	struct dma_buf *buffers[12];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(buffers); i++) {
+		buffers[i] = mock_exporter_export(fix->exp);
+		import_gives_back(test, import, buffers[i], -E2BIG);
+		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).step, DMA_BUF_STEP_GIVEN_BACK);
+	}
+	for (i = 0; i < 4; i++)
+		expect_none(test, buffers[i]);
+	for (; i < ARRAY_SIZE(buffers); i++)
+		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).step, DMA_BUF_STEP_GIVEN_BACK);
+}
+
+/* Steps that fail, buffers that are given back, and others that were not refused, mixed. */
+static void eight_of_any(struct kunit *test)
+{
+	struct import *import = import_begin(test);
+	struct refusal_fixture *fix = test->priv;
+	struct dma_buf *buffers[12];
+	int told[12] = { }, when[12] = { };
+	struct dma_buf_attachment *attach;
+	struct rnd_state rnd;
+	int i, n, error;
+
+	for (i = 0; i < ARRAY_SIZE(buffers); i++)
+		buffers[i] = mock_exporter_export(fix->exp);
+	prandom_seed_state(&rnd, 20);
+	for (n = 1; n <= 500; n++) {
+		const int which = prandom_u32_state(&rnd) % ARRAY_SIZE(buffers);
+		const int what = prandom_u32_state(&rnd) % 3;
+		int count = 0, oldest = which;
+
+		/* Another errno each time: only that separates the calls of a kernel thread. */
+		error = ECOMM + n % 40;
+		if (what == 0)
+			mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -error);
+		if (what == 1) {
+			import_gives_back(test, import, buffers[which], -error);
+		} else {
+			attach = mock_importer_attach(fix->imp, buffers[which]);
+			KUNIT_ASSERT_EQ(test, PTR_ERR_OR_ZERO(attach), what ? 0 : -error);
+			if (what)
+				dma_buf_detach(buffers[which], attach);
+		}
+		if (what < 2) {
+			told[which] = error;
+			when[which] = n;
+		}
+		for (i = 0; i < ARRAY_SIZE(buffers); i++) {
+			count += told[i] != 0;
+			if (told[i] && (!told[oldest] || when[i] < when[oldest]))
+				oldest = i;
+		}
+		if (count > 8)
+			told[oldest] = 0;
+		for (i = 0; i < ARRAY_SIZE(buffers); i++)
+			KUNIT_ASSERT_EQ(test, refusal_of(test, buffers[i]).error, told[i]);
+	}
+}
+
 /* A record holds its process, and lets it go when it is used anew. */
 static void process_is_held(struct kunit *test)
 {
@@ -849,6 +930,8 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(too_long_to_map),
 	KUNIT_CASE(eight_of_a_process),
 	KUNIT_CASE(success_forgets_none),
+	KUNIT_CASE(eight_given_back),
+	KUNIT_CASE(eight_of_any),
 	KUNIT_CASE(process_is_held),
 	KUNIT_CASE(others_are_not_told),
 	KUNIT_CASE(sizes),
