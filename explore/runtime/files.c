@@ -22,7 +22,7 @@ static bool reserved[FDS];
 int ex_installed[EX_THREADS];
 static DEFINE_SPINLOCK(fds_lock);
 
-/* Files that have lost their last reference: of each thread, and of the daemon. */
+/* What a thread does when it returns to user space, and files that the daemon ends. */
 static struct callback_head *ended[EX_THREADS];
 static DEFINE_SPINLOCK(ended_lock);
 
@@ -177,9 +177,9 @@ void fput(struct file *file)
 	if (!file_ref_put(&file->f_ref))
 		return;
 	work = &file->f_task_work;
+	init_task_work(work, file_end);
 	if (id != EX_FPUT) {
-		work->next = ended[id];
-		ended[id] = work;
+		ex_task_work(work);
 		return;
 	}
 	spin_lock_irqsave(&ended_lock, flags);
@@ -188,13 +188,19 @@ void fput(struct file *file)
 	spin_unlock_irqrestore(&ended_lock, flags);
 }
 
+void ex_task_work(struct callback_head *work)
+{
+	work->next = ended[ex_self()];
+	ended[ex_self()] = work;
+}
+
 void ex_user_return(void)
 {
 	struct callback_head *work;
 
 	while ((work = ended[ex_self()])) {
 		ended[ex_self()] = work->next;
-		file_end(work);
+		work->func(work);
 	}
 }
 

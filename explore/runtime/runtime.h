@@ -28,6 +28,8 @@ void ex_may_sleep(const char *what, unsigned long ip);
 /* The rest of the thread is an interrupt. */
 void ex_interrupt_begin(void);
 void ex_interrupt_end(void);
+/* The thread is in a system call that will return this. Without it, a call is not seen to end. */
+void ex_call(long result);
 /* What a thread does when a system call returns to user space. */
 void ex_user_return(void);
 /* A fatal signal for a thread. */

@@ -361,11 +361,16 @@ EX_SCENARIO(cpu_use, "late-cpu-use", "CPU access against a device that maps", cp
 
 /* --- refusals of a buffer that is not placed late --- */
 
-static void refuse(void)
+static void refuse_buffer(struct dma_buf *dmabuf)
 {
 	const struct dma_buf_conflict why = { DMA_BUF_FIELD_COHERENT, 1, 0 };
 
-	dma_buf_refused(buffer, &importers[0], DMA_BUF_STEP_ADMIT, -EBUSY, .why = &why);
+	dma_buf_refused(dmabuf, &importers[0], DMA_BUF_STEP_ADMIT, -EBUSY, .why = &why);
+}
+
+static void refuse(void)
+{
+	refuse_buffer(buffer);
 }
 
 static void refuse_refuse(void)
@@ -381,3 +386,79 @@ static void refuse_refuse(void)
 }
 EX_SCENARIO(refuse_refuse, "refuse-refuse",
 	    "the first two refusals of a buffer, and somebody who asks", refuse_refuse, 3, 2, 4, 3);
+
+/* Buffers that were refused before, the two of the threads, and what is told of each. */
+static struct dma_buf *buffers[10];
+
+static u32 refusal_of(struct dma_buf *dmabuf)
+{
+	struct dma_buf_refusal why = { };
+
+	CHECK(!dmabuf->file->f_op->unlocked_ioctl(dmabuf->file, DMA_BUF_IOCTL_GET_REFUSAL,
+						  (unsigned long)&why));
+	/* It is told whole, or not at all. */
+	CHECK(!why.error == !why.field && !why.error == !why.step);
+	CHECK(why.step != DMA_BUF_STEP_GIVEN_BACK || why.error == EINVAL);
+	CHECK(why.step != DMA_BUF_STEP_ADMIT || why.error == EBUSY);
+	return why.error;
+}
+
+/* The importer gives it back, and the call fails, or not. */
+static void call_gives_back(void)
+{
+	struct dma_buf *dmabuf = buffers[8];
+	const bool fails = !ex_choose(2, "nothing: the call succeeds");
+
+	ex_call(fails ? -EINVAL : 0);
+	dma_buf_account_ops->failed(&(struct dma_buf_failure) {
+		dmabuf, &importers[0], DMA_BUF_STEP_GIVEN_BACK });
+	/* Nothing is told of it yet, and it costs none of the others its place. */
+	CHECK(!refusal_of(dmabuf) && refusal_of(buffers[1]));
+	ex_user_return();
+	CHECK(refusal_of(dmabuf) == (fails ? EINVAL : 0));
+	got[ex_self()] = fails;
+}
+
+static void call_fails(void)
+{
+	ex_call(-EBUSY);
+	refuse_buffer(buffers[9]);
+	ex_user_return();
+	CHECK(refusal_of(buffers[9]) == EBUSY);
+}
+
+static void ask_all(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(buffers); i += 3)
+		refusal_of(buffers[i]);
+}
+
+static void refuse_finish(void)
+{
+	int i, told = 0;
+
+	for (i = 0; i < ARRAY_SIZE(buffers); i++) {
+		buffers[i] = storage_export(false, NULL)->dmabuf;
+		if (i < 8)
+			refuse_buffer(buffers[i]);
+	}
+	thread(1, call_gives_back);
+	thread(2, call_fails);
+	thread(3, ask_all);
+	run_threads();
+	for (i = 0; i < ARRAY_SIZE(buffers); i++)
+		told += !!refusal_of(buffers[i]);
+	/* The oldest make room for those of calls that failed, and only for those. */
+	CHECK(told == 8 && !refusal_of(buffers[0]) && (refusal_of(buffers[1]) == 0) == got[1]);
+	/* Each record in use holds the process. */
+	CHECK(refcount_read(&task_tgid(current)->count) == 1 + 8);
+	for (i = 0; i < ARRAY_SIZE(buffers); i++)
+		dma_buf_put(buffers[i]);
+	ex_user_return();
+	ex_join();
+}
+EX_SCENARIO(refuse_finish, "refuse-finish",
+	    "a process has eight refusals; two calls end with a ninth and tenth, and somebody asks",
+	    refuse_finish, 2, 1, 3, 2);
