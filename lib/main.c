@@ -158,7 +158,7 @@ static int print_table(char **paths, int count, uint64_t size)
 	printf("%-*s  wants\n", width, "device");
 	for (int i = 0; i < count; i++) {
 		got = print_wishes(paths[i], size, width);
-		if (got)
+		if (got > ret)
 			ret = got;
 	}
 	return ret;
@@ -358,7 +358,7 @@ static int try_all(const char *source, char **paths, int count, uint64_t size)
 	}
 	for (int i = 0; i < count; i++) {
 		got = try_one(buffer, paths[i]);
-		if (got)
+		if (got > ret)
 			ret = got;
 	}
 	close(buffer);
