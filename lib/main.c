@@ -19,16 +19,20 @@
 #include <linux/dma-heap.h>
 #include <linux/videodev2.h>
 
+#define REFUSALS "/sys/kernel/debug/dma_buf/refusals"
+
 enum { EXIT_REFUSED = 3, EXIT_NO_KERNEL = 4, VIDEO_MAJOR = 81 };
 
 static const char usage[] =
 	"usage: prime-negotiate [options] [DEVICE...]\n"
 	"       prime-negotiate [-s SIZE] try SOURCE DEVICE...\n"
+	"       prime-negotiate refusals [FILE]\n"
 	"Prints what each device wants of a buffer, places a buffer for all of them, and imports\n"
 	"it into each. Says where its storage is, or which device refused it and why.\n"
 	"A DEVICE is a DRM or V4L2 node. Without a DEVICE, all nodes in /dev are used.\n"
 	"try allocates a buffer from SOURCE (a DRM node, or the name of a dma-heap), and asks\n"
 	"each DEVICE whether it would take the buffer. It changes nothing.\n"
+	"refusals says why processes that still run were refused buffers. For root.\n"
 	"\n"
 	"  -s, --size SIZE  bytes, or with K, M or G after it (8M)\n"
 	"  -n, --no-import  only print what the devices want\n"
@@ -38,7 +42,7 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 every device has it (V4L2 devices only with -q), 1 something failed\n"
 	"or can't be tried, 2 a wrong argument, 3 a device refused it, 4 the kernel does not\n"
-	"negotiate, or can't try devices.\n";
+	"negotiate, can't try devices, or tells no refusals.\n";
 
 struct options {
 	uint64_t size;
@@ -365,6 +369,54 @@ static int try_all(const char *source, char **paths, int count, uint64_t size)
 	return ret;
 }
 
+/* --- what was refused to others --- */
+
+/* A line of the kernel's list, in words. */
+static void print_refusal(const char *line)
+{
+	struct dma_buf_refusal r = { };
+	unsigned long long buffer, wanted, found;
+	char text[512], name[32], path[32];
+	FILE *comm;
+	int pid;
+
+	if (sscanf(line, "%d %llu %31[^\t] %63[^\t] %u %u %u %u %llu %llu %*u %*u %*u %*u %u",
+		   &pid, &buffer, r.exporter, r.device, &r.step, &r.by, &r.error,
+		   &r.field, &wanted, &found, &r.flags) != 11)
+		return;
+	r.wanted = wanted;
+	r.found = found;
+	/* The processor has no name. */
+	if (!strcmp(r.device, "-"))
+		*r.device = '\0';
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	comm = fopen(path, "re");
+	if (!comm || fscanf(comm, "%31[^\n]", name) != 1)
+		strcpy(name, "?");
+	if (comm)
+		fclose(comm);
+	printf("%d (%s), buffer %llu: %s\n", pid, name, buffer, text);
+}
+
+static int print_refusals(const char *path)
+{
+	FILE *list = fopen(path, "re");
+	const int error = errno;
+	char line[512];
+
+	if (!list) {
+		fprintf(stderr, "prime-negotiate: %s: %s\n", path,
+			strerror(error));
+		return error == ENOENT ? EXIT_NO_KERNEL : EXIT_FAILURE;
+	}
+	/* The first line has the names of the columns, and is no refusal. */
+	while (fgets(line, sizeof(line), list))
+		print_refusal(line);
+	fclose(list);
+	return 0;
+}
+
 /* --- arguments --- */
 
 static bool parse_size(const char *text, uint64_t *size)
@@ -474,5 +526,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (count && count < 3 && !strcmp(*paths, "refusals"))
+		return print_refusals(count == 2 ? paths[1] : REFUSALS);
 	return negotiate(paths, count, &opt);
 }
