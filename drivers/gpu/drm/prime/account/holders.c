@@ -27,10 +27,7 @@
 #include <linux/sort.h>
 #include <net/af_unix.h>
 
-#include <drm/drm_accel.h>
-#include <drm/drm_ioctl.h>
-
-#include "../core/internal.h"
+#include "../negotiate/internal.h"
 #include DRM_PRIME_AF_UNIX_H
 #include "internal.h"
 
@@ -58,10 +55,10 @@ static u64 dma_buf_holders_ino(struct file *file)
  */
 static bool dma_buf_holders_is_drm(struct dma_buf_holders *h, struct file *file)
 {
-	struct inode *inode = file_inode(file);
+	const unsigned int major = dma_buf_device_major(file);
 
-	if (!h->gem || !S_ISCHR(inode->i_mode) || !file->private_data ||
-	    (imajor(inode) != DRM_MAJOR && imajor(inode) != ACCEL_MAJOR))
+	if (!h->gem || !file->private_data ||
+	    (major != DMA_BUF_MAJOR_DRM && major != DMA_BUF_MAJOR_ACCEL))
 		return false;
 
 	if (!xa_load(&h->seen, (unsigned long)file))

@@ -3,6 +3,7 @@
  * The list of all buffers, as bufinfo shows it. Each case looks
  * for its own buffers only, since others may exist.
  */
+#include <linux/anon_inodes.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
@@ -10,6 +11,9 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include <drm/drm_ioctl.h>
+
+#include "mock_drm.h"
 #include "mock_exporter.h"
 #include "mock_importer.h"
 
@@ -201,6 +205,54 @@ static void holders_found(struct kunit *test)
 	dma_buf_put(fix->dmabuf);
 	prime_test_close_fd(test, fd);
 	expect_sum(test, 1, 0, NULL);
+}
+
+static const struct file_operations node_fops = {
+	.owner = THIS_MODULE,
+};
+
+/* A device node with this number has the data of a DRM file: is the handle found? */
+static bool handle_found(struct kunit *test, dev_t number, struct drm_file *data, u32 handle)
+{
+	struct file *file = anon_inode_create_getfile("node", &node_fops, data, O_RDWR, NULL);
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+	char line[80];
+	bool found;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_GE(test, fd, 0);
+	file_inode(file)->i_mode = S_IFCHR | 0600;
+	file_inode(file)->i_rdev = number;
+	fd_install(fd, file);
+	snprintf(line, sizeof(line), "\thandle %u of %s minor ", handle,
+		 data->minor->dev->driver->name);
+	found = strstr(holders_text(test), line);
+	prime_test_close_fd(test, fd);
+	return found;
+}
+
+/* Numbers that CUSE may give to a program's own device, whose files have other data. */
+static void holders_only_of_drm(struct kunit *test)
+{
+	const dev_t others[] = {
+		MKDEV(1, 3), MKDEV(DRM_MAJOR, 256),
+		/* Only a kernel with accel has 256 of these. */
+		MKDEV(261, IS_ENABLED(CONFIG_DRM_ACCEL) ? 256 : 0),
+	};
+	struct mock_drm *drm = mock_drm_create(test);
+	struct file *file = mock_drm_open(drm);
+	struct drm_file *data = mock_drm_priv(file);
+	u32 handle = mock_drm_object_handle(drm, file, NULL);
+	struct dma_buf *dmabuf;
+	int i;
+
+	holders_text(test); /* a kernel without it skips */
+	dmabuf = drm_gem_prime_handle_to_dmabuf(drm->drm, data, handle, DRM_CLOEXEC);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dmabuf));
+	KUNIT_EXPECT_TRUE(test, handle_found(test, MKDEV(DRM_MAJOR, 0), data, handle));
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		KUNIT_EXPECT_FALSE(test, handle_found(test, others[i], data, handle));
+	dma_buf_put(dmabuf);
 }
 
 /* The lines of the buffer's fences, up to *@end. */
@@ -612,6 +664,7 @@ static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_line),
 	KUNIT_CASE(bufinfo_exporter),
 	KUNIT_CASE(holders_found),
+	KUNIT_CASE(holders_only_of_drm),
 	KUNIT_CASE(bufinfo_fences),
 	KUNIT_CASE(bufinfo_fences_signalled),
 	KUNIT_CASE(bufinfo_devices),
