@@ -346,6 +346,35 @@ static void v4l2_contiguous(void)
 }
 
 /**
+ * SUBTEST: v4l2-interrupted
+ * Description: A signal ends a camera's wait for a kernel fence. The camera answers
+ *  EINVAL, and that is no refusal.
+ */
+static void v4l2_interrupted(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG);
+	const unsigned int pages = (q.size[0] + PAGE - 1) / PAGE;
+	int mock = mock_open(0);
+	struct mock_buffer b = mock_buffer_as(mock, 0, PRIME_MOCK_CONTIGUOUS, pages);
+	int64_t fence;
+
+	expect_none(b.fd);
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 1));
+	fence = check_ok(mock_fence(mock, b.fd, PRIME_MOCK_USAGE_KERNEL, 0));
+	alarm_every(40);
+	check_error(v4l2_queue_buffer(&q, 0, b.fd), EINVAL);
+	alarm_every(0);
+	check(alarms > 0);
+	expect_none(b.fd);
+	check_ok(mock_signal(mock, fence, 0));
+	check_ok(v4l2_queue_buffer(&q, 0, b.fd));
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 0));
+	close(q.fd);
+	mock_buffer_end(&b);
+	close(mock);
+}
+
+/**
  * SUBTEST: v4l2-success
  * Description: Buffers that a camera takes, replaces and gives up are no refusal,
  *  though one task attaches and detaches them with the same request.
@@ -757,6 +786,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(missing_operations),
 	{ "limits", limits_are_told },
 	SUBTEST(v4l2_contiguous),
+	SUBTEST(v4l2_interrupted),
 	SUBTEST(v4l2_success),
 	SUBTEST(v4l2_replaced),
 	SUBTEST(v4l2_eight),

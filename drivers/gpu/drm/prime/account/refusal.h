@@ -18,6 +18,7 @@
 #ifndef __GENKSYMS__
 #include <linux/platform_device.h>
 #include <linux/ptrace.h>
+#include <linux/sched/signal.h>
 #include <linux/swiotlb.h>
 #include <asm/syscall.h>
 #endif
@@ -133,12 +134,14 @@ static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attac
 
 /*
  * An importer unmaps or detaches. If it attached in the same system call, and
- * that call fails, it has refused the buffer.
+ * that call fails, it has refused the buffer, unless a signal may have ended the
+ * call: some importers turn -ERESTARTSYS of the mapping into another errno.
  */
 static inline void dma_buf_given_back(struct dma_buf_attachment *attach,
 				      const struct sg_table *sgt)
 {
-	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) && unlikely(attach->call == dma_buf_call_number()))
+	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) &&
+	    unlikely(attach->call == dma_buf_call_number() && !signal_pending(current)))
 		dma_buf_account_ops->failed(&(struct dma_buf_failure) {
 			attach->dmabuf, attach->dev, DMA_BUF_STEP_GIVEN_BACK, 0, sgt });
 }
