@@ -5,7 +5,8 @@
  *  the 32-bit entry of the kernel (int 0x80), which a 64-bit program may use,
  *  so no 32-bit libc is needed; all data lies below 4 GiB.
  */
-#include "lib/prime_test.h"
+#include "lib/mock_buffer.h"
+#include "lib/prime_v4l2.h"
 
 #include <fcntl.h>
 #include <linux/dma-buf-constraints.h>
@@ -14,18 +15,26 @@
 
 #define COMPAT_GETPID	20
 #define COMPAT_IOCTL	54
+#define VIVID_REFUSE_BUFFERS	0x00f0f043	/* vivid's own control */
 
 static char *low;	/* a page below 4 GiB */
 
-static long compat_call(long nr, unsigned int a, unsigned int b, unsigned int c)
+/* @d is in the register of the second argument of a 64-bit call. */
+static long compat_call_of_4(long nr, unsigned int a, unsigned int b, unsigned int c,
+			     unsigned int d)
 {
 	long ret;
 
 	asm volatile("int $0x80"
 		     : "=a"(ret)
-		     : "a"(nr), "b"(a), "c"(b), "d"(c)
+		     : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
 		     : "memory", "r8", "r9", "r10", "r11");
 	return (int)ret;
+}
+
+static long compat_call(long nr, unsigned int a, unsigned int b, unsigned int c)
+{
+	return compat_call_of_4(nr, a, b, c, 0);
 }
 
 static int compat_ioctl(int fd, unsigned int request, uintptr_t arg)
@@ -152,6 +161,48 @@ static void compat_negotiate(void)
 }
 
 /**
+ * SUBTEST: refusal
+ * Description: A device that gives a buffer back in a 32-bit call that fails has
+ *  refused it, if it was brought in this call. If an earlier call brought it, it
+ *  was not refused, whatever is in the registers.
+ */
+static void compat_refusal(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG);
+	struct v4l2_requestbuffers again = {
+		.count = 1, .type = q.type, .memory = V4L2_MEMORY_DMABUF,
+	};
+	const unsigned int pages = (q.size[0] + PAGE - 1) / PAGE;
+	int mock = mock_open(0), importer = mock_open(1);
+	struct mock_buffer b = mock_buffer_as(mock, 0, PRIME_MOCK_CONTIGUOUS, pages);
+	struct drm_prime_handle arg = { .fd = b.fd };
+	struct dma_buf_refusal refusal;
+
+	setup();
+	if (xioctl(b.fd, DMA_BUF_IOCTL_GET_REFUSAL, &refusal) == -ENOTTY)
+		prime_skip("the kernel tells no refusals");
+	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 1));
+	check_ok(v4l2_queue_buffer(&q, 0, b.fd));
+	/* The next request of buffers drops the old ones, and then fails. */
+	check_ok(v4l2_control(q.fd, VIVID_REFUSE_BUFFERS, 1));
+	memcpy(low, &again, sizeof(again));
+	check_error(compat_call_of_4(COMPAT_IOCTL, q.fd, VIDIOC_REQBUFS, (uintptr_t)low,
+				     (unsigned int)VIDIOC_QBUF), EINVAL);
+	check_ok(xioctl(b.fd, DMA_BUF_IOCTL_GET_REFUSAL, &refusal));
+	check_eq(refusal.error, 0);
+
+	check_ok(mock_fail(importer, 0, PRIME_MOCK_IMPORT_SG, 1, ELOOP));
+	check_error(low_ioctl(importer, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg, sizeof(arg)), ELOOP);
+	check_ok(xioctl(b.fd, DMA_BUF_IOCTL_GET_REFUSAL, &refusal));
+	check_eq(refusal.step, DMA_BUF_STEP_GIVEN_BACK);
+	check_eq(refusal.error, ELOOP);
+	close(q.fd);
+	mock_buffer_end(&b);
+	close(importer);
+	close(mock);
+}
+
+/**
  * SUBTEST: unknown
  * Description: An unknown ioctl gives ENOTTY.
  */
@@ -217,6 +268,7 @@ static const struct prime_subtest subtests[] = {
 	{ "set_name", compat_set_name },
 	{ "sync_files", compat_sync_files },
 	{ "negotiate", compat_negotiate },
+	{ "refusal", compat_refusal },
 	{ "unknown", compat_unknown },
 	{ "prime", compat_prime },
 	{ "prime_readonly_argument", compat_prime_readonly_argument },

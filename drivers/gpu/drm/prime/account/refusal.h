@@ -116,14 +116,10 @@ static inline bool dma_buf_sync_harms(const struct dma_buf *dmabuf)
  */
 static inline u16 dma_buf_call_number(void)
 {
-#ifdef CONFIG_HAVE_FUNCTION_ARG_ACCESS_API
-	return (unsigned long)current + regs_get_kernel_argument(current_pt_regs(), 1);
-#else
 	unsigned long args[6];
 
 	syscall_get_arguments(current, current_pt_regs(), args);
 	return (unsigned long)current + args[1];
-#endif
 }
 
 static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attach)
