@@ -133,10 +133,8 @@ struct drm_gem_late_object *drm_gem_late_create(struct drm_device *dev, size_t s
 	obj->funcs = &drm_gem_late_funcs;
 	drm_gem_private_object_init(dev, obj, size);
 
-	ret = drm_gem_create_mmap_offset(obj);
-	if (ret)
-		goto err_object;
-	ret = dma_buf_late_init(&lobj->late, size, obj->resv, parent);
+	ret = drm_gem_create_mmap_offset(obj) ?:
+	      dma_buf_late_init(&lobj->late, size, obj->resv, parent);
 	if (ret)
 		goto err_object;
 
@@ -179,7 +177,8 @@ int drm_gem_late_dumb_create(struct drm_file *file, struct drm_device *dev,
 		return -EINVAL;
 
 	args->pitch = pitch;
-	args->size = round_up(pitch * args->height, max_t(u32, c.size_align, PAGE_SIZE));
+	args->size = round_up(pitch * args->height,
+			      max3(c.size_align, c.length_align, (u32)PAGE_SIZE));
 
 	lobj = drm_gem_late_create(dev, args->size);
 	if (IS_ERR(lobj))
