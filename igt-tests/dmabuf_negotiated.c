@@ -660,6 +660,7 @@ static void commit_size(void)
 {
 	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
 	int fd = buffer(1), any = importer_any(0), narrow;
+	struct stat st;
 	uint32_t id;
 
 	limits.max_segment_size = 65536;
@@ -679,6 +680,8 @@ static void commit_size(void)
 	check_ok(commit(fd, SIZE - 1));
 	check_eq(committed.size, SIZE);
 	check_eq(size_of(fd), SIZE);
+	check(!fstat(fd, &st));
+	check_eq(st.st_blocks * 512, SIZE);
 	check_eq(storage(fd).size, SIZE);
 	id = map_now(any, fd);
 	fill_dmabuf(fd, SIZE, 8);

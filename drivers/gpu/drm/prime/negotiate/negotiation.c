@@ -559,6 +559,7 @@ int dma_buf_negotiation_commit(struct dma_buf *dmabuf, struct dma_buf_commit *ar
 	if (!ret && neg->late) {
 		dmabuf->size = neg->late->size;
 		i_size_write(file_inode(dmabuf->file), dmabuf->size);
+		inode_set_bytes(file_inode(dmabuf->file), dmabuf->size);
 	} else if (neg->late) {
 		neg->late->size = dmabuf->size;
 	}

@@ -1004,6 +1004,7 @@ static void commit_sizes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arg.size, 2 * SIZE);
 	KUNIT_EXPECT_EQ(test, dmabuf->size, 2 * SIZE);
 	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(dmabuf->file)), 2 * SIZE);
+	KUNIT_EXPECT_EQ(test, inode_get_bytes(file_inode(dmabuf->file)), 2 * SIZE);
 	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->storage->nr_pages, 2 * SIZE / PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 2 * SIZE, &arg), 0);
 	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 3 * SIZE, &arg), -EBUSY);
