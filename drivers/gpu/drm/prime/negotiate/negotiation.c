@@ -60,7 +60,7 @@ struct dma_buf_announced {
 
 /*
  * Protects announced devices and &dma_buf_late.dmabuf of all buffers. Held at
- * most for a walk over the devices of one buffer.
+ * most for a walk over the announced devices of one buffer.
  */
 static DEFINE_SPINLOCK(dma_buf_negotiate_lock);
 
@@ -270,22 +270,25 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints *
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_get_constraints, "DMA_BUF");
 
-/* Returns the number of devices that have joined a late buffer. */
+/*
+ * Returns the number of devices that have joined a late buffer. There is no limit
+ * for attachments, so each is looked up separately. A device that is removed
+ * meanwhile may not be counted.
+ */
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
 	struct dma_buf_attachment *attach;
-	unsigned int count;
+	unsigned int count = 0;
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	spin_lock(&dma_buf_negotiate_lock);
-	count = list_count_nodes(&neg->announced);
-	list_for_each_entry(attach, &dmabuf->attachments, node)
-		count += !announced_find_locked(neg, attach->dev);
-	spin_unlock(&dma_buf_negotiate_lock);
-
-	return count;
+	list_for_each_entry(attach, &dmabuf->attachments, node) {
+		scoped_guard(spinlock, &dma_buf_negotiate_lock)
+			count += !announced_find_locked(neg, attach->dev);
+	}
+	guard(spinlock)(&dma_buf_negotiate_lock);
+	return count + list_count_nodes(&neg->announced);
 }
 
 /* --- the admission of a device --- */
