@@ -29,6 +29,8 @@ struct vm_fault;
  * @resv: reservation object, which protects what is not constant; constant. The
  *	exporter keeps it until dma_buf_late_fini()
  * @own: what the exporter's device needs; constant
+ * @fixed_size: the exporter has a device. @own is for storage of @size bytes, so
+ *	a commit does not change @size; constant
  * @f_mapping: address space in which user space maps the object, and
  *	&file.f_mapping of its dma-buf; NULL if the object is mapped through its
  *	dma-buf only; constant. The exporter keeps it until dma_buf_late_fini().
@@ -52,6 +54,7 @@ struct dma_buf_late {
 	size_t size;
 	struct dma_resv *resv;
 	struct dma_buf_constraints own;
+	bool fixed_size;
 	struct address_space *f_mapping;
 	loff_t f_start;
 	struct mem_cgroup *memcg;

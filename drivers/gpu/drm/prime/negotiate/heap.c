@@ -50,9 +50,7 @@ static struct dma_buf *negotiated_allocate(struct dma_heap *heap, unsigned long 
 	}
 
 	/* From here on release frees everything. */
-	ret = dma_buf_late_init(late, len, dmabuf->resv, NULL);
-	if (!ret)
-		ret = dma_buf_late_bind(late, dmabuf);
+	ret = dma_buf_late_init(late, len, dmabuf->resv, NULL) ?: dma_buf_late_bind(late, dmabuf);
 	if (ret) {
 		dma_buf_put(dmabuf);
 		return ERR_PTR(ret);

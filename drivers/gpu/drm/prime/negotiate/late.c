@@ -43,7 +43,8 @@
  * @late: part of an object of the exporter, zeroed
  * @size: bytes, a multiple of PAGE_SIZE
  * @resv: reservation object of the buffer; stays until dma_buf_late_fini()
- * @dev: the exporter's device if it does DMA itself, or NULL
+ * @dev: the exporter's device if it does DMA itself, or NULL. With a device the
+ *	size is final
  *
  * Storage will be charged to the memory cgroup of the caller, even if another
  * process causes the placement.
@@ -73,6 +74,7 @@ int dma_buf_late_init(struct dma_buf_late *late, size_t size,
 	}
 
 	late->size = size;
+	late->fixed_size = dev;
 	late->resv = resv;
 	late->memcg = get_mem_cgroup_from_current();
 	INIT_LIST_HEAD(&late->mappings);

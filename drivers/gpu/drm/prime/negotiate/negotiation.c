@@ -372,7 +372,7 @@ static bool negotiation_may_grow_locked(struct dma_buf *dmabuf)
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	return late && !late->f_mapping && !late->storage &&
+	return late && !late->f_mapping && !late->fixed_size && !late->storage &&
 	       list_empty(&dmabuf->attachments);
 }
 

@@ -1025,6 +1025,24 @@ static void commit_of_an_object(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);
 }
 
+/* What the exporter's device needs of the storage was derived for its first size. */
+static void commit_of_a_device(struct kunit *test)
+{
+	struct mock_importer *owner;
+	struct dma_buf_constraints c;
+	struct dma_buf_commit arg;
+	struct dma_buf *dmabuf;
+
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = SIZE;
+	c.max_segments = 1;
+	owner = importer_of(test, false, &c);
+	dmabuf = buffer_of(test, owner->dev);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 2 * SIZE, &arg), -EBUSY);
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 0, &arg), 0);
+	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);
+}
+
 static struct device *announced;
 
 static struct device *announced_device(struct file *file, unsigned int *how)
@@ -1223,6 +1241,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(commit_before_fault),
 	KUNIT_CASE(commit_sizes),
 	KUNIT_CASE(commit_of_an_object),
+	KUNIT_CASE(commit_of_a_device),
 	KUNIT_CASE(commit_sizes_for_devices),
 	KUNIT_CASE(one_buffer_at_a_time),
 	KUNIT_CASE(taken_over),
