@@ -55,10 +55,9 @@ static u64 dma_buf_holders_ino(struct file *file)
  */
 static bool dma_buf_holders_is_drm(struct dma_buf_holders *h, struct file *file)
 {
-	const unsigned int major = dma_buf_device_major(file);
+	const unsigned int major = file->private_data ? dma_buf_device_major(file) : 0;
 
-	if (!h->gem || !file->private_data ||
-	    (major != DMA_BUF_MAJOR_DRM && major != DMA_BUF_MAJOR_ACCEL))
+	if (!h->gem || (major != DMA_BUF_MAJOR_DRM && major != DMA_BUF_MAJOR_ACCEL))
 		return false;
 
 	if (!xa_load(&h->seen, (unsigned long)file))

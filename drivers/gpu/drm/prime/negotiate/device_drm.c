@@ -20,7 +20,7 @@ static bool device_drm_one_address(const struct drm_driver *driver)
 
 struct device *dma_buf_device_of_drm(struct file *file, unsigned int *how)
 {
-	/* Only the DRM core opens files of its majors and minors, once it is loaded. */
+	/* The DRM core has opened it, see dma_buf_device_major(). */
 	struct drm_file *drm_file = file->private_data;
 	struct drm_device *drm = drm_file->minor->dev;
 	struct device *dev = NULL;

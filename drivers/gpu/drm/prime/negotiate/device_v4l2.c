@@ -42,11 +42,11 @@ static struct device *device_v4l2_look(const struct video_device *vdev, struct v
 
 struct device *dma_buf_device_of_v4l2(struct file *file, unsigned int *how)
 {
-	/* The open file holds the video device. */
+	/* The open file holds the video device, if its node is that of the device. */
 	struct video_device *vdev = video_devdata(file);
 	struct device *dev = NULL;
 
-	if (!vdev)
+	if (!vdev || file_inode(file)->i_cdev != vdev->cdev)
 		return ERR_PTR(-ENODEV);
 	/*
 	 * Only the registration keeps the parent and the devices of the queues.

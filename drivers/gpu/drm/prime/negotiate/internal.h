@@ -6,6 +6,7 @@
 #ifndef DMA_BUF_NEGOTIATE_INTERNAL_H
 #define DMA_BUF_NEGOTIATE_INTERNAL_H
 
+#include <linux/cdev.h>
 #include <linux/dma-buf-late.h>
 #include <linux/kref.h>
 
@@ -47,13 +48,19 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
 
 /*
  * The major of a device node, or 0. V4L2 and DRM each own 256 minors. With CUSE
- * a program can own others, and a major whose subsystem was not built.
+ * a program can own others, and a major whose subsystem was not built. It can own
+ * any number until the subsystem is loaded, and leave open files behind. DRM gives
+ * a file the operations of its driver, so one with those of its node is not DRM's.
+ * A caller that may have a file of O_PATH, which does not hold the node, looks at
+ * &file.private_data first.
  */
 static inline unsigned int dma_buf_device_major(const struct file *file)
 {
 	const struct inode *inode = file_inode(file);
 
-	return S_ISCHR(inode->i_mode) && iminor(inode) < 256 ? imajor(inode) : 0;
+	return S_ISCHR(inode->i_mode) && iminor(inode) < 256 &&
+	       (imajor(inode) == DMA_BUF_MAJOR_V4L2 || !inode->i_cdev ||
+		file->f_op != inode->i_cdev->ops) ? imajor(inode) : 0;
 }
 
 /* How a device gets at the buffers that are imported into a node. */

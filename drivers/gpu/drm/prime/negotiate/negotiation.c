@@ -83,16 +83,14 @@ int dma_buf_negotiation_start(struct dma_buf *dmabuf, const struct dma_buf_late_
 	INIT_LIST_HEAD(&neg->announced);
 	neg->ops = ops;
 	neg->late = late;
-	spin_lock(&dma_buf_negotiate_lock);
+	guard(spinlock)(&dma_buf_negotiate_lock);
 	if (late && late->dmabuf && file_count(late->dmabuf->file)) {
-		spin_unlock(&dma_buf_negotiate_lock);
 		kfree(neg);
 		return -EBUSY;
 	}
 	to_dma_buf_object(dmabuf)->negotiation = neg;
 	if (late)
 		smp_store_release(&late->dmabuf, dmabuf); /* after @negotiation */
-	spin_unlock(&dma_buf_negotiate_lock);
 	return 0;
 }
 
@@ -493,11 +491,10 @@ int dma_buf_negotiation_withdraw(struct dma_buf *dmabuf, const struct device *de
 {
 	struct dma_buf_announced *item;
 
-	spin_lock(&dma_buf_negotiate_lock);
+	guard(spinlock)(&dma_buf_negotiate_lock);
 	item = announced_find_locked(dma_buf_negotiation_get(dmabuf), dev);
 	if (item)
 		announced_drop_locked(item);
-	spin_unlock(&dma_buf_negotiate_lock);
 	return item ? 0 : -ENOENT;
 }
 

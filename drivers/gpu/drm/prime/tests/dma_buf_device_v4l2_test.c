@@ -79,6 +79,7 @@ static int v4l2_init(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(fix->file));
 	file_inode(fix->file)->i_mode = S_IFCHR | 0600;
 	file_inode(fix->file)->i_rdev = fix->vdev->dev.devt;
+	file_inode(fix->file)->i_cdev = fix->vdev->cdev;
 	fix->fh.m2m_ctx = &fix->m2m;
 	return 0;
 }
@@ -89,8 +90,11 @@ static void v4l2_exit(struct kunit *test)
 
 	if (!fix)
 		return;
-	if (!IS_ERR_OR_NULL(fix->file))
+	if (!IS_ERR_OR_NULL(fix->file)) {
+		/* No open has taken a reference to it. */
+		file_inode(fix->file)->i_cdev = NULL;
 		fput(fix->file);
+	}
 	video_unregister_device(fix->vdev);
 	v4l2_device_unregister(&fix->v4l2);
 	if (fix->contiguous)
@@ -163,6 +167,17 @@ static void one_queue(struct kunit *test)
 	expect_node(test, fix->parent, 0);
 }
 
+/* A CUSE program that ended has left a file of the number that the node has now. */
+static void left_by_another(struct kunit *test)
+{
+	struct v4l2_fixture *fix = test->priv;
+	unsigned int how = 0;
+	struct cdev other;
+
+	file_inode(fix->file)->i_cdev = &other;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fix->ask(fix->file, &how)), -ENODEV);
+}
+
 static int asking_thread(void *data)
 {
 	struct v4l2_fixture *fix = data;
@@ -199,6 +214,7 @@ static void goes_meanwhile(struct kunit *test)
 static struct kunit_case dma_buf_device_v4l2_cases[] = {
 	KUNIT_CASE(two_queues),
 	KUNIT_CASE(one_queue),
+	KUNIT_CASE(left_by_another),
 	KUNIT_CASE(goes_meanwhile),
 	{}
 };

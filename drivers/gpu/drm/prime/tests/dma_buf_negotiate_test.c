@@ -559,6 +559,28 @@ static void not_of_the_subsystem(struct kunit *test)
 	fput(file);
 }
 
+/* A CUSE program that ended has left a file of a number that DRM has now. */
+static void left_by_another(struct kunit *test)
+{
+	struct file *file = device_file(test);
+	const struct file_operations other = { };
+	struct cdev cdev = { .ops = &other };
+	unsigned int how = 0;
+
+	kunit_deactivate_static_stub(test, dma_buf_device_get);
+	/* DRM replaces the operations of its node when it opens a file. */
+	file_inode(file)->i_cdev = &cdev;
+	KUNIT_EXPECT_EQ(test, dma_buf_device_major(file), DMA_BUF_MAJOR_DRM);
+	cdev.ops = file->f_op;
+	KUNIT_ASSERT_EQ(test, dma_buf_device_major(file), 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_device_get(file, &how)), -EINVAL);
+	/* V4L2 does not. device_v4l2.c compares the nodes. */
+	file_inode(file)->i_rdev = MKDEV(DMA_BUF_MAJOR_V4L2, 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_device_major(file), DMA_BUF_MAJOR_V4L2);
+	file_inode(file)->i_cdev = NULL;
+	fput(file);
+}
+
 /* What devices do with the buffer is merged, asked for, and told to the exporter. */
 static void uses(struct kunit *test)
 {
@@ -1158,6 +1180,7 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(bad_arguments),
 	KUNIT_CASE(not_of_the_subsystem),
+	KUNIT_CASE(left_by_another),
 	KUNIT_CASE(uses),
 	KUNIT_CASE(helpers_tell),
 	KUNIT_CASE(needs_add_up),

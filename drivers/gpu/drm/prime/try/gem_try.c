@@ -28,7 +28,7 @@ static int try_import(struct drm_device *dev, struct dma_buf *dmabuf)
  */
 int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 {
-	/* Only the DRM core opens files of its majors. */
+	/* The DRM core has opened it, see dma_buf_device_major(). */
 	struct drm_file *file_priv = file->private_data;
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
 	struct drm_device *dev = file_priv->minor->dev;

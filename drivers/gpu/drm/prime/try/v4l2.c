@@ -82,8 +82,8 @@ int dma_buf_v4l2_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 	struct v4l2_fh *fh = file->private_data;
 	struct v4l2_m2m_ctx *m2m;
 
-	/* The queue may have gone with the device. */
-	if (!vdev || !video_is_registered(vdev))
+	/* The file may be of a node that had this number before. The queue may have gone. */
+	if (!vdev || file_inode(file)->i_cdev != vdev->cdev || !video_is_registered(vdev))
 		return -ENODEV;
 	if (vdev->queue)
 		return try_queue(vdev->queue, file, dmabuf, judged);
