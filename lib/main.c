@@ -62,9 +62,9 @@ static bool is_video(int device)
 
 static int no_kernel(int supported)
 {
-	if (supported == -EACCES)
-		fprintf(stderr, "prime-negotiate: %s: no permission\n",
-			PRIME_NEGOTIATE_HEAP);
+	if (supported < 0)
+		fprintf(stderr, "prime-negotiate: %s: %s\n", PRIME_NEGOTIATE_HEAP,
+			supported == -EACCES ? "no permission" : strerror(-supported));
 	else
 		fprintf(stderr,
 			"prime-negotiate: this kernel does not negotiate storage: there is no %s\n",

@@ -30,10 +30,16 @@ int prime_negotiate_supported(void)
 {
 	int heap = open_heap();
 
-	if (heap == -EACCES || heap == -EPERM)
-		return -EACCES;
-	if (heap < 0)
+	switch (heap) {
+	case -ENOENT:
+	case -ENODEV:
+	case -ENXIO:
 		return 0;
+	case -EPERM:
+		return -EACCES;
+	}
+	if (heap < 0)
+		return heap;
 	close(heap);
 	return 1;
 }

@@ -28,7 +28,7 @@ extern "C" {
 
 /*
  * Does the kernel negotiate? 1 or 0; -EACCES if there is a heap that this
- * process may not open.
+ * process may not open, and another errno if it can't find out, as -EMFILE.
  */
 int prime_negotiate_supported(void);
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static int failed;
 
@@ -302,6 +303,19 @@ static void wrong_files(void)
 			      !judged);
 }
 
+/* A process without room for one fd more does not know what the kernel has. */
+static void without_fds(void)
+{
+	struct rlimit before, none;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = before;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	verdict("supported-without-fds", prime_negotiate_supported() == -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &before);
+}
+
 int main(void)
 {
 	refusals();
@@ -310,5 +324,6 @@ int main(void)
 	storage();
 	names();
 	wrong_files();
+	without_fds();
 	return failed;
 }
