@@ -54,20 +54,23 @@ static long try_device(struct dma_buf *dmabuf, struct file *device, u32 *judged)
 	switch (dma_buf_device_major(device)) {
 	case DMA_BUF_MAJOR_V4L2:
 		import = VIDIOC_QBUF;
-		/* Loads the module that has the function. */
-		try = symbol_request(dma_buf_v4l2_try);
 		break;
 	case DMA_BUF_MAJOR_DRM:
 	case DMA_BUF_MAJOR_ACCEL:
 		import = DRM_IOCTL_PRIME_FD_TO_HANDLE;
-		try = symbol_get(drm_prime_import_try);
 		break;
 	default:
-		try = NULL;
+		return -EOPNOTSUPP;
 	}
+	ret = security_file_ioctl(device, import, 0);
+	if (ret)
+		return ret;
+	/* For V4L2 it loads the module that has the function. */
+	try = import == VIDIOC_QBUF ? symbol_request(dma_buf_v4l2_try) :
+				      symbol_get(drm_prime_import_try);
 	if (!try)
 		return -EOPNOTSUPP;
-	ret = security_file_ioctl(device, import, 0) ?: try(device, dmabuf, judged);
+	ret = try(device, dmabuf, judged);
 	symbol_put_addr(try);
 	return ret;
 }
