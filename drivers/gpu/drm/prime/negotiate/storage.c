@@ -42,6 +42,8 @@ static unsigned long storage_run(const struct dma_buf_storage *st,
 	unsigned long pfn = page_to_pfn(st->pages[first]);
 	unsigned long n = 1;
 
+	/* All loops over the runs of a storage call this. */
+	cond_resched();
 	most = min(most, st->nr_pages - first);
 	while (n < most && page_to_pfn(st->pages[first + n]) == pfn + n)
 		n++;
@@ -83,7 +85,7 @@ static unsigned long storage_entry(const struct dma_buf_storage *st, struct devi
  * A run that crosses a boundary and does not start on one may take one more
  * entry than its length says, so it counts as two.
  *
- * Context: any; no lock needed.
+ * Context: may sleep; no lock needed.
  *
  * Return: true if it does.
  */
@@ -498,7 +500,7 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_storage_put);
  * @st: storage
  * @info: out; all zeroes before, except size and exporter
  *
- * Context: any; no lock needed.
+ * Context: may sleep; no lock needed.
  */
 void dma_buf_storage_describe(const struct dma_buf_storage *st, struct dma_buf_storage_info *info)
 {
