@@ -85,7 +85,7 @@ int prime_negotiate_refusal(int buffer, struct dma_buf_refusal *refusal);
  * prime_negotiate_refusal() tells why. The device imports it and gives it up again.
  * @device is an open DRM or V4L2 node. @judged, if not NULL, gets DMA_BUF_TRY_*:
  * what the answer is about. 0 means that nothing was tried: -EOPNOTSUPP: the file is no such
- * node, or the storage is not committed. -EBUSY: another file streams from it.
+ * node, or the storage is not committed. -EBUSY: another file has buffers in it.
  * -ENOTTY: the kernel does not know the call.
  */
 int prime_negotiate_try(int buffer, int device, uint32_t *judged);

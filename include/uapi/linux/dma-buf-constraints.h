@@ -12,7 +12,8 @@
  * The structs have no holes on any ABI, and none is part of another one. Each
  * grows at its end. The size in the request number tells which fields the
  * program knows: bytes beyond those that the kernel knows must be 0 (E2BIG).
- * Unknown flags give EINVAL. Fields that are only "out" may hold anything.
+ * Unknown flags give EINVAL. Fields that are only "out" may hold anything. All
+ * requests but DMA_BUF_IOCTL_GET_REFUSAL wait, and give EINTR if a signal ends that.
  *
  * Numbers 0x20 to 0x22 were requests of the first version, and are not used
  * again.
@@ -107,7 +108,8 @@ struct dma_buf_constraints_info {
  * - EBUSY: the storage is placed and does not suit the device, or no storage
  *   suits all devices; the device has not been added
  * - ENOENT: the device to be removed was not added
- * - ENODEV: the device is gone
+ * - ENODEV: the device is gone, or the kernel has no module that knows such nodes,
+ *   or can't load it
  * - ENOSPC: the buffer has 64 devices already
  * - EACCES: the buffer was not exported for writing
  * - EOPNOTSUPP: the storage of this buffer can't be negotiated, or the node is
@@ -289,7 +291,7 @@ struct dma_buf_refusal {
  * - EACCES or another errno of a security module: it forbids this process
  *   DRM_IOCTL_PRIME_FD_TO_HANDLE or VIDIOC_QBUF on the device
  * - EINTR: a signal came before the attempt
- * - EBUSY: another file streams from this V4L2 device
+ * - EBUSY: another file has buffers in this V4L2 device (from VIDIOC_REQBUFS on)
  * - ENODEV: the device is gone
  * - EOPNOTSUPP: the file is no DRM or V4L2 node; its driver does not say what it
  *   does with a buffer; or the storage of the buffer is negotiated and not

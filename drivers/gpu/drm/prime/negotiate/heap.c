@@ -4,9 +4,9 @@
  * storage. Storage is placed by a commit, or at the first use, where every device
  * that was added or attached before can reach it.
  *
- * A buffer without storage takes a few hundred bytes of kernel memory. These
- * are charged to the memory cgroup, as the storage is later. RLIMIT_NOFILE
- * limits the number of buffers.
+ * A buffer without storage takes some kernel memory. What this heap allocates, and
+ * the file, are charged to the memory cgroup, as the storage is later. The core's
+ * struct is not, as for any dma-buf. RLIMIT_NOFILE limits the number of buffers.
  */
 #include <linux/dma-heap.h>
 

@@ -65,7 +65,7 @@ static int try_queue(struct vb2_queue *q, struct file *file, struct dma_buf *dma
 	if (!video_is_registered(vdev)) {
 		ret = -ENODEV;
 	} else if (vb2_queue_is_busy(q, file)) {
-		/* Another file streams, and must not be delayed. */
+		/* Another file has buffers here. If it streams, it must not be delayed. */
 		ret = -EBUSY;
 	} else {
 		*judged = DMA_BUF_TRY_MAPPING;
