@@ -31,8 +31,8 @@ src=$build/src
 source_package=linux-source-$lane
 # The Debian suite that has the package, if this machine does not install from it; the layer's sources that are for other versions.
 case $lane in
-7.3) source_suite=trixie-backports other_sources="linux-6.12/bpf linux-6.12/probe tests/dma_buf_kept_test" ;;
-6.12) source_suite='' other_sources="gem/rename tests/dma_buf_nocallback_test tests/gem_prime_device_test" ;;
+7.3) source_suite=trixie-backports other_sources="linux-6.12/bpf linux-6.12/probe tests/dma_buf_kept_test tests/dma_buf_device_probed_test" ;;
+6.12) source_suite='' other_sources="gem/rename tests/dma_buf_nocallback_test tests/dma_buf_device_known_test tests/gem_prime_device_test" ;;
 esac
 
 # as_root COMMAND...: runs the command as root, through sudo if necessary.

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/* On Linux 6.12 an import of a buffer without storage shows which device a DRM node stands for. */
+#include "dma_buf_device_test.h"
+
+static struct device *other;
+
+/* As of a driver behind USB, which has a device of another driver attached. */
+static struct drm_gem_object *import_for_other(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	return drm_gem_prime_import_dev(drm, dmabuf, other);
+}
+
+/* It looks at the buffer and does not attach. */
+static struct drm_gem_object *import_nothing(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	return ERR_PTR(-ENODEV);
+}
+
+static void not_the_parent(struct kunit *test)
+{
+	struct mock_drm *mock = mock_drm_create(test);
+
+	other = prime_test_device(test);
+	mock->driver.gem_prime_import = import_for_other;
+	dma_buf_device_expect(test, mock, other);
+	MOCK_DRM_EXPECT_CALLS(test, mock, MOCK_GEM_IMPORT, 0);
+}
+
+static void refuses_at_sight(struct kunit *test)
+{
+	struct mock_drm *mock = mock_drm_create(test);
+
+	mock->driver.gem_prime_import = import_nothing;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_device_told(test, mock)), -EOPNOTSUPP);
+}
+
+static struct kunit_case dma_buf_device_probed_cases[] = {
+	KUNIT_CASE(not_the_parent),
+	KUNIT_CASE(refuses_at_sight),
+	{}
+};
+
+static struct kunit_suite dma_buf_device_probed_suite = {
+	.name = "dma_buf_device_probed",
+	.test_cases = dma_buf_device_probed_cases,
+};
+
+kunit_test_suite(dma_buf_device_probed_suite);
