@@ -4,12 +4,14 @@
  * Description: What drivers do with dma-bufs whose hardware no test machine has.
  *  RDMA pins, maps for long and edits its table in place. Some importers let go for
  *  good when memory is taken away. Exporters with TTM move a buffer while somebody
- *  maps it. Both sides are prime_mock.
+ *  maps it. xe also does so for the processor, and imports memory of a peer. amdxdna
+ *  imports what it has exported itself. Both sides are prime_mock.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
 
 #include <poll.h>
+#include <pthread.h>
 
 #define PAGES	4u
 
@@ -354,6 +356,124 @@ static void map_waits_for_the_move(void)
 	mock_scene_end(&s);
 }
 
+/* --- xe --- */
+
+/**
+ * SUBTEST: offers-peer-memory
+ * Description: An importer that takes memory of a peer gets ordinary memory all the
+ *  same, by number and through GEM, and is told of moves. The exporter sees the offer
+ *  of this importer only.
+ */
+static void offers_peer_memory(void)
+{
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED, PAGES);
+	uint32_t flags = PRIME_MOCK_IMPORT_DYNAMIC | PRIME_MOCK_IMPORT_PEER2PEER;
+	uint32_t plain = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC);
+	uint32_t peer = mock_scene_attach(&s, flags), handle;
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	struct drm_prime_mock_query query;
+
+	check_error(mock_attach(s.importer, s.b.fd, PRIME_MOCK_IMPORT_PEER2PEER), EINVAL);
+	check_eq(mock_scene_state(&s, plain).state, PRIME_MOCK_IS_DYNAMIC);
+	check_eq(mock_scene_state(&s, peer).state,
+		 PRIME_MOCK_IS_DYNAMIC | PRIME_MOCK_IS_PEER2PEER);
+	check_ok(move(&s));
+	check_eq(mock_scene_state(&s, peer).notified, 1);
+	do_map(&s, peer);
+	check_bytes(&s, peer, 0, 11);
+	do_step(&s, peer, PRIME_MOCK_UNMAP);
+	do_step(&s, peer, PRIME_MOCK_DETACH);
+	do_step(&s, plain, PRIME_MOCK_DETACH);
+
+	limits.flags = PRIME_MOCK_GEM_DYNAMIC | PRIME_MOCK_GEM_PEER2PEER;
+	check_ok(mock_limits(s.importer, limits));
+	handle = check_ok(gem_import(s.importer, s.b.fd));
+	check_ok(mock_limits(s.importer, MOCK_NO_LIMITS));
+	check_ok(mock_query(s.importer, handle, PRIME_MOCK_BY_HANDLE, &query, NULL, 0));
+	check_eq(query.state, PRIME_MOCK_IS_DYNAMIC | PRIME_MOCK_IS_PEER2PEER |
+		 PRIME_MOCK_IS_MAPPED);
+	check_ok(gem_close(s.importer, handle));
+	mock_scene_end(&s);
+}
+
+static void *begin_reading(void *fd)
+{
+	return (void *)(long)dmabuf_sync(*(int *)fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+}
+
+/**
+ * SUBTEST: moved-as-cpu-access-begins
+ * Description: A process begins to read, and the exporter moves the buffer before it
+ *  lets the process go on. The importers are told while that call is on its way. The
+ *  process and the importer find the bytes at the new place.
+ */
+static void moved_as_cpu_access_begins(void)
+{
+	struct mock_scene s = mock_scene_as(PRIME_MOCK_DYNAMIC, PRIME_MOCK_SCATTERED, PAGES);
+	uint32_t import = mock_scene_attach(&s, PRIME_MOCK_IMPORT_DYNAMIC), calls;
+	uint8_t *memory = map_dmabuf(s.b.fd, s.b.size), bytes[PAGES * PAGE];
+	pthread_t reader;
+	void *ret;
+
+	fill_dmabuf(s.b.fd, s.b.size, 12);
+	calls = mock_count(&s.b, PRIME_MOCK_BEGIN);
+	check_ok(mock_sleep(s.exporter, s.b.id, PRIME_MOCK_BEGIN, 10000000, 0));
+	check_eq(pthread_create(&reader, NULL, begin_reading, &s.b.fd), 0);
+	mock_wait_calls(&s.b, PRIME_MOCK_BEGIN, calls + 1);
+	check_ok(move(&s));
+	check_eq(mock_scene_state(&s, import).notified, 1);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_BEGUN), 0);
+	check_ok(mock_quiet(s.exporter, s.b.id, PRIME_MOCK_BEGIN));
+	check_eq(pthread_join(reader, &ret), 0);
+	check_ok((long)ret);
+	check_eq(mock_balance(&s.b, PRIME_MOCK_BEGUN), 1);
+	check_eq(filled(memory, s.b.size, 12), s.b.size);
+	do_map(&s, import);
+	check_ok(mock_read(s.importer, import, 0, 0, bytes, s.b.size));
+	check_eq(filled(bytes, s.b.size, 12), s.b.size);
+	check_ok(dmabuf_sync(s.b.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	do_step(&s, import, PRIME_MOCK_UNMAP);
+	do_step(&s, import, PRIME_MOCK_DETACH);
+	unmap(memory, s.b.size);
+	mock_scene_end(&s);
+}
+
+/* --- amdxdna --- */
+
+/**
+ * SUBTEST: imports-its-own
+ * Description: The device that exports a buffer attaches to it, too, and keeps it
+ *  mapped when the handle is closed, and then the fd. The exporter has every
+ *  operation, or only the three that it must have. The device reads what it has
+ *  written until it lets go, which frees the buffer.
+ */
+static void imports_its_own(void)
+{
+	static const uint32_t kinds[] = { 0, PRIME_MOCK_MINIMAL };
+
+	for (int i = 0; i < 2; i++) {
+		int mock = mock_open(0), other = mock_open(0);
+		struct mock_buffer b = mock_buffer(mock, kinds[i], PAGES);
+		uint32_t import = check_ok(mock_attach(other, b.fd, 0));
+		uint8_t bytes[PAGES * PAGE];
+
+		check_ok(mock_map(other, import, PRIME_MOCK_BIDIRECTIONAL));
+		check_eq(mock_balance(&b, PRIME_MOCK_MAPPED), 1);
+		fill(bytes, b.size, 13);
+		check_ok(mock_write(other, import, 0, 0, bytes, b.size));
+		mock_buffer_close_handle(&b);
+		mock_buffer_close_fd(&b);
+		memset(bytes, 0, sizeof(bytes));
+		check_ok(mock_read(other, import, 0, 0, bytes, b.size));
+		check_eq(filled(bytes, b.size, 13), b.size);
+		check_ok(mock_step(other, import, PRIME_MOCK_UNMAP));
+		check_ok(mock_step(other, import, PRIME_MOCK_DETACH));
+		mock_gone(&b);
+		close(mock);
+		close(other);
+	}
+}
+
 static const struct prime_subtest subtests[] = {
 	SUBTEST(pinned_for_long),
 	SUBTEST(others_are_told),
@@ -366,6 +486,9 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(moved_by_a_map),
 	SUBTEST(moved_by_a_pin),
 	SUBTEST(map_waits_for_the_move),
+	SUBTEST(offers_peer_memory),
+	SUBTEST(moved_as_cpu_access_begins),
+	SUBTEST(imports_its_own),
 };
 
 PRIME_MAIN(subtests)
