@@ -7,7 +7,7 @@
  *	scene/		windows, their frames in order, and the flips
  *	renderer/	what has no plane
  *	backend/	planes, commits, readback; the display device; vkms.c is about vkms alone
- *	base/		formats, options, a line for people
+ *	base/		formats, options, lines for people and for programs
  *	../common.c	fences and dma-bufs, as in the clients
  *
  * Each calls only what stands below it. proof/ is beside all that: it listens, compares what is
@@ -23,6 +23,7 @@
 #include "backend/capture.h"
 #include "backend/display.h"
 #include "backend/kms.h"
+#include "base/log.h"
 #include "base/options.h"
 #include "base/say.h"
 #include "proof/proof.h"
@@ -77,6 +78,7 @@ static void open_all(void)
 	if (!second || !interrupt || !terminate)
 		err(1, "cannot wait for time and signals");
 	wl_event_source_timer_update(second, SECOND_MS);
+	log_open();
 	report_open();
 	display_open(options.proofs || options.pictures);
 	renderer_open();
@@ -126,5 +128,6 @@ int main(int argc, char **argv)
 	close_all();
 	say("display: off after %u flips, %u stuck readbacks", scene.flips, capture.stuck);
 	log_event("end", "\"flips\":%u,\"stuck_readbacks\":%u", scene.flips, capture.stuck);
+	log_close();
 	return report_close() ? 0 : 1;
 }

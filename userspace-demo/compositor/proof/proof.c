@@ -11,6 +11,7 @@
 #include <string.h>
 #include <wayland-server.h>
 
+#include "../base/log.h"
 #include "../base/say.h"
 #include "../protocol/resource.h"
 #include "../protocol/surface.h"
@@ -49,16 +50,12 @@ static struct witness *witness_for(struct wl_resource *resource)
 static void describe(struct wl_client *client, struct wl_resource *resource, const char *device)
 {
 	struct witness *w = witness_for(resource);
-	char *c;
 
 	(void)client;
 	if (!w)
 		return;
 	snprintf(w->device, sizeof(w->device), "%s", device);
-	/* It goes to terminals and into JSON. */
-	for (c = w->device; *c; c++)
-		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
-			*c = '?';
+	log_plain(w->device);
 }
 
 static void frame_request(struct wl_client *client, struct wl_resource *resource,
@@ -220,7 +217,6 @@ static void on_message(void *data, enum wl_protocol_logger_type direction,
 {
 	struct wl_listener *listener;
 	struct leaver *leaver;
-	char *c;
 
 	(void)data;
 	if (direction != WL_PROTOCOL_LOGGER_EVENT || strcmp(message->message->name, "error") ||
@@ -234,9 +230,7 @@ static void on_message(void *data, enum wl_protocol_logger_type direction,
 	if (leaver->reason[0])
 		return;
 	snprintf(leaver->reason, sizeof(leaver->reason), "%s", message->arguments[2].s);
-	for (c = leaver->reason; *c; c++)
-		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
-			*c = '?';
+	log_plain(leaver->reason);
 }
 
 void proof_second(void)

@@ -5,7 +5,6 @@
  */
 
 #include <err.h>
-#include <inttypes.h>
 #include <png.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,11 +12,12 @@
 #include <string.h>
 
 #include "../../common.h"
+#include "../base/log.h"
 #include "../base/options.h"
 #include "../base/say.h"
 #include "report.h"
 
-static FILE *log_file, *results_file;
+static FILE *results_file;
 static bool unsound;
 
 static double seconds(uint64_t since)
@@ -25,32 +25,13 @@ static double seconds(uint64_t since)
 	return (now() - since) / 1e9;
 }
 
-void log_event(const char *event, const char *format, ...)
-{
-	va_list args;
-
-	if (!log_file)
-		return;
-	fprintf(log_file, "{\"event\":\"%s\",\"ns\":%" PRIu64 ",", event, now());
-	va_start(args, format);
-	vfprintf(log_file, format, args);
-	va_end(args);
-	fprintf(log_file, "}\n");
-}
-
 void report_open(void)
 {
-	if (options.log) {
-		log_file = fopen(options.log, "we");
-		if (!log_file)
-			err(1, "%s: cannot write", options.log);
-		setvbuf(log_file, NULL, _IOLBF, 0);
-	}
-	if (options.results) {
-		results_file = fopen(options.results, "we");
-		if (!results_file)
-			err(1, "%s: cannot write", options.results);
-	}
+	if (!options.results)
+		return;
+	results_file = fopen(options.results, "we");
+	if (!results_file)
+		err(1, "%s: cannot write", options.results);
 }
 
 void tally_begin(struct tally *t)
@@ -194,8 +175,6 @@ void report_picture(unsigned int flip, const char *pixels, size_t stride, uint32
 
 bool report_close(void)
 {
-	if (log_file && fclose(log_file))
-		err(1, "%s: cannot write", options.log);
 	if (results_file && fclose(results_file))
 		err(1, "%s: cannot write", options.results);
 	return !unsound;

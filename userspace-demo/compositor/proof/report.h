@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the compositor tells: lines for people, a log and results for programs, pictures. */
+/* What the compositor tells of its clients: lines for people, results for programs, pictures. */
 #ifndef DEMO_REPORT_H
 #define DEMO_REPORT_H
 
@@ -20,10 +20,6 @@ struct tally {
 void report_open(void);
 /* Whether all that was shown was what was drawn. */
 bool report_close(void);
-
-/* One line of JSON to the log: its event, then the rest of the object's text. */
-__attribute__((format(printf, 2, 3)))
-void log_event(const char *event, const char *format, ...);
 
 /* A client begins. */
 void tally_begin(struct tally *tally);

@@ -10,6 +10,7 @@
 #include "../backend/capture.h"
 #include "../backend/kms.h"
 #include "../backend/picture.h"
+#include "../base/log.h"
 #include "../base/options.h"
 #include "../base/say.h"
 #include "../scene/scene.h"
