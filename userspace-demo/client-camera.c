@@ -136,25 +136,29 @@ static void buffer_from_display(struct buffer *buf, uint32_t width, uint32_t hei
 	buf->size = size;
 }
 
-/* Say why a device and a negotiated buffer don't go together, and what works without that. */
-static void cannot_share(int buffer, const char *name, int error)
+/* Both devices will use the buffer. */
+static int buffer_add_devices(struct buffer *buf, struct dma_buf_device_use *answer)
 {
-	struct dma_buf_refusal refusal;
-	char why[256];
+	const char *path = device;
+	int ret = prime_negotiate_add(buf->fd, video, DMA_BUF_USE_WRITE, answer);
 
-	/* Most errors are no refusal by the device: no such device, no memory, … */
-	if (!prime_negotiate_refusal(buffer, &refusal) && refusal.field != DMA_BUF_FIELD_NONE) {
-		prime_negotiate_refusal_text(&refusal, why, sizeof(why));
-		errx(1, "camera and display cannot share a buffer: %s (%s); try --memory expbuf",
-		     why, strerror(error));
+	if (!ret) {
+		path = display_device;
+		ret = prime_negotiate_add(buf->fd, display, DMA_BUF_USE_READ | DMA_BUF_USE_SCANOUT,
+					  answer);
 	}
-	errx(1, "%s: the kernel cannot place a buffer for it: %s; try --memory expbuf", name,
-	     strerror(error));
+	/* The kernel has no name for what is no device of DRM or V4L2. */
+	if (ret && !*answer->device)
+		snprintf(answer->device, sizeof(answer->device), "%s", path);
+	return ret;
 }
 
 /* A buffer that has no place yet; the kernel finds one that suits both devices. */
 static void buffer_from_heap(struct buffer *buf)
 {
+	struct dma_buf_device_use add;
+	struct dma_buf_commit commit;
+	char why[512];
 	int ret;
 
 	buf->size = format.fmt.pix.sizeimage;
@@ -163,15 +167,15 @@ static void buffer_from_heap(struct buffer *buf)
 		errx(1, "this kernel has no " PRIME_NEGOTIATE_HEAP "; try --memory expbuf");
 	if (buf->fd < 0)
 		errx(1, "cannot get a negotiated buffer: %s", strerror(-buf->fd));
-	ret = prime_negotiate_add(buf->fd, video, DMA_BUF_USE_WRITE, NULL);
+	ret = buffer_add_devices(buf, &add);
+	if (ret) {
+		prime_negotiate_add_text(&add, why, sizeof(why));
+	} else {
+		ret = prime_negotiate_commit(buf->fd, 0, &commit);
+		prime_negotiate_commit_text(&commit, why, sizeof(why));
+	}
 	if (ret)
-		cannot_share(buf->fd, device, -ret);
-	ret = prime_negotiate_add(buf->fd, display, DMA_BUF_USE_READ | DMA_BUF_USE_SCANOUT, NULL);
-	if (ret)
-		cannot_share(buf->fd, display_device, -ret);
-	ret = prime_negotiate_commit(buf->fd, 0, NULL);
-	if (ret)
-		cannot_share(buf->fd, "both devices", -ret);
+		errx(1, "camera and display cannot share a buffer: %s Or try --memory expbuf.", why);
 }
 
 /* A buffer of the camera. */
@@ -262,6 +266,20 @@ static void buffers_destroy(void)
 	}
 }
 
+/* The kernel may know more of it than the errno. */
+static void cannot_queue(uint32_t index)
+{
+	const int error = errno;
+	struct dma_buf_refusal refusal;
+	char why[512];
+
+	if (prime_negotiate_refusal(buffers[index].fd, &refusal) ||
+	    refusal.field == DMA_BUF_FIELD_NONE)
+		errx(1, "%s: cannot queue buffer %u: %s", device, index, strerror(error));
+	prime_negotiate_refusal_text(&refusal, why, sizeof(why));
+	errx(1, "%s: cannot queue buffer %u: %s (%s)", device, index, why, strerror(error));
+}
+
 /* V4L2 knows nothing of fences: a buffer must be free before the camera gets it. */
 static void buffer_queue(uint32_t index)
 {
@@ -276,7 +294,7 @@ static void buffer_queue(uint32_t index)
 		buf.length = buffers[index].size;
 	}
 	if (retry_ioctl(video, VIDIOC_QBUF, &buf))
-		err(1, "%s: cannot queue buffer %u", device, index);
+		cannot_queue(index);
 	queued++;
 }
 

@@ -5,8 +5,10 @@
  * rules, and tell what a test of fences needs to know.
  */
 
+#include <drm/prime_mock.h>
 #include <drm_fourcc.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/dma-buf.h>
@@ -587,6 +589,37 @@ static int memory_file(off_t size)
 	return fd;
 }
 
+static bool is_mock(int fd)
+{
+	return drm_driver_is(fd, "prime_mock");
+}
+
+/* A buffer of prime_mock, which shares it with no device, and lets no program map it. */
+static int unshared_buffer(uint32_t *stride)
+{
+	struct drm_prime_mock_script script = {
+		.flags = PRIME_MOCK_BY_HANDLE, .fail_at = 1, .fail_count = PRIME_MOCK_FOREVER,
+		.error = EPERM,
+	};
+	static const uint32_t ops[] = { PRIME_MOCK_ATTACH, PRIME_MOCK_MMAP };
+	char device[64];
+	uint64_t size;
+	size_t i;
+	int fd, mock = open_device(NULL, "/dev/dri/card", "a device of prime_mock", is_mock,
+				   device, sizeof(device));
+
+	if (drmModeCreateDumbBuffer(mock, WIDTH, HEIGHT, 32, 0, &script.id, stride, &size) ||
+	    drmPrimeHandleToFD(mock, script.id, DRM_CLOEXEC | DRM_RDWR, &fd))
+		err(1, "%s: cannot get a buffer", device);
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		script.op = ops[i];
+		if (drmIoctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, &script))
+			err(1, "%s: cannot set a script", device);
+	}
+	close(mock);
+	return fd;
+}
+
 static int pipe_end(void)
 {
 	int ends[2];
@@ -629,6 +662,7 @@ SPOIL(plane_index, l->first = 4)
 SPOIL(dev_null, l->fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC))
 SPOIL(memfd, l->fds[0] = memory_file(4 * WIDTH * HEIGHT))
 SPOIL(pipe_fd, l->fds[0] = pipe_end())
+SPOIL(unshared, l->fds[0] = unshared_buffer(&l->strides[0]))
 
 static void send_spoiled(spoil_fn *spoil)
 {
@@ -1013,6 +1047,7 @@ static const struct {
 	{ "dev-null", "is no dma-buf", dev_null, NULL },
 	{ "memfd", "is no dma-buf", memfd, NULL },
 	{ "pipe", "is no dma-buf", pipe_fd, NULL },
+	{ "unshared", "refused: ", unshared, NULL },
 	{ "many-buffers", "too many buffers", NULL, many_buffers },
 	{ "flood", "frames wait to be shown", NULL, flood },
 	{ "inode", "has inode", NULL, inode },

@@ -221,12 +221,15 @@ int display_plan(uint32_t background_fb)
 static bool distrust_new_pictures(int error)
 {
 	bool any = false;
+	unsigned int i;
 
 	for_each_layer(l) {
 		if (!l->picture || !l->picture->fb || l->picture->proven || !l->plane)
 			continue;
 		say("%s: the display cannot show its buffer (%s); composing it", l->owner,
 		    strerror(error));
+		for (i = 0; i < l->picture->n_planes; i++)
+			picture_refused(l->picture, i, "the display");
 		picture_remove_fb(l->picture);
 		any = true;
 	}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../common.h"
+#include "../base/refusal.h"
 #include "kms.h"
 #include "picture.h"
 
@@ -104,6 +105,11 @@ void picture_free(struct picture *pic)
 	free(pic);
 }
 
+void picture_refused(struct picture *pic, unsigned int plane, const char *by)
+{
+	refusal_tell(pic->dmabufs[plane]->fd, by, pic->refusal, sizeof(pic->refusal));
+}
+
 bool picture_import(struct picture *pic, int fds[MAX_PLANES])
 {
 	unsigned int i;
@@ -112,6 +118,8 @@ bool picture_import(struct picture *pic, int fds[MAX_PLANES])
 		pic->dmabufs[i] = dmabuf_import(&fds[i], &pic->imports);
 		if (!pic->dmabufs[i])
 			return false;
+		if (!pic->dmabufs[i]->handle)
+			picture_refused(pic, i, "the display");
 	}
 	return true;
 }

@@ -11,6 +11,7 @@
 #include "../../common.h"
 
 #define MAX_TEXTURES	2
+#define MAX_REFUSAL	256
 
 /* A dma-buf, imported into the display. Two clients that send the same one share it. */
 struct dmabuf {
@@ -33,6 +34,7 @@ struct picture {
 	struct dmabuf *dmabufs[MAX_PLANES];
 	void *pixels;		/* a copy of what a wl_shm_buffer held, instead of dma-bufs */
 	unsigned int imports;	/* dma-bufs that the display had not seen before */
+	char refusal[MAX_REFUSAL];	/* the kernel's reason for the last one; empty: none */
 
 	uint32_t fb;		/* the display's framebuffer, 0 when no plane takes it */
 	uint32_t textures[MAX_TEXTURES];	/* GL's, 0 until it is composed */
@@ -45,6 +47,8 @@ struct picture {
  * it keeps. False, and errno, when a dma-buf cannot be imported: then picture_free() is due.
  */
 bool picture_import(struct picture *pic, int fds[MAX_PLANES]);
+/* Somebody could not import the dma-buf of a plane: tell why, if the kernel says it. */
+void picture_refused(struct picture *pic, unsigned int plane, const char *by);
 /* Make pic->fb; false when no plane of the display takes such a picture. */
 bool picture_add_fb(struct picture *pic);
 void picture_remove_fb(struct picture *pic);

@@ -169,8 +169,11 @@ static bool layout_check(struct wl_resource *resource, const struct params *para
 	return true;
 }
 
-/* Import it, and find out who can show it: a plane, or at least EGL. NULL: nobody. */
-static struct picture *import(struct params *params)
+/*
+ * Import it, and find out who can show it: a plane, or at least EGL. NULL: nobody; why gets the
+ * kernel's reason, if there is one.
+ */
+static struct picture *import(struct params *params, char why[MAX_REFUSAL])
 {
 	const struct picture *layout = &params->layout;
 	struct picture *pic = picture_new();
@@ -186,6 +189,7 @@ static struct picture *import(struct params *params)
 	memcpy(pic->strides, layout->strides, sizeof(pic->strides));
 	if (picture_import(pic, params->fds) && (picture_add_fb(pic) || renderer_import(pic)))
 		return pic;
+	memcpy(why, pic->refusal, MAX_REFUSAL);
 	renderer_unref(pic);
 	return NULL;
 }
@@ -195,6 +199,7 @@ static void create(struct wl_client *client, struct wl_resource *resource, uint3
 		   int32_t width, int32_t height, uint32_t fourcc, uint32_t flags)
 {
 	struct params *params = wl_resource_get_user_data(resource);
+	char why[MAX_REFUSAL] = "";
 	unsigned int buffers = 0;
 	struct buffer *buffer;
 	struct picture *pic;
@@ -216,15 +221,17 @@ static void create(struct wl_client *client, struct wl_resource *resource, uint3
 		return;
 	}
 	/* Upside down and interlaced pictures are not shown. */
-	pic = flags ? NULL : import(params);
+	pic = flags ? NULL : import(params, why);
 	if (!pic && !id) {
 		zwp_linux_buffer_params_v1_send_failed(resource);
 		return;
 	}
 	if (!pic) {
+		/* libwayland sends only the first 127 bytes. */
 		wl_resource_post_error(resource,
 				       ZWP_LINUX_BUFFER_PARAMS_V1_ERROR_INVALID_WL_BUFFER,
-				       "neither the display nor EGL takes its buffer");
+				       "refused: %s",
+				       *why ? why : "neither the display nor EGL takes its buffer");
 		return;
 	}
 	buffer = buffer_create(client, id, pic);

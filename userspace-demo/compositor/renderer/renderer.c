@@ -233,6 +233,8 @@ bool renderer_import(struct picture *pic)
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
 		if (!bind_plane(pic, i) || glGetError()) {
+			if (!pic->pixels)
+				picture_refused(pic, i, "EGL");
 			forget(pic);
 			return false;
 		}

@@ -306,11 +306,15 @@ static void layer_fill(struct view *view)
 /* Windows that neither the display nor EGL can show. */
 static void tell_refused(void)
 {
+	const char *why;
 	struct view *view;
 
-	wl_list_for_each(view, &scene.views, link)
-		if (view->layer && view->layer->refused)
-			fault(view, "neither the display nor EGL can show its buffer");
+	wl_list_for_each(view, &scene.views, link) {
+		if (!view->layer || !view->layer->refused)
+			continue;
+		why = view->layer->picture->refusal;
+		fault(view, *why ? why : "neither the display nor EGL can show its buffer");
+	}
 }
 
 /* Put what the layers hold on the screen. A sync_file that says when it is there, or an error. */

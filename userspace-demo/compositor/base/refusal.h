@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Why the kernel refuses a dma-buf. */
+#ifndef DEMO_REFUSAL_H
+#define DEMO_REFUSAL_H
+
+#include <stddef.h>
+
+/*
+ * Tell why this process was refused the dma-buf last, and by whom. To be called right after the
+ * refusal, since the kernel keeps few of them. why gets the sentence. It stays as it is, and nothing
+ * is told, if it says that already, or if the kernel gives no reason.
+ */
+void refusal_tell(int fd, const char *by, char *why, size_t size);
+
+#endif
