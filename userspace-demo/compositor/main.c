@@ -17,6 +17,7 @@
 #include <err.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <wayland-server.h>
 
@@ -110,9 +111,25 @@ static void close_all(void)
 	display_close();
 }
 
+/*
+ * libwayland ends a client whose descriptor it cannot receive, though another client may have taken
+ * the last ones. Each may have a few hundred.
+ */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		err(1, "cannot get the limit of descriptors");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		warn("cannot raise the limit of descriptors");
+}
+
 int main(int argc, char **argv)
 {
 	options_parse(argc, argv);
+	raise_descriptors();
 	open_all();
 	log_event("display", "\"device\":\"%s\",\"driver\":\"%s\",\"mode\":\"%s\",\"width\":%u,"
 		  "\"height\":%u", kms.device, kms.driver, kms.mode, kms.width, kms.height);

@@ -43,6 +43,7 @@
 #define CONNECTIONS	40	/* more than the compositor has room for */
 #define WINDOWS		6	/* the same */
 #define MANY_BUFFERS	40	/* the same */
+#define MANY_PARAMS	300	/* with four descriptors each, more than a process usually may have */
 
 /* The kernel's drm/vgem_drm.h, which no Debian package installs. */
 struct vgem_fence_attach {
@@ -729,6 +730,25 @@ static void many_buffers(void)
 	}
 }
 
+/* No buffer is ever made of them. */
+static void many_params(void)
+{
+	unsigned int i, plane;
+
+	shown_window();
+	for (i = 0; i < MANY_PARAMS; i++) {
+		struct zwp_linux_buffer_params_v1 *params =
+			zwp_linux_dmabuf_v1_create_params(dmabuf);
+
+		for (plane = 0; plane < 4; plane++)
+			zwp_linux_buffer_params_v1_add(params, buffers[1].fd, plane, 0, 4 * WIDTH,
+						       0, 0);
+		/* So many descriptors fit into no socket. */
+		if (wl_display_roundtrip(display) < 0)
+			return;
+	}
+}
+
 /* Frame after frame, without waiting for a buffer. */
 static void flood(void)
 {
@@ -1049,6 +1069,7 @@ static const struct {
 	{ "pipe", "is no dma-buf", pipe_fd, NULL },
 	{ "unshared", "refused: ", unshared, NULL },
 	{ "many-buffers", "too many buffers", NULL, many_buffers },
+	{ "many-params", "too many params", NULL, many_params },
 	{ "flood", "frames wait to be shown", NULL, flood },
 	{ "inode", "has inode", NULL, inode },
 	{ "backwards", "comes after frame", NULL, backwards },

@@ -30,6 +30,7 @@
 
 #define VERSION		4
 #define MAX_BUFFERS	32	/* that a client may have at a time */
+#define MAX_PARAMS	32	/* the same; each may hold MAX_PLANES descriptors */
 
 /* A wl_buffer to be. */
 struct params {
@@ -259,15 +260,28 @@ static const struct zwp_linux_buffer_params_v1_interface params_implementation =
 	.create_immed = create_immed_request,
 };
 
+static enum wl_iterator_result count_params(struct wl_resource *resource, void *data)
+{
+	if (wl_resource_instance_of(resource, &zwp_linux_buffer_params_v1_interface,
+				    &params_implementation))
+		++*(unsigned int *)data;
+	return WL_ITERATOR_CONTINUE;
+}
+
 static void create_params(struct wl_client *client, struct wl_resource *manager, uint32_t id)
 {
 	struct wl_resource *resource;
-	struct params *params = resource_create_with(client, &zwp_linux_buffer_params_v1_interface,
-						     wl_resource_get_version(manager), id,
-						     &params_implementation, sizeof(*params),
-						     params_destroyed, &resource);
-	unsigned int i;
+	struct params *params;
+	unsigned int i, n = 0;
 
+	wl_client_for_each_resource(client, count_params, &n);
+	if (n == MAX_PARAMS) {
+		client_drop(client, "too many params: more than %d", MAX_PARAMS);
+		return;
+	}
+	params = resource_create_with(client, &zwp_linux_buffer_params_v1_interface,
+				      wl_resource_get_version(manager), id, &params_implementation,
+				      sizeof(*params), params_destroyed, &resource);
 	for (i = 0; params && i < MAX_PLANES; i++)
 		params->fds[i] = -1;
 }
