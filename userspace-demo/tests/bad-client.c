@@ -559,6 +559,71 @@ static void pairs(void)
 	bye(2 * PAIRS);
 }
 
+static void on_popup_configure(void *data, struct xdg_popup *popup, int32_t x, int32_t y,
+			       int32_t width, int32_t height)
+{
+	(void)data;
+	(void)popup;
+	(void)x;
+	(void)y;
+	(void)width;
+	(void)height;
+}
+
+static void on_popup_done(void *data, struct xdg_popup *popup)
+{
+	(void)popup;
+	*(bool *)data = true;
+}
+
+static const struct xdg_popup_listener popup_listener = {
+	.configure = on_popup_configure, .popup_done = on_popup_done,
+};
+
+/* A second surface, which is a popup of the window. */
+static struct xdg_popup *make_popup(struct wl_surface **of, struct xdg_surface **role, bool *done)
+{
+	struct xdg_positioner *positioner = xdg_wm_base_create_positioner(shell);
+	struct xdg_popup *popup;
+
+	xdg_positioner_set_size(positioner, WIDTH, HEIGHT);
+	xdg_positioner_set_anchor_rect(positioner, 0, 0, 1, 1);
+	*of = wl_compositor_create_surface(compositor);
+	*role = xdg_wm_base_get_xdg_surface(shell, *of);
+	popup = xdg_surface_get_popup(*role, xdg_surface, positioner);
+	xdg_popup_add_listener(popup, &popup_listener, done);
+	xdg_positioner_destroy(positioner);
+	return popup;
+}
+
+/* As toolkits do it: the popup's first commit is on its way before it is dismissed. */
+static void popup(void)
+{
+	struct xdg_surface *role;
+	struct wl_surface *menu;
+	struct xdg_popup *popup;
+	bool done = false;
+
+	hello();
+	heap_buffers();
+	send_frame(&buffers[0], 0);
+	send_drawn(0, draw(&buffers[0], 0));
+	popup = make_popup(&menu, &role, &done);
+	wl_surface_commit(menu);
+	while (!done)
+		if (wl_display_dispatch(display) < 0)
+			errx(1, "dropped: %s", reason);
+	wl_surface_attach(menu, NULL, 0, 0);
+	wl_surface_commit(menu);
+	xdg_popup_destroy(popup);
+	xdg_surface_destroy(role);
+	wl_surface_destroy(menu);
+	/* The window is none the worse for it. */
+	send_frame(&buffers[1], 1);
+	send_drawn(1, draw(&buffers[1], 1));
+	bye(2);
+}
+
 /* After one good frame, so that there is something on the screen. */
 static void shown_window(void)
 {
@@ -823,6 +888,23 @@ static void toplevel_twice(void)
 	xdg_surface_get_toplevel(xdg_surface);
 }
 
+static void popup_toplevel(void)
+{
+	struct xdg_surface *role;
+	struct wl_surface *menu;
+	static bool done;
+
+	shown_window();
+	make_popup(&menu, &role, &done);
+	xdg_surface_get_toplevel(role);
+}
+
+static void toplevel_popup(void)
+{
+	shown_window();
+	xdg_surface_get_popup(xdg_surface, NULL, xdg_wm_base_create_positioner(shell));
+}
+
 static void no_role(void)
 {
 	greet();
@@ -1082,6 +1164,8 @@ static const struct {
 	{ "role-twice", "has an xdg_surface already", NULL, role_twice },
 	{ "role-late", "has a buffer already", NULL, role_late },
 	{ "toplevel-twice", "is a window already", NULL, toplevel_twice },
+	{ "popup-toplevel", "is a popup already", NULL, popup_toplevel },
+	{ "toplevel-popup", "window is to be a popup", NULL, toplevel_popup },
 	{ "no-role", "before the surface has a role", NULL, no_role },
 	{ "wrong-order", "goes before its xdg_toplevel", NULL, wrong_order },
 	{ "min-size", "a size of -1x1", NULL, min_size },
@@ -1108,6 +1192,7 @@ static const struct {
 	{ "never", "has not ended", NULL, never },
 	/* These keep the rules, and end when they like. */
 	{ "good", "", NULL, play },
+	{ "popup", "", NULL, popup },
 	{ "late", "", NULL, late },
 	{ "pairs", "", NULL, pairs },
 };
@@ -1171,7 +1256,7 @@ int main(int argc, char **argv)
 			"usage: bad-client --list | --run NAME [SOCKET]\n"
 			"--list: the bad clients, and for what the compositor drops each.\n"
 			"--run: be that one; the exit status is 0 when it was dropped for that.\n"
-			"good, late and pairs are clients that do nothing wrong.\n");
+			"good, late, pairs, fenced-later and popup do nothing wrong.\n");
 		return argc == 2 && !strcmp(argv[1], "--help") ? 0 : 2;
 	}
 	if (argc == 4)

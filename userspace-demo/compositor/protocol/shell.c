@@ -34,6 +34,7 @@ struct window {
 	struct wl_listener surface_gone;
 	uint32_t sent, acked;		/* serials of configure events; 0: none yet */
 	char name[40];
+	bool popup;			/* it is none: an xdg_popup, of which nothing is shown */
 	bool dead;			/* its client is going: the view was not closed in order */
 };
 
@@ -116,6 +117,9 @@ static bool window_commit(struct surface *surface, bool has_buffer)
 {
 	struct window *window = surface->role_data;
 
+	/* Its client may commit before it reads that the popup is dismissed. */
+	if (window->popup)
+		return true;
 	if (!window->toplevel) {
 		wl_resource_post_error(window->resource, XDG_SURFACE_ERROR_NOT_CONSTRUCTED,
 				       "a commit before the surface has a role");
@@ -135,6 +139,8 @@ static void window_unmap(struct surface *surface)
 {
 	struct window *window = surface->role_data;
 
+	if (window->popup)
+		return;
 	/* It may come again, in the same way as the first time; the place is kept until then. */
 	surface_unmap(surface, true);
 	window->sent = window->acked = 0;
@@ -232,9 +238,10 @@ static void get_toplevel(struct wl_client *client, struct wl_resource *resource,
 {
 	struct window *window = window_of(resource);
 
-	if (window->toplevel) {
+	if (window->toplevel || window->popup) {
 		wl_resource_post_error(resource, XDG_SURFACE_ERROR_ALREADY_CONSTRUCTED,
-				       "the surface is a window already");
+				       "the surface is a %s already",
+				       window->popup ? "popup" : "window");
 		return;
 	}
 	if (!window->surface || !surface_map(window->surface, NULL))
@@ -266,14 +273,22 @@ static const struct xdg_popup_interface popup_implementation = {
 static void get_popup(struct wl_client *client, struct wl_resource *resource, uint32_t id,
 		      struct wl_resource *parent, struct wl_resource *positioner)
 {
-	struct wl_resource *popup = resource_create(client, &xdg_popup_interface,
-						    wl_resource_get_version(resource), id,
-						    &popup_implementation, NULL, NULL);
+	struct window *window = window_of(resource);
+	struct wl_resource *popup;
 
 	(void)parent;
 	(void)positioner;
-	if (popup)
-		xdg_popup_send_popup_done(popup);
+	if (window->toplevel) {
+		wl_resource_post_error(resource, XDG_SURFACE_ERROR_ALREADY_CONSTRUCTED,
+				       "the window is to be a popup");
+		return;
+	}
+	popup = resource_create(client, &xdg_popup_interface, wl_resource_get_version(resource),
+				id, &popup_implementation, NULL, NULL);
+	if (!popup)
+		return;
+	window->popup = true;
+	xdg_popup_send_popup_done(popup);
 }
 
 static void set_geometry(struct wl_client *client, struct wl_resource *resource, int32_t x,
