@@ -2,7 +2,8 @@
 /*
  * Clients that a compositor must survive: each breaks one rule, or dies, and
  * has to be dropped with the right reason. Beside them three that keep the
- * rules, and tell what a test of fences needs to know.
+ * rules, and tell what a test of fences needs to know, and two more that a
+ * compositor must serve without waiting or mistaking them.
  */
 
 #include <drm/prime_mock.h>
@@ -533,6 +534,38 @@ static void late(void)
 		signal_told(buf, sequence, sync_file);
 	}
 	bye(LATE_FRAMES);
+}
+
+/*
+ * Each frame gets a fence when the compositor has taken it, and nobody signals that. There are no
+ * checksums, so the compositor reads the buffer to compare what it shows.
+ */
+static void fenced_later(void)
+{
+	uint32_t sequence;
+	int first = -1;
+
+	hello();
+	vgem_buffers();
+	for (sequence = 0; sequence < BUFFERS; sequence++) {
+		struct buffer *buf = &buffers[sequence];
+		int sync_file;
+
+		draw(buf, sequence);
+		commit(buf, sequence);
+		if (wl_display_roundtrip(display) < 0)
+			errx(1, "dropped: %s", reason);
+		sync_file = fence_begin(buf);
+		if (!sequence)
+			first = sync_file;
+		while (presented <= sequence)
+			if (wl_display_dispatch(display) < 0)
+				errx(1, "dropped: %s", reason);
+	}
+	/* The first frame has been read, if at all. vgem ends its fence after ten seconds. */
+	if (!fence_pending(first))
+		errx(1, "it took as long as if the compositor had waited for a fence");
+	bye(BUFFERS);
 }
 
 /* Of two frames the second is drawn first; the first has its turn before it nevertheless. */
@@ -1195,6 +1228,7 @@ static const struct {
 	{ "popup", "", NULL, popup },
 	{ "late", "", NULL, late },
 	{ "pairs", "", NULL, pairs },
+	{ "fenced-later", "", NULL, fenced_later },
 };
 
 /*

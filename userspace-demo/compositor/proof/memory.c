@@ -136,6 +136,20 @@ static uint64_t sum_of(const struct picture *pic, const uint8_t *const planes[2]
 	return opaque ? sum : 0;
 }
 
+/*
+ * Its client may have put a fence there since the picture was shown: SYNC would wait for it, and
+ * all windows with it.
+ */
+static bool is_written(int fd)
+{
+	const int writers = dma_buf_writers(fd);
+	const bool pending = writers < 0 || fence_pending(writers);
+
+	if (writers >= 0)
+		close(writers);
+	return pending;
+}
+
 uint64_t memory_checksum(const struct picture *pic, uint32_t width, uint32_t height)
 {
 	const uint8_t *planes[2] = { pic->pixels, NULL };
@@ -143,22 +157,23 @@ uint64_t memory_checksum(const struct picture *pic, uint32_t width, uint32_t hei
 	off_t sizes[2] = { 0 };
 	bool good = true;
 	uint64_t sum = 0;
-	unsigned int i;
+	unsigned int i, begun = 0;
 
 	for (i = 0; !pic->pixels && i < pic->n_planes; i++) {
 		sizes[i] = lseek(pic->dmabufs[i]->fd, 0, SEEK_END);
 		maps[i] = mmap(NULL, sizes[i], PROT_READ, MAP_SHARED, pic->dmabufs[i]->fd, 0);
-		good &= maps[i] != MAP_FAILED &&
+		good = good && maps[i] != MAP_FAILED && !is_written(pic->dmabufs[i]->fd) &&
 			!dma_buf_sync(pic->dmabufs[i]->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+		begun += good;
 		planes[i] = (const uint8_t *)maps[i] + pic->offsets[i];
 	}
 	if (good)
 		sum = sum_of(pic, planes, width, height);
 	for (i = 0; i < 2; i++) {
-		if (maps[i] == MAP_FAILED)
-			continue;
-		dma_buf_sync(pic->dmabufs[i]->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
-		munmap(maps[i], sizes[i]);
+		if (i < begun)
+			dma_buf_sync(pic->dmabufs[i]->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
+		if (maps[i] != MAP_FAILED)
+			munmap(maps[i], sizes[i]);
 	}
 	return sum;
 }

@@ -121,10 +121,11 @@ void report_client(const char *name, const struct tally *t, bool kept)
 	log_event("total", "\"client\":\"%s\",\"kept\":%s,\"shown\":%u,\"composed\":%u,"
 		  "\"gaps\":%u,\"fps\":%.2f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"longest_ms\":%.1f,"
 		  "\"imports\":%u,\"reuses\":%u,\"copies\":%u,\"held\":%u,\"early\":%u,"
-		  "\"read\":%u,\"compared\":%u,\"equal\":%u", name,
+		  "\"read\":%u,\"compared\":%u,\"equal\":%u,\"unreadable\":%u", name,
 		  kept ? "true" : "false", t->shown, t->composed, t->dropped,
 		  t->shown / seconds(t->begun), p50, p99, t->longest / 1e6, t->imports,
-		  t->reuses, t->copies, t->held, t->early, t->read, t->compared, t->equal);
+		  t->reuses, t->copies, t->held, t->early, t->read, t->compared, t->equal,
+		  t->unreadable);
 
 	result(name, "inodes", !t->foreign_inodes && t->copies == t->shm,
 	       "%u of %u imported buffers, %u of %u frames are not the client's own memory; %u are copies of wl_shm",
@@ -140,7 +141,7 @@ void report_client(const char *name, const struct tally *t, bool kept)
 		result(name, "checksums", t->equal == t->compared &&
 		       t->compared + t->unreadable >=
 		       (options.proofs < t->shown ? options.proofs : t->shown),
-		       "%u of %u pictures read back are what was drawn, at least %u wanted; %u are covered or translucent",
+		       "%u of %u pictures read back are what was drawn, at least %u wanted; %u are covered, translucent or written already",
 		       t->equal, t->compared, options.proofs, t->unreadable);
 	unsound |= t->foreign_inodes || t->copies != t->shm || t->early || t->equal != t->compared;
 }
