@@ -140,15 +140,23 @@ static void draw(GLuint id, const struct rect *where, const struct picture *pic)
 
 /*
  * OpenGL keeps what was sampled last, though its texture be deleted, until something else is:
- * sample one pixel of nothing, so that no memory of a client outlives it here.
+ * sample one pixel of nothing, so that no memory of a client outlives it here. What draws on the CPU
+ * has drawn by now, but lets go only when it is asked to finish. What draws on a GPU lets go when the
+ * fence signals. That is not waited for: it may depend on a fence of the client's.
  */
 static void let_go(void)
 {
 	const struct rect where = { 0, 0, 1, 1 };
+	int fence;
 
 	glBindFramebuffer(GL_FRAMEBUFFER, spare_framebuffer);
 	draw(program_nv12, &where, &spare);
-	glFinish();
+	fence = egl_fence();
+	if (fence < 0)
+		return;
+	if (!fence_pending(fence))
+		glFinish();
+	close(fence);
 }
 
 static void forget(struct picture *pic)
