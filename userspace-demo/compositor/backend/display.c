@@ -19,10 +19,11 @@
 
 /*
  * libliftoff tries allocations by test commits until its time is up, and then takes the best
- * one so far; on a slow machine the default of 1 ms may not be enough for any.
+ * one so far. On a slow machine that may not be enough for any. Then the caller goes back to its loop
+ * and comes again, and gets twice the time. The last attempt is for the background alone.
  */
-#define ALLOCATION_NS	50000000
-#define PATIENT_NS	10000000000
+#define ALLOCATION_NS	50000000ll
+#define ATTEMPTS	5
 
 struct layer layers[MAX_LAYERS];
 
@@ -32,6 +33,7 @@ static struct liftoff_device *liftoff;
 static struct liftoff_output *output;
 static struct liftoff_layer *background, *always_composed;
 static drmModeAtomicReq *request;	/* from display_plan() to display_commit() */
+static unsigned int attempt;		/* to find planes in time */
 
 static void place(struct liftoff_layer *layer, const struct rect *where)
 {
@@ -128,12 +130,13 @@ void display_close(void)
 /* Give every layer its picture; those over the limit of planes are composed. */
 static void layers_update(uint32_t background_fb)
 {
+	const unsigned int limit = attempt < ATTEMPTS ? options.planes : 0;
 	unsigned int on_planes = 0;
 
 	for_each_layer(l) {
 		if (!l->picture)
 			continue;
-		if (!l->picture->fb || on_planes == options.planes ||
+		if (!l->picture->fb || on_planes == limit ||
 		    vkms_rounds(l->picture->fourcc)) {
 			liftoff_layer_set_fb_composited(l->liftoff);
 			continue;
@@ -173,19 +176,19 @@ static void request_mode(void)
  */
 static int allocate_planes(struct liftoff_plane **plane)
 {
-	static const int64_t patience[] = { ALLOCATION_NS, PATIENT_NS };
-	int i, ret = 0;
+	const struct liftoff_output_apply_options limits = {
+		.timeout_ns = ALLOCATION_NS << attempt,
+	};
+	int ret = liftoff_output_apply(output, request, commit_flags(), &limits);
 
-	*plane = NULL;
-	for (i = 0; i < 2 && !*plane; i++) {
-		struct liftoff_output_apply_options limits = { .timeout_ns = patience[i] };
-
-		ret = liftoff_output_apply(output, request, commit_flags(), &limits);
-		if (!ret)
-			*plane = liftoff_layer_get_plane(background);
+	*plane = ret ? NULL : liftoff_layer_get_plane(background);
+	if (!ret && !*plane) {
+		ret = attempt++ < ATTEMPTS ? -EBUSY : -ENOSPC;
+		/* While the layers are the same, libliftoff would keep this allocation. */
+		liftoff_layer_destroy(whole_screen());
 	}
-	if (!ret && !*plane)
-		ret = -ENOSPC;
+	if (ret != -EBUSY)
+		attempt = 0;
 	return ret;
 }
 

@@ -47,8 +47,9 @@ int display_plan(uint32_t background_fb);
 /*
  * The second step: commit the plan. background_fb is a new background, 0 for the old one.
  * drawing is the sync_file that the new one waits for, -1 for none; it is closed here. Returns
- * a sync_file that says when the flip is done, or an error: -EBUSY when it is too early, -EAGAIN
- * when the display refused new pictures, which then are composed. In both cases plan again.
+ * a sync_file that says when the flip is done, or an error: -EBUSY when it is too early, or when
+ * there was no time to find planes, -EAGAIN when the display refused new pictures, which then are
+ * composed. In both cases plan again, in the first from the loop.
  * After any other error the next commit sets the mode anew.
  */
 int display_commit(uint32_t background_fb, int drawing);
