@@ -229,6 +229,8 @@ void view_queue(struct view *view, struct frame *frame, int sync_file)
 	if (frame->held)
 		frame->waiting = wl_event_loop_add_fd(loop, sync_file, WL_EVENT_READABLE,
 						      frame_drawn, frame);
+	if (frame->held && !frame->waiting)
+		fault(view, "out of memory: cannot wait for the drawing of a frame");
 	wl_signal_emit_mutable(&view->events.queued, frame);
 	schedule();
 }
