@@ -15,7 +15,10 @@
 
 static struct dmabuf *dmabufs;
 
-/* The kernel's own word on who exported a dma-buf. */
+/*
+ * The kernel's own word on who exported a dma-buf. A kernel with the layer names the driver in a
+ * line of its own, after that of mainline, which is "drm" for most drivers of DRM.
+ */
 static void exporter_name(int fd, char *name, size_t size)
 {
 	char path[64], line[128];
@@ -25,12 +28,13 @@ static void exporter_name(int fd, char *name, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
-		if (strncmp(line, "exp_name:", 9))
+		/* What follows is the client's text. */
+		if (!strncmp(line, "name:", 5))
+			break;
+		if (strncmp(line, "exp_name:", 9) && strncmp(line, "exporter:", 9))
 			continue;
 		line[strcspn(line, "\n")] = '\0';
 		snprintf(name, size, "%s", line + 9 + strspn(line + 9, "\t "));
-		/* What follows has text of the client's in it. */
-		break;
 	}
 	if (file)
 		fclose(file);
