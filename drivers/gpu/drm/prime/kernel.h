@@ -22,8 +22,7 @@
 #define DRM_PRIME_LINUX(major, minor) \
 	(LINUX_VERSION_CODE >> 8 == KERNEL_VERSION(major, minor, 0) >> 8)
 
-DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
-	     dma_resv_unlock(_T))
+DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL), dma_resv_unlock(_T))
 
 #if DRM_PRIME_LINUX(7, 3)
 
@@ -67,8 +66,13 @@ static inline bool dma_buf_file_get_live(struct file *file)
 	return file_ref_get(&file->f_ref);
 }
 
-/* The device that an import attaches, with a reference. */
-#define drm_dev_get_import_dev(drm)	get_device(drm_dev_dma_dev(drm))
+/*
+ * The device that an import attaches, with a reference. The import of shmem's
+ * helper that maps nothing attaches the parent, also if another device does DMA.
+ */
+#define drm_dev_get_import_dev(drm)	get_device(IS_REACHABLE(CONFIG_DRM_GEM_SHMEM_HELPER) && \
+	(drm)->driver->gem_prime_import == drm_gem_shmem_prime_import_no_map ? \
+	(drm)->dev : drm_dev_dma_dev(drm))
 
 /* drm_gem.c holds the file's prime lock when it reports a closed handle. */
 #define drm_gem_guard_close(lock)	lockdep_assert_held(lock)

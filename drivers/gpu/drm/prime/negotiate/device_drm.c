@@ -5,8 +5,8 @@
  */
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
-#include <drm/drm_file.h>
 #include <drm/drm_gem_dma_helper.h>
+#include <drm/drm_gem_shmem_helper.h>
 
 #include "internal.h"
 

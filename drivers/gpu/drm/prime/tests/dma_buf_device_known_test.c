@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Linux 7.3 knows which device a DRM node stands for without an import. */
+#include <drm/drm_gem_shmem_helper.h>
+
 #include "dma_buf_device_test.h"
 
 /* It looks at the buffer and does not attach. */
@@ -18,6 +20,21 @@ static void not_the_parent(struct kunit *test)
 	MOCK_DRM_EXPECT_CALLS(test, mock, MOCK_GEM_IMPORT, 0);
 }
 
+/* udl and gud name a device that does DMA, and their import attaches the parent. */
+static void import_without_map(struct kunit *test)
+{
+	struct mock_drm *mock;
+
+	if (!IS_REACHABLE(CONFIG_DRM_GEM_SHMEM_HELPER))
+		kunit_skip(test, "the kernel has no shmem helper for DRM");
+	mock = mock_drm_create(test);
+	drm_dev_set_dma_dev(mock->drm, prime_test_device(test));
+#if IS_REACHABLE(CONFIG_DRM_GEM_SHMEM_HELPER)
+	mock->driver.gem_prime_import = drm_gem_shmem_prime_import_no_map;
+#endif
+	dma_buf_device_expect(test, mock, mock->dev);
+}
+
 static void refuses_at_sight(struct kunit *test)
 {
 	struct mock_drm *mock = mock_drm_create(test);
@@ -28,6 +45,7 @@ static void refuses_at_sight(struct kunit *test)
 
 static struct kunit_case dma_buf_device_known_cases[] = {
 	KUNIT_CASE(not_the_parent),
+	KUNIT_CASE(import_without_map),
 	KUNIT_CASE(refuses_at_sight),
 	{}
 };
