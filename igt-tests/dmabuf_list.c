@@ -174,12 +174,23 @@ static void *import_slowly(void *arg)
 	return NULL;
 }
 
-static double export_time(int drm, uint32_t handle)
+/* A thread that waits for a lock gives up its processor. One that a busy machine holds up does not. */
+static long sleeps(void)
 {
+	struct rusage usage;
+
+	check_ok(getrusage(RUSAGE_THREAD, &usage) ? -errno : 0);
+	return usage.ru_nvcsw;
+}
+
+static double export_time(int drm, uint32_t handle, bool *slept)
+{
+	const long before = sleeps();
 	double start = now();
 	int fd = check_ok(gem_export(drm, handle, DRM_CLOEXEC));
 	double took = now() - start;
 
+	*slept = sleeps() > before;
 	close(fd);
 	return took;
 }
@@ -192,16 +203,16 @@ static unsigned int measure(int drm, double *worst, unsigned int *late)
 
 	while (counted < EXPORTS && now() < end) {
 		uint32_t handle = check_ok(gem_create(drm, 1));
-		bool counts;
+		bool counts, slept;
 		double took;
 
 		run_on_cpu(turn++ % sysconf(_SC_NPROCESSORS_ONLN));
 		counts = atomic_load(&reading) && atomic_load(&mapping);
-		took = export_time(drm, handle);
+		took = export_time(drm, handle, &slept);
 		counts |= atomic_load(&reading) && atomic_load(&mapping);
 		check_ok(gem_close(drm, handle));
 		counted += counts;
-		*late += took > BOUND;
+		*late += took > BOUND && slept;
 		if (took > *worst)
 			*worst = took;
 	}
@@ -212,7 +223,7 @@ static unsigned int measure(int drm, double *worst, unsigned int *late)
  * SUBTEST: exports-while-read
  * Description: bufinfo of 10,000 buffers is read again and again while an exporter
  *  sleeps three seconds in map, with the reservation object locked. Each of 1,000
- *  exports meanwhile ends within 300 ms.
+ *  exports meanwhile ends within 300 ms, but for the time that a busy machine takes.
  */
 static void exports_while_read(void)
 {
