@@ -320,7 +320,7 @@ static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 	struct dma_buf_holder *r;
 
 	for (r = h->records; r < h->records + h->used; r++) {
-		/* Skips what has no buffer, and repeats unless another process has the reference. */
+		/* Skips records of no buffer, and repeats unless they are of another process. */
 		if (!r->ino || (r > h->records && !dma_buf_holders_differ(r, r - 1) &&
 				(r->head || !r->pid || r->pid == r[-1].pid)))
 			continue;
