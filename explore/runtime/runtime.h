@@ -32,6 +32,7 @@ void ex_interrupt_end(void);
 void ex_call(long result);
 /* What a thread does when a system call returns to user space. */
 void ex_user_return(void);
+void ex_task_work(struct callback_head *work);
 /* A fatal signal for a thread. */
 void ex_kill(int thread);
 
