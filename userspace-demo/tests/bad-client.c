@@ -2,8 +2,8 @@
 /*
  * Clients that a compositor must survive: each breaks one rule, or dies, and
  * has to be dropped with the right reason. Beside them three that keep the
- * rules, and tell what a test of fences needs to know, and two more that a
- * compositor must serve without waiting or mistaking them.
+ * rules, and tell what a test of fences needs to know, and four more that a
+ * compositor must serve without waiting, mistaking them or dying.
  */
 
 #include <drm/prime_mock.h>
@@ -40,6 +40,7 @@
 #define LATE_MS		1000	/* how long a late drawing takes */
 #define LATE_FRAMES	5
 #define PAIRS		4
+#define READ_ONLY_FRAMES 8
 #define FLOOD		1000
 #define CONNECTIONS	40	/* more than the compositor has room for */
 #define WINDOWS		6	/* the same */
@@ -295,15 +296,17 @@ static struct layout layout_of(const struct buffer *buf)
 	};
 }
 
-static void show_buffer(struct buffer *buf)
+static void map_buffer(struct buffer *buf, int fd, off_t offset)
 {
-	const struct layout layout = layout_of(buf);
-
 	buf->map = mmap(NULL, (size_t)buf->stride * HEIGHT, PROT_READ | PROT_WRITE, MAP_SHARED,
-			buf->fd, 0);
+			fd, offset);
 	if (buf->map == MAP_FAILED)
-		err(1, "cannot map a dma-buf");
-	buf->wl = make_buffer(&layout);
+		err(1, "cannot map a buffer");
+}
+
+static void show_buffer(struct buffer *buf, const struct layout *layout)
+{
+	buf->wl = make_buffer(layout);
 	wl_buffer_add_listener(buf->wl, &buffer_listener, buf);
 }
 
@@ -312,9 +315,13 @@ static void heap_buffers(void)
 	unsigned int i;
 
 	for (i = 0; i < BUFFERS; i++) {
+		struct layout layout;
+
 		buffers[i].stride = 4 * WIDTH;
 		buffers[i].fd = heap_buffer((size_t)buffers[i].stride * HEIGHT);
-		show_buffer(&buffers[i]);
+		map_buffer(&buffers[i], buffers[i].fd, 0);
+		layout = layout_of(&buffers[i]);
+		show_buffer(&buffers[i], &layout);
 	}
 }
 
@@ -323,12 +330,12 @@ static bool is_vgem(int fd)
 	return drm_driver_is(fd, "vgem");
 }
 
-/* Buffers whose fences we signal when we like. */
-static void vgem_buffers(void)
+/* Mapped by their own device, since access (DRM_RDWR or 0) may not allow to write the dma-buf. */
+static void vgem_create(uint32_t access)
 {
+	uint64_t size, offset;
 	char device[64];
 	unsigned int i;
-	uint64_t size;
 
 	drm = open_device(NULL, "/dev/dri/card", "a vgem device", is_vgem, device,
 			  sizeof(device));
@@ -337,9 +344,23 @@ static void vgem_buffers(void)
 
 		if (drmModeCreateDumbBuffer(drm, WIDTH, HEIGHT, 32, 0, &buf->handle,
 					    &buf->stride, &size) ||
-		    drmPrimeHandleToFD(drm, buf->handle, DRM_CLOEXEC | DRM_RDWR, &buf->fd))
+		    drmPrimeHandleToFD(drm, buf->handle, DRM_CLOEXEC | access, &buf->fd) ||
+		    drmModeMapDumbBuffer(drm, buf->handle, &offset))
 			err(1, "%s: cannot get a buffer", device);
-		show_buffer(buf);
+		map_buffer(buf, drm, offset);
+	}
+}
+
+/* Buffers whose fences we signal when we like. */
+static void vgem_buffers(uint32_t access)
+{
+	unsigned int i;
+
+	vgem_create(access);
+	for (i = 0; i < BUFFERS; i++) {
+		const struct layout layout = layout_of(&buffers[i]);
+
+		show_buffer(&buffers[i], &layout);
 	}
 }
 
@@ -517,6 +538,72 @@ static void signal_told(const struct buffer *buf, uint32_t sequence, int sync_fi
 	close(sync_file);
 }
 
+/*
+ * Nobody but us may write the buffers. Mesa exports so, and programs that ask for nothing else. It
+ * is for a compositor that must draw them.
+ */
+static void read_only(void)
+{
+	uint32_t sequence;
+
+	hello();
+	vgem_buffers(0);
+	for (sequence = 0; sequence < READ_ONLY_FRAMES; sequence++) {
+		struct buffer *buf = &buffers[sequence % BUFFERS];
+		uint64_t sum;
+
+		get_free(buf);
+		sum = draw(buf, sequence);
+		send_frame(buf, sequence);
+		send_drawn(sequence, sum);
+	}
+	bye(READ_ONLY_FRAMES);
+}
+
+/* As draw(). Rows are twice as long as they need be, and so there is room for the chroma. */
+static uint64_t draw_nv12(const struct buffer *buf, uint32_t sequence)
+{
+	static uint32_t pixels[WIDTH * HEIGHT];
+	uint8_t *luma = (uint8_t *)buf->map, *chroma = luma + 2 * WIDTH * HEIGHT;
+	uint32_t x, y;
+
+	for (y = 0; y < HEIGHT; y++) {
+		for (x = 0; x < WIDTH; x++) {
+			uint8_t *pair = chroma + y / 2 * 2 * WIDTH + (x & ~1u);
+
+			luma[y * 2 * WIDTH + x] = 16 + x + 8 * sequence;
+			pair[0] = y & ~1u;
+			pair[1] = 255 - (x & ~1u);
+			pixels[y * WIDTH + x] = nv12_pixel(luma[y * 2 * WIDTH + x], pair[0], pair[1]);
+		}
+	}
+	return checksum(pixels, 4 * WIDTH, WIDTH, HEIGHT);
+}
+
+static void read_only_nv12(void)
+{
+	unsigned int i;
+	uint64_t sum;
+
+	hello();
+	vgem_create(0);
+	for (i = 0; i < BUFFERS; i++) {
+		struct buffer *buf = &buffers[i];
+		struct layout layout = layout_of(buf);
+
+		layout.fourcc = DRM_FORMAT_NV12;
+		layout.n_planes = 2;
+		layout.fds[1] = buf->fd;
+		layout.strides[0] = layout.strides[1] = 2 * WIDTH;
+		layout.offsets[1] = 2 * WIDTH * HEIGHT;
+		show_buffer(buf, &layout);
+		sum = draw_nv12(buf, i);
+		send_frame(buf, i);
+		send_drawn(i, sum);
+	}
+	bye(BUFFERS);
+}
+
 /* Every frame is sent long before it is drawn. */
 static void late(void)
 {
@@ -524,7 +611,7 @@ static void late(void)
 	int sync_file;
 
 	hello();
-	vgem_buffers();
+	vgem_buffers(DRM_RDWR);
 	for (sequence = 0; sequence < LATE_FRAMES; sequence++) {
 		struct buffer *buf = &buffers[sequence % BUFFERS];
 
@@ -546,7 +633,7 @@ static void fenced_later(void)
 	int first = -1;
 
 	hello();
-	vgem_buffers();
+	vgem_buffers(DRM_RDWR);
 	for (sequence = 0; sequence < BUFFERS; sequence++) {
 		struct buffer *buf = &buffers[sequence];
 		int sync_file;
@@ -574,7 +661,7 @@ static void pairs(void)
 	uint32_t pair;
 
 	hello();
-	vgem_buffers();
+	vgem_buffers(DRM_RDWR);
 	for (pair = 0; pair < PAIRS; pair++) {
 		const uint32_t first = 2 * pair;
 		struct buffer *one = &buffers[first % BUFFERS], *two = one + 1;
@@ -693,14 +780,14 @@ static bool is_mock(int fd)
 	return drm_driver_is(fd, "prime_mock");
 }
 
-/* A buffer of prime_mock, which shares it with no device, and lets no program map it. */
-static int unshared_buffer(uint32_t *stride)
+/* A buffer of prime_mock, which lets no program map it, and shares it with no device if unshared. */
+static int mock_buffer(uint32_t *stride, bool unshared)
 {
 	struct drm_prime_mock_script script = {
 		.flags = PRIME_MOCK_BY_HANDLE, .fail_at = 1, .fail_count = PRIME_MOCK_FOREVER,
 		.error = EPERM,
 	};
-	static const uint32_t ops[] = { PRIME_MOCK_ATTACH, PRIME_MOCK_MMAP };
+	const uint32_t ops[] = { PRIME_MOCK_MMAP, PRIME_MOCK_ATTACH };
 	char device[64];
 	uint64_t size;
 	size_t i;
@@ -710,7 +797,7 @@ static int unshared_buffer(uint32_t *stride)
 	if (drmModeCreateDumbBuffer(mock, WIDTH, HEIGHT, 32, 0, &script.id, stride, &size) ||
 	    drmPrimeHandleToFD(mock, script.id, DRM_CLOEXEC | DRM_RDWR, &fd))
 		err(1, "%s: cannot get a buffer", device);
-	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+	for (i = 0; i < (unshared ? 2 : 1); i++) {
 		script.op = ops[i];
 		if (drmIoctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, &script))
 			err(1, "%s: cannot set a script", device);
@@ -761,7 +848,7 @@ SPOIL(plane_index, l->first = 4)
 SPOIL(dev_null, l->fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC))
 SPOIL(memfd, l->fds[0] = memory_file(4 * WIDTH * HEIGHT))
 SPOIL(pipe_fd, l->fds[0] = pipe_end())
-SPOIL(unshared, l->fds[0] = unshared_buffer(&l->strides[0]))
+SPOIL(unshared, l->fds[0] = mock_buffer(&l->strides[0], true))
 
 static void send_spoiled(spoil_fn *spoil)
 {
@@ -1133,6 +1220,18 @@ static void close_only(void)
 	exit(0);
 }
 
+/* For a compositor that has no plane for it. */
+static void unmapped(void)
+{
+	struct layout layout;
+
+	hello();
+	buffers[0].fd = mock_buffer(&buffers[0].stride, false);
+	layout = layout_of(&buffers[0]);
+	show_buffer(&buffers[0], &layout);
+	commit(&buffers[0], 0);
+}
+
 static void silent(void)
 {
 	shown_window();
@@ -1145,7 +1244,7 @@ static void never(void)
 	int sync_file;
 
 	hello();
-	vgem_buffers();
+	vgem_buffers(DRM_RDWR);
 	send_late(0, &sync_file);
 }
 
@@ -1183,6 +1282,7 @@ static const struct {
 	{ "memfd", "is no dma-buf", memfd, NULL },
 	{ "pipe", "is no dma-buf", pipe_fd, NULL },
 	{ "unshared", "refused: ", unshared, NULL },
+	{ "unmapped", "buffer", NULL, unmapped },
 	{ "many-buffers", "too many buffers", NULL, many_buffers },
 	{ "many-params", "too many params", NULL, many_params },
 	{ "flood", "frames wait to be shown", NULL, flood },
@@ -1229,6 +1329,8 @@ static const struct {
 	{ "late", "", NULL, late },
 	{ "pairs", "", NULL, pairs },
 	{ "fenced-later", "", NULL, fenced_later },
+	{ "read-only", "", NULL, read_only },
+	{ "read-only-nv12", "", NULL, read_only_nv12 },
 };
 
 /*
@@ -1290,7 +1392,7 @@ int main(int argc, char **argv)
 			"usage: bad-client --list | --run NAME [SOCKET]\n"
 			"--list: the bad clients, and for what the compositor drops each.\n"
 			"--run: be that one; the exit status is 0 when it was dropped for that.\n"
-			"good, late, pairs, fenced-later and popup do nothing wrong.\n");
+			"good, late, pairs, fenced-later, popup, read-only and read-only-nv12 do nothing wrong.\n");
 		return argc == 2 && !strcmp(argv[1], "--help") ? 0 : 2;
 	}
 	if (argc == 4)
