@@ -85,6 +85,16 @@ int dma_buf_writers(int fd)
 	return retry_ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &arg) ? -1 : arg.fd;
 }
 
+bool dma_buf_is_written(int fd)
+{
+	const int writers = dma_buf_writers(fd);
+	const bool pending = writers < 0 || fence_pending(writers);
+
+	if (writers >= 0)
+		close(writers);
+	return pending;
+}
+
 int dma_buf_add_writer(int fd, int sync_file)
 {
 	struct dma_buf_import_sync_file arg = { .flags = DMA_BUF_SYNC_WRITE, .fd = sync_file };

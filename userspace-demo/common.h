@@ -32,6 +32,8 @@ int dma_buf_sync(int fd, uint64_t flags);
 uint64_t dma_buf_inode(int fd);
 /* A sync_file of who writes the dma-buf now, or -1 and errno. */
 int dma_buf_writers(int fd);
+/* Whether somebody writes it now; does not wait, as DMA_BUF_IOCTL_SYNC would. */
+bool dma_buf_is_written(int fd);
 /* Put a sync_file on the dma-buf: others wait for it before they read. 0, or -1 and errno. */
 int dma_buf_add_writer(int fd, int sync_file);
 /* Whether the fence has not signalled yet; does not wait. */

@@ -39,6 +39,8 @@ struct picture {
 	uint32_t fb;		/* the display's framebuffer, 0 when no plane takes it */
 	uint32_t textures[MAX_TEXTURES];	/* GL's, 0 until it is composed */
 	void *images[MAX_TEXTURES];	/* EGL's, of which the textures are made */
+	bool to_copy;		/* the renderer cannot sample the dma-bufs where they are */
+	uint64_t copied;	/* the serial of the frame that is in the textures then */
 	bool proven;		/* has been on a plane: the display can really read it */
 };
 

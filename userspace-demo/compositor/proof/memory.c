@@ -136,20 +136,6 @@ static uint64_t sum_of(const struct picture *pic, const uint8_t *const planes[2]
 	return opaque ? sum : 0;
 }
 
-/*
- * Its client may have put a fence there since the picture was shown: SYNC would wait for it, and
- * all windows with it.
- */
-static bool is_written(int fd)
-{
-	const int writers = dma_buf_writers(fd);
-	const bool pending = writers < 0 || fence_pending(writers);
-
-	if (writers >= 0)
-		close(writers);
-	return pending;
-}
-
 uint64_t memory_checksum(const struct picture *pic, uint32_t width, uint32_t height)
 {
 	const uint8_t *planes[2] = { pic->pixels, NULL };
@@ -162,7 +148,11 @@ uint64_t memory_checksum(const struct picture *pic, uint32_t width, uint32_t hei
 	for (i = 0; !pic->pixels && i < pic->n_planes; i++) {
 		sizes[i] = lseek(pic->dmabufs[i]->fd, 0, SEEK_END);
 		maps[i] = mmap(NULL, sizes[i], PROT_READ, MAP_SHARED, pic->dmabufs[i]->fd, 0);
-		good = good && maps[i] != MAP_FAILED && !is_written(pic->dmabufs[i]->fd) &&
+		/*
+		 * Its client may have put a fence there since the picture was shown: SYNC would wait
+		 * for it, and all windows with it.
+		 */
+		good = good && maps[i] != MAP_FAILED && !dma_buf_is_written(pic->dmabufs[i]->fd) &&
 			!dma_buf_sync(pic->dmabufs[i]->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
 		begun += good;
 		planes[i] = (const uint8_t *)maps[i] + pic->offsets[i];

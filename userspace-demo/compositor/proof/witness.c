@@ -24,7 +24,7 @@ struct known {
 	struct wl_listener destroyed;
 	unsigned int number;
 	bool fb, images;	/* was asked for its memory */
-	bool copied;		/* one of them is other memory than the client's */
+	bool other_fb, other_images;	/* that is other memory than the client's */
 };
 
 static void picture_destroyed(struct wl_listener *listener, void *data)
@@ -49,11 +49,11 @@ static void check_memory(const struct picture *pic, struct known *known)
 {
 	if (pic->fb && !known->fb) {
 		known->fb = true;
-		known->copied |= !memory_of_fb(pic);
+		known->other_fb = !memory_of_fb(pic);
 	}
 	if (pic->textures[0] && !pic->pixels && !known->images) {
 		known->images = true;
-		known->copied |= !memory_of_images(pic);
+		known->other_images = !memory_of_images(pic);
 	}
 }
 
@@ -90,7 +90,7 @@ static struct known *meet_picture(struct witness *w, struct picture *pic, bool *
 	wl_signal_add(&pic->destroyed, &known->destroyed);
 	check_memory(pic, known);
 	w->tally.imports += pic->imports;
-	w->tally.foreign_inodes += known->copied;
+	w->tally.foreign_inodes += known->other_fb || known->other_images;
 	return known;
 }
 
@@ -169,7 +169,7 @@ static void on_queued(struct wl_listener *listener, void *data)
 		shot->submitted = frame->received;
 	w->tally.held += frame->held;
 	if (fresh)
-		log_buffer(w, shot, frame->picture, known->copied);
+		log_buffer(w, shot, frame->picture, known->other_fb || known->other_images);
 	compare_inodes(w, shot, frame->picture);
 }
 
@@ -203,7 +203,8 @@ static void on_shown(struct wl_listener *listener, void *data)
 			(fence_time(frame->fence, &drawn) && drawn > frame->flipped + period);
 	check_memory(frame->picture, known);
 	w->tally.shm += frame->picture->pixels != NULL;
-	w->tally.copies += known->copied || frame->picture->pixels;
+	w->tally.copies += frame->picture->pixels ||
+		(frame->plane ? known->other_fb : known->other_images);
 	w->tally.composed += !frame->plane;
 	tally_shown(&w->tally, shot ? shot->submitted : frame->received, frame->flipped);
 }

@@ -188,8 +188,11 @@ static struct picture *import(struct params *params, char why[MAX_REFUSAL])
 	pic->n_planes = layout->n_planes;
 	memcpy(pic->offsets, layout->offsets, sizeof(pic->offsets));
 	memcpy(pic->strides, layout->strides, sizeof(pic->strides));
-	if (picture_import(pic, params->fds) && (picture_add_fb(pic) || renderer_import(pic)))
-		return pic;
+	if (picture_import(pic, params->fds)) {
+		renderer_look(pic);
+		if (picture_add_fb(pic) || renderer_import(pic, 0))
+			return pic;
+	}
 	memcpy(why, pic->refusal, MAX_REFUSAL);
 	renderer_unref(pic);
 	return NULL;

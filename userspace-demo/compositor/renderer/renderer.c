@@ -15,8 +15,10 @@
 #include "../backend/kms.h"
 #include "../backend/picture.h"
 #include "../base/options.h"
+#include "../base/say.h"
 #include "egl.h"
 #include "renderer.h"
+#include "software.h"
 
 /* One is on the screen, the other is drawn. */
 struct target {
@@ -203,13 +205,24 @@ void renderer_formats(struct formats *set)
 	formats_free(&all);
 }
 
-/* A copy, in the byte order B, G, R, A, which OpenGL ES does not know: swap when sampling. */
-static void upload(const struct picture *pic)
+/* A copy of one plane. OpenGL ES does not know the byte order B, G, R, A: swap when sampling. */
+static void upload(const struct picture *pic, unsigned int plane, const void *pixels)
 {
-	glPixelStorei(GL_UNPACK_ROW_LENGTH, pic->strides[0] / 4);
-	glTexImage2D(GL_TEXTURE_2D, 0, GL_RGBA, pic->width, pic->height, 0, GL_RGBA,
-		     GL_UNSIGNED_BYTE, pic->pixels);
+	static const struct {
+		GLint internal;
+		GLenum format;
+		unsigned int bytes, part;
+	} rgb = { GL_RGBA, GL_RGBA, 4, 1 }, nv12[] = {
+		{ GL_R8, GL_RED, 1, 1 }, { GL_RG8, GL_RG, 2, 2 },
+	}, *how;
+
+	how = pic->fourcc == DRM_FORMAT_NV12 ? &nv12[plane] : &rgb;
+	glPixelStorei(GL_UNPACK_ROW_LENGTH, pic->strides[plane] / how->bytes);
+	glTexImage2D(GL_TEXTURE_2D, 0, how->internal, pic->width / how->part,
+		     pic->height / how->part, 0, how->format, GL_UNSIGNED_BYTE, pixels);
 	glPixelStorei(GL_UNPACK_ROW_LENGTH, 0);
+	if (pic->fourcc != DRM_FORMAT_XRGB8888 && pic->fourcc != DRM_FORMAT_ARGB8888)
+		return;
 	glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_SWIZZLE_R, GL_BLUE);
 	glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_SWIZZLE_B, GL_RED);
 }
@@ -218,9 +231,11 @@ static void upload(const struct picture *pic)
 static bool bind_plane(struct picture *pic, unsigned int plane)
 {
 	if (pic->pixels) {
-		upload(pic);
+		upload(pic, plane, pic->pixels);
 		return true;
 	}
+	if (pic->to_copy)
+		return software_read(pic, plane, upload);
 	if (pic->fourcc != DRM_FORMAT_NV12)
 		pic->images[plane] = egl_bind(pic, plane, pic->fourcc, pic->width, pic->height);
 	else if (plane == 0)
@@ -231,12 +246,20 @@ static bool bind_plane(struct picture *pic, unsigned int plane)
 	return pic->images[plane];
 }
 
-bool renderer_import(struct picture *pic)
+void renderer_look(struct picture *pic)
+{
+	pic->to_copy = software_must_copy(pic);
+}
+
+bool renderer_import(struct picture *pic, uint64_t serial)
 {
 	unsigned int i;
 
-	for (i = 0; i < pic->n_planes && !pic->textures[i]; i++) {
-		glGenTextures(1, &pic->textures[i]);
+	if (pic->textures[0] && (!pic->to_copy || pic->copied == serial))
+		return true;
+	for (i = 0; i < pic->n_planes; i++) {
+		if (!pic->textures[i])
+			glGenTextures(1, &pic->textures[i]);
 		glBindTexture(GL_TEXTURE_2D, pic->textures[i]);
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
@@ -247,6 +270,7 @@ bool renderer_import(struct picture *pic)
 			return false;
 		}
 	}
+	pic->copied = serial;
 	return true;
 }
 
@@ -292,7 +316,7 @@ static void target_create(struct target *target)
 	pic->strides[0] = gbm_bo_get_stride(target->bo);
 	if (!picture_import(pic, fds) || !picture_add_fb(pic))
 		err(1, "%s: cannot show the buffer to draw into", kms.device);
-	if (!renderer_import(pic))
+	if (!renderer_import(pic, 0))
 		errx(1, "EGL cannot draw into a buffer of %s (0x%x)", kms.device,
 		     eglGetError());
 	glGenFramebuffers(1, &target->framebuffer);
@@ -414,11 +438,17 @@ uint32_t renderer_draw(int *fence)
 	unsigned int cell;
 
 	for_each_layer(l) {
+		bool first_copy;
+
 		if (l->plane || !l->picture)
 			continue;
-		l->refused = !renderer_import(l->picture);
-		if (!l->refused)
-			composed[l - layers] = l;
+		first_copy = l->picture->to_copy && !l->picture->copied;
+		l->refused = !renderer_import(l->picture, l->serial);
+		if (l->refused)
+			continue;
+		composed[l - layers] = l;
+		if (first_copy)
+			say("%s: its buffer can only be read; copying it to draw it", l->owner);
 	}
 	for (cell = 0; cell < cells; cell++)
 		changed |= cell_outdated(front, cell, composed);

@@ -14,8 +14,13 @@ void renderer_open(void);
 void renderer_close(void);
 /* What can be drawn: the formats of layout_of(), as far as EGL imports them. */
 void renderer_formats(struct formats *set);
-/* Make the textures, if there are none yet. False when EGL does not take the picture. */
-bool renderer_import(struct picture *pic);
+/* Find out whether the picture of a client can be sampled where it is. */
+void renderer_look(struct picture *pic);
+/*
+ * Make the textures, if there are none yet. Of what cannot be sampled where it is, they are copies:
+ * serial is of the frame that is in it, 0 for none. False when the picture cannot be drawn.
+ */
+bool renderer_import(struct picture *pic, uint64_t serial);
 /* One user less of a picture; with the last it goes, and all that was made of it. */
 void renderer_unref(struct picture *pic);
 /* The framebuffer that is under the planes now. */
