@@ -171,6 +171,19 @@ static void request_mode(void)
 }
 
 /*
+ * Whether a picture lacks a plane that would be copied without one. More time may find one, as long as
+ * none has been given up.
+ */
+static bool copy_looms(void)
+{
+	for_each_layer(l)
+		if (l->picture && l->picture->fb && l->picture->to_copy && !l->planeless &&
+		    !liftoff_layer_get_plane(l->liftoff))
+			return true;
+	return false;
+}
+
+/*
  * Have libliftoff find a plane for each layer that can have one. 0, or an error; *plane is the
  * background's.
  */
@@ -182,7 +195,7 @@ static int allocate_planes(struct liftoff_plane **plane)
 	int ret = liftoff_output_apply(output, request, commit_flags(), &limits);
 
 	*plane = ret ? NULL : liftoff_layer_get_plane(background);
-	if (!ret && !*plane) {
+	if (!ret && (!*plane || (attempt < ATTEMPTS - 1 && copy_looms()))) {
 		ret = attempt++ < ATTEMPTS ? -EBUSY : -ENOSPC;
 		/* While the layers are the same, libliftoff would keep this allocation. */
 		liftoff_layer_destroy(whole_screen());
@@ -213,6 +226,7 @@ int display_plan(uint32_t background_fb)
 	for_each_layer(l) {
 		plane = liftoff_layer_get_plane(l->liftoff);
 		l->plane = plane ? liftoff_plane_get_id(plane) : 0;
+		l->planeless = l->picture && !plane;
 	}
 	return 0;
 }

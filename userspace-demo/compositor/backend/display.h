@@ -19,6 +19,7 @@ struct layer {
 	struct liftoff_layer *liftoff;	/* NULL: there is no layer */
 	uint32_t plane;		/* which it is on; 0 when it is composed */
 	bool refused;		/* neither a plane nor EGL can show its picture */
+	bool planeless;		/* the last plan, if there was one, had no plane for it */
 
 	struct picture *picture;	/* the window's, outlives the layer; NULL: none yet */
 	int fence;		/* a sync_file of the drawing, which has ended; -1: none */
