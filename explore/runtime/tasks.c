@@ -7,6 +7,7 @@
 #include <linux/sched/task.h>
 #include <linux/task_work.h>
 #include <linux/delay.h>
+#include <linux/ptrace.h>
 #include <asm/syscall.h>
 
 #include "runtime.h"

@@ -629,29 +629,30 @@ static void late(void)
  */
 static void fenced_later(void)
 {
+	int before = -1, fence;
 	uint32_t sequence;
-	int first = -1;
 
 	hello();
 	vgem_buffers(DRM_RDWR);
 	for (sequence = 0; sequence < BUFFERS; sequence++) {
 		struct buffer *buf = &buffers[sequence];
-		int sync_file;
 
 		draw(buf, sequence);
 		commit(buf, sequence);
 		if (wl_display_roundtrip(display) < 0)
 			errx(1, "dropped: %s", reason);
-		sync_file = fence_begin(buf);
-		if (!sequence)
-			first = sync_file;
+		fence = fence_begin(buf);
 		while (presented <= sequence)
 			if (wl_display_dispatch(display) < 0)
 				errx(1, "dropped: %s", reason);
+		/* The frame before has been read, if at all. vgem ends its fence after 10 s. */
+		if (sequence && !fence_pending(before))
+			errx(1, "it took as long as if the compositor had waited for a fence");
+		if (sequence)
+			close(before);
+		before = fence;
 	}
-	/* The first frame has been read, if at all. vgem ends its fence after ten seconds. */
-	if (!fence_pending(first))
-		errx(1, "it took as long as if the compositor had waited for a fence");
+	close(before);
 	bye(BUFFERS);
 }
 

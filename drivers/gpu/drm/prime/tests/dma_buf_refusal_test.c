@@ -616,7 +616,7 @@ static void import_gives_back(struct kunit *test, struct import *import, struct 
 	get_dma_buf(dmabuf);
 	other.fd = dma_buf_fd(dmabuf, O_CLOEXEC);
 	KUNIT_ASSERT_GE(test, other.fd, 0);
-	mock_drm_fail(import->to, MOCK_GEM_IMPORT, 1, error);
+	mock_drm_fail(import->to, MOCK_GEM_IMPORT, MOCK_FAIL_ALWAYS, error);
 	KUNIT_EXPECT_EQ(test, import_do(&other), error);
 	close_fd(other.fd);
 }
@@ -661,8 +661,7 @@ static void eight_of_any(struct kunit *test)
 
 		/* Another errno each time: only that separates the calls of a kernel thread. */
 		error = ECOMM + n % 40;
-		if (what == 0)
-			mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -error);
+		mock_exporter_fail(fix->exp, MOCK_ATTACH, what ? 0 : MOCK_FAIL_ALWAYS, -error);
 		if (what == 1) {
 			import_gives_back(test, import, buffers[which], -error);
 		} else {
