@@ -22,7 +22,8 @@ parse_kernels()
 	[ ${#kernels[@]} -gt 0 ] || { usage >&2; exit 2; }
 }
 
-# Converts the results of igt_runner to JSON, with the guest's igt_results, and lists the tests that no guest has begun.
+# Converts the results of igt_runner to JSON, with the guest's igt_results, and lists the tests that no guest has begun. Says how
+# many these are, and how many tests were begun and not ended.
 collect()
 {
 	local results
@@ -34,10 +35,11 @@ collect()
 }
 
 # run_guests KERNEL: boot guests until the suite is done. If a guest hangs or dies, its test has no verdict, and the next
-# guest continues after that test, as long as each guest gets further.
+# guest continues after that test, as long as each guest gets further. A guest that ends so between two tests, or after the last
+# one, has failed itself: sets lost.
 run_guests()
 {
-	local kernel=$1 label=$1${modules:+-$modules} out start=$SECONDS status env=() before left boot
+	local kernel=$1 label=$1${modules:+-$modules} out start=$SECONDS status env=() before left boot cut=0 cuts
 	out=$build/out/$suite-$label
 	rm -rf "$out"
 	mkdir -p "$out"
@@ -49,26 +51,29 @@ run_guests()
 		env+=(--append dma_debug_driver=prime_mock) ;;
 	esac
 	[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=$guest_build/mock/$kernel/prime_mock.ko")
-	left=unknown
+	left=unknown lost=''
 	for boot in 1 2 3 4 5 6; do
 		before=$left status=0
 		# shellcheck disable=SC2046 # a list
 		"$top/vm/run" "$kernel" ${modules:+--modules "$modules"} --out "$out" --timeout 3600 --stall "${STALL:-420}" "${env[@]}" \
 			--device virtio-gpu-pci --device bochs-display -- /repo/scripts/igt-guest "$test_root" $(suite_groups "$kernel") || status=$?
-		left=$(collect "$out")
+		cuts=$cut
+		read -r left cut <<<"$(collect "$out")"
 		case $status in 124 | 125) ;; *) break ;; esac
+		[ "$cut" -gt "$cuts" ] || lost+="${lost:+; }guest $boot ended with status $status, and not in a test"
 		echo "$suite on $label: guest $boot ended with status $status; subtests that no guest has begun: $left"
 		[ "$left" != "$before" ] || break
 	done
 	echo "$suite on $label: $((SECONDS - start)) s, results in ${out#"$top"/}"
-	[ $status = 0 ] || { echo "$suite on $label: the last guest ended with status $status"; return 1; }
+	[ $status = 0 ] || lost+="${lost:+; }the last guest ended with status $status"
+	[ ! "$lost" ] || { echo "$suite on $label: $lost"; return 1; }
 }
 
 # run_suite SUITE TEST-ROOT-IN-THE-GUEST: all kernels, then the table. suite_groups KERNEL, of the caller, says which
 # programs run there: DRIVER:PROGRAM,PROGRAM… …
 run_suite()
 {
-	local kernel label expected ended status=0 tsv tsvs=()
+	local kernel label expected ended lost status=0 tsv tsvs=()
 	suite=$1 test_root=$2
 	for kernel in "${kernels[@]}"; do
 		ended=pass
@@ -78,7 +83,7 @@ run_suite()
 		"$top/scripts/igt-results" judge "$suite" "$label" "$expected" "$build/out/$suite-$label" \
 			"$build/results/$suite-$label.tsv" || status=1
 		[ $ended = pass ] || status=1
-		printf 'kernel/guest@end\t%s\t%s\n' $ended "$([ $ended = pass ] || echo "see $suite-$label.log")" >>"$build/results/$suite-$label.tsv"
+		printf 'kernel/guest@end\t%s\t%s\n' $ended "$lost" >>"$build/results/$suite-$label.tsv"
 	done
 	# The table always has stock, from an earlier run if necessary.
 	for kernel in stock "${kernels[@]/%/${modules:+-$modules}}"; do
