@@ -105,7 +105,7 @@ igt-ours-mixed: built-mixed root
 demo-stock demo-ours: setup
 	@$(test) $@ userspace-demo/run $(@:demo-%=%)
 demotests-stock demotests-ours: setup
-	@$(test) $@ userspace-demo/tests/run $(@:demotests-%=%)
+	@$(test) $@ userspace-demo/tests/run $(if $(filter check check-ours,$(PRIME_TARGET)),--rounds 24) $(@:demotests-%=%)
 compositors: $(kernels:%=compositors-%) ## Debian's Wayland clients on the demo's compositor, weston, labwc and KWin
 compositors-stock compositors-ours: setup root-clients
 	@$(test) $@ userspace-demo/others/run $(@:compositors-%=%)
