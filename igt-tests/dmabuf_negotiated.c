@@ -98,13 +98,6 @@ static int commit(int fd, uint64_t size)
 
 /* --- devices --- */
 
-/* The next program finds the importers as they were. */
-void prime_restore(void)
-{
-	for (unsigned int i = 0; i < 2; i++)
-		check_ok(mock_limits(mock_open(i), MOCK_NO_LIMITS));
-}
-
 static int importer(unsigned int index, struct drm_prime_mock_limits limits)
 {
 	int mock = mock_open(index);

@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define DRIVER	"/sys/bus/platform/drivers/prime_mock"
 
@@ -76,6 +78,46 @@ int mock_move(int mock, uint32_t handle, uint32_t backing)
 	return xioctl(mock, DRM_IOCTL_PRIME_MOCK_MOVE, &args);
 }
 
+/*
+ * What is set for a whole device is undone when the subtest ends: undo(device, text). A
+ * device that was taken away keeps nothing.
+ */
+static void undo_of_device(undo_function *undo, int mock, const char *text)
+{
+	char path[64], device[128], *name;
+	struct stat st;
+	ssize_t length;
+
+	if (fstat(mock, &st))
+		return;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(st.st_rdev),
+		 minor(st.st_rdev));
+	length = readlink(path, device, sizeof(device) - 1);
+	if (length < 0)
+		return;
+	device[length] = '\0';
+	name = strrchr(device, '.');
+	if (name)
+		undo_later(undo, name + 1, text);
+}
+
+static void quiet_again(const char *index, const char *op)
+{
+	struct drm_prime_mock_script args = { .op = atoi(op) };
+
+	xioctl(mock_open(atoi(index)), DRM_IOCTL_PRIME_MOCK_SCRIPT, &args);
+}
+
+static int set_script(int mock, struct drm_prime_mock_script *args)
+{
+	char op[16];
+
+	snprintf(op, sizeof(op), "%u", args->op);
+	if (!args->id)
+		undo_of_device(quiet_again, mock, op);
+	return xioctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, args);
+}
+
 int mock_fail(int mock, uint32_t id, uint32_t op, uint32_t at, uint32_t error)
 {
 	struct drm_prime_mock_script args = {
@@ -83,7 +125,7 @@ int mock_fail(int mock, uint32_t id, uint32_t op, uint32_t at, uint32_t error)
 		.error = error,
 	};
 
-	return xioctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, &args);
+	return set_script(mock, &args);
 }
 
 int mock_sleep(int mock, uint32_t id, uint32_t op, uint32_t us, uint32_t flags)
@@ -92,7 +134,7 @@ int mock_sleep(int mock, uint32_t id, uint32_t op, uint32_t us, uint32_t flags)
 		.id = id, .op = op, .sleep_us = us, .flags = flags,
 	};
 
-	return xioctl(mock, DRM_IOCTL_PRIME_MOCK_SCRIPT, &args);
+	return set_script(mock, &args);
 }
 
 int mock_quiet(int mock, uint32_t id, uint32_t op)
@@ -124,8 +166,17 @@ int64_t mock_id(int mock, uint32_t handle)
 	return ret ? ret : (int64_t)args.id;
 }
 
+static void no_limits(const char *index, const char *nothing)
+{
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+
+	(void)nothing;
+	xioctl(mock_open(atoi(index)), DRM_IOCTL_PRIME_MOCK_LIMITS, &limits);
+}
+
 int mock_limits(int mock, struct drm_prime_mock_limits limits)
 {
+	undo_of_device(no_limits, mock, "");
 	return xioctl(mock, DRM_IOCTL_PRIME_MOCK_LIMITS, &limits);
 }
 

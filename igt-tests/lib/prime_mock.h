@@ -25,7 +25,7 @@ int mock_create_as(int mock, struct drm_prime_mock_create *args);
 int mock_dmabuf(int mock, unsigned int pages, uint32_t flags, uint32_t *id);
 int mock_move(int mock, uint32_t handle, uint32_t backing);
 
-/* --- scripts and counters; @id 0 is the device --- */
+/* --- scripts and counters; @id 0 is the device, whose scripts end with the subtest --- */
 
 /* One call of @op fails: number @at, counted from now. */
 int mock_fail(int mock, uint32_t id, uint32_t op, uint32_t at, uint32_t error);
@@ -47,6 +47,7 @@ int64_t mock_id(int mock, uint32_t handle);
 		.segment_boundary = ~0ull				\
 	}
 
+/* Until the subtest ends. */
 int mock_limits(int mock, struct drm_prime_mock_limits limits);
 /* The import's number. */
 int64_t mock_attach(int mock, int dmabuf, uint32_t flags);
