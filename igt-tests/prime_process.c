@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -284,23 +285,29 @@ static void pidfd_getfd_of_the_importer(void)
  */
 static void importer_killed_at_any_moment(void)
 {
-	int drm = open_device(), fd = make_dmabuf(drm, 64, NULL);
+	int drm = open_device(), fd = make_dmabuf(drm, 64, NULL), raced = 0;
+	atomic_bool *uses = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char value[32], before[32];
 	double until;
 
+	check(uses != MAP_FAILED);
 	close(open_other());
 	check(fdinfo(fd, "count", before, sizeof(before)));
-	for (int turn = 0; turn < 20; turn++) {
+	for (int turn = 0; turn < 20 || (!raced && turn < 200); turn++) {
 		struct child c = start();
 
 		if (!c.pid) {
 			tell(&c, 1);
 			for (;;) {
 				int other = open_other();
-				uint32_t handle = check_ok(gem_import(other, fd));
+				uint32_t handle;
 
+				atomic_store(uses, true);
+				handle = check_ok(gem_import(other, fd));
 				close(check_ok(gem_export(other, handle, 0)));
 				check_ok(gem_close(other, handle));
+				atomic_store(uses, false);
 				close(other);
 			}
 		}
@@ -308,10 +315,14 @@ static void importer_killed_at_any_moment(void)
 		until = now() + turn * 0.0006;
 		while (now() < until)
 			;
+		raced += atomic_load(uses);
 		end(&c);
 		close(c.mine);
 		check_eq(attachments_of(fd), 0);
+		atomic_store(uses, false);
 	}
+	printf("%d were killed while they used the buffer\n", raced);
+	check(raced > 0);
 	check(fdinfo(fd, "count", value, sizeof(value)));
 	check_eq(atol(value), atol(before));
 }
