@@ -55,7 +55,11 @@ fuzzed := $(or $(firstword $(KERNELS)),ours)
 exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi quick $(exploration) demotests-ours igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi $(filter igt-stock,$(kernels:%=igt-%)) demotests-ours quick $(exploration) igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+# Else what needs few kernels or none starts while these are built, and the long ones have to wait for it.
+ifeq ($(PRIME_TARGET),check)
+style graft-check port-check patches-check conformance-check originality abi layers: | setup
+endif
 check-more: built-bare $(if $(exploration),explore-more mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: explore with deeper bounds, 30 mutants and five minutes of soak, 20 minutes of fuzz and its check (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
