@@ -70,9 +70,11 @@ static inline bool dma_buf_file_get_live(struct file *file)
  * The device that an import attaches, with a reference. The import of shmem's
  * helper that maps nothing attaches the parent, also if another device does DMA.
  */
-#define drm_dev_get_import_dev(drm)	get_device(IS_REACHABLE(CONFIG_DRM_GEM_SHMEM_HELPER) && \
-	(drm)->driver->gem_prime_import == drm_gem_shmem_prime_import_no_map ? \
-	(drm)->dev : drm_dev_dma_dev(drm))
+#define drm_dev_get_import_dev(drm) ({ \
+	struct drm_device *importer = (drm); \
+	get_device(IS_REACHABLE(CONFIG_DRM_GEM_SHMEM_HELPER) && \
+		   importer->driver->gem_prime_import == drm_gem_shmem_prime_import_no_map ? \
+		   importer->dev : drm_dev_dma_dev(importer)); })
 
 /* drm_gem.c holds the file's prime lock when it reports a closed handle. */
 #define drm_gem_guard_close(lock)	lockdep_assert_held(lock)

@@ -61,8 +61,6 @@ static DEFINE_SPINLOCK(refusal_lock);
 static_assert(offsetof(struct dma_buf_refusal, step) == 88);
 static_assert(sizeof(struct dma_buf_refusal) == 208);
 
-#define for_each_refusal(r) for (r = refusals; r < refusals + ARRAY_SIZE(refusals); r++)
-
 /* Does the process learn of it, if it asks? */
 static bool refusal_told(const struct refusal *r)
 {
@@ -80,7 +78,7 @@ static struct refusal *refusal_oldest_locked(const struct pid *pid, u64 ino, uns
 
 	lockdep_assert_held(&refusal_lock);
 
-	for_each_refusal(r) {
+	for (r = refusals; r < refusals + ARRAY_SIZE(refusals); r++) {
 		if (!refusal_told(r) || (pid && r->pid != pid) || (ino && r->ino != ino))
 			continue;
 		if (!count++ || r->age < oldest->age)
@@ -189,7 +187,7 @@ static struct refusal *refusal_get_locked(u64 ino, bool failed)
 
 	lockdep_assert_held(&refusal_lock);
 
-	for_each_refusal(r) {
+	for (r = refusals; r < refusals + ARRAY_SIZE(refusals); r++) {
 		const bool mine = r->pid == tgid;
 
 		if (mine && r->task == current && r->ino == ino)
@@ -265,7 +263,7 @@ static int refusal_check(struct dma_buf_attachment *attach, const struct sg_tabl
 	struct dma_buf_refusal why;
 
 	dma_buf_reason_find(&(struct dma_buf_failure) { attach->dmabuf, attach->dev,
-							 DMA_BUF_STEP_TABLE, 0, sgt }, &why);
+			    DMA_BUF_STEP_TABLE, 0, sgt }, &why);
 	return why.flags & DMA_BUF_REFUSAL_BOUNCED ? -EOPNOTSUPP : 0;
 }
 
@@ -299,7 +297,7 @@ int dma_buf_refusals_show(struct seq_file *s, void *unused)
 
 	seq_puts(s, "pid\tino\texporter\tdevice\tstep\tby\terror\tfield\twanted\tfound\tsegments\truns\tlargest\tsize\tflags\n");
 	guard(spinlock)(&refusal_lock);
-	for_each_refusal(r) {
+	for (r = refusals; r < refusals + ARRAY_SIZE(refusals); r++) {
 		const struct dma_buf_refusal *why = &r->why;
 
 		if (!refusal_told(r))
