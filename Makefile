@@ -29,7 +29,7 @@ runs := negotiate-host top-host $(foreach suite,kunit uapi edu negotiate top igt
 
 # --- set-up ---
 packages:
-	@$(phase) $@ scripts/bootstrap $(filter quick coverage fuzz arm64 dkms docs,$(patsubst fuzz%,fuzz,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64)))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),live) $(if $(filter bench%,$(PRIME_TARGET)),bench)
+	@$(phase) $@ scripts/bootstrap $(filter quick coverage fuzz arm64 dkms docs,$(patsubst fuzz%,fuzz,$(patsubst explore%,quick,$(PRIME_TARGET:check-more=arm64)))) $(if $(filter selftests check-more,$(PRIME_TARGET)),users) $(if $(filter mutants check-more,$(PRIME_TARGET)),mutants) $(if $(filter users,$(PRIME_TARGET)),arm64) $(if $(filter deb-check check-more,$(PRIME_TARGET)),deb dkms) $(if $(filter %live,$(PRIME_TARGET)),$(if $(WAYLAND_DISPLAY)$(DISPLAY),live)) $(if $(filter bench%,$(PRIME_TARGET)),bench)
 source: packages ## unpack the kernel source
 	@$(phase) $@ scripts/source
 root: packages ## make the guest's root
@@ -47,7 +47,7 @@ kernel-debug: $(kernels:%=built-%) ## build the debug kernels: debug, kmemleak, 
 # --- the demo: what it prints is for the person who waits ---
 demo: built-ours root ## several programs share pictures on our kernel; out/demo/ gets what was shown; CLIENTS=gl,simple-dmabuf-egl,kmscube
 	@VM_HEALTH=$@ $(demo) ours
-demo-live: built-ours root ## the same in a window on this screen, until it is closed
+demo-live: built-ours root ## the same in a window on this screen, until it is closed; where there is no screen, over VNC (it prints how to connect)
 	@VM_HEALTH=$@ $(demo) --live ours
 
 # Linux 6.12 for user mode knows one processor only, and its spinlocks vanish.
