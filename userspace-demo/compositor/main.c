@@ -6,7 +6,8 @@
  *	protocol/	what clients say, checked
  *	scene/		windows, their frames in order, and the flips
  *	renderer/	what has no plane
- *	backend/	planes, commits, readback; the display device; vkms.c is about vkms alone
+ *	backend/	planes, commits, readback; the display device; the seat; vkms.c is about
+ *			vkms alone
  *	base/		formats, options, lines for people and for programs
  *	../common.c	fences and dma-bufs, as in the clients
  *
@@ -15,15 +16,18 @@
  */
 
 #include <err.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <wayland-server.h>
 
+#include "../common.h"
 #include "backend/capture.h"
 #include "backend/display.h"
 #include "backend/kms.h"
+#include "backend/seat.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/say.h"
@@ -63,6 +67,16 @@ static int on_signal(int number, void *data)
 	return 0;
 }
 
+static void on_seat(struct wl_listener *listener, void *data)
+{
+	(void)listener;
+	(void)data;
+	say("seat: %s", seat.active ? "this session is in front again" : "another session is in front");
+	log_event("seat", "\"active\":%s,\"ns\":%" PRIu64, seat.active ? "true" : "false", now());
+}
+
+static struct wl_listener seat_changed = { .notify = on_seat };
+
 /* The parts, from the bottom to the top. */
 static void open_all(void)
 {
@@ -81,6 +95,8 @@ static void open_all(void)
 	wl_event_source_timer_update(second, SECOND_MS);
 	log_open();
 	report_open();
+	seat_open(loop);
+	wl_signal_add(&seat.changed, &seat_changed);
 	display_open(options.proofs || options.pictures);
 	renderer_open();
 	scene_open(loop);
@@ -105,10 +121,11 @@ static void close_all(void)
 	wl_event_source_remove(second);
 	wl_event_source_remove(interrupt);
 	wl_event_source_remove(terminate);
-	wl_display_destroy(display);
 	dmabuf_close();
 	renderer_close();
 	display_close();
+	seat_close();
+	wl_display_destroy(display);
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "display.h"
 #include "kms.h"
 #include "picture.h"
+#include "seat.h"
 #include "vkms.h"
 
 /*
@@ -34,6 +35,7 @@ static struct liftoff_output *output;
 static struct liftoff_layer *background, *always_composed;
 static drmModeAtomicReq *request;	/* from display_plan() to display_commit() */
 static unsigned int attempt;		/* to find planes in time */
+struct wl_signal display_stale;
 
 static void place(struct liftoff_layer *layer, const struct rect *where)
 {
@@ -77,8 +79,26 @@ void display_layer_destroy(struct layer *layer)
 	*layer = (struct layer){ 0 };
 }
 
+bool display_is_stale(void)
+{
+	return !lit;
+}
+
+/* Whoever was in front meanwhile has set another mode. */
+static void seat_changed(struct wl_listener *listener, void *data)
+{
+	(void)listener;
+	(void)data;
+	lit = lit && !seat.active;
+	wl_signal_emit_mutable(&display_stale, NULL);
+}
+
+static struct wl_listener on_seat = { .notify = seat_changed };
+
 void display_open(bool captures)
 {
+	wl_signal_init(&display_stale);
+	wl_signal_add(&seat.changed, &on_seat);
 	kms_open();
 	if (captures)
 		capture_open();

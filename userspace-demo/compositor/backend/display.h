@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <wayland-server-core.h>
 
 #include "../../common.h"
 #include "../base/options.h"
@@ -39,6 +40,13 @@ void display_close(void);
 /* NULL: out of memory. */
 struct layer *display_layer_create(unsigned int cell, unsigned int part, const char *owner);
 void display_layer_destroy(struct layer *layer);
+
+/*
+ * Whether there is something to commit beside the layers: the mode is to be set anew. The signal
+ * says when that may have become so.
+ */
+bool display_is_stale(void);
+extern struct wl_signal display_stale;
 
 /*
  * The first step of a flip: decide which layers get a plane, with background_fb under them.

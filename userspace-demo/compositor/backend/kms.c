@@ -14,6 +14,7 @@
 #include "../base/options.h"
 #include "../base/say.h"
 #include "kms.h"
+#include "seat.h"
 
 struct kms kms = { .drm = -1, .make = "unknown", .model = "unknown" };
 
@@ -205,8 +206,12 @@ void kms_open(void)
 	drmVersion *version;
 	uint64_t cap = 0;
 
-	kms.drm = open_device(options.device, "/dev/dri/card", "a display", has_display,
-			      kms.device, sizeof(kms.device));
+	/* Find it, then open it for the session that is in front. */
+	close(open_device(options.device, "/dev/dri/card", "a display", has_display, kms.device,
+			  sizeof(kms.device)));
+	kms.drm = seat_open_device(kms.device);
+	if (kms.drm < 0)
+		err(1, "%s: cannot open", kms.device);
 	version = drmGetVersion(kms.drm);
 	snprintf(kms.driver, sizeof(kms.driver), "%s", version ? version->name : "?");
 	drmFreeVersion(version);
@@ -224,7 +229,7 @@ void kms_close(void)
 	kms_object_free(&kms.crtc);
 	kms_object_free(&kms.monitor);
 	kms_object_free(&kms.writeback);
-	close(kms.drm);
+	seat_close_device(kms.drm);
 }
 
 static void plane_formats(uint32_t id, struct formats *set)

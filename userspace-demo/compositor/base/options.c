@@ -14,6 +14,7 @@
 
 struct options options = {
 	.socket = DEMO_SOCKET,
+	.seat = "seat0",
 	.columns = 2,
 	.rows = 2,
 	.planes = MAX_CELLS,
@@ -49,6 +50,7 @@ static const struct {
 	{ "socket", .text = &options.socket },
 	{ "device", .text = &options.device },
 	{ "render", .text = &options.render },
+	{ "seat", .text = &options.seat },
 	{ "mode", .parse = parse_mode },
 	{ "grid", .parse = parse_grid },
 	{ "planes", .number = &options.planes, .min = 0, .max = MAX_CELLS },
@@ -71,6 +73,7 @@ static void usage(FILE *to)
 		"  --socket PATH      where to listen, the WAYLAND_DISPLAY of clients (" DEMO_SOCKET ")\n"
 		"  --device PATH      the display (the first one there is)\n"
 		"  --render PATH      the DRM device for EGL (the display)\n"
+		"  --seat NAME        the seat to belong to (seat0), unless seatd or logind tells\n"
 		"  --mode WxH         the mode (what the monitor prefers)\n"
 		"  --grid CxR         columns and rows of places for windows (2x2)\n"
 		"  --planes N         at most N windows on planes, the others are composed\n"

@@ -7,7 +7,7 @@
 #define MAX_CELLS	16	/* of the screen; each window has one */
 
 struct options {
-	const char *socket, *device, *render, *pictures, *log, *results;
+	const char *socket, *device, *render, *seat, *pictures, *log, *results;
 	unsigned int width, height;		/* of the mode, 0: the display's choice */
 	unsigned int columns, rows;		/* of cells */
 	unsigned int frames, proofs, picture_every, planes, patience;

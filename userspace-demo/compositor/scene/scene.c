@@ -15,6 +15,7 @@
 #include "../backend/display.h"
 #include "../backend/kms.h"
 #include "../backend/picture.h"
+#include "../backend/seat.h"
 #include "../backend/vkms.h"
 #include "../base/options.h"
 #include "../base/say.h"
@@ -249,7 +250,7 @@ static struct frame *frame_ready(struct view *view)
 /* Whether there is anything new to see. */
 static bool flip_needed(void)
 {
-	bool needed = !scene.flips;
+	bool needed = !scene.flips || display_is_stale();
 	struct view *view;
 
 	wl_list_for_each(view, &scene.views, link)
@@ -426,7 +427,7 @@ static void repaint(void *data)
 	wl_list_for_each_safe(view, tmp, &scene.views, link)
 		if (view->leaving && !view->current && !view->next)
 			view_free(view, 0);
-	if (state == IDLE && flip_needed())
+	if (state == IDLE && seat.active && flip_needed())
 		flip();
 }
 
@@ -553,9 +554,19 @@ void scene_lose_patience(void)
 		     state == FLIPPING ? "flip" : "picture to read back", 3 * options.patience);
 }
 
+static void on_stale(struct wl_listener *listener, void *data)
+{
+	(void)listener;
+	(void)data;
+	schedule();
+}
+
 void scene_open(struct wl_event_loop *event_loop)
 {
+	static struct wl_listener stale = { .notify = on_stale };
+
 	loop = event_loop;
+	wl_signal_add(&display_stale, &stale);
 	retry = wl_event_loop_add_timer(loop, on_retry, NULL);
 	if (!retry)
 		err(1, "cannot make a timer");
@@ -567,8 +578,8 @@ void scene_open(struct wl_event_loop *event_loop)
 
 void scene_close(void)
 {
-	/* A display that fails now keeps nobody here. */
-	while (!wl_list_empty(&scene.views) && (state != IDLE || !last_error)) {
+	/* A display that fails now, or is somebody else's, keeps nobody here. */
+	while (!wl_list_empty(&scene.views) && (state != IDLE || (!last_error && seat.active))) {
 		if (wl_event_loop_dispatch(loop, 1000) < 0)
 			break;
 		if (state == CAPTURING)
