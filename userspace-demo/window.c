@@ -32,6 +32,7 @@ struct window {
 	struct xdg_wm_base *shell;
 	struct zwp_linux_dmabuf_v1 *dmabuf;
 	struct prime_demo_proof_manager *proofs;	/* NULL: nobody compares */
+	uint32_t seat_name, seat_version;		/* of the registry; 0: there is no seat */
 
 	struct zwp_linux_dmabuf_feedback_v1 *feedback;
 	struct entry *table;
@@ -107,6 +108,10 @@ static void on_global(void *data, struct wl_registry *registry, uint32_t name,
 	else if (!strcmp(interface, prime_demo_proof_manager_interface.name))
 		w->proofs = wl_registry_bind(registry, name,
 					     &prime_demo_proof_manager_interface, 1);
+	else if (!strcmp(interface, wl_seat_interface.name)) {
+		w->seat_name = name;
+		w->seat_version = version < 5 ? version : 5;
+	}
 }
 
 static void on_global_remove(void *data, struct wl_registry *registry, uint32_t name)
@@ -302,6 +307,12 @@ struct window *window_open(const char *socket, const char *name, const char *dev
 	while (!w->configured || !w->feedback_done)
 		dispatch(w);
 	return w;
+}
+
+struct wl_seat *window_seat(struct window *w)
+{
+	return w->seat_name ? wl_registry_bind(w->registry, w->seat_name, &wl_seat_interface,
+					       w->seat_version) : NULL;
 }
 
 uint32_t window_width(const struct window *w)

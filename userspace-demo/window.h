@@ -44,6 +44,8 @@ struct window_layout {
  */
 struct window *window_open(const char *socket, const char *name, const char *device,
 			   uint32_t width, uint32_t height);
+/* The keyboards and pointers, for who listens to them: version 5 at most. NULL: there is no seat. */
+struct wl_seat *window_seat(struct window *window);
 /* The size that the window has: at most the one that it wants. */
 uint32_t window_width(const struct window *window);
 uint32_t window_height(const struct window *window);

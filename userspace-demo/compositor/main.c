@@ -6,8 +6,8 @@
  *	protocol/	what clients say, checked
  *	scene/		windows, their frames in order, and the flips
  *	renderer/	what has no plane
- *	backend/	planes, commits, readback; the display device; the seat; vkms.c is about
- *			vkms alone
+ *	backend/	planes, commits, readback; the display device; seat and input devices;
+ *			vkms.c is about vkms alone
  *	base/		formats, options, lines for people and for programs
  *	../common.c	fences and dma-bufs, as in the clients
  *
@@ -26,6 +26,7 @@
 #include "../common.h"
 #include "backend/capture.h"
 #include "backend/display.h"
+#include "backend/input.h"
 #include "backend/kms.h"
 #include "backend/seat.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@
 #include "proof/proof.h"
 #include "proof/report.h"
 #include "protocol/client.h"
+#include "protocol/devices.h"
 #include "protocol/dmabuf.h"
 #include "protocol/output.h"
 #include "protocol/presentation.h"
@@ -67,6 +69,13 @@ static int on_signal(int number, void *data)
 	return 0;
 }
 
+static void on_quit(struct wl_listener *listener, void *data)
+{
+	(void)listener;
+	(void)data;
+	wl_display_terminate(display);
+}
+
 static void on_seat(struct wl_listener *listener, void *data)
 {
 	(void)listener;
@@ -75,7 +84,7 @@ static void on_seat(struct wl_listener *listener, void *data)
 	log_event("seat", "\"active\":%s,\"ns\":%" PRIu64, seat.active ? "true" : "false", now());
 }
 
-static struct wl_listener seat_changed = { .notify = on_seat };
+static struct wl_listener quit = { .notify = on_quit }, seat_changed = { .notify = on_seat };
 
 /* The parts, from the bottom to the top. */
 static void open_all(void)
@@ -100,6 +109,8 @@ static void open_all(void)
 	display_open(options.proofs || options.pictures);
 	renderer_open();
 	scene_open(loop);
+	input_open(loop);
+	wl_signal_add(&input.events.quit, &quit);
 	/* Before clients are counted: why the last one is turned away is reported, too. */
 	proof_open(display);
 	clients_open(display);
@@ -108,6 +119,7 @@ static void open_all(void)
 	selection_open(display);
 	dmabuf_open(display);
 	output_open(display);
+	devices_open(display);
 	shell_open(display);
 	presentation_open(display);
 }
@@ -124,6 +136,7 @@ static void close_all(void)
 	dmabuf_close();
 	renderer_close();
 	display_close();
+	input_close();
 	seat_close();
 	wl_display_destroy(display);
 }

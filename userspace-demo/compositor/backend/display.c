@@ -12,6 +12,7 @@
 
 #include "../base/say.h"
 #include "capture.h"
+#include "cursor.h"
 #include "display.h"
 #include "kms.h"
 #include "picture.h"
@@ -81,7 +82,7 @@ void display_layer_destroy(struct layer *layer)
 
 bool display_is_stale(void)
 {
-	return !lit;
+	return !lit || cursor_moved();
 }
 
 /* Whoever was in front meanwhile has set another mode. */
@@ -93,19 +94,43 @@ static void seat_changed(struct wl_listener *listener, void *data)
 	wl_signal_emit_mutable(&display_stale, NULL);
 }
 
+static void pointer_moved(struct wl_listener *listener, void *data)
+{
+	(void)listener;
+	(void)data;
+	wl_signal_emit_mutable(&display_stale, NULL);
+}
+
 static struct wl_listener on_seat = { .notify = seat_changed };
+static struct wl_listener on_moved = { .notify = pointer_moved };
+
+/* The planes for windows: all but the pointer's. */
+static bool register_planes(void)
+{
+	drmModePlaneRes *res = drmModeGetPlaneResources(kms.drm);
+	bool good = liftoff && res;
+	uint32_t i;
+
+	for (i = 0; good && i < res->count_planes; i++)
+		if (res->planes[i] != cursor_plane())
+			good = liftoff_plane_create(liftoff, res->planes[i]);
+	drmModeFreePlaneResources(res);
+	return good;
+}
 
 void display_open(bool captures)
 {
 	wl_signal_init(&display_stale);
 	wl_signal_add(&seat.changed, &on_seat);
 	kms_open();
+	cursor_open();
+	wl_signal_add(&cursor_wanted, &on_moved);
 	if (captures)
 		capture_open();
 
 	liftoff_log_set_priority(LIFTOFF_ERROR);
 	liftoff = liftoff_device_create(kms.drm);
-	if (!liftoff || liftoff_device_register_all_planes(liftoff))
+	if (!register_planes())
 		errx(1, "%s: libliftoff cannot use it", kms.device);
 	output = liftoff_output_create(liftoff, kms.crtc.id);
 	if (!output)
@@ -131,6 +156,8 @@ void display_close(void)
 	liftoff_layer_destroy(background);
 	liftoff_layer_destroy(always_composed);
 	liftoff_output_apply(output, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL);
+	cursor_move(false, 0, 0);
+	cursor_request(req);
 	kms_set(req, &kms.crtc, "MODE_ID", 0);
 	kms_set(req, &kms.crtc, "ACTIVE", 0);
 	kms_set(req, &kms.monitor, "CRTC_ID", 0);
@@ -142,6 +169,7 @@ void display_close(void)
 	liftoff_output_destroy(output);
 	liftoff_device_destroy(liftoff);
 
+	cursor_close();
 	capture_close();
 	kms_object_free(&primary);
 	kms_close();
@@ -233,6 +261,7 @@ int display_plan(uint32_t background_fb)
 	request = drmModeAtomicAlloc();
 	if (!lit)
 		request_mode();
+	cursor_request(request);
 	layers_update(background_fb);
 	ret = allocate_planes(&plane);
 	if (ret) {
@@ -294,6 +323,7 @@ int display_commit(uint32_t background_fb, int drawing)
 	lit = !ret;
 	if (ret)
 		return ret;
+	cursor_committed();
 	for_each_layer(l)
 		if (l->picture && l->plane)
 			l->picture->proven = true;

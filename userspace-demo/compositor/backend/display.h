@@ -42,8 +42,8 @@ struct layer *display_layer_create(unsigned int cell, unsigned int part, const c
 void display_layer_destroy(struct layer *layer);
 
 /*
- * Whether there is something to commit beside the layers: the mode is to be set anew. The signal
- * says when that may have become so.
+ * Whether there is something to commit beside the layers: the pointer is elsewhere, or the mode is
+ * to be set anew. The signal says when that may have become so.
  */
 bool display_is_stale(void);
 extern struct wl_signal display_stale;

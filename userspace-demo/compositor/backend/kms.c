@@ -238,12 +238,16 @@ static void plane_formats(uint32_t id, struct formats *set)
 	drmModePropertyBlobRes *blob = NULL;
 	drmModePlane *plane;
 	struct kms_object obj;
-	uint64_t blob_id = 0;
+	uint64_t blob_id = 0, type = 0;
 	uint32_t i;
 
 	kms_object_init(&obj, id, DRM_MODE_OBJECT_PLANE);
 	kms_property(&obj, "IN_FORMATS", &blob_id);
+	kms_property(&obj, "type", &type);
 	kms_object_free(&obj);
+	/* Windows are not shown on it. */
+	if (type == DRM_PLANE_TYPE_CURSOR)
+		return;
 	if (blob_id)
 		blob = drmModeGetPropertyBlob(kms.drm, blob_id);
 	while (blob && drmModeFormatModifierBlobIterNext(blob, &iter))

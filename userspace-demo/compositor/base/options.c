@@ -73,7 +73,7 @@ static void usage(FILE *to)
 		"  --socket PATH      where to listen, the WAYLAND_DISPLAY of clients (" DEMO_SOCKET ")\n"
 		"  --device PATH      the display (the first one there is)\n"
 		"  --render PATH      the DRM device for EGL (the display)\n"
-		"  --seat NAME        the seat to belong to (seat0), unless seatd or logind tells\n"
+		"  --seat NAME        whose keyboards and pointers (seat0), unless seatd or logind tells\n"
 		"  --mode WxH         the mode (what the monitor prefers)\n"
 		"  --grid CxR         columns and rows of places for windows (2x2)\n"
 		"  --planes N         at most N windows on planes, the others are composed\n"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* wl_output and wl_seat: the one display, and that nobody can type or point. */
+/* wl_output: the one display. */
 
 #include <wayland-server.h>
 
@@ -8,7 +8,6 @@
 #include "resource.h"
 
 #define OUTPUT_VERSION	4
-#define SEAT_VERSION	7
 
 static const struct wl_output_interface output_implementation = { .release = resource_destroy };
 
@@ -57,36 +56,7 @@ void output_each(struct wl_client *client, void (*tell)(struct wl_resource *outp
 	wl_client_for_each_resource(client, tell_if_output, &each);
 }
 
-/* Whoever asks for a device breaks a rule: the seat has said that it has none. */
-static void no_device(struct wl_client *client, struct wl_resource *resource, uint32_t id)
-{
-	(void)client;
-	(void)id;
-	wl_resource_post_error(resource, WL_SEAT_ERROR_MISSING_CAPABILITY,
-			       "the seat has no such device");
-}
-
-static const struct wl_seat_interface seat_implementation = {
-	.get_pointer = no_device,
-	.get_keyboard = no_device,
-	.get_touch = no_device,
-	.release = resource_destroy,
-};
-
-static void bind_seat(struct wl_client *client, void *data, uint32_t version, uint32_t id)
-{
-	struct wl_resource *seat = resource_create(client, &wl_seat_interface, version, id,
-						   &seat_implementation, data, NULL);
-
-	if (!seat)
-		return;
-	wl_seat_send_capabilities(seat, 0);
-	if (version >= WL_SEAT_NAME_SINCE_VERSION)
-		wl_seat_send_name(seat, "seat0");
-}
-
 void output_open(struct wl_display *display)
 {
 	wl_global_create(display, &wl_output_interface, OUTPUT_VERSION, NULL, bind_output);
-	wl_global_create(display, &wl_seat_interface, SEAT_VERSION, NULL, bind_seat);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* wl_output and wl_seat: the one display, and that nobody can type or point. */
+/* wl_output: the one display. */
 #ifndef DEMO_OUTPUT_H
 #define DEMO_OUTPUT_H
 

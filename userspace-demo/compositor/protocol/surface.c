@@ -303,6 +303,14 @@ static void view_fault(struct view *view, const char *reason)
 	client_drop(owner->client, "%s", reason);
 }
 
+struct surface *surface_of_view(struct view *view)
+{
+	struct wl_listener *listener = wl_signal_get(&view->events.gone, view_gone);
+	struct view_client *owner = wl_container_of(listener, owner, gone);
+
+	return listener ? owner->surface : NULL;
+}
+
 bool surface_map(struct surface *surface, struct view *parent)
 {
 	struct wl_client *client = wl_resource_get_client(surface->resource);

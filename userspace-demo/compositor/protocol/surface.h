@@ -43,6 +43,8 @@ struct surface *surface_of(struct wl_resource *resource);
  * a window that is a fault.
  */
 bool surface_map(struct surface *surface, struct view *parent);
+/* Whose view it is; NULL when it leaves. */
+struct surface *surface_of_view(struct view *view);
 /* Take it off the screen, if it is there. kept: not by a fault of the client. */
 void surface_unmap(struct surface *surface, bool kept);
 
