@@ -114,6 +114,7 @@ void egl_formats(struct formats *set)
 static struct gbm_device *open_gbm(const char *path, int *fd)
 {
 	struct gbm_device *gbm;
+	drm_magic_t magic;
 
 	/*
 	 * A descriptor of its own: GBM closes the handles that it got, which would be ours
@@ -122,6 +123,9 @@ static struct gbm_device *open_gbm(const char *path, int *fd)
 	*fd = open(path, O_RDWR | O_CLOEXEC);
 	if (*fd < 0)
 		err(1, "%s: cannot open", path);
+	/* On a card, some drivers let only root draw, and whom the display's master knows. */
+	if (!drmGetMagic(*fd, &magic))
+		drmAuthMagic(kms.drm, magic);
 	gbm = gbm_create_device(*fd);
 	if (!gbm)
 		err(1, "%s: GBM cannot use it", path);
