@@ -109,7 +109,7 @@ igt-ours-mixed: built-mixed root
 demo-stock demo-ours: setup
 	@$(test) $@ userspace-demo/run $(@:demo-%=%)
 demotests-stock demotests-ours: setup
-	@$(test) $@ userspace-demo/tests/run $(if $(filter check check-ours,$(PRIME_TARGET)),--rounds 24) $(@:demotests-%=%)
+	@$(test) $@ userspace-demo/tests/run $(if $(filter check check-ours,$(PRIME_TARGET)),--rounds 24,--live) $(@:demotests-%=%)
 compositors: $(kernels:%=compositors-%) ## Debian's Wayland clients on the demo's compositor, weston, labwc and KWin
 compositors-stock compositors-ours: setup root-clients
 	@$(test) $@ userspace-demo/others/run $(@:compositors-%=%)
