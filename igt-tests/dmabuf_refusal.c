@@ -617,7 +617,8 @@ static void eight_mixed(void)
 		int which = random() % 12, what = random() % 3, error = EPERM + n % 3;
 
 		if (what == 0)
-			check_ok(mock_fail(s[which].exporter, s[which].b.id, PRIME_MOCK_ATTACH, 1, error));
+			check_ok(mock_fail(s[which].exporter, s[which].b.id,
+					   PRIME_MOCK_ATTACH, 1, error));
 		else if (what == 1)
 			check_ok(mock_fail(s[which].importer, 0, PRIME_MOCK_IMPORT_SG, 1, error));
 		check_error(do_import(&s[which]), what < 2 ? error : 0);

@@ -539,8 +539,8 @@ static void signal_told(const struct buffer *buf, uint32_t sequence, int sync_fi
 }
 
 /*
- * Nobody but us may write the buffers. Mesa exports so, and programs that ask for nothing else. It
- * is for a compositor that must draw them.
+ * The compositor may not write the buffers, as with weston's clients of dma-bufs. It is for a
+ * compositor that must draw them.
  */
 static void read_only(void)
 {

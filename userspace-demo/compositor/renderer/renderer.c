@@ -264,7 +264,8 @@ bool renderer_import(struct picture *pic, uint64_t serial)
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
 		if (!bind_plane(pic, i) || glGetError()) {
-			if (!pic->pixels)
+			/* That it cannot even be copied says less than who refused it before. */
+			if (!pic->pixels && (!pic->to_copy || !*pic->refusal))
 				picture_refused(pic, i, "EGL");
 			forget(pic);
 			return false;

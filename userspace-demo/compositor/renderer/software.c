@@ -3,11 +3,11 @@
  * What the software renderer of Mesa cannot do, and how the rest of the renderer gets on with it. No
  * other renderer needs any of this.
  *
- * To sample a dma-buf, Mesa maps it for reading and writing. Many may only be read: without DRM_RDWR,
- * or O_RDWR for VIDIOC_EXPBUF, their exporter gives no right to write, and Mesa's own GBM asks for
- * none. Then Mesa imports the dma-buf into the device that draws, and asks for the mapping of a dumb
- * buffer there. The kernel refuses that for all but the device's own buffers. Mesa does not look at
- * the error: its threads read at address 0, and the process dies.
+ * To sample a dma-buf, Mesa maps it for reading and writing. Some may only be read: those exported
+ * without DRM_RDWR, or by VIDIOC_EXPBUF without O_RDWR. Then Mesa imports the dma-buf into the device
+ * that draws, and asks for the mapping of a dumb buffer there. The kernel refuses that for all but the
+ * device's own buffers. Mesa does not look at the error: its threads read at address 0, and the process
+ * dies.
  */
 
 #include <GLES3/gl3.h>

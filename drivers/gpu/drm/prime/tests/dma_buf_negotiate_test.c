@@ -5,6 +5,7 @@
  * whatever device the test says.
  */
 #include <linux/anon_inodes.h>
+#include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/dma-buf-constraints.h>
 #include <linux/fdtable.h>
