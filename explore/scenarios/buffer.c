@@ -519,4 +519,4 @@ static void vmap_vmap(void) { three(false, vmap, vmap, NULL); }
 EX_SCENARIO(vmap_vmap, "vmap-vmap", "two threads map for the kernel", vmap_vmap, 4, -1, 6, -1);
 static void vmap_map_map(void) { three(true, vmap, static_import, dynamic_import); }
 EX_SCENARIO(vmap_map_map, "vmap-map-map", "a map for the kernel, a static and a dynamic importer",
-	    vmap_map_map, 1, 0, 2, 1);
+	    vmap_map_map, 2, 0, 2, 1);

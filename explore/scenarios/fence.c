@@ -280,11 +280,11 @@ EX_SCENARIO(sync_signal, "sync-signal", "export of a sync_file against its fence
 	    2, 4, 3);
 static void sync_signals(void) { run(2, export_sync, signal_first, signal_second); }
 EX_SCENARIO(sync_signals, "sync-signal-signal", "export of a sync_file of two fences", sync_signals,
-	    1, 0, 2, 1);
+	    2, 0, 2, 1);
 static void sync_import(void) { run(1, import_sync, signal_first, NULL); }
 EX_SCENARIO(sync_import, "sync-import",
 	    "a buffer's fence to a sync_file and back, against the fence", sync_import, 3, 2, 4, 3);
 static void sync_close(void) { run(1, import_sync, close_fd, signal_first); }
 EX_SCENARIO(sync_close, "sync-import-close",
 	    "a buffer's fence to a sync_file and back, the last close, and the fence", sync_close,
-	    1, 0, 2, 1);
+	    2, 0, 2, 1);

@@ -87,7 +87,7 @@ static void import_three(void)
 	end();
 }
 EX_SCENARIO(import_three, "import-three", "three threads import one buffer into one file",
-	    import_three, 1, 0, 2, 1);
+	    import_three, 2, 0, 2, 1);
 
 static void import_files(void)
 {
@@ -111,8 +111,8 @@ static void import_devices(void)
 	end();
 }
 EX_SCENARIO(import_devices, "import-devices",
-	    "a file of another device and the exporter's own import one buffer", import_devices, 2,
-	    1, 3, 2);
+	    "a file of another device and the exporter's own import one buffer", import_devices, 3,
+	    2, 4, 3);
 
 static void close_fd(void)
 {
@@ -161,7 +161,7 @@ static void import_close_import(void)
 	end();
 }
 EX_SCENARIO(import_close_import, "import-close-import",
-	    "two imports and the close of the handle that they make", import_close_import, 1, 0, 2,
+	    "two imports and the close of the handle that they make", import_close_import, 2, 0, 2,
 	    1);
 
 static void export_guessed(void)
@@ -226,7 +226,7 @@ static void import_and_try(void)
 	end();
 }
 EX_SCENARIO(import_and_try_two, "import-and-try",
-	    "an import, and an attempt with the same buffer and file", import_and_try, 2, 1, 3, 2);
+	    "an import, and an attempt with the same buffer and file", import_and_try, 3, 2, 4, 3);
 
 /* --- export --- */
 
@@ -381,7 +381,7 @@ static void getfb_export_two(void)
 	end();
 }
 EX_SCENARIO(getfb_export, "getfb-export", "two handles of one object are exported",
-	    getfb_export_two, 2, 1, 3, 2);
+	    getfb_export_two, 3, 2, 4, 3);
 
 static void export_import_close(void)
 {

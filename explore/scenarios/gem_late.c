@@ -110,5 +110,5 @@ EX_SCENARIO(late_import_fault, "gem-late-fault-import",
 	    4, 2);
 static void import_close(void) { run(vmap_object, import_narrow, close_all); }
 EX_SCENARIO(late_import_close, "gem-late-import-close",
-	    "import of a late object, a map of it, and its last handle and fd", import_close, 1, 0,
+	    "import of a late object, a map of it, and its last handle and fd", import_close, 2, 0,
 	    2, 1);

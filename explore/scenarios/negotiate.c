@@ -291,7 +291,7 @@ EX_SCENARIO(add_close, "late-add-close", "a device is announced against the last
 	    4, 2, 5, 3);
 static void add_unbind_close(void) { run(announce_narrow, unbind_narrow, close_fd); }
 EX_SCENARIO(add_unbind_close, "late-add-unbind-close",
-	    "a device is announced, its driver leaves, the last close", add_unbind_close, 1, 0, 2,
+	    "a device is announced, its driver leaves, the last close", add_unbind_close, 2, 0, 2,
 	    1);
 static void add_ask(void) { run(announce_narrow, ask, NULL); }
 EX_SCENARIO(add_ask, "late-add-ask",
@@ -343,7 +343,7 @@ EX_SCENARIO(dynamic_use, "late-dynamic-use",
 	    1, 4, 2);
 static void dynamic_use_close(void) { run(use_dynamic, use_narrow, close_fd); }
 EX_SCENARIO(dynamic_use_close, "late-dynamic-use-close", "the same against the last close",
-	    dynamic_use_close, 1, 0, 2, 1);
+	    dynamic_use_close, 2, 0, 2, 1);
 static void vmap_use(void) { run(vmap_it, use_narrow, NULL); }
 EX_SCENARIO(vmap_use, "late-vmap-use",
 	    "a map for the kernel against a device that needs other storage", vmap_use, 3, 1, 4, 2);
@@ -352,10 +352,10 @@ EX_SCENARIO(fault_use, "late-fault-use", "a page fault against a device that nee
 	    fault_use, 3, 1, 4, 2);
 static void fault_close_use(void) { run(fault_it, close_fd, use_narrow); }
 EX_SCENARIO(fault_close_use, "late-fault-close-use", "a page fault, the last close, and a device",
-	    fault_close_use, 1, 0, 2, 1);
+	    fault_close_use, 2, 0, 2, 1);
 static void refuse_ask(void) { run(use_narrow, ask, close_fd); }
 EX_SCENARIO(refuse_ask, "late-use-ask-close", "a device maps, somebody asks, and the last close",
-	    refuse_ask, 1, 0, 2, 1);
+	    refuse_ask, 2, 0, 2, 1);
 static void cpu_use(void) { run(cpu_access, use_narrow, NULL); }
 EX_SCENARIO(cpu_use, "late-cpu-use", "CPU access against a device that maps", cpu_use, 3, 1, 4, 2);
 
