@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -477,6 +478,8 @@ static void sync_refused(void)
 
 /* --- sleeps and signals --- */
 
+#define SLEEP_US	10000000	/* if nobody ends it */
+
 struct call {
 	pthread_t thread;
 	struct mock_scene *scene;
@@ -557,24 +560,24 @@ static void sleep_in_map(void)
 {
 	struct mock_scene s = mock_scene(0, 2), other = s;
 	struct call calls[2];
-	double start;
 
 	other.b = mock_buffer(s.exporter, 0, 2);
 	for (int i = 0; i < 2; i++)
 		calls[i] = (struct call){ .scene = &s, .import = mock_scene_attach(&s, 0) };
-	check_ok(mock_sleep(s.exporter, s.b.id, PRIME_MOCK_MAP, 200000, 0));
-	start = now();
+	check_ok(mock_sleep(s.exporter, s.b.id, PRIME_MOCK_MAP, SLEEP_US, 0));
 	for (int i = 0; i < 2; i++)
 		check_eq(pthread_create(&calls[i].thread, NULL, map_run,
 					&calls[i]), 0);
 	mock_wait_calls(&s.b, PRIME_MOCK_MAP, 1);
+	await_threads_asleep(2, SYS_ioctl);
 	check_ok(map(&other, mock_scene_attach(&other, 0)));
 	check_eq(mock_balance(&s.b, PRIME_MOCK_MAPPED), 0);
+	check_eq(threads_asleep(SYS_ioctl), 2);
+	check_ok(mock_quiet(s.exporter, s.b.id, PRIME_MOCK_MAP));
 	for (int i = 0; i < 2; i++) {
 		check_eq(pthread_join(calls[i].thread, NULL), 0);
 		check_ok(calls[i].result);
 	}
-	check(now() - start >= 0.18);
 	close(s.importer);
 	s.importer = mock_open(1);
 	mock_buffer_end(&other.b);
@@ -592,7 +595,7 @@ static void sleep_in_release(void)
 	struct call call = { .scene = &s };
 
 	mock_buffer_close_handle(&s.b);
-	check_ok(mock_sleep(s.exporter, s.b.id, PRIME_MOCK_RELEASE, 300000, 0));
+	check_ok(mock_sleep(s.exporter, s.b.id, PRIME_MOCK_RELEASE, SLEEP_US, 0));
 	check_eq(pthread_create(&call.thread, NULL, close_fd_run, &call), 0);
 	mock_wait_calls(&s.b, PRIME_MOCK_RELEASE, 1);
 	for (int i = 0; i < 10; i++) {
@@ -604,6 +607,7 @@ static void sleep_in_release(void)
 		mock_buffer_end(&b);
 	}
 	check_eq(mock_balance(&s.b, PRIME_MOCK_EXPORTED), 1);
+	check_ok(mock_quiet(s.exporter, s.b.id, PRIME_MOCK_RELEASE));
 	check_eq(pthread_join(call.thread, NULL), 0);
 	mock_gone(&s.b);
 	check_eq(mock_count(&s.b, PRIME_MOCK_RELEASE), 1);
@@ -809,17 +813,15 @@ static void move_under_object(void)
 static void move_waits(void)
 {
 	struct mock_scene s = mock_scene(PRIME_MOCK_DYNAMIC, 4);
-	uint32_t import = mock_scene_attach(&s, ways[1]);
+	uint32_t import = mock_scene_attach(&s, ways[1]), number;
 	int64_t fence;
-	double start;
-	int ret;
+	int ret, file;
 
 	for (uint32_t usage = 0; usage <= PRIME_MOCK_USAGE_BOOKKEEP; usage++) {
-		check_ok(mock_fence(s.importer, s.b.fd, usage, 80));
-		start = now();
+		file = check_ok(mock_fence_fd(s.importer, s.b.fd, usage, 200, &number));
 		check_ok(mock_move(s.exporter, s.b.handle, 0));
-		check(now() - start >= 0.06);
-		check(now() - start < 5);
+		check_eq(poll_events(file, POLLIN, 0), POLLIN);	/* it has signalled */
+		close(file);
 		check_eq(mock_scene_state(&s, import).notified, usage + 1);
 	}
 	fence = check_ok(mock_fence(s.importer, s.b.fd, PRIME_MOCK_USAGE_READ, 0));
@@ -837,20 +839,26 @@ struct mover {
 	pthread_t thread;
 	struct mock_scene *scene;
 	double end;
-	unsigned int moves;
+	atomic_uint moves;	/* that were not refused */
 };
+
+/* Until the time is over, and at least one move was possible. */
+static bool mover_goes_on(struct mover *mover)
+{
+	return now() < mover->end || (!atomic_load(&mover->moves) && now() < mover->end + 20);
+}
 
 static void *mover_run(void *data)
 {
 	struct mover *mover = data;
 
-	while (now() < mover->end) {
-		int ret = mock_move(mover->scene->exporter,
-				    mover->scene->b.handle, mover->moves % 2);
+	for (unsigned int turn = 0; mover_goes_on(mover); turn++) {
+		int ret = mock_move(mover->scene->exporter, mover->scene->b.handle, turn % 2);
 
-		if (ret != -EBUSY)
-			check_ok(ret);
-		mover->moves++;
+		if (ret == -EBUSY)
+			continue;
+		check_ok(ret);
+		atomic_fetch_add(&mover->moves, 1);
 	}
 	return NULL;
 }
@@ -869,7 +877,7 @@ static void race_move_map(void)
 
 	fill_dmabuf(s.b.fd, s.b.size, 9);
 	check_eq(pthread_create(&mover.thread, NULL, mover_run, &mover), 0);
-	for (int i = 0; now() < mover.end; i++) {
+	for (int i = 0; mover_goes_on(&mover); i++) {
 		uint32_t import = mock_scene_attach(&s, ways[i & 1]);
 		int ret;
 
@@ -883,7 +891,8 @@ static void race_move_map(void)
 		check_ok(step(&s, import, PRIME_MOCK_DETACH));
 	}
 	check_eq(pthread_join(mover.thread, NULL), 0);
-	check(mover.moves > 0);
+	printf("%u moves\n", atomic_load(&mover.moves));
+	check(atomic_load(&mover.moves) > 0);
 	check_eq(filled_dmabuf(s.b.fd, s.b.size, 9), s.b.size);
 	mock_scene_end(&s);
 }
