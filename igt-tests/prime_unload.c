@@ -1279,7 +1279,7 @@ static void mock_wait_map(int mock, uint32_t id)
 /**
  * SUBTEST: unplug-exporter-during-map
  * Description: The exporter is pulled out while it maps for an importer, which takes
- *  300 ms. The import gets its handle, since the memory is still there, and leaves
+ *  two seconds. The import gets its handle, since the memory is still there, and leaves
  *  nothing behind.
  */
 static void do_unplug_exporter_during_map(void)
@@ -1291,10 +1291,12 @@ static void do_unplug_exporter_during_map(void)
 	uint32_t id;
 
 	attempt.fd = check_ok(mock_dmabuf(mock, 3, 0, &id));
-	check_ok(mock_sleep(mock, id, PRIME_MOCK_MAP, 300000, 0));
+	check_ok(mock_sleep(mock, id, PRIME_MOCK_MAP, 2000000, 0));
 	check_eq(pthread_create(&thread, NULL, import_slowly, &attempt), 0);
 	mock_wait_map(mock, id);
+	await_threads_asleep(1, SYS_ioctl);
 	check_ok(mock_unplug(mock));
+	check_eq(threads_asleep(SYS_ioctl), 1);	/* The map has not ended meanwhile. */
 	check_eq(pthread_join(thread, NULL), 0);
 	check_ok(attempt.result);
 	close(mock);
