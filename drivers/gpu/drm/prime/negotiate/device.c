@@ -21,7 +21,7 @@
  * Returns -EINVAL if the file is no DRM, accel or V4L2 node, so a program can make
  * the kernel load no other module. Returns -ENODEV if the device is gone, or if the
  * kernel was built without the module for this subsystem. Returns -EOPNOTSUPP if
- * the node's driver imports nothing.
+ * the node's driver imports nothing, and -ERESTARTSYS after a signal.
  */
 struct device *dma_buf_device_get(struct file *file, unsigned int *how)
 {

@@ -18,8 +18,9 @@
  * DOC: late allocation
  *
  * The exporter embeds a &struct dma_buf_late in its object. It fills its
- * &struct dma_buf_ops with DMA_BUF_LATE_OPS and a release of its own, which calls
- * dma_buf_late_fini(). The operations use the &dma_buf_attachment.priv of each
+ * &struct dma_buf_ops with DMA_BUF_LATE_OPS and a release of its own. It calls
+ * dma_buf_late_fini() when the object ends: in the release, if the object ends with
+ * its buffer. The operations use the &dma_buf_attachment.priv of each
  * attachment. The exporter calls dma_buf_late_init() with the size and the
  * reservation object and, right after the export, dma_buf_late_bind(). The
  * operations include pin and unpin, so the exporter is dynamic: an importer that

@@ -278,7 +278,7 @@ static void own_operations(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
 	struct dma_buf_ops ops = *fix->dmabuf->ops;
-	struct dma_buf_attachment *attach;
+	struct dma_buf_attachment *attach, *other;
 	struct sg_table *sgt;
 	struct dma_buf *own;
 
@@ -297,9 +297,17 @@ static void own_operations(struct kunit *test)
 		if (!IS_ERR(sgt))
 			dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 		MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 2);
+		/* Another attachment has a pin of its own, and its driver's priv. */
+		other = mock_importer_attach(fix->imp, own);
 		dma_buf_detach(own, attach);
+		MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 1);
+		if (!IS_ERR(other)) {
+			KUNIT_EXPECT_NULL(test, other->priv);
+			dma_buf_detach(own, other);
+		}
+		MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_PIN, 3);
+		MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 2);
 	}
-	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_UNPIN, 1);
 	dma_buf_put(own);
 	flush_delayed_fput();
 }
