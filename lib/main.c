@@ -396,6 +396,10 @@ static void print_refusal(const char *line)
 		strcpy(name, "?");
 	if (comm)
 		fclose(comm);
+	/* A process chooses its name, and this may be root's terminal. */
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
 	printf("%d (%s), buffer %llu: %s\n", pid, name, buffer, text);
 }
 
@@ -526,7 +530,11 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (count && count < 3 && !strcmp(*paths, "refusals"))
-		return print_refusals(count == 2 ? paths[1] : REFUSALS);
+	if (count && !strcmp(*paths, "refusals")) {
+		if (count < 3)
+			return print_refusals(count == 2 ? paths[1] : REFUSALS);
+		fputs(usage, stderr);
+		return 2;
+	}
 	return negotiate(paths, count, &opt);
 }
