@@ -16,14 +16,12 @@
  */
 
 #include <err.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <wayland-server.h>
 
-#include "../common.h"
 #include "backend/capture.h"
 #include "backend/display.h"
 #include "backend/input.h"
@@ -81,7 +79,7 @@ static void on_seat(struct wl_listener *listener, void *data)
 	(void)listener;
 	(void)data;
 	say("seat: %s", seat.active ? "this session is in front again" : "another session is in front");
-	log_event("seat", "\"active\":%s,\"ns\":%" PRIu64, seat.active ? "true" : "false", now());
+	log_event("seat", "\"active\":%s", seat.active ? "true" : "false");
 }
 
 static struct wl_listener quit = { .notify = on_quit }, seat_changed = { .notify = on_seat };

@@ -318,7 +318,8 @@ int display_commit(uint32_t background_fb, int drawing)
 		close(drawing);
 	if (ret == -EBUSY)
 		return ret;
-	if (ret && distrust_new_pictures(-ret))
+	/* Another session may have the display already, before we have heard of it. */
+	if (ret && ret != -EACCES && distrust_new_pictures(-ret))
 		return -EAGAIN;
 	lit = !ret;
 	if (ret)

@@ -36,14 +36,14 @@ static struct xkb_state *state;
 
 static int open_restricted(const char *path, int flags, void *data)
 {
-	int fd = seat_open_device(path);
+	const int fd = seat_open_device(path), error = errno;
 
 	(void)flags;
 	(void)data;
 	if (fd >= 0)
 		return fd;
-	say("input: %s: %s", path, strerror(errno));
-	return -errno;
+	say("input: %s: %s", path, strerror(error));
+	return -error;
 }
 
 static void close_restricted(int fd, void *data)
@@ -86,8 +86,15 @@ static bool make_keymap(void)
 		state = xkb_state_new(keymap);
 	if (state)
 		text = xkb_keymap_get_as_string(keymap, XKB_KEYMAP_FORMAT_TEXT_V1);
-	if (!text || !share_keymap(text))
+	if (!text || !share_keymap(text)) {
 		say("input: no keymap (Debian package xkb-data): keyboards are not used");
+		xkb_state_unref(state);
+		xkb_keymap_unref(keymap);
+		xkb_context_unref(xkb);
+		state = NULL;
+		keymap = NULL;
+		xkb = NULL;
+	}
 	free(text);
 	return input.keymap >= 0;
 }
@@ -103,7 +110,9 @@ static void device_changed(struct libinput_device *device, int change)
 		input.pointers += change;
 		cursor_move(input.pointers, input.x, input.y);
 	}
-	if (libinput_device_has_capability(device, LIBINPUT_DEVICE_CAP_KEYBOARD) && make_keymap())
+	/* One that came without a keymap was not counted. */
+	if (libinput_device_has_capability(device, LIBINPUT_DEVICE_CAP_KEYBOARD) &&
+	    (change > 0 ? make_keymap() : input.keyboards > 0))
 		input.keyboards += change;
 	say("input: %s %s", libinput_device_get_name(device), change > 0 ? "is there" : "has gone");
 	wl_signal_emit_mutable(&input.events.devices, NULL);
@@ -215,8 +224,11 @@ static bool count_pressed(const struct input_press *press)
 	for (i = 0; i < input.n_pressed && input.pressed[i] != press->code; i++)
 		;
 	if (press->pressed) {
-		if (i == input.n_pressed && i < MAX_PRESSED)
-			input.pressed[input.n_pressed++] = press->code;
+		if (i < input.n_pressed)
+			return true;
+		if (i == MAX_PRESSED)
+			return false;
+		input.pressed[input.n_pressed++] = press->code;
 		return true;
 	}
 	if (i == input.n_pressed)

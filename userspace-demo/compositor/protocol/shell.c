@@ -278,7 +278,7 @@ static void get_popup(struct wl_client *client, struct wl_resource *resource, ui
 
 	(void)parent;
 	(void)positioner;
-	if (window->toplevel) {
+	if (window->toplevel || window->popup) {
 		wl_resource_post_error(resource, XDG_SURFACE_ERROR_ALREADY_CONSTRUCTED,
 				       "the window is to be a popup");
 		return;
