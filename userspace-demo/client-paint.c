@@ -7,15 +7,12 @@
 
 #include <drm_fourcc.h>
 #include <err.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <linux/dma-buf.h>
 #include <linux/input-event-codes.h>
-#include <linux/udmabuf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <xkbcommon/xkbcommon.h>
@@ -311,25 +308,6 @@ static const struct wl_seat_listener seat_listener = {
 	.name = on_name,
 };
 
-static int buffer_fd(void)
-{
-	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
-	int fd, device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-
-	if (device < 0)
-		err(1, "/dev/udmabuf: cannot open");
-	create.memfd = memfd_create("client-paint", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if ((int)create.memfd < 0 || ftruncate(create.memfd, size) ||
-	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
-		err(1, "cannot get %zu bytes of memory", size);
-	fd = ioctl(device, UDMABUF_CREATE, &create);
-	if (fd < 0)
-		err(1, "/dev/udmabuf: cannot make a dma-buf of %zu bytes", size);
-	close(create.memfd);
-	close(device);
-	return fd;
-}
-
 static void buffers_create(struct window *window, struct buffer *buffers)
 {
 	struct window_layout layout = {
@@ -350,7 +328,7 @@ static void buffers_create(struct window *window, struct buffer *buffers)
 	for (i = 0; i < BUFFERS; i++) {
 		struct buffer *buf = &buffers[i];
 
-		buf->fd = layout.fds[0] = buffer_fd();
+		buf->fd = layout.fds[0] = dma_buf_from_memory("client-paint", size);
 		buf->map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, buf->fd, 0);
 		if (buf->map == MAP_FAILED)
 			err(1, "cannot map a dma-buf");
@@ -383,7 +361,7 @@ static void usage(FILE *to)
 	fprintf(to,
 		"usage: client-paint [options]\n"
 		"Paint where the pointer is pressed, and print what the keyboard and the pointer do.\n"
-		"A key changes the colour, Escape begins anew.\n"
+		"A key changes the colour, Escape wipes it.\n"
 		"\n"
 		"  --socket PATH  where the compositor listens (" DEMO_SOCKET ")\n"
 		"  --name NAME    of the window (paint)\n"

@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
-#include <linux/udmabuf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,28 +93,6 @@ static const vpx_image_t *clip_decode(const char *path)
 		errx(1, "%s: no picture of %ux%u pixels where there should be one", path, width,
 		     height);
 	return image;
-}
-
-/* Memory of this process, lent to the devices. */
-static int buffer_from_udmabuf(void)
-{
-	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
-	int device, fd;
-
-	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (device < 0)
-		err(1, "/dev/udmabuf: cannot open");
-	create.memfd = memfd_create("client-video", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	/* Memory that devices use must not be cut off under them. */
-	if ((int)create.memfd < 0 || ftruncate(create.memfd, size) ||
-	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
-		err(1, "cannot get %zu bytes of memory", size);
-	fd = ioctl(device, UDMABUF_CREATE, &create);
-	if (fd < 0)
-		err(1, "/dev/udmabuf: cannot make a dma-buf of %zu bytes", size);
-	close(create.memfd);
-	close(device);
-	return fd;
 }
 
 static int buffer_from_heap(void)
@@ -270,7 +247,8 @@ static void buffers_create(struct window *window, struct buffer *buffers,
 	for (i = 0; i < BUFFERS; i++) {
 		struct buffer *buf = &buffers[i];
 
-		buf->fd = options->udmabuf ? buffer_from_udmabuf() : buffer_from_heap();
+		buf->fd = options->udmabuf ? dma_buf_from_memory("client-video", size) :
+					     buffer_from_heap();
 		buf->map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, buf->fd, 0);
 		if (buf->map == MAP_FAILED)
 			err(1, "cannot map a dma-buf of %s", options->allocator);

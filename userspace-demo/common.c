@@ -7,11 +7,13 @@
 #include <linux/dma-buf.h>
 #include <linux/magic.h>
 #include <linux/sync_file.h>
+#include <linux/udmabuf.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -58,6 +60,27 @@ int retry_ioctl(int fd, unsigned long request, void *arg)
 		ret = ioctl(fd, request, arg);
 	} while (ret < 0 && (errno == EINTR || errno == EAGAIN));
 	return ret;
+}
+
+int dma_buf_from_memory(const char *name, size_t size)
+{
+	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
+	int device, fd;
+
+	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		err(1, "/dev/udmabuf: cannot open");
+	create.memfd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Memory that devices use must not be cut off under them. */
+	if ((int)create.memfd < 0 || ftruncate(create.memfd, size) ||
+	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		err(1, "cannot get %zu bytes of memory", size);
+	fd = ioctl(device, UDMABUF_CREATE, &create);
+	if (fd < 0)
+		err(1, "/dev/udmabuf: cannot make a dma-buf of %zu bytes", size);
+	close(create.memfd);
+	close(device);
+	return fd;
 }
 
 int dma_buf_sync(int fd, uint64_t flags)

@@ -26,6 +26,8 @@ uint32_t nv12_pixel(int y, int cb, int cr);
 
 /* Like ioctl(2), but started anew when a signal interrupts it. */
 int retry_ioctl(int fd, unsigned long request, void *arg);
+/* Memory of this process as a dma-buf, by udmabuf: whole pages. Ends the program if there is none. */
+int dma_buf_from_memory(const char *name, size_t size);
 /* DMA_BUF_IOCTL_SYNC; flags are DMA_BUF_SYNC_*. 0, or -1 and errno. */
 int dma_buf_sync(int fd, uint64_t flags);
 /* The number that names a dma-buf in every process; 0 for a descriptor that is none. */
