@@ -140,6 +140,13 @@ tool() {
 	flock "$build/.tools" make -s "$@" </dev/null
 }
 
+# own_groups: from now on each background job is a process group, which ends with the script.
+own_groups() {
+	set -m
+	trap 'for job in $(jobs -p); do kill -- "-$job" 2>/dev/null || :; done' EXIT
+	trap 'exit 130' INT TERM HUP
+}
+
 # drivers_of KERNEL...: build prime_mock and the samples for them.
 drivers_of() {
 	local kernel log
