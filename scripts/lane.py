@@ -6,11 +6,18 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_said = subprocess.run(["bash", "-c", '. "$1/scripts/lib.sh" && printf "%s\\n" "$lane" "$build"', sys.argv[0], TOP],
+_said = subprocess.run(["bash", "-c", '. "$1/scripts/lib.sh" && printf "%s\\n" "$lane" "$build" "$machines"', sys.argv[0], TOP],
                        stdout=subprocess.PIPE, text=True, check=False)
 if _said.returncode:
     sys.exit(_said.returncode)
-LANE, BUILD = _said.stdout.splitlines()
+LANE, BUILD, MACHINES = _said.stdout.splitlines()
+MACHINES = MACHINES.split()
+
+
+def die(why):
+    """Ends the program: it could not do its work."""
+    print(f"{os.path.basename(sys.argv[0])}: {why}", file=sys.stderr)
+    sys.exit(2)
 
 
 def expected_lines(path):

@@ -35,8 +35,7 @@ DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL), dma_resv_unlo
 #define DMA_BUF_FOLLOWS_MOVES	true
 #define DMA_BUF_NEEDS_CALLBACK	false
 
-static inline bool
-dma_buf_attachment_is_dynamic(struct dma_buf_attachment *attach)
+static inline bool dma_buf_attachment_is_dynamic(struct dma_buf_attachment *attach)
 {
 	return attach->importer_ops;
 }
@@ -148,8 +147,7 @@ struct device *drm_dev_get_import_dev(struct drm_device *drm);
 #define ACR_FLAGS_NONE			MIGRATE_MOVABLE
 #define dev_set_dma_iommu(dev)		((dev)->dma_iommu = true)
 #define dev_clear_dma_iommu(dev)	((dev)->dma_iommu = false)
-#define dma_capable(dev, addr, size, is_ram, ...) \
-	dma_capable(dev, addr, size, is_ram)
+#define dma_capable(dev, addr, size, is_ram, ...) dma_capable(dev, addr, size, is_ram)
 
 #else
 #error "The layer knows Linux 6.12 and 7.3. Its Documentation/porting.rst helps with others."
