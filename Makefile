@@ -97,7 +97,7 @@ edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves byt
 negotiate: negotiate-host $(kernels:%=negotiate-%) ## tests of lib/, the library and the program for negotiated storage
 top: top-host $(kernels:%=top-%) ## tests of prime-top, on made-up trees, on a terminal and with real buffers
 igt: $(kernels:%=igt-%) ## unmodified IGT tests, with expectations
-# For the time that it takes, make check leaves some of stock and of IGT to check-all.
+# For the time that it takes, make check leaves some of stock, of IGT and of the demo to check-all.
 short := $(if $(ALL),,$(filter check,$(PRIME_TARGET)))
 uapi-stock: export DEVICES := $(or $(DEVICES),$(if $(short),vgem))
 edu-stock: export MACHINES := $(or $(MACHINES),$(if $(short),plain))
@@ -110,7 +110,7 @@ igt-ours: | $(filter igt-stock,$(kernels:%=igt-%))
 igt-ours-mixed: built-mixed root
 	@$(test) $@ scripts/igt ours --modules mixed
 demo-stock demo-ours: setup
-	@$(test) $@ userspace-demo/run $(@:demo-%=%)
+	@$(test) $@ userspace-demo/run $(if $(short),--frames 300) $(@:demo-%=%)
 demotests-stock demotests-ours: setup
 	@$(test) $@ userspace-demo/tests/run $(if $(short),--rounds 12,--live) $(@:demotests-%=%)
 compositors: $(kernels:%=compositors-%) ## Debian's Wayland clients on the demo's compositor, weston, labwc and KWin
