@@ -84,7 +84,7 @@ static inline struct dma_buf_object *to_dma_buf_object(struct dma_buf *dmabuf)
 	return container_of(dmabuf, struct dma_buf_object, base);
 }
 
-/* The driver's name, for people: the one that was recorded, or else its module's. */
+/* For people: the recorded driver, else the module, else a built-in exporter's own name. */
 static inline const char *dma_buf_exporter_name(struct dma_buf_object *obj)
 {
 	struct module *owner = obj->base.owner;

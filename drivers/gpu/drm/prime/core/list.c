@@ -119,7 +119,7 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		/* Not the count: a driver that drops a reference twice makes it wrong. */
+		/* A driver that drops a reference twice changes the count of dma_buf_no_file. */
 		if (file && obj->base.file == &dma_buf_no_file)
 			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :

@@ -133,8 +133,8 @@
  *
  * These locks are taken with no lock of the table held:
  *
- * * device_lock() of a device that a program announces. Only memory reclaim and
- *   the spinlock of negotiation.c nest in it.
+ * * device_lock() of a device that a program announces. Only memory reclaim, the
+ *   lock of the device's resources and the spinlock of negotiation.c nest in it.
  * * device_lock() of a V4L2 node whose device is looked up. Nothing nests in it.
  * * The lock of a V4L2 queue in which try/v4l2.c tries a buffer. The
  *   device_lock() of its node nests in it, and in that the reservation object
@@ -163,22 +163,24 @@
  * -EBUSY       the attachment is mapped in another direction;
  *              dma_buf_try_map_attachment() would have to wait; the storage is
  *              already placed where this device can't reach it, or can't suit
- *              all devices; the size can't change any more
+ *              all devices; the size can't change any more; another file has
+ *              buffers in the V4L2 device to try
  * -EFAULT      the argument's memory is not accessible
  * -EINTR       a signal arrived during the wait for the reservation object
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full
  * -ENFILE      the system has no file left
- * -ENODEV      the device to announce is gone
+ * -ENODEV      the device to announce or to try is gone
  * -ENOENT      the exporter's module is going away; the device to remove was
  *              not announced
  * -ENOMEM      no memory
  * -ENOSPC      too many devices announced
  * -ENOTTY      no such ioctl
  * -EOPNOTSUPP  the storage of this buffer can't be negotiated; the driver of
- *              the device to announce imports nothing; or a mapping needs
- *              bounce buffers that the exporter does not sync
+ *              the device to announce imports nothing; this device or buffer
+ *              can't be tried; or a mapping needs bounce buffers that the
+ *              exporter does not sync
  * -EOVERFLOW   offset and length of a mapping wrap around
  * -ERESTARTSYS a signal arrived during the wait for fences
  * ============ =============================================================
