@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * GEM objects whose pages are allocated at the first use, where every attached
- * device reaches them. Not in mainline.
+ * GEM objects whose pages are allocated at the first use, where every device that
+ * has joined reaches them. Not in mainline.
  */
 #ifndef __DRM_GEM_LATE_H__
 #define __DRM_GEM_LATE_H__

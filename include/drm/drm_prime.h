@@ -44,7 +44,7 @@ struct dma_buf *drm_gem_prime_handle_to_dmabuf(struct drm_device *dev,
 int drm_gem_prime_handle_to_fd(struct drm_device *dev, struct drm_file *file_priv,
 			       uint32_t handle, uint32_t flags, int *prime_fd);
 
-/* gem/export.c */
+/* gem/export.c; gem/ops.c has the release */
 struct dma_buf *drm_gem_dmabuf_export(struct drm_device *dev,
 				      struct dma_buf_export_info *exp_info);
 void drm_gem_dmabuf_release(struct dma_buf *dma_buf);

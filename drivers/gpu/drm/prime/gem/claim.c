@@ -78,7 +78,7 @@ drm_prime_claim_begin_locked(struct drm_file *file_priv, struct file *file, int 
 	}
 
 	drm_prime_entry_link_locked(table, claim, dmabuf, 0);
-	/* Nobody else has this claim, so this doesn't wait under the prime lock. */
+	/* Like a trylock: the prime lock is held, but nobody else has this claim. */
 	lock_map_acquire_try(&drm_prime_claim_map);
 	return claim;
 }

@@ -9,7 +9,7 @@
  * drm_gem_prime_import_dev - import a dma-buf for a chosen device
  * @dev: device of the new object
  * @dma_buf: buffer
- * @attach_dev: device that will do the DMA, when that is not
+ * @attach_dev: device that will do the DMA; it may differ from
  *	drm_dev_dma_dev()
  *
  * For a buffer that drm_gem_prime_export() made of an object of @dev, this
