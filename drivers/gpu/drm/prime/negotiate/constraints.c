@@ -201,8 +201,8 @@ EXPORT_SYMBOL_NS_GPL(devm_dma_buf_constraints_set, "DMA_BUF");
  * Takes the stricter of each field. The order in which constraints are merged
  * does not matter, nor does merging the same ones twice. Since every device
  * has a scatter list of its own, sizes and numbers of segments never
- * contradict one another. Only an alignment or a length can conflict, when it
- * does not fit below the lowest mask.
+ * contradict one another. Only the addresses can: the lowest mask may leave no
+ * place for the alignment or the length, or none at all.
  *
  * Context: any.
  *

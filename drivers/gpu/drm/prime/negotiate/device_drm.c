@@ -10,7 +10,7 @@
 
 #include "internal.h"
 
-/* These take a buffer that is one segment for the device, and no other. */
+/* Drivers with these helpers refuse a buffer that is not one segment for the device. */
 static bool device_drm_one_address(const struct drm_driver *driver)
 {
 	return IS_REACHABLE(CONFIG_DRM_GEM_DMA_HELPER) &&

@@ -47,12 +47,12 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
 #define DMA_BUF_MAJOR_ACCEL	(IS_ENABLED(CONFIG_DRM_ACCEL) ? 261 : U32_MAX)
 
 /*
- * The major of a device node, or 0. V4L2 and DRM each own 256 minors. With CUSE
- * a program can own others, and a major whose subsystem was not built. It can own
- * any number until the subsystem is loaded, and leave open files behind. DRM gives
- * a file the operations of its driver, so one with those of its node is not DRM's.
- * A caller that may have a file of O_PATH, which does not hold the node, looks at
- * &file.private_data first.
+ * The major of a node of V4L2 or DRM, or another one; 0 if it is none. V4L2 and
+ * DRM own 256 minors each. With CUSE a program can own other minors, a major whose
+ * subsystem was not built and, before the subsystem is loaded, any number; its open
+ * files stay. They have the operations of their node, those of DRM have their
+ * driver's. For V4L2 the two modules compare the node. A file of O_PATH does not
+ * hold its node, so a caller that may have one looks at &file.private_data first.
  */
 static inline unsigned int dma_buf_device_major(const struct file *file)
 {

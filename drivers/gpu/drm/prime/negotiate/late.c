@@ -529,7 +529,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_late_vunmap, "DMA_BUF");
  *
  * Places the storage. If there is no memory, the process gets SIGBUS, and the
  * OOM killer is not called. A process that is killed while it waits gets SIGBUS,
- * too. If the kernel faulted in a copy for it, retrying would never end.
+ * too: a copy by the kernel would fault again for ever.
  *
  * Context: mmap_lock or the VMA's lock held; takes the reservation object.
  *

@@ -42,7 +42,7 @@
  * @dev: only compared and named; the entry ends before the device's memory is
  *	freed
  * @mapped: what it needs of the addresses that it gets
- * @memory: what it needs of the pages, if the size of the buffer is left out
+ * @memory: what it needs of the pages, before the buffer's size is applied
  *
  * Device and buffer each have a list of their entries. The one that ends first
  * takes its entries out of both lists and frees them. The device's list is a
@@ -270,7 +270,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_get_constraints, "DMA_BUF");
 
 /*
  * Returns the number of devices that have joined a late buffer. There is no limit
- * for attachments, so each is looked up separately. A device that is removed
+ * for attachments, so the spinlock is dropped after each. A device that is removed
  * meanwhile may not be counted.
  */
 unsigned int dma_buf_negotiation_count_locked(struct dma_buf *dmabuf)

@@ -283,8 +283,8 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 
 /*
  * For blocks longer than the highest order, and masks for which there is no
- * zone: takes a range below the mask and has its pages moved away. High ranges
- * are tried first, because some devices reach only low ones.
+ * zone: takes a range below the mask and has its pages moved away. In each zone
+ * high ranges are tried first, because some devices reach only low ones.
  */
 static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
@@ -365,7 +365,7 @@ static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigne
 
 	while (filled < st->nr_pages && !fatal_signal_pending(current)) {
 		nr = min(most, st->nr_pages - filled);
-		/* Only a block of @least pages may exceed what is left. */
+		/* A block is no longer than what is left, unless it has @least pages. */
 		if (most > least && most > nr) {
 			most = max(least, rounddown_pow_of_two(nr));
 			continue;
