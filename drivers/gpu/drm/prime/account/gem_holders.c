@@ -32,7 +32,7 @@ static void drm_prime_holders_object(struct dma_buf_holders *h, struct drm_gem_o
 		.files = !!data_race(obj->dma_buf),
 		/*
 		 * data_race(): the same. All handles together hold one reference.
-		 * The dma-buf that was exported from the object holds another.
+		 * The dma-buf of an object that is not imported holds another.
 		 */
 		.objects = !!data_race(obj->handle_count) + !obj->import_attach,
 	};

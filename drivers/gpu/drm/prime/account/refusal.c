@@ -87,7 +87,7 @@ static struct refusal *refusal_oldest_locked(const struct pid *pid, u64 ino, uns
 	return count > max ? oldest : NULL;
 }
 
-/* If it is told from now on, one that was told before makes room. Otherwise it does. */
+/* A record that tells nothing is dropped. Otherwise an older one may have to make room. */
 static void refusal_settle_locked(struct refusal *r)
 {
 	struct refusal *drop = r;
@@ -146,7 +146,7 @@ static void refusal_finish(struct callback_head *work)
 
 	guard(spinlock)(&refusal_lock);
 	r->queued = false;
-	/* Of a step that failed the record has the errno, otherwise that of the call is told. */
+	/* The errno of the step that failed or, if none did, that of the call. */
 	r->why.error = !r->task || !refusal_error_counts(error) ? 0 : r->why.error ?: -error;
 	r->task = NULL;
 	refusal_complete_locked(r, &r->why);

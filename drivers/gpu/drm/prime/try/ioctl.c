@@ -20,7 +20,7 @@
 
 static_assert(sizeof(struct dma_buf_try_device) == 12);
 
-/* These answer all other requests. */
+/* Answers all other requests. */
 static const struct dma_buf_account_ops *try_next __ro_after_init;
 static struct dma_buf_account_ops try_ops __ro_after_init;
 
