@@ -175,7 +175,7 @@ int mock_import_attach(struct mock_import *import, struct dma_buf *dmabuf,
 }
 
 /* --- scatter list --- */
-/* Where an address is told, its highest bit is all that is. */
+/* Of an address only the highest bit is told. */
 static u64 mock_mask_of(u64 address)
 {
 	return address ? GENMASK_ULL(fls64(address) - 1, 0) : 0;

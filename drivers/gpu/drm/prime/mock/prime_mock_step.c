@@ -16,8 +16,8 @@
 
 /* --- imports by id --- */
 /*
- * Undoes the remaining steps in order, and returns their number. The file is
- * being closed, so nothing here may fail, and no signal ends a wait.
+ * Undoes what is left of the steps, and returns their number. The file is being
+ * closed, so nothing here may fail, and no signal ends a wait.
  */
 static unsigned int mock_import_undo_locked(struct mock_import *import)
 {
@@ -123,7 +123,7 @@ put_buffer:
 	return ret;
 }
 
-/* Returns the import with a reference, or NULL. */
+/* Returns the import with a reference, or ERR_PTR(-ENOENT). */
 static struct mock_import *mock_import_by_id(struct mock_imports *imports, u32 id)
 {
 	struct mock_import *import;
@@ -342,7 +342,7 @@ int mock_imports_step(struct mock_imports *imports,
 }
 
 /* --- what the device sees --- */
-/* Returns the first @room segments; NULL if there are none. */
+/* Returns the first @room segments, or ERR_PTR(-ENOMEM). @room is not 0. */
 static struct drm_prime_mock_segment *
 mock_list_segments(struct sg_table *sgt, unsigned int room)
 {

@@ -19,7 +19,7 @@
  * piece. Both may be taken under a reservation object. edu_device.bos_lock
  * protects the list of objects. When the device is gone, it is also held while the
  * DMA of an object ends, and then it is taken before a reservation object. The work
- * that signals fences takes neither of these two and waits for no memory.
+ * that signals fences takes neither of the latter two and waits for no memory.
  */
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
