@@ -56,7 +56,7 @@ static struct dma_buf_attachment *attach_ok(struct kunit *test, struct attach_fi
 	return attach;
 }
 
-/* Attach that fails with @err leaves nothing behind and reached @detached detaches. */
+/* An attach that fails with @err leaves nothing behind, and calls detach @detached times. */
 static void attach_fails(struct kunit *test, struct attach_fixture *fix, int err, int detached)
 {
 	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
@@ -336,7 +336,7 @@ static void detach_looks(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	linked_at_detach = !list_empty(&dmabuf->attachments);
 }
 
-/* Nobody can reach an attachment any more when the exporter lets go of it. */
+/* When the exporter's detach runs, the attachment is off the list. */
 static void detach_unlinks_first(struct kunit *test)
 {
 	struct mock_exporter *exp = mock_exporter_create(test, false);

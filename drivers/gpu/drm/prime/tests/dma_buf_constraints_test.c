@@ -27,7 +27,7 @@ static u32 pick(u32 n)
 	return prandom_u32_state(&rnd) % n;
 }
 
-/* Narrow ranges, so that constraints meet, contradict and are met by tables. */
+/* Narrow ranges, so that some contradict each other, and tables suit some. */
 static void random_constraints(struct dma_buf_constraints *c)
 {
 	dma_buf_constraints_init(c);
@@ -200,7 +200,7 @@ static void size_is_necessary(struct kunit *test)
 		size_t size = 0;
 
 		random_constraints(&c);
-		/* A single entry is a single run in whatever number. */
+		/* A table of one entry is one run, whatever check_size() counts. */
 		c.flags &= ~DMA_BUF_CONSTRAINT_CONTIGUOUS;
 		random_table(&table);
 		for_each_sgtable_dma_sg(&table.sgt, sg, j)
@@ -211,7 +211,7 @@ static void size_is_necessary(struct kunit *test)
 		/* Entries apart from one another can be aligned; a run that is cut can't. */
 		if (conflict.field == DMA_BUF_FIELD_ALIGNMENT)
 			continue;
-		/* Entries may lie above one another; a buffer's don't. */
+		/* A table may overlap, and so fit below a mask that a buffer exceeds. */
 		if (size - 1 > c.dma_mask)
 			continue;
 		KUNIT_ASSERT_EQ(test, dma_buf_constraints_check_table(&c, &table.sgt, NULL),
@@ -265,7 +265,7 @@ static void one_run_suits(struct kunit *test)
 				!!(storage.flags & DMA_BUF_CONSTRAINT_CONTIGUOUS));
 		if (c.max_segments == U32_MAX)
 			continue;
-		/* Where storage may begin: aligned, and at no boundary's middle. */
+		/* A run that begins aligned, and at a boundary. */
 		c.dma_mask = U64_MAX;
 		KUNIT_ASSERT_EQ(test, check_cut_run(&c, SZ_64M, size), 0);
 		tried++;
@@ -273,7 +273,7 @@ static void one_run_suits(struct kunit *test)
 	KUNIT_EXPECT_GT(test, tried, ROUNDS / 20);
 }
 
-/* A device that starts segments at more than their length takes one of them. */
+/* If the alignment exceeds the length of a segment, the device takes one segment only. */
 static void alignment_beyond_the_segment(struct kunit *test)
 {
 	struct dma_buf_constraints c;
@@ -452,7 +452,7 @@ static void contiguous_is_one_segment(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c.flags, DMA_BUF_CONSTRAINT_CONTIGUOUS);
 }
 
-/* Where it would be does not matter: the pages around it are adjacent. */
+/* An empty entry does not part the entries around it, whatever its address. */
 static void empty_entry_is_none(struct kunit *test)
 {
 	struct dma_buf_constraints c;
@@ -563,7 +563,7 @@ static void device_tells(struct kunit *test)
 	dma_set_max_seg_size(dev, UINT_MAX);
 	dma_buf_constraints_from_device(&c, dev);
 	KUNIT_EXPECT_EQ(test, c.dma_mask, DMA_BIT_MASK(36));
-	/* Any table, as of amdgpu and others: nothing is said of one segment. */
+	/* UINT_MAX, as amdgpu and others set it, does not mean one segment. */
 	KUNIT_EXPECT_EQ(test, c.flags, 0);
 	dev->bus_dma_limit = 0;
 	dev->dma_parms = NULL;
@@ -645,7 +645,7 @@ static void bus_is_not_memory(struct kunit *test)
 	dev->dma_range_map = NULL;
 }
 
-/* Nobody has to place for a device that snoops caches. */
+/* For a device that snoops caches all storage is coherent. */
 static void coherence_is_demanded(struct kunit *test)
 {
 	struct device *dev = prime_test_device(test);

@@ -4,7 +4,7 @@
 
 #include "dma_buf_device_test.h"
 
-/* It looks at the buffer and does not attach. */
+/* An import that attaches nothing. */
 static struct drm_gem_object *import_nothing(struct drm_device *drm, struct dma_buf *dmabuf)
 {
 	return ERR_PTR(-ENODEV);

@@ -4,13 +4,13 @@
 
 static struct device *other;
 
-/* As of a driver behind USB, which has a device of another driver attached. */
+/* Like a driver behind USB: the device that it attaches is another driver's. */
 static struct drm_gem_object *import_for_other(struct drm_device *drm, struct dma_buf *dmabuf)
 {
 	return drm_gem_prime_import_dev(drm, dmabuf, other);
 }
 
-/* It looks at the buffer and does not attach. */
+/* An import that attaches nothing. */
 static struct drm_gem_object *import_nothing(struct drm_device *drm, struct dma_buf *dmabuf)
 {
 	return ERR_PTR(-ENODEV);

@@ -62,7 +62,7 @@ static int v4l2_init(struct kunit *test)
 	fix->copied = symbol_request(vb2_vmalloc_memops);
 	fix->contiguous = symbol_request(vb2_dma_contig_memops);
 	if (!fix->ask || !fix->copied || !fix->contiguous)
-		kunit_skip(test, "the kernel has not both kinds of queues");
+		kunit_skip(test, "needs dma_buf_device_v4l2, videobuf2-vmalloc and -dma-contig");
 	fix->parent = prime_test_device(test);
 	KUNIT_ASSERT_EQ(test, v4l2_device_register(fix->parent, &fix->v4l2), 0);
 	fix->vdev = video_device_alloc();

@@ -600,7 +600,7 @@ static void mask_is_refused(struct kunit *test)
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 }
 
-/* Also where it would not bounce: that it is no copy is the reason, not an I/O error. */
+/* Without swiotlb, too: the reason is BOUNCE, and not the DMA API's I/O error. */
 static void out_of_reach_is_refused(struct kunit *test)
 {
 	struct mock_importer *imp = mock_importer_create(test, false);
@@ -645,7 +645,7 @@ static void coherence_is_given_or_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).wanted, 1);
 }
 
-/* What a driver said of its device counts while the device is attached, also without it. */
+/* What a driver said of its device counts until the detach, even if the driver leaves. */
 static void driver_adds_a_constraint(struct kunit *test)
 {
 	struct mock_importer *imp = importer_below(test, false, U64_MAX);
@@ -849,7 +849,7 @@ static void begin_interrupted(struct kunit *test)
 	prime_test_let_go(&holder);
 }
 
-/* Where the object is in its file, there its dma-buf is mapped, and nowhere else. */
+/* A mapping of the dma-buf has the offset that the object has in its file. */
 static void mapped_where_the_object_is(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
@@ -898,7 +898,7 @@ static u32 storage_flags(struct kunit *test, struct dma_buf *dmabuf)
 	return info.flags;
 }
 
-/* What the storage of the buffer is not: aligned to twice what it is aligned to. */
+/* A device that wants twice the alignment that the storage has. */
 static struct mock_importer *importer_elsewhere(struct kunit *test, struct dma_buf *dmabuf)
 {
 	const u64 start = page_to_phys(late_of(dmabuf)->storage->pages[0]);

@@ -330,7 +330,7 @@ static void exporter_refuses(struct kunit *test)
 	expect_refusal(test, fix->announced, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EBUSY);
 	expect_refusal(test, fix->imp->dev, DMA_BUF_FIELD_CONTIGUOUS, 1, 5);
-	/* For no constraint. */
+	/* No constraint is the reason. */
 	fix->admit_errno = -ENOMEM;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENOMEM);
 	expect_refusal(test, fix->announced, DMA_BUF_FIELD_ERROR, 0, ENOMEM);
@@ -931,7 +931,7 @@ static void requests_interrupted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 0);
 }
 
-/* And with the buffer: the device, which keeps one resource for all, does not remember it. */
+/* An announcement ends with the buffer, too; the device's resource is for all buffers. */
 static void ends_with_the_buffer(struct kunit *test)
 {
 	struct negotiate_fixture *fix = test->priv;

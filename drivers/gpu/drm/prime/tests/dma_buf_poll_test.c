@@ -101,7 +101,7 @@ static void poll_idle(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, fix->poller.queue, &fix->dmabuf->poll);
 }
 
-/* Without a table the caller wants the state and nobody is armed. */
+/* Without a table the caller asks for the state only. */
 static void poll_without_table(struct kunit *test)
 {
 	struct poll_fixture *fix = test->priv;

@@ -209,7 +209,7 @@ static unsigned long upside_down_order(unsigned long i, unsigned long nr)
 	return nr - 1 - i;
 }
 
-/* A run that crosses a boundary costs an entry, wherever it lies, and is seen in time. */
+/* A run that crosses a boundary, and does not start on one, counts as two. */
 static void straddles(struct kunit *test)
 {
 	struct dma_buf_storage *whole, *begins, *crosses;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What DRM tells of the holders of buffers. The processes that hold them, and the list
- * that root reads, are in igt-tests/dmabuf_fd.c.
+ * that root reads, are in igt-tests/dmabuf_fd.c and dma_buf_list_test.c.
  */
 #include "../gem/internal.h"
 #include "../account/internal.h"

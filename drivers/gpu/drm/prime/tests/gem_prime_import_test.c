@@ -411,7 +411,7 @@ static int import_kthread(void *data)
 	return 0;
 }
 
-/* The thread is yet to be woken. This one waits killably in here. */
+/* Woken up later: kthread_create() waits killably itself, which @until_waits would see. */
 static void import_create(struct kunit *test, struct import_thread *thread)
 {
 	thread->fix = test->priv;

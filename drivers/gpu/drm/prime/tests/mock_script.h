@@ -19,8 +19,8 @@
  * @done: calls so far that succeeded
  * @fail_at: which call fails, from 1; 0 for none, MOCK_FAIL_ALWAYS for all
  * @err: negative errno of the failing call
- * @until_waits: thread that the calls of others wait for, until it waits for
- *	them: killably, as for another's import
+ * @until_waits: a thread. Calls of other threads go on only when it waits
+ *	killably, as for another thread's import
  * @resv_locked: whether the reservation object was locked in the last call
  */
 struct mock_script {
