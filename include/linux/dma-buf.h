@@ -349,7 +349,7 @@ struct dma_buf_attachment {
 /**
  * struct dma_buf_export_info - argument of dma_buf_export()
  * @exp_name: exporter's name, for debug output
- * @owner: module whose code @ops points into
+ * @owner: module that the buffer holds; it has @ops, or uses the module that has
  * @ops: callbacks
  * @size: in bytes
  * @flags: file mode (O_RDONLY, O_RDWR, …); O_CLOEXEC has no effect here
@@ -466,7 +466,7 @@ int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 
-/* core/list.c, for the BPF iterator; not exported */
+/* core/object.c, for the BPF iterator; not exported */
 struct dma_buf *dma_buf_iter_begin(void);
 struct dma_buf *dma_buf_iter_next(struct dma_buf *prev);
 

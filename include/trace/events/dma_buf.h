@@ -2,7 +2,7 @@
 /*
  * Trace events of dma-buf. Names, arguments and fields are those of Linux 7.3,
  * on 6.12 too. Besides mainline's events there are pin, unpin, map, unmap,
- * invalidate and release. The events export, dynamic_attach and get follow the
+ * invalidate, release and refusal. The events export, dynamic_attach and get follow the
  * success of the operation. Most others precede the operation.
  */
 #undef TRACE_SYSTEM

@@ -51,7 +51,7 @@ extern "C" {
  * empty, wraps, leaves its buffer or overlaps the other range. E2BIG: @size.
  * EBUSY: PRIME_EDU_MAX_JOBS copies of this file are unfinished; wait for the
  * fence of one. (It is not EAGAIN, because libdrm repeats the ioctl at once
- * after EAGAIN.) ENODEV: the device is gone. ENOMEM.
+ * after EAGAIN.) ENODEV: the device is gone. EINTR: a signal. ENOMEM.
  */
 struct drm_prime_edu_copy {
 	__u32 src_handle;

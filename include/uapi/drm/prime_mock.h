@@ -338,8 +338,8 @@ struct drm_prime_mock_limits {
  * @id: out, the import's number in this file
  * @pad: must be 0
  *
- * The import holds the dma-buf. When the DRM file is closed, the remaining
- * steps of the import are undone, the last one first.
+ * The import holds the dma-buf. When the DRM file is closed, what is left of the
+ * import is undone: begins, vmaps, the mapping, pins, and then the attachment.
  *
  * Errors: those of dma_buf_get() and of the attachment, unchanged. ENOSPC: the
  * file already has PRIME_MOCK_MAX_IDS imports.

@@ -105,6 +105,7 @@ struct dma_buf_constraints_info {
  *
  * Errors:
  *
+ * - EBADF, EINVAL: @device_fd is no open file, or no DRM or V4L2 node
  * - EBUSY: the storage is placed and does not suit the device, or no storage
  *   suits all devices; the device has not been added
  * - ENOENT: the device to be removed was not added
@@ -137,9 +138,9 @@ struct dma_buf_device_use {
  * @device: out: name of the device that asks for it; empty if no single one does
  *
  * Argument of DMA_BUF_IOCTL_COMMIT. The storage is placed where all devices that
- * have joined reach it, and does not move any more. No page fault of a mapping
- * fails for want of it. A buffer of the heap "negotiated" can become larger here
- * as long as no device is attached and nobody has touched it.
+ * have joined reach it, and does not move any more. After that no page fault of a
+ * mapping fails for lack of memory. A buffer of the heap "negotiated" can become
+ * larger here as long as no device is attached and nobody has touched it.
  *
  * Errors:
  *
@@ -195,7 +196,7 @@ struct dma_buf_storage_info {
 #define DMA_BUF_STEP_MMAP	8
 #define DMA_BUF_STEP_CPU	9 /* begin_cpu_access */
 #define DMA_BUF_STEP_GIVEN_BACK	10 /* the importer attached, looked, and detached */
-#define DMA_BUF_STEP_IMPORT	11 /* a DRM driver's import, without a look */
+#define DMA_BUF_STEP_IMPORT	11 /* a DRM driver's import, outside the steps above */
 #define DMA_BUF_STEP_HANDLE	12 /* the rest of PRIME_FD_TO_HANDLE */
 #define DMA_BUF_STEP_COMMIT	13 /* the storage is placed for all devices */
 
@@ -293,10 +294,10 @@ struct dma_buf_refusal {
  * - EINTR: a signal came before the attempt
  * - EBUSY: another file has buffers in this V4L2 device (from VIDIOC_REQBUFS on)
  * - ENODEV: the device is gone
- * - EOPNOTSUPP: the file is no DRM or V4L2 node; its driver does not say what it
- *   does with a buffer; or the storage of the buffer is negotiated and not
- *   committed, and an attempt would place it (DMA_BUF_IOCTL_ADD_DEVICE tells
- *   whether the device can have it)
+ * - EOPNOTSUPP: the file is no DRM or V4L2 node; its driver has an import of its
+ *   own that can't be undone, or takes no dma-bufs; or the storage of the buffer is
+ *   negotiated and not committed, and an attempt would place it
+ *   (DMA_BUF_IOCTL_ADD_DEVICE tells whether the device can have it)
  *
  * Errors that leave @judged as it was: EINVAL for a short argument or a flag,
  * E2BIG for one that is longer and not zero behind, EFAULT, and ENOTTY where the
