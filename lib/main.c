@@ -64,10 +64,10 @@ static int no_kernel(int supported)
 {
 	if (supported < 0)
 		fprintf(stderr, "prime-negotiate: %s: %s\n", PRIME_NEGOTIATE_HEAP,
-			supported == -EACCES ? "no permission" : strerror(-supported));
+			supported == -EACCES ? "no permission (run it as root)" : strerror(-supported));
 	else
 		fprintf(stderr,
-			"prime-negotiate: this kernel does not negotiate storage: there is no %s\n",
+			"prime-negotiate: this kernel does not negotiate storage: no %s (CONFIG_DMABUF_HEAPS_NEGOTIATED)\n",
 			PRIME_NEGOTIATE_HEAP);
 	return supported < 0 ? EXIT_FAILURE : EXIT_NO_KERNEL;
 }
@@ -133,7 +133,7 @@ static int print_wishes(const char *path, uint64_t size, int width)
 	char name[256], text[256];
 
 	if (buffer < 0) {
-		fprintf(stderr, "prime-negotiate: a buffer of %llu bytes: %s\n",
+		fprintf(stderr, "prime-negotiate: can't allocate a buffer of %llu bytes: %s\n",
 			(unsigned long long)size, strerror(-buffer));
 		return EXIT_FAILURE;
 	}
@@ -259,7 +259,7 @@ static int share(char **paths, int count, const struct options *opt)
 	bool placed;
 
 	if (buffer < 0) {
-		fprintf(stderr, "prime-negotiate: a buffer of %llu bytes: %s\n",
+		fprintf(stderr, "prime-negotiate: can't allocate a buffer of %llu bytes: %s\n",
 			(unsigned long long)opt->size, strerror(-buffer));
 		return EXIT_FAILURE;
 	}
@@ -334,7 +334,7 @@ static int try_one(int buffer, const char *path)
 	close(device);
 	prime_negotiate_device_name(path, name, sizeof(name));
 	if (ret == -ENOTTY) {
-		fprintf(stderr, "prime-negotiate: this kernel can't try devices\n");
+		fprintf(stderr, "prime-negotiate: this kernel can't try devices (CONFIG_DRM_PRIME_TRY_DEVICE)\n");
 		return EXIT_NO_KERNEL;
 	}
 	if (ret && judged)
@@ -356,7 +356,7 @@ static int try_all(const char *source, char **paths, int count, uint64_t size)
 	int ret = 0, got;
 
 	if (buffer < 0) {
-		fprintf(stderr, "prime-negotiate: a buffer of %s: %s\n", source,
+		fprintf(stderr, "prime-negotiate: can't allocate a buffer of %s: %s\n", source,
 			strerror(-buffer));
 		return EXIT_FAILURE;
 	}

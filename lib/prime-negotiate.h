@@ -47,9 +47,10 @@ int prime_negotiate_alloc(uint64_t size);
  *
  * -EBUSY: the storage exists and does not suit the device, or none can suit all
  * of them; the device was not added. -EACCES: @buffer was not made for writing, or
- * @path can't be opened. -EOPNOTSUPP: storage of this buffer is not
- * negotiated, or the device imports nothing. -ENOTTY: this kernel does not
- * negotiate, or the fd is no dma-buf.
+ * @path can't be opened. -EINVAL: it is no DRM or V4L2 node. -EOPNOTSUPP: storage of
+ * this buffer is not negotiated, or the device imports nothing. -ENODEV: the device
+ * is gone. -ENOSPC: the buffer has 64. -ENOTTY: this kernel does not negotiate, or
+ * the fd is no dma-buf.
  */
 int prime_negotiate_add(int buffer, int device, uint32_t use,
 			struct dma_buf_device_use *answer);
@@ -84,9 +85,10 @@ int prime_negotiate_refusal(int buffer, struct dma_buf_refusal *refusal);
  * Would the device take the buffer? 0, or the errno of the import, and then
  * prime_negotiate_refusal() tells why. The device imports it and gives it up again.
  * @device is an open DRM or V4L2 node. @judged, if not NULL, gets DMA_BUF_TRY_*:
- * what the answer is about. 0 means that nothing was tried: -EOPNOTSUPP: the file is no such
- * node, or the storage is not committed. -EBUSY: another file has buffers in it.
- * -ENOTTY: the kernel does not know the call.
+ * what the answer is about. 0 means that nothing was tried. -EOPNOTSUPP: the file
+ * is no such node, its driver can't be tried, or the storage is not committed.
+ * -EBUSY: another file has buffers in the device. -ENOTTY: the kernel does not know
+ * the call.
  */
 int prime_negotiate_try(int buffer, int device, uint32_t *judged);
 
