@@ -965,7 +965,7 @@ static int replay(char *text)
 	     s++)
 		;
 	if (s == __stop_ex_scenarios) {
-		fprintf(stderr, "explore: there is no scenario %s\n", word);
+		fprintf(stderr, "explore: there is no scenario %s (--list)\n", word);
 		return 2;
 	}
 	decided = 0;
