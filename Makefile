@@ -50,8 +50,8 @@ demo: built-ours root ## several programs share pictures on our kernel; out/demo
 demo-live: built-ours root ## the same in a window on this screen, until it is closed; where there is no screen, over VNC (it prints how to connect)
 	@VM_HEALTH=$@ $(demo) --live ours
 
-# Linux 6.12 for user mode knows one processor only, and its spinlocks vanish.
 fuzzed := $(or $(firstword $(KERNELS)),ours)
+# Linux 6.12 for user mode knows one processor only, and its spinlocks vanish.
 exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
@@ -197,7 +197,7 @@ conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=d
 	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive) $(if $(TAP),--tap "$(TAP)") $(if $(JUNIT),--junit "$(JUNIT)")
 
 clean: ## remove what was built (build/, out/), keep the cache
-	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/' >&2; exit 1; }
+	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/: wait until it has ended' >&2; exit 1; }
 	rm -rf build out
 
 distclean: clean ## remove the cache too
