@@ -162,9 +162,9 @@ static void compat_negotiate(void)
 
 /**
  * SUBTEST: refusal
- * Description: A device that gives a buffer back in a 32-bit call that fails has
- *  refused it, if it was brought in this call. If an earlier call brought it, it
- *  was not refused, whatever is in the registers.
+ * Description: In a 32-bit call that fails, a device has refused a buffer that this
+ *  call brought and that it gives back. What an earlier call brought was not refused,
+ *  whatever is in the registers of a 64-bit call.
  */
 static void compat_refusal(void)
 {
@@ -180,7 +180,7 @@ static void compat_refusal(void)
 
 	setup();
 	if (xioctl(b.fd, DMA_BUF_IOCTL_GET_REFUSAL, &refusal) == -ENOTTY)
-		prime_skip("the kernel tells no refusals");
+		prime_skip("the kernel tells no refusals (CONFIG_DRM_PRIME_ACCOUNT)");
 	check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 1));
 	check_ok(v4l2_queue_buffer(&q, 0, b.fd));
 	/* The next request of buffers drops the old ones, and then fails. */

@@ -52,7 +52,7 @@ static int make_negotiated(void)
 	int heap = heap_open("negotiated"), fd;
 
 	if (heap < 0)
-		prime_skip("no heap of negotiated storage");
+		prime_skip("no heap negotiated (CONFIG_DMABUF_HEAPS_NEGOTIATED)");
 	fd = check_ok(heap_alloc(heap, SIZE, O_RDWR | O_CLOEXEC, 0));
 	close(heap);
 	return fd;

@@ -195,7 +195,10 @@ static double export_time(int drm, uint32_t handle, bool *slept)
 	return took;
 }
 
-/* Exports of new buffers, on each processor in turn; those that count. */
+/*
+ * Exports new buffers, on each processor in turn. Returns how many of them met a reader and
+ * a mapping under way.
+ */
 static unsigned int measure(int drm, double *worst, unsigned int *late)
 {
 	unsigned int counted = 0, turn = 0;

@@ -37,7 +37,8 @@ static int heap(void)
 	int fd = heap_open("negotiated");
 
 	if (fd < 0)
-		prime_skip("no heap of negotiated storage: %s", strerror(-fd));
+		prime_skip("no heap negotiated: %s (CONFIG_DMABUF_HEAPS_NEGOTIATED)",
+			   strerror(-fd));
 	return fd;
 }
 
@@ -609,8 +610,8 @@ static int late_buffer(int drm, uint64_t *offset)
 /**
  * SUBTEST: commit
  * Description: A commit places the storage for all devices that were added, and
- *  says so; nothing moves any more, and the first access finds it placed. A
- *  device that does not reach it is EBUSY, with the reason in the call.
+ *  says so; nothing moves any more, and the first access finds it placed. To add a
+ *  device that does not reach it gives EBUSY, with the reason in the answer.
  */
 static void commit_places(void)
 {
@@ -687,8 +688,8 @@ static void commit_size(void)
 
 /**
  * SUBTEST: commit-arguments
- * Description: Unknown flags and uses are EINVAL, more than the machine has is
- *  ENOMEM with a reason, a buffer made for reading is EACCES, and the size of a
+ * Description: Unknown flags and uses give EINVAL, more than the machine has gives
+ *  ENOMEM with a reason, a buffer made for reading gives EACCES, and the size of a
  *  driver's object does not change (EBUSY).
  */
 static void commit_arguments(void)

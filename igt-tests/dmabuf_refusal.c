@@ -30,7 +30,7 @@ static struct dma_buf_refusal refusal_of(int fd)
 	memset(&why, 0xff, sizeof(why));
 	ret = xioctl(fd, DMA_BUF_IOCTL_GET_REFUSAL, &why);
 	if (ret == -ENOTTY)
-		prime_skip("the kernel tells no refusals");
+		prime_skip("the kernel tells no refusals (CONFIG_DRM_PRIME_ACCOUNT)");
 	check_ok(ret);
 	check_eq(why.pad, 0);
 	return why;
@@ -208,7 +208,7 @@ static void run_step(void *data)
 	check_eq(why.size, s.b.size);
 	check_eq(!strncmp(why.device, "prime_mock", 10), step->has_device);
 	check(!strcmp(why.exporter, "prime_mock"));
-	/* Asking takes nothing away, and what works again takes it neither. */
+	/* Neither asking nor a step that works takes the refusal away. */
 	check_ok(step->run(&s));
 	check_eq(refusal_of(s.b.fd).step, step->step);
 	scene_close(&s);
@@ -292,8 +292,8 @@ static void run_limit(void *data)
 
 /**
  * SUBTEST: limits
- * Description: A driver that looks at the list and gives it back says which of its
- *  limits it is, and the kernel what the storage is.
+ * Description: When a driver looks at the list and gives it back, the refusal says
+ *  which of its limits is broken and what the storage has instead.
  */
 static void limits_are_told(void)
 {

@@ -21,7 +21,7 @@ static int try_device(int buffer, int device, uint32_t judged)
 	int ret = xioctl(buffer, DMA_BUF_IOCTL_TRY_DEVICE, &arg);
 
 	if (ret == -ENOTTY)
-		prime_skip("the kernel can't try devices");
+		prime_skip("the kernel can't try devices (CONFIG_DRM_PRIME_TRY_DEVICE)");
 	check_eq(arg.judged, judged);
 	return ret;
 }
@@ -240,7 +240,7 @@ static void known_buffer(void)
 
 /* --- V4L2 --- */
 
-/* A buffer of the whole pictures; the mock's is unfit or fit. */
+/* A buffer of prime_mock for one picture; @backing makes it fit or unfit. */
 static struct mock_buffer picture_buffer(int mock, const struct v4l2_queue *q, uint32_t flags,
 					 uint32_t backing)
 {
@@ -448,7 +448,7 @@ static void negotiated(void)
 	struct dma_buf_storage_info before, after;
 
 	if (heap < 0)
-		prime_skip("there is no heap negotiated");
+		prime_skip("no heap negotiated (CONFIG_DMABUF_HEAPS_NEGOTIATED)");
 	buffer = check_ok(heap_alloc(heap, PAGES * PAGE, O_RDWR | O_CLOEXEC, 0));
 	check_error(try_device(buffer, device, 0), EOPNOTSUPP);
 	check_eq(storage_of(buffer).flags, 0);

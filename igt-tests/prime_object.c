@@ -181,7 +181,7 @@ static void *close_raced(void *data)
 
 /*
  * Races @make, whose result can give a handle later, against the close of the last
- * handle. @check looks at the result. Each of both must have come first sometimes,
+ * handle. @look looks at the result. Each of both must have come first sometimes,
  * otherwise there was no race.
  */
 static void race(int64_t (*make)(void), void (*look)(int64_t made))

@@ -161,7 +161,8 @@ static int late_buffer(void)
 	int heap = heap_open("negotiated"), fd;
 
 	if (heap < 0)
-		prime_skip("no heap of negotiated storage: %s", strerror(-heap));
+		prime_skip("no heap negotiated: %s (CONFIG_DMABUF_HEAPS_NEGOTIATED)",
+			   strerror(-heap));
 	fd = check_ok(heap_alloc(heap, PAGE, O_RDWR | O_CLOEXEC, 0));
 	close(heap);
 	return fd;

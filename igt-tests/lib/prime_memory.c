@@ -202,7 +202,7 @@ struct heap_list heaps(void)
 				 "%.63s", entry->d_name);
 	closedir(dir);
 	if (!list.count)
-		prime_skip("no heap in /dev/dma_heap");
+		prime_skip("no heap in /dev/dma_heap (CONFIG_DMABUF_HEAPS_SYSTEM)");
 	return list;
 }
 

@@ -271,8 +271,8 @@ static void end_group(pid_t pid)
 }
 
 /*
- * From the last one on, until @kept are left, each in a process of its own. If this process is
- * killed meanwhile, the one that waits for it begins again with the same one.
+ * Undoes changes, the last one first, until @kept are left, each in a process of its own. If
+ * this process is killed meanwhile, its parent goes on, with the change that was under way.
  */
 static void undo_changes(int kept)
 {

@@ -39,8 +39,8 @@ struct prime_subtest {
 };
 
 /*
- * If a program defines it, it runs after each subtest, as what undo_later() is told does,
- * and after that.
+ * If a program defines it, it runs after each subtest, in a process of its own, once all that
+ * undo_later() was told is undone.
  */
 void prime_restore(void) __attribute__((weak));
 
@@ -88,7 +88,7 @@ void need_destructive(const char *what);
 /*
  * undo(what, text) is called when the subtest ends, in whatever way but a SIGKILL to the
  * program itself. It runs after the subtest's processes, in another one. The last change is
- * undone first. What has been asked for is not asked for again. The texts are copied.
+ * undone first. The same call once more changes nothing. The texts are copied.
  */
 typedef void undo_function(const char *what, const char *text);
 void undo_later(undo_function *undo, const char *what, const char *text);
@@ -161,7 +161,7 @@ int open_device(void);
 int open_other(void);
 /* The same, but -1 where there is none. */
 int try_other(void);
-/* Its path, "" where there is none. */
+/* The path of its render node, "" where there is none. */
 void render_node_of(int drm, char *path, size_t size);
 /* The render node of the same device, or a skip. */
 int open_render_node(int drm);
