@@ -46,7 +46,7 @@ static const struct {
 	const char *option, *client, *text;
 	int pattern;	/* of vivid */
 } sources[] = {
-	/* bars, squares, brighter bars */
+	/* the patterns: bars, squares, brighter bars */
 	[CAMERA] = { "expbuf", "camera", "camera, by VIDIOC_EXPBUF", 0 },
 	[DISPLAY] = { "dmabuf", "camera-import", "display, by V4L2_MEMORY_DMABUF", 4 },
 	[NEGOTIATED] = { "negotiated", "camera-negotiated",

@@ -190,7 +190,7 @@ static void on_keymap(void *data, struct wl_keyboard *from, uint32_t format, int
 	(void)from;
 	close(fd);
 	if (format != WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1 || text == MAP_FAILED)
-		errx(1, "no keymap that xkbcommon knows");
+		errx(1, "the compositor sends no keymap that xkbcommon knows");
 	xkb_state_unref(state);
 	xkb_keymap_unref(keymap);
 	keymap = xkb_keymap_new_from_string(xkb, text, XKB_KEYMAP_FORMAT_TEXT_V1,
@@ -198,7 +198,7 @@ static void on_keymap(void *data, struct wl_keyboard *from, uint32_t format, int
 	state = keymap ? xkb_state_new(keymap) : NULL;
 	munmap(text, length);
 	if (!state)
-		errx(1, "xkbcommon does not understand the keymap");
+		errx(1, "xkbcommon does not understand the compositor's keymap");
 }
 
 static void on_keys_enter(void *data, struct wl_keyboard *from, uint32_t serial,

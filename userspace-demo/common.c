@@ -69,7 +69,7 @@ int dma_buf_from_memory(const char *name, size_t size)
 
 	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 	if (device < 0)
-		err(1, "/dev/udmabuf: cannot open");
+		err(1, "/dev/udmabuf: cannot open (CONFIG_UDMABUF)");
 	create.memfd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	/* Memory that devices use must not be cut off under them. */
 	if ((int)create.memfd < 0 || ftruncate(create.memfd, size) ||

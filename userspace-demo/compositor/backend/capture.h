@@ -10,7 +10,7 @@ struct capture {
 	const char *pixels;	/* XRGB8888, of the whole screen */
 	uint32_t stride;
 	uint32_t fb;		/* 0: this display is not read back */
-	unsigned int stuck;	/* how often one did not end by itself */
+	unsigned int stuck;	/* readbacks that did not end by themselves */
 };
 
 extern struct capture capture;

@@ -13,8 +13,8 @@ bool memory_of_fb(const struct picture *pic);
 /* The same for its textures. */
 bool memory_of_images(const struct picture *pic);
 /*
- * What its upper left corner of that size shows. 0 when it cannot be read, is being written, or lets
- * the background shine through.
+ * The checksum of the picture's upper left corner of that size. 0 when it cannot be read, is being
+ * written, or lets the background shine through.
  */
 uint64_t memory_checksum(const struct picture *pic, uint32_t width, uint32_t height);
 

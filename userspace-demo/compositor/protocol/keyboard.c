@@ -100,7 +100,7 @@ void keyboard_create(struct wl_client *client, int version, uint32_t id)
 	struct wl_resource *keyboard = focus_add(&focus, client, &wl_keyboard_interface, version,
 						 id, &implementation);
 
-	/* Without a keymap, the seat had a keyboard whose keymap could not be made. */
+	/* Only for safety: without a keymap no keyboard is counted, and none can be asked for. */
 	if (!keyboard || input.keymap < 0)
 		return;
 	wl_keyboard_send_keymap(keyboard, WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1, input.keymap,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * wl_data_device_manager: toolkits want it, though nobody can copy or drag anything here. A
- * selection is taken without input by nobody, so there is never one to offer.
+ * wl_data_device_manager: toolkits want it, though nobody can copy or drag anything here:
+ * what a client selects is dropped, so there is never anything to offer.
  */
 
 #include <wayland-server.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * xdg-shell: which surfaces are windows, and whether their clients still answer. A window gets a
- * place on the screen, and as bounds the size of that. There is no input, so nothing is moved,
- * resized or closed, and a popup is dismissed at once.
+ * place on the screen, and as bounds the size of that. Nobody moves, resizes or closes it here,
+ * and a popup is dismissed at once.
  */
 
 #include <stdio.h>
@@ -332,7 +332,7 @@ static const struct xdg_surface_interface window_implementation = {
 	.ack_configure = ack_configure,
 };
 
-/* Not by a request: the order is then that of the client's objects. */
+/* The client goes, or has destroyed the surface before its role. */
 static void surface_gone(struct wl_listener *listener, void *data)
 {
 	struct window *window = wl_container_of(listener, window, surface_gone);

@@ -268,7 +268,7 @@ static void offset_request(struct wl_client *client, struct wl_resource *resourc
 	(void)y;
 }
 
-/* Whose a view is: it is told what it did wrong beside its requests. */
+/* The surface and the client of a view: the client is told of faults beside its requests. */
 struct view_client {
 	struct surface *surface;	/* NULL: the view leaves */
 	struct wl_client *client;

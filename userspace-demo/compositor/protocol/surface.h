@@ -39,8 +39,8 @@ struct surface_role {
 void surfaces_open(struct wl_display *display);
 struct surface *surface_of(struct wl_resource *resource);
 /*
- * Give the surface a view, as a window or as a part of a window. False: there is no room. Only for
- * a window that is a fault.
+ * Give the surface a view, as a window or as a part of a window. False: there is no room. For a
+ * window that is an error, which the client is told; a part is left out.
  */
 bool surface_map(struct surface *surface, struct view *parent);
 /* Whose view it is; NULL when it leaves. */
