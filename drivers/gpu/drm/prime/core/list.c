@@ -29,7 +29,7 @@ static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
  */
 static struct file dma_buf_no_file = DMA_BUF_FILE_ENDED;
 
-/* Defined in the core's last file, since a file may use only files that come after it. */
+/* In the last file of Kbuild.include: a file uses only those after it. */
 #ifdef CONFIG_DRM_PRIME_ACCOUNT
 const struct dma_buf_account_ops *dma_buf_account_ops __ro_after_init;
 EXPORT_SYMBOL_NS_GPL(dma_buf_account_ops, "DMA_BUF");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GEM objects as dma-bufs: exported once per object, recognised at import, and
- * released.
+ * GEM objects as dma-bufs: exported once per object, and recognised at import.
  */
 #include "internal.h"
 
