@@ -134,6 +134,8 @@ static bool picture_fence(const struct picture *pic, int *fence)
 		if (writers < 0 || *fence < 0)
 			return false;
 	}
+		else if (*fence >= 0)
+			close(*fence);
 	return true;
 }
 
