@@ -86,7 +86,8 @@ static void format_modifiers(struct formats *set, uint32_t fourcc)
 
 	if (!query_modifiers(egl, fourcc, MAX_MODIFIERS, modifiers, external, &n))
 		return;
-	for (i = 0; i < n; i++)
+	/* Some drivers count also those that had no room. */
+	for (i = 0; i < n && i < MAX_MODIFIERS; i++)
 		if (!external[i])
 			formats_add(set, fourcc, modifiers[i]);
 	/* A driver that knows no modifiers has one layout, and EGL takes it as linear. */
