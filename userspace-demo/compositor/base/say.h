@@ -3,7 +3,7 @@
 #ifndef DEMO_SAY_H
 #define DEMO_SAY_H
 
-/* One line, with the time since the first. */
+/* One line, with the time since the first. It is lost if nobody takes it now. */
 __attribute__((format(printf, 1, 2)))
 void say(const char *format, ...);
 
