@@ -2,7 +2,7 @@
 /*
  * Clients that a compositor must survive: each breaks one rule, or dies, and
  * has to be dropped with the right reason. Beside them three that keep the
- * rules, and tell what a test of fences needs to know, and four more that a
+ * rules, and tell what a test of fences needs to know, and five more that a
  * compositor must serve without waiting, mistaking them or dying.
  */
 
@@ -41,6 +41,7 @@
 #define LATE_FRAMES	5
 #define PAIRS		4
 #define READ_ONLY_FRAMES 8
+#define WIDE		40000
 #define FLOOD		1000
 #define CONNECTIONS	40	/* more than the compositor has room for */
 #define WINDOWS		6	/* the same */
@@ -745,6 +746,28 @@ static void popup(void)
 	bye(2);
 }
 
+static int memory_file(off_t size)
+{
+	int fd = memfd_create("no-dma-buf", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, size))
+		err(1, "memfd");
+	return fd;
+}
+
+/* More than the screen shows, and than a texture of OpenGL may have. */
+static void wide(void)
+{
+	struct wl_shm_pool *pool;
+
+	hello();
+	pool = wl_shm_create_pool(shm, memory_file(4 * WIDE), 4 * WIDE);
+	buffers[0].wl = wl_shm_pool_create_buffer(pool, 0, WIDE, 1, 4 * WIDE,
+						  WL_SHM_FORMAT_XRGB8888);
+	commit(&buffers[0], 0);
+	bye(1);
+}
+
 /* After one good frame, so that there is something on the screen. */
 static void shown_window(void)
 {
@@ -766,15 +789,6 @@ typedef void spoil_fn(struct layout *layout);
 		(void)l; \
 		what; \
 	}
-
-static int memory_file(off_t size)
-{
-	int fd = memfd_create("no-dma-buf", MFD_CLOEXEC);
-
-	if (fd < 0 || ftruncate(fd, size))
-		err(1, "memfd");
-	return fd;
-}
 
 static bool is_mock(int fd)
 {
@@ -1112,6 +1126,15 @@ static void shm_format(void)
 	shm_buffer(memory_file(4 * WIDTH * HEIGHT), 4 * WIDTH * HEIGHT, 4 * WIDTH, 77);
 }
 
+/* Each row has room for a quarter of its pixels, which libwayland allows. */
+static void shm_rows(void)
+{
+	shown_window();
+	wl_surface_attach(surface, shm_buffer(memory_file(WIDTH * HEIGHT), WIDTH * HEIGHT, WIDTH,
+					      WL_SHM_FORMAT_XRGB8888), 0, 0);
+	wl_surface_commit(surface);
+}
+
 /* The file ends before the buffer does: the compositor must not die of that. */
 static void shm_cut(void)
 {
@@ -1310,6 +1333,7 @@ static const struct {
 	{ "pointer", "no such device", NULL, pointer },
 	{ "shm-fd", "failed mmap fd", NULL, shm_fd },
 	{ "shm-stride", "invalid width, height or stride", NULL, shm_stride },
+	{ "shm-rows", "shorter than their pixels", NULL, shm_rows },
 	{ "shm-format", "invalid format", NULL, shm_format },
 	{ "shm-cut", "error accessing SHM buffer", NULL, shm_cut },
 	{ "garbage", "invalid object", NULL, garbage },
@@ -1327,6 +1351,7 @@ static const struct {
 	/* These keep the rules, and end when they like. */
 	{ "good", "", NULL, play },
 	{ "popup", "", NULL, popup },
+	{ "wide", "", NULL, wide },
 	{ "late", "", NULL, late },
 	{ "pairs", "", NULL, pairs },
 	{ "fenced-later", "", NULL, fenced_later },
@@ -1393,7 +1418,8 @@ int main(int argc, char **argv)
 			"usage: bad-client --list | --run NAME [SOCKET]\n"
 			"--list: the bad clients, and for what the compositor drops each.\n"
 			"--run: be that one; the exit status is 0 when it was dropped for that.\n"
-			"good, late, pairs, fenced-later, popup, read-only and read-only-nv12 do nothing wrong.\n");
+			"good, late, pairs, fenced-later, popup, wide, read-only and read-only-nv12 do nothing\n"
+			"wrong.\n");
 		return argc == 2 && !strcmp(argv[1], "--help") ? 0 : 2;
 	}
 	if (argc == 4)

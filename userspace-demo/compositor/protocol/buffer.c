@@ -87,29 +87,53 @@ bool buffer_use(struct buffer *buffer, struct frame *frame)
 	return true;
 }
 
+bool buffer_has_rows(struct wl_resource *resource)
+{
+	struct wl_shm_buffer *shm = wl_shm_buffer_get(resource);
+
+	/* libwayland wants one byte of a row for each pixel. */
+	return !shm || wl_shm_buffer_get_stride(shm) / 4 >= wl_shm_buffer_get_width(shm);
+}
+
+/* A wl_shm_buffer is as large as its client likes, and all windows wait for the copy: what is seen. */
+static void copy_size(struct picture *pic, struct wl_shm_buffer *shm)
+{
+	const uint32_t width = wl_shm_buffer_get_width(shm);
+	const uint32_t height = wl_shm_buffer_get_height(shm);
+
+	view_bounds(&pic->width, &pic->height);
+	if (pic->width > width)
+		pic->width = width;
+	if (pic->height > height)
+		pic->height = height;
+	pic->strides[0] = 4 * pic->width;
+}
+
 struct picture *buffer_copy(struct wl_resource *resource)
 {
 	struct wl_shm_buffer *shm = wl_shm_buffer_get(resource);
 	struct picture *pic = shm ? picture_new() : NULL;
-	size_t size;
+	const char *data;
+	size_t row, y;
 
 	if (!pic)
 		return NULL;
 	pic->n_planes = 1;
-	pic->width = wl_shm_buffer_get_width(shm);
-	pic->height = wl_shm_buffer_get_height(shm);
-	pic->strides[0] = wl_shm_buffer_get_stride(shm);
 	pic->fourcc = wl_shm_buffer_get_format(shm) == WL_SHM_FORMAT_ARGB8888 ?
 		DRM_FORMAT_ARGB8888 : DRM_FORMAT_XRGB8888;
-	size = (size_t)pic->strides[0] * pic->height;
-	pic->pixels = malloc(size);
+	copy_size(pic, shm);
+	row = pic->strides[0];
+	pic->pixels = malloc(row * pic->height);
 	if (!pic->pixels) {
 		renderer_unref(pic);
 		return NULL;
 	}
 	/* libwayland survives a file that the client cuts off under it, and ends the client. */
 	wl_shm_buffer_begin_access(shm);
-	memcpy(pic->pixels, wl_shm_buffer_get_data(shm), size);
+	data = wl_shm_buffer_get_data(shm);
+	for (y = 0; y < pic->height; y++)
+		memcpy((char *)pic->pixels + y * row,
+		       data + y * wl_shm_buffer_get_stride(shm), row);
 	wl_shm_buffer_end_access(shm);
 	return pic;
 }

@@ -3,6 +3,7 @@
 #ifndef DEMO_BUFFER_H
 #define DEMO_BUFFER_H
 
+#include <stdbool.h>
 #include <wayland-server-core.h>
 
 struct picture;
@@ -23,7 +24,9 @@ void buffer_unref(struct buffer *buffer);
 /* Release the buffer when that frame has left. False when out of memory. */
 struct frame;
 bool buffer_use(struct buffer *buffer, struct frame *frame);
-/* What a wl_shm_buffer holds now, as a picture. NULL when that cannot be. */
+/* False for a wl_shm_buffer whose rows have no room for their pixels. */
+bool buffer_has_rows(struct wl_resource *resource);
+/* What is to be seen of a wl_shm_buffer, as it is now. NULL when that cannot be. */
 struct picture *buffer_copy(struct wl_resource *resource);
 
 #endif

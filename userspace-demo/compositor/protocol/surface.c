@@ -94,10 +94,13 @@ static void attach_request(struct wl_client *client, struct wl_resource *resourc
 {
 	struct surface *surface = surface_of(resource);
 
-	(void)client;
 	if ((x || y) && wl_resource_get_version(resource) >= WL_SURFACE_OFFSET_SINCE_VERSION) {
 		wl_resource_post_error(resource, WL_SURFACE_ERROR_INVALID_OFFSET,
 				       "attach with an offset");
+		return;
+	}
+	if (buffer && !buffer_has_rows(buffer)) {
+		client_drop(client, "wrong stride: rows of wl_shm that are shorter than their pixels");
 		return;
 	}
 	attach(surface, buffer);
@@ -131,11 +134,11 @@ static bool picture_fence(const struct picture *pic, int *fence)
 		writers = dma_buf_writers(pic->dmabufs[i]->fd);
 		if (writers >= 0)
 			*fence = fence_merge(*fence, writers);
+		else if (*fence >= 0)
+			close(*fence);
 		if (writers < 0 || *fence < 0)
 			return false;
 	}
-		else if (*fence >= 0)
-			close(*fence);
 	return true;
 }
 
