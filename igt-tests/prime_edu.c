@@ -13,6 +13,7 @@
 #include <glob.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <linux/dma-buf-constraints.h>
 #include <linux/dma-heap.h>
@@ -832,6 +833,57 @@ static void check_held_back(struct buffer *fenced, uint32_t flags, int edu,
 	check_range(b, 0, PAGE, 3, 0);
 }
 
+#define TRACE	"/sys/kernel/tracing/instances/prime_edu"
+#define FREED	TRACE "/events/dma_fence/dma_fence_destroy/enable"
+#define QUEUED	TRACE "/events/workqueue/workqueue_queue_work/enable"
+
+/* The fences that this process frees and the works that it queues, while it submits a copy. */
+static char *trace_copy(int edu, struct buffer *src, struct buffer *dst)
+{
+	char *text;
+
+	check_ok(write_text(FREED, "1"));
+	check_ok(write_text(QUEUED, "1"));
+	check_ok(edu_copy(edu, src->handle, 0, dst->handle, 0, 1));
+	check_ok(write_text(FREED, "0"));
+	check_ok(write_text(QUEUED, "0"));
+	text = read_text(TRACE "/trace");
+	check(text);
+	return text;
+}
+
+/**
+ * SUBTEST: fence-of-a-queued-copy
+ * Description: Others see the fence of a copy only when the copy's work is queued. The trace
+ *  shows it: when the fence is added, it takes the place of one that has signalled, and
+ *  that one is freed.
+ */
+static void fence_of_a_queued_copy(void)
+{
+	int edu = edu_open();
+	struct buffer a = edu_buffer(edu, 2 * PAGE), b = edu_buffer(edu, PAGE);
+	struct buffer c = edu_buffer(edu, PAGE);
+	char *text, pid[16], *queued, *freed;
+
+	undo_later(remove_back, TRACE, "");
+	if (mkdir(TRACE, 0700) && errno != EEXIST)
+		prime_skip("no trace instance can be made: %s", strerror(errno));
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	check_ok(write_text(TRACE "/set_event_pid", pid));
+	/* Leaves a fence that only @a holds: the job drops its own reference during the next copy. */
+	check_ok(edu_copy(edu, a.handle, 0, a.handle, PAGE, 1));
+	check_eq(writer_status(&a, COPY_MS), 1);
+	copy_all(edu, &b, &c);
+
+	text = trace_copy(edu, &a, &b);
+	queued = strstr(text, "function=edu_job_run");
+	freed = strstr(text, "dma_fence_destroy:");
+	check(queued && freed);
+	check(queued < freed);
+	free(text);
+	check_eq(writer_status(&b, COPY_MS), 1);
+}
+
 /**
  * SUBTEST: waits-for-writer-of-source
  * Description: A copy starts only when the writer of its source is done.
@@ -1229,6 +1281,38 @@ static void vmap(void)
 	check_ok(mock_step(mock, import, PRIME_MOCK_DETACH));
 }
 
+static uint64_t dumb_offset(int edu, uint32_t handle)
+{
+	struct drm_mode_map_dumb arg = { .handle = handle };
+
+	check_ok(xioctl(edu, DRM_IOCTL_MODE_MAP_DUMB, &arg));
+	return arg.offset;
+}
+
+/**
+ * SUBTEST: offset-at-creation
+ * Description: A buffer has its offset for mmap of the DRM file when it is created, and not
+ *  only when a program asks for it: the offsets are in the order of the creation.
+ *  Mappings of the DRM file and of the dma-buf show the same bytes.
+ */
+static void offset_at_creation(void)
+{
+	int edu = edu_open();
+	struct buffer b[2] = { edu_buffer(edu, 2 * PAGE), edu_buffer(edu, 2 * PAGE) };
+	uint64_t offset[2];
+
+	for (int i = 1; i >= 0; i--)
+		offset[i] = dumb_offset(edu, b[i].handle);
+	check(offset[0] < offset[1]);
+	for (int i = 0; i < 2; i++) {
+		void *map = mmap(NULL, b[i].size, PROT_READ, MAP_SHARED, edu, offset[i]);
+
+		check(map != MAP_FAILED);
+		fill(&b[i], i);
+		check(!memcmp(map, b[i].map, b[i].size));
+	}
+}
+
 /**
  * SUBTEST: create-does-not-wrap
  * Description: A product of width and bits that wraps around 32 bits makes no tiny
@@ -1474,6 +1558,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(wrong_bits),
 	SUBTEST(create_too_large),
 	SUBTEST(leaves_fences),
+	SUBTEST(fence_of_a_queued_copy),
 	SUBTEST(waits_for_writer_of_source),
 	SUBTEST(waits_for_users_of_destination),
 	SUBTEST(waits_for_exporters_fence),
@@ -1491,6 +1576,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(slow_end_of_import),
 	SUBTEST(revoked),
 	SUBTEST(vmap),
+	SUBTEST(offset_at_creation),
 	SUBTEST(create_does_not_wrap),
 	SUBTEST(unplug_ends_jobs),
 	SUBTEST(unplug_beside_jobs),
