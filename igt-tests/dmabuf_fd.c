@@ -107,6 +107,7 @@ static void access_mode(void)
 {
 	int drm = open_device(), fd;
 
+	need_unexported(drm);
 	fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), DRM_RDWR));
 	check_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
 	fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), 0));
@@ -140,10 +141,11 @@ static void access_mode_is_the_first_exports(void)
  */
 static void readonly_export_mmap(void)
 {
-	int drm = open_device();
-	int fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), 0));
+	int drm = open_device(), fd;
 	void *map;
 
+	need_unexported(drm);
+	fd = check_ok(gem_export(drm, check_ok(gem_create(drm, 1)), 0));
 	need_mmap(fd);
 	check_error(map_errno(fd, PAGE, PROT_READ | PROT_WRITE, 0), EACCES);
 	check_error(map_errno(fd, PAGE, PROT_WRITE, 0), EACCES);

@@ -126,9 +126,11 @@ static void only_first_exported(void)
  */
 static void only_second_exported(void)
 {
+	int drm = open_device();
 	struct model m;
 
-	model_init(&m, open_device(), 2);
+	need_unexported(drm);
+	model_init(&m, drm, 2);
 	model_export(&m, 1);
 	check_eq(m.answer, m.handle[1]);
 	model_close(&m, 0);
