@@ -27,8 +27,8 @@ int main(int argc, char **argv)
 	path = step(open(link, O_PATH | O_CLOEXEC));
 	close(card);
 	close(fd);
-	/* What was closed is freed a moment later. */
-	sleep(1);
+	/* What was closed may be freed a moment later. */
+	wait_for(users() == idle || buffers() == before + 1);
 	if (users() == idle)
 		end(RIGHT, "the path keeps nothing");
 	if (buffers() == before + 1)

@@ -47,8 +47,8 @@ int main(int argc, char **argv)
 	request.count = 0;
 	step(ioctl(node, VIDIOC_REQBUFS, &request));
 	close(node);
-	/* What was closed is freed a moment later. */
-	sleep(1);
+	/* What was closed may be freed a moment later. */
+	wait_for(buffers() == before);
 	left = buffers() - before;
 	if (left)
 		end(WRONG, "%d of %d buffers are left, and no program has them", left, TIMES);

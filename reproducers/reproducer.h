@@ -52,6 +52,13 @@ static inline void put(const char *path, const char *text)
 	close(file);
 }
 
+/* Waits until @condition holds, but not for ever: a kernel that is wrong may never get there. */
+#define wait_for(condition)							\
+	do									\
+		for (int ms_ = 0; ms_ < 10000 && !(condition); ms_ += 50)	\
+			usleep(50000);						\
+	while (0)
+
 /* What the kernel says from now on. */
 static inline int kernel_log(void)
 {
