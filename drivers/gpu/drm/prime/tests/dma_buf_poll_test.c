@@ -255,7 +255,6 @@ static void poll_release_armed(struct kunit *test)
 	kunit_release_action(test, poller_end, &fix->poller);
 	mock_exporter_put(test, fix->dmabuf);
 	flush_delayed_fput();
-	msleep(50);
 	dma_fence_signal(&fence->base);
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_exporter_calls(fix->exp, MOCK_RELEASE)));
 	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_RELEASE, 1);
