@@ -645,24 +645,43 @@ static void coherence_is_given_or_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).wanted, 1);
 }
 
-/* What a driver said of its device counts until the detach, even if the driver leaves. */
-static void driver_adds_a_constraint(struct kunit *test)
+/* The driver tells it when the device is attached. The map is refused for this field. */
+static void driver_adds(struct kunit *test, const struct dma_buf_constraints *c, u32 field,
+			u64 wanted)
 {
 	struct mock_importer *imp = importer_below(test, false, U64_MAX);
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
 	struct dma_buf_attachment *attach = attach_to(test, imp, dmabuf);
 	struct dma_buf_refusal why;
+
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, c), 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
+	why = refusal_of(test, dmabuf);
+	KUNIT_EXPECT_EQ(test, why.field, field);
+	KUNIT_EXPECT_EQ(test, why.wanted, wanted);
+	KUNIT_EXPECT_TRUE(test, list_empty(&late_of(dmabuf)->mappings));
+	dma_buf_detach(dmabuf, attach);
+}
+
+/* What a driver said of its device counts while the device is attached, also without it. */
+static void driver_adds_a_constraint(struct kunit *test)
+{
 	struct dma_buf_constraints c;
 
 	dma_buf_constraints_init(&c);
 	c.dma_mask = PAGE_SIZE - 1;
-	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
-	why = refusal_of(test, dmabuf);
-	KUNIT_EXPECT_EQ(test, why.field, DMA_BUF_FIELD_DMA_MASK);
-	KUNIT_EXPECT_EQ(test, why.wanted, PAGE_SIZE - 1);
-	KUNIT_EXPECT_TRUE(test, list_empty(&late_of(dmabuf)->mappings));
-	dma_buf_detach(dmabuf, attach);
+	driver_adds(test, &c, DMA_BUF_FIELD_DMA_MASK, PAGE_SIZE - 1);
+}
+
+/* The segments are counted in the table that the device would get. */
+static void driver_limits_the_segments(struct kunit *test)
+{
+	struct dma_buf_constraints c;
+
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = PAGE_SIZE;
+	c.max_segments = 1;
+	driver_adds(test, &c, DMA_BUF_FIELD_MAX_SEGMENTS, 1);
 }
 
 /* The constraints that a buffer was placed for are those of the attach. */
@@ -1227,6 +1246,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(out_of_reach_is_refused),
 	KUNIT_CASE(coherence_is_given_or_refused),
 	KUNIT_CASE(driver_adds_a_constraint),
+	KUNIT_CASE(driver_limits_the_segments),
 	KUNIT_CASE(driver_leaves),
 	KUNIT_CASE(bus_has_its_own_addresses),
 	KUNIT_CASE(bus_breaks_the_alignment),
