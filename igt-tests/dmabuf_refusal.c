@@ -673,8 +673,69 @@ static void dead_processes_freed(void)
 	scene_close(&s);
 }
 
+/* --- calls that are not over --- */
+
+#define CALLS	16	/* of a process: so many have a record */
+
+static void *call_of_thread(void *data)
+{
+	check_error(do_import(data), ELOOP);
+	return NULL;
+}
+
+/* The import of another thread is refused. It ends when the exporter's detach does. */
+static pthread_t begin_call(struct scene *s)
+{
+	pthread_t thread;
+
+	check_ok(mock_fail(s->exporter, s->b.id, PRIME_MOCK_MAP, 1, ELOOP));
+	check_ok(mock_sleep(s->exporter, s->b.id, PRIME_MOCK_DETACH, PRIME_MOCK_MAX_SLEEP_US, 0));
+	check_eq(pthread_create(&thread, NULL, call_of_thread, s), 0);
+	mock_wait_calls(&s->b, PRIME_MOCK_DETACH, 1);
+	return thread;
+}
+
+static void end_call(struct scene *s, pthread_t thread)
+{
+	/* Otherwise the sleep was too short for this machine. */
+	check_eq(mock_balance(&s->b, PRIME_MOCK_ATTACHED), 1);
+	check_ok(mock_quiet(s->exporter, s->b.id, PRIME_MOCK_DETACH));
+	check_eq(pthread_join(thread, NULL), 0);
+}
+
+/**
+ * SUBTEST: sixteen-calls
+ * Description: While sixteen calls of a process are not over, it is not told of further
+ *  refusals. Other processes are. When a call has ended, there is room for another one.
+ */
+static void sixteen_calls(void)
+{
+	struct scene s[CALLS + 2];
+	pthread_t threads[CALLS];
+
+	for (int i = 0; i < CALLS + 2; i++)
+		s[i] = scene_open(0);
+	for (int i = 0; i < CALLS - 1; i++)
+		threads[i] = begin_call(&s[i]);
+	refuse(&s[CALLS]);
+	check_eq(refusal_of(s[CALLS].b.fd).error, EPERM);
+	threads[CALLS - 1] = begin_call(&s[CALLS - 1]);
+	refuse(&s[CALLS + 1]);
+	expect_none(s[CALLS + 1].b.fd);
+	in_child(child_is_refused, &s[CALLS + 1]);
+	end_call(&s[0], threads[0]);
+	check_eq(refusal_of(s[0].b.fd).error, ELOOP);
+	refuse(&s[CALLS + 1]);
+	check_eq(refusal_of(s[CALLS + 1].b.fd).error, EPERM);
+	for (int i = 1; i < CALLS; i++)
+		end_call(&s[i], threads[i]);
+	for (int i = 0; i < CALLS + 2; i++)
+		scene_close(&s[i]);
+}
+
 /* --- for root --- */
 
+/* Of all processes, if @pid is 0. */
 static int lines_of(pid_t pid, bool *told)
 {
 	char *text = read_text(DEBUGFS), *line, *rest = text;
@@ -685,7 +746,7 @@ static int lines_of(pid_t pid, bool *told)
 	if (told)
 		*told = strstr(text, "\tprime_mock\t") != NULL;
 	while ((line = strsep(&rest, "\n")))
-		lines += atoi(line) == pid;
+		lines += pid ? atoi(line) == pid : atoi(line) > 0;
 	free(text);
 	return lines;
 }
@@ -724,6 +785,57 @@ static void debugfs(void)
 	check_eq(waitpid(pid, &status, 0), pid);
 	check_eq(lines_of(pid, NULL), 0);
 	scene_close(&s);
+}
+
+#define TOLD	256	/* refusals of all processes */
+
+static pid_t child_is_refused_eight(struct scene *s)
+{
+	int done[2], pid;
+	char byte;
+
+	check(!pipe(done));
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		for (int i = 0; i < 8; i++)
+			child_is_refused(&s[i]);
+		check(write(done[1], "", 1) == 1);
+		pause();
+		_exit(0);
+	}
+	close(done[1]);
+	check(read(done[0], &byte, 1) == 1);
+	close(done[0]);
+	return pid;
+}
+
+/**
+ * SUBTEST: of-all-processes
+ * Description: The last 256 refusals are told, of processes that live. The next one takes
+ *  the place of the oldest one, which is that of another process.
+ */
+static void of_all_processes(void)
+{
+	pid_t pids[TOLD / 8 + 1];
+	struct scene s[8];
+
+	for (int i = 0; i < 8; i++)
+		s[i] = scene_open(0);
+	refuse(&s[0]);
+	for (int i = 0; i < TOLD / 8 + 1; i++) {
+		pids[i] = child_is_refused_eight(s);
+		check_eq(lines_of(pids[i], NULL), 8);
+		check(lines_of(0, NULL) <= TOLD);
+	}
+	check_eq(lines_of(0, NULL), TOLD);
+	expect_none(s[0].b.fd);
+	for (int i = 0; i < TOLD / 8 + 1; i++) {
+		kill(pids[i], SIGKILL);
+		check_eq(waitpid(pids[i], NULL, 0), pids[i]);
+	}
+	for (int i = 0; i < 8; i++)
+		scene_close(&s[i]);
 }
 
 #define TRACEFS		"/sys/kernel/tracing"
@@ -798,7 +910,9 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(eight_mixed),
 	SUBTEST(dead_processes),
 	SUBTEST(dead_processes_freed),
+	SUBTEST(sixteen_calls),
 	SUBTEST(debugfs),
+	SUBTEST(of_all_processes),
 	SUBTEST(trace_event),
 	SUBTEST(first_release),
 };
