@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which device a V4L2 node stands for, and how it gets at its buffers. The node is
- * registered, and the file and its queues are made up, since no driver for a guest
- * has queues of two kinds.
+ * Which device a V4L2 node stands for, and how it gets at its buffers; and which
+ * node can be tried, under which locks. The node is registered, and the file and
+ * its queues are made up, since no driver for a guest has queues of two kinds.
  */
 #include <linux/anon_inodes.h>
+#include <linux/dma-buf-constraints.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -18,10 +19,12 @@
 #include <media/videobuf2-vmalloc.h>
 
 #include "../negotiate/internal.h"
+#include "../try/internal.h"
 #include "prime_test.h"
 
 struct v4l2_fixture {
 	struct device *(*ask)(struct file *file, unsigned int *how);
+	int (*try)(struct file *file, struct dma_buf *dmabuf, u32 *judged);
 	const struct vb2_mem_ops *copied;
 	const struct vb2_mem_ops *contiguous;
 	struct device *parent;
@@ -30,11 +33,40 @@ struct v4l2_fixture {
 	struct v4l2_fh fh;
 	struct v4l2_m2m_ctx m2m;
 	struct file *file;
+	struct vb2_queue queue;		/* to be tried */
+	struct mutex lock;		/* of @queue */
 	struct device *answer;		/* of another thread */
+	int tried;			/* the same */
 	struct completion answered;
 };
 
 static const struct vb2_mem_ops other_memops;
+
+/* What tells an attempt from a refusal without one. */
+static void *attach_says(struct vb2_buffer *vb, struct device *dev, struct dma_buf *dmabuf,
+			 unsigned long size)
+{
+	struct v4l2_fixture *fix = container_of(vb->vb2_queue, struct v4l2_fixture, queue);
+
+	return ERR_PTR(dev == fix->parent && mutex_is_locked(&fix->lock) &&
+		       mutex_is_locked(&fix->vdev->dev.mutex) ? -EXFULL : -EBADR);
+}
+
+static int never_maps(void *mem)
+{
+	return -EBADR;
+}
+
+static void never(void *mem)
+{
+}
+
+static const struct vb2_mem_ops tried_memops = {
+	.attach_dmabuf = attach_says,
+	.map_dmabuf = never_maps,
+	.unmap_dmabuf = never,
+	.detach_dmabuf = never,
+};
 
 static int no_open(struct file *file)
 {
@@ -58,7 +90,13 @@ static int v4l2_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, fix);
 	test->priv = fix;
 	init_completion(&fix->answered);
+	mutex_init(&fix->lock);
+	fix->queue = (struct vb2_queue){
+		.io_modes = VB2_DMABUF, .mem_ops = &tried_memops, .lock = &fix->lock,
+	};
 	fix->ask = symbol_request(dma_buf_device_of_v4l2);
+	/* NULL without DRM_PRIME_TRY_DEVICE. */
+	fix->try = symbol_request(dma_buf_v4l2_try);
 	fix->copied = symbol_request(vb2_vmalloc_memops);
 	fix->contiguous = symbol_request(vb2_dma_contig_memops);
 	if (!fix->ask || !fix->copied || !fix->contiguous)
@@ -101,6 +139,8 @@ static void v4l2_exit(struct kunit *test)
 		symbol_put(vb2_dma_contig_memops);
 	if (fix->copied)
 		symbol_put(vb2_vmalloc_memops);
+	if (fix->try)
+		symbol_put(dma_buf_v4l2_try);
 	if (fix->ask)
 		symbol_put(dma_buf_device_of_v4l2);
 }
@@ -167,6 +207,54 @@ static void one_queue(struct kunit *test)
 	expect_node(test, fix->parent, 0);
 }
 
+/* Whatever is tried gives EXFULL. */
+static int try_node(struct kunit *test)
+{
+	struct v4l2_fixture *fix = test->priv;
+	struct dma_buf dmabuf = { .size = PAGE_SIZE };
+	u32 judged = 0;
+	int ret;
+
+	if (!fix->try)
+		kunit_skip(test, "the kernel can't try devices");
+	ret = fix->try(fix->file, &dmabuf, &judged);
+	KUNIT_EXPECT_EQ(test, judged, ret == -EXFULL ? DMA_BUF_TRY_MAPPING : 0);
+	return ret;
+}
+
+/* V4L2 tells the queue, its lock and its operations; all three have to be there. */
+static void tried(struct kunit *test)
+{
+	struct v4l2_fixture *fix = test->priv;
+
+	/* Two queues, without a lock. */
+	KUNIT_EXPECT_EQ(test, try_node(test), -EOPNOTSUPP);
+	/* None. */
+	fix->fh.m2m_ctx = NULL;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EOPNOTSUPP);
+
+	fix->vdev->queue = &fix->queue;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EXFULL);
+	fix->queue.io_modes = VB2_MMAP;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EOPNOTSUPP);
+	fix->queue.io_modes = VB2_DMABUF;
+	fix->queue.mem_ops = &other_memops;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EOPNOTSUPP);
+	fix->queue.mem_ops = &tried_memops;
+	fix->queue.owner = fix->vdev;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EBUSY);
+	fix->queue.owner = NULL;
+	/* The node's lock is the one of a queue that has none. */
+	fix->queue.lock = NULL;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EOPNOTSUPP);
+	fix->vdev->lock = &fix->lock;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EXFULL);
+	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&fix->lock));
+	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&fix->vdev->dev.mutex));
+	fix->vdev->lock = NULL;
+	fix->vdev->queue = NULL;
+}
+
 /* A CUSE program that ended has left a file of the number that the node has now. */
 static void left_by_another(struct kunit *test)
 {
@@ -176,6 +264,9 @@ static void left_by_another(struct kunit *test)
 
 	file_inode(fix->file)->i_cdev = &other;
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fix->ask(fix->file, &how)), -ENODEV);
+	fix->vdev->queue = &fix->queue;
+	KUNIT_EXPECT_EQ(test, try_node(test), -ENODEV);
+	fix->vdev->queue = NULL;
 }
 
 static int asking_thread(void *data)
@@ -188,11 +279,22 @@ static int asking_thread(void *data)
 	return 0;
 }
 
-/* The parent may be freed when the node has gone, so nobody gets hold of it then. */
-static void goes_meanwhile(struct kunit *test)
+static int trying_thread(void *data)
+{
+	struct v4l2_fixture *fix = data;
+	struct dma_buf dmabuf = { .size = PAGE_SIZE };
+	u32 judged;
+
+	fix->tried = fix->try(fix->file, &dmabuf, &judged);
+	complete(&fix->answered);
+	return 0;
+}
+
+/* The node goes while another thread waits for its lock. */
+static void go_meanwhile(struct kunit *test, int (*thread)(void *fix))
 {
 	struct v4l2_fixture *fix = test->priv;
-	struct task_struct *task = kthread_create(asking_thread, fix, "prime-ask");
+	struct task_struct *task = kthread_create(thread, fix, "prime-ask");
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	get_task_struct(task);
@@ -205,17 +307,42 @@ static void goes_meanwhile(struct kunit *test)
 	device_unlock(&fix->vdev->dev);
 	wait_for_completion(&fix->answered);
 	put_task_struct(task);
+	set_bit(V4L2_FL_REGISTERED, &fix->vdev->flags);
+}
+
+/* The parent may be freed when the node has gone, so nobody gets hold of it then. */
+static void goes_meanwhile(struct kunit *test)
+{
+	struct v4l2_fixture *fix = test->priv;
+
+	go_meanwhile(test, asking_thread);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fix->answer), -ENODEV);
 	if (!IS_ERR(fix->answer))
 		put_device(fix->answer);
+}
+
+/* The same for its queue. */
+static void goes_before_attempt(struct kunit *test)
+{
+	struct v4l2_fixture *fix = test->priv;
+
+	fix->vdev->queue = &fix->queue;
+	KUNIT_EXPECT_EQ(test, try_node(test), -EXFULL);
+	go_meanwhile(test, trying_thread);
+	KUNIT_EXPECT_EQ(test, fix->tried, -ENODEV);
+	clear_bit(V4L2_FL_REGISTERED, &fix->vdev->flags);
+	KUNIT_EXPECT_EQ(test, try_node(test), -ENODEV);
 	set_bit(V4L2_FL_REGISTERED, &fix->vdev->flags);
+	fix->vdev->queue = NULL;
 }
 
 static struct kunit_case dma_buf_device_v4l2_cases[] = {
 	KUNIT_CASE(two_queues),
 	KUNIT_CASE(one_queue),
+	KUNIT_CASE(tried),
 	KUNIT_CASE(left_by_another),
 	KUNIT_CASE(goes_meanwhile),
+	KUNIT_CASE(goes_before_attempt),
 	{}
 };
 
