@@ -63,6 +63,7 @@ static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_fai
 static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf_failure *f,
 			 struct dma_buf_constraints *c, struct dma_buf_conflict *reason)
 {
+	const struct device_dma_parameters *parms = f->dev->dma_parms;
 	const size_t most = dma_max_mapping_size(f->dev);
 	const u64 piece = f->step == DMA_BUF_STEP_DMA ? why->largest : why->size;
 
@@ -71,17 +72,16 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 		*reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_SIZE, most, piece };
 		return true;
 	}
+	/* Of a device whose driver has set nothing, the DMA API says 64 KiB. */
 	if (c->max_segments == U32_MAX &&
-	    (c->max_segment_size >= U32_MAX || !f->dev->dma_parms ||
-	     !f->dev->dma_parms->max_segment_size)) {
+	    (c->max_segment_size >= U32_MAX ||
+	     (c->max_segment_size == SZ_64K && (!parms || !parms->max_segment_size)))) {
 		c->max_segment_size = U64_MAX;
 		c->flags |= DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	}
 	if (f->sgt && f->step == DMA_BUF_STEP_GIVEN_BACK)
-		return dma_buf_constraints_check_table(c, f->sgt, reason) ||
-		       dma_buf_constraints_check_count(c, why->segments, why->runs, reason);
-	return f->step <= DMA_BUF_STEP_ATTACH &&
-	       dma_buf_constraints_check_size(c, why->size, reason);
+		return dma_buf_constraints_check_table(c, f->sgt, reason);
+	return f->step <= DMA_BUF_STEP_ATTACH && dma_buf_constraints_check_size(c, why->size, reason);
 }
 
 /* Fills in all of @why. At the step TABLE only refusal_check() answers -EOPNOTSUPP. */

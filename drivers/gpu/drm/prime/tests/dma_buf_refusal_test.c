@@ -7,6 +7,7 @@
  * igt-tests/dmabuf_refusal.c.
  */
 #include <linux/dma-buf-constraints.h>
+#include <linux/dma-map-ops.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
@@ -14,6 +15,7 @@
 #include <linux/mmu_context.h>
 #include <linux/platform_device.h>
 #include <linux/prandom.h>
+#include <linux/sizes.h>
 #include <linux/swiotlb.h>
 #include <linux/uaccess.h>
 
@@ -477,6 +479,51 @@ static void constraint_is_found(struct kunit *test)
 	expect_field(test, &why, DMA_BUF_FIELD_DMA_MASK, 2 * PAGE_SIZE - 1, 4 * PAGE_SIZE - 1);
 }
 
+/* The driver has told the layer only, and not the DMA API. */
+static void length_is_found(struct kunit *test)
+{
+	struct import *import = import_begin(test);
+	struct dma_buf_constraints c;
+	struct dma_buf_refusal why;
+
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = PAGE_SIZE / 2;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(import->to->dev, &c), 0);
+	why = give_back(test, import, -EINVAL, map_scattered);
+	expect_field(test, &why, DMA_BUF_FIELD_MAX_SEGMENT_SIZE, PAGE_SIZE / 2, PAGE_SIZE);
+}
+
+/* All that the device wants is told. It can't take a buffer of this size, wherever it is. */
+static void size_is_found(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	struct dma_buf_constraints c;
+	struct dma_buf_refusal why;
+
+	dma_buf_constraints_init(&c);
+	c.dma_mask = DMA_BIT_MASK(40);
+	c.segment_boundary = SZ_16M - 1;
+	c.max_segment_size = SZ_8M;
+	c.max_segments = 7;
+	c.alignment = SZ_64K;
+	c.length_align = 2 * MOCK_EXPORTER_SIZE;
+	c.flags = DMA_BUF_CONSTRAINT_COHERENT;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(fix->imp->dev, &c), 0);
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -EPERM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EPERM);
+	why = expect_step(test, DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER, -EPERM, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_LENGTH_ALIGN, c.length_align, MOCK_EXPORTER_SIZE);
+	KUNIT_EXPECT_EQ(test, why.flags & ~DMA_BUF_REFUSAL_TRANSLATED, DMA_BUF_REFUSAL_GUESSED |
+			(dev_is_dma_coherent(fix->imp->dev) ? DMA_BUF_REFUSAL_COHERENT : 0));
+	KUNIT_EXPECT_EQ(test, why.dma_mask, c.dma_mask);
+	KUNIT_EXPECT_EQ(test, why.segment_boundary, c.segment_boundary);
+	KUNIT_EXPECT_EQ(test, why.max_segment_size, c.max_segment_size);
+	KUNIT_EXPECT_EQ(test, why.max_segments, c.max_segments);
+	KUNIT_EXPECT_EQ(test, why.alignment, c.alignment);
+	KUNIT_EXPECT_EQ(test, why.length_align, c.length_align);
+	KUNIT_EXPECT_EQ(test, why.wants, c.flags);
+}
+
 static void import_without_function(struct kunit *test)
 {
 	struct import *import = import_begin(test);
@@ -919,6 +966,8 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(importer_takes_nothing),
 	KUNIT_CASE(empty_segment),
 	KUNIT_CASE(constraint_is_found),
+	KUNIT_CASE(length_is_found),
+	KUNIT_CASE(size_is_found),
 	KUNIT_CASE(import_without_function),
 	KUNIT_CASE(import_of_driver),
 	KUNIT_CASE(handle_is_told),
