@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -1026,6 +1027,44 @@ static void holders_fd(void)
 	check(!held_by(inode, holder));
 }
 
+/**
+ * SUBTEST: holders-path
+ * Description: debugfs lists a path (O_PATH). It is no reference to the buffer's file, and
+ *  stays in the list when the file has been closed.
+ */
+static void holders_path(void)
+{
+	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL), path;
+	uint64_t inode = inode_of(fd);
+	char holder[40];
+
+	snprintf(holder, sizeof(holder), "/proc/self/fd/%d", fd);
+	path = open(holder, O_PATH | O_CLOEXEC);
+	check(path >= 0);
+	snprintf(holder, sizeof(holder), "fd %d in ", path);
+	check(held_by(inode, holder));
+	close(fd);
+	close(drm);
+	check(held_by(inode, holder));
+}
+
+/**
+ * SUBTEST: holders-name
+ * Description: A process whose name looks like lines of the list forges none.
+ */
+static void holders_name(void)
+{
+	int fd = any_dmabuf(1);
+	char holder[40], *text;
+
+	check(!prctl(PR_SET_NAME, "a\n\tfd 1"));
+	snprintf(holder, sizeof(holder), "fd %d in ", fd);
+	check(held_by(inode_of(fd), holder));
+	text = read_text(HOLDERS);
+	check(text && strstr(text, "(a\\n\\tfd 1)") && !strstr(text, "(a\n"));
+	free(text);
+}
+
 #define COPIES	600
 
 /**
@@ -1180,15 +1219,25 @@ static void holders_ended(void)
 
 /**
  * SUBTEST: holders-mapping
- * Description: debugfs names the process that has a mapping and no fd.
+ * Description: debugfs names the process that has a mapping and no fd, and one that has
+ *  mapped the object of the buffer by its device.
  */
 static void holders_mapping(void)
 {
-	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL);
+	struct drm_mode_map_dumb dumb = { };
+	int drm = open_device(), fd = make_dmabuf(drm, 1, &dumb.handle);
 	uint64_t inode = inode_of(fd);
+	void *map;
 
 	need_mmap(fd);
 	check(!held_by(inode, "mapping "));
+	if (!xioctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &dumb)) {
+		map = map_shared(drm, PAGE, PROT_READ, dumb.offset);
+		check(map != MAP_FAILED);
+		check(held_by(inode, "mapping "));
+		check(!munmap(map, PAGE));
+		check(!held_by(inode, "mapping "));
+	}
 	check(map_shared(fd, PAGE, PROT_READ, 0) != MAP_FAILED);
 	close(fd);
 	check(held_by(inode, "mapping "));
@@ -1203,12 +1252,14 @@ static void holders_message(void)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "\0dmabuf_fd" };
 	int drm = open_device(), fd = make_dmabuf(drm, 1, NULL), ends[2], listener, sender;
+	const int twice[] = { fd, fd };
 	uint64_t inode = inode_of(fd);
 
 	check_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	check(!held_by(inode, "message "));
-	send_fds(ends[0], &fd, 1);
-	check(held_by(inode, "message "));
+	send_fds(ends[0], twice, 2);
+	check(held_by(inode, "message 0 "));
+	check(held_by(inode, "message 1 "));
 	close(ends[1]);
 	check(!held_by(inode, "message "));
 
@@ -1431,6 +1482,8 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(scm_rights),
 	SUBTEST(scm_rights_in_flight),
 	SUBTEST(holders_fd),
+	SUBTEST(holders_path),
+	SUBTEST(holders_name),
 	SUBTEST(holders_many),
 	SUBTEST(holders_thread),
 	SUBTEST(holders_busy),
