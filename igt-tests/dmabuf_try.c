@@ -10,6 +10,7 @@
 #include "lib/prime_v4l2.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <linux/dma-buf-constraints.h>
 
@@ -426,6 +427,49 @@ static void v4l2_streaming(void)
 	close(exporter);
 }
 
+struct attempt {
+	int buffer, device, ret;
+};
+
+static void *attempt_of_thread(void *data)
+{
+	struct attempt *attempt = data;
+
+	attempt->ret = try_device(attempt->buffer, attempt->device, DMA_BUF_TRY_MAPPING);
+	return NULL;
+}
+
+/**
+ * SUBTEST: v4l2-lock
+ * Description: While a camera maps a buffer for an attempt, no other request changes its
+ *  queue, and another attempt waits, too. A signal ends the wait.
+ */
+static void v4l2_lock(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG);
+	int exporter = mock_open(0);
+	struct mock_buffer b = picture_buffer(exporter, &q, 0, PRIME_MOCK_CONTIGUOUS);
+	struct attempt attempt = { b.fd, q.fd };
+	pthread_t thread;
+
+	check_ok(try_device(b.fd, q.fd, DMA_BUF_TRY_MAPPING));
+	check_ok(mock_sleep(exporter, b.id, PRIME_MOCK_MAP, PRIME_MOCK_MAX_SLEEP_US, 0));
+	check_eq(pthread_create(&thread, NULL, attempt_of_thread, &attempt), 0);
+	mock_wait_calls(&b, PRIME_MOCK_MAP, 2);
+	alarm_every(40);
+	check_error(v4l2_request(&q, V4L2_MEMORY_DMABUF, 1), EINTR);
+	check_error(try_device(b.fd, q.fd, 0), EINTR);
+	alarm_every(0);
+	check_ok(mock_quiet(exporter, b.id, PRIME_MOCK_MAP));
+	check_eq(pthread_join(thread, NULL), 0);
+	check_ok(attempt.ret);
+	check_eq(mock_count(&b, PRIME_MOCK_MAP), 2);
+	check_eq(refusal_of(b.fd).error, 0);
+	close(q.fd);
+	mock_buffer_end(&b);
+	close(exporter);
+}
+
 /* --- negotiated storage --- */
 
 static struct dma_buf_storage_info storage_of(int buffer)
@@ -525,6 +569,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(v4l2_mock),
 	SUBTEST(v4l2_mem2mem),
 	SUBTEST(v4l2_streaming),
+	SUBTEST(v4l2_lock),
 	SUBTEST(negotiated),
 	SUBTEST(wrong_file),
 	SUBTEST(wrong_argument),
