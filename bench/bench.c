@@ -20,6 +20,13 @@ uint64_t bench_clock(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
+uint64_t bench_since(uint64_t start)
+{
+	uint64_t now = bench_clock();
+
+	return now - start - (bench_clock() - now);
+}
+
 void bench_result(const char *name, uint64_t parameter, double value,
 		  const char *unit)
 {
@@ -42,7 +49,7 @@ double bench_loop(void (*op)(void *), void *arg, unsigned int count)
 	start = bench_clock();
 	for (unsigned int i = 0; i < count; i++)
 		op(arg);
-	return (double)(bench_clock() - start) / count;
+	return (double)bench_since(start) / count;
 }
 
 const struct bench_picture bench_pictures[BENCH_PICTURES] = {

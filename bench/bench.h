@@ -29,6 +29,8 @@ int bench_main(int argc, char **argv, const struct bench *table, size_t count);
 
 /* Nanoseconds; under QEMU's -icount shift=1 an instruction takes two. */
 uint64_t bench_clock(void);
+/* The time since then, without what a call of bench_clock() takes. */
+uint64_t bench_since(uint64_t start);
 /* Waits for what the kernel frees late. */
 void bench_settle(void);
 /* NAME PARAMETER VALUE UNIT: one line that scripts/bench-report reads. */

@@ -228,7 +228,7 @@ static void last_close(const char *name)
 		close(drm);
 		start = bench_clock();
 		close(fd);
-		total += bench_clock() - start;
+		total += bench_since(start);
 	}
 	bench_instructions(name, 0, (double)total / count);
 }
