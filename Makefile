@@ -152,7 +152,7 @@ rig-check: setup ## check that a guest that dies or hangs loses the result of on
 	@$(test) rig scripts/rig-check $(firstword $(kernels))
 docs: source ## build the documentation as HTML in build/LANE/docs
 	@$(phase) --measure $@ scripts/docs
-bench-lane: built-stock built-ours root
+bench-lane: built-stock built-bare built-ours root
 	@$(phase) --measure $@ scripts/bench $(ONLY)
 conformance-farm: built-farm root ## run the conformance tests on stock with every driver that needs no hardware; FARM="vgem qxl"
 	@$(phase) --measure $@ scripts/conformance-farm $(FARM)
