@@ -10,7 +10,6 @@
  * user space. It drops the record if the call succeeded. Only a call that failed
  * may cost another refusal its place.
  */
-#include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/task_work.h>
 #include <linux/uaccess.h>
@@ -235,6 +234,18 @@ static void refusal_failed(const struct dma_buf_failure *failure)
 		refusal_settle_locked(r);
 }
 
+/*
+ * If the system call fails, the importer has refused the buffer, unless a signal
+ * may have ended the call: some importers turn -ERESTARTSYS of the mapping into
+ * another errno.
+ */
+static void refusal_given_back(struct dma_buf_attachment *attach, const struct sg_table *sgt)
+{
+	if (!signal_pending(current))
+		refusal_failed(&(struct dma_buf_failure) {
+			attach->dmabuf, attach->dev, DMA_BUF_STEP_GIVEN_BACK, 0, sgt });
+}
+
 /**
  * dma_buf_refuse - say why a buffer is refused
  * @attach: attachment, also in &dma_buf_ops.attach
@@ -313,6 +324,7 @@ int dma_buf_refusals_show(struct seq_file *s, void *unused)
 
 static const struct dma_buf_account_ops refusal_ops = {
 	.failed = refusal_failed,
+	.given_back = refusal_given_back,
 	.check = refusal_check,
 	.ioctl = refusal_ioctl,
 };

@@ -18,7 +18,6 @@
 #ifndef __GENKSYMS__
 #include <linux/platform_device.h>
 #include <linux/ptrace.h>
-#include <linux/sched/signal.h>
 #include <linux/swiotlb.h>
 #include <asm/syscall.h>
 #endif
@@ -48,6 +47,9 @@ struct dma_buf_failure {
 /**
  * struct dma_buf_account_ops - what account/ does for those below it
  * @failed: a step failed, or may have. The reservation object may be held
+ * @given_back: an importer unmaps or detaches in the system call in which it
+ *	attached. The reservation object is held. @sgt is the table of the
+ *	mapping, or NULL
  * @check: does this new mapping, of an exporter that syncs wrongly, need syncs?
  *	Returns 0 or -EOPNOTSUPP
  * @ioctl: an ioctl of a dma-buf file that the core does not know; returns
@@ -55,6 +57,7 @@ struct dma_buf_failure {
  */
 struct dma_buf_account_ops {
 	void (*failed)(const struct dma_buf_failure *failure);
+	void (*given_back)(struct dma_buf_attachment *attach, const struct sg_table *sgt);
 	int (*check)(struct dma_buf_attachment *attach, const struct sg_table *sgt);
 	long (*ioctl)(struct file *file, unsigned int cmd, void __user *uarg);
 };
@@ -118,28 +121,17 @@ static inline u16 dma_buf_call_number(void)
 {
 	unsigned long args[6];
 
+	if (!IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT))
+		return 0;
 	syscall_get_arguments(current, current_pt_regs(), args);
 	return (unsigned long)current + args[1];
 }
 
-static inline void dma_buf_attachment_note_call(struct dma_buf_attachment *attach)
+/* An importer unmaps or detaches. If it attached in the same system call, it may have refused. */
+static inline void dma_buf_given_back(struct dma_buf_attachment *attach, const struct sg_table *sgt)
 {
-	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT))
-		attach->call = dma_buf_call_number();
-}
-
-/*
- * An importer unmaps or detaches. If it attached in the same system call, and
- * that call fails, it has refused the buffer, unless a signal may have ended the
- * call: some importers turn -ERESTARTSYS of the mapping into another errno.
- */
-static inline void dma_buf_given_back(struct dma_buf_attachment *attach,
-				      const struct sg_table *sgt)
-{
-	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) &&
-	    unlikely(attach->call == dma_buf_call_number() && !signal_pending(current)))
-		dma_buf_account_ops->failed(&(struct dma_buf_failure) {
-			attach->dmabuf, attach->dev, DMA_BUF_STEP_GIVEN_BACK, 0, sgt });
+	if (IS_ENABLED(CONFIG_DRM_PRIME_ACCOUNT) && unlikely(dma_buf_call_number() == attach->call))
+		dma_buf_account_ops->given_back(attach, sgt);
 }
 
 #endif /* DRM_PRIME_REFUSAL_H */

@@ -113,11 +113,10 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		return ERR_PTR(-ENOMEM);
 
 	*attach = (struct dma_buf_attachment){
-		.dmabuf = dmabuf, .dev = dev,
+		.dmabuf = dmabuf, .dev = dev, .node = { NULL, NULL }, .call = dma_buf_call_number(),
 		.peer2peer = importer_ops && importer_ops->allow_peer2peer,
-		.importer_ops = importer_ops, .importer_priv = importer_priv,
+		.importer_ops = importer_ops, .importer_priv = importer_priv, .priv = NULL,
 	};
-	dma_buf_attachment_note_call(attach);
 
 	ret = dmabuf->ops->attach ? dmabuf->ops->attach(dmabuf, attach) : 0;
 	if (ret)
