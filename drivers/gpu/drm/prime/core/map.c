@@ -41,25 +41,28 @@ static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
 	attach->dmabuf->ops->unpin(attach);
 }
 
+/* For fences that have not signalled; takes no lock. */
+static int dma_buf_mapping_wait(struct dma_buf_attachment *attach, bool may_wait)
+{
+	if (!may_wait)
+		return dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, -EBUSY);
+
+	return min(dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
+					 MAX_SCHEDULE_TIMEOUT), 0L);
+}
+
 /*
  * A static importer does not wait for the fences of moves and clears of the
  * storage. They must have signalled before it gets an address. So wait for them
  * here, or return -EBUSY if the caller can't wait.
  */
-static int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach, bool may_wait)
+static inline int dma_buf_mapping_settle_locked(struct dma_buf_attachment *attach, bool may_wait)
 {
-	struct dma_resv *resv = attach->dmabuf->resv;
-	long ret;
+	dma_resv_assert_held(attach->dmabuf->resv);
 
-	dma_resv_assert_held(resv);
-	if (dma_buf_attachment_is_dynamic(attach) ||
-	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
-		return 0;
-	if (!may_wait)
-		return dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE, -EBUSY);
-
-	ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true, MAX_SCHEDULE_TIMEOUT);
-	return min(ret, 0);
+	return dma_buf_attachment_is_dynamic(attach) ||
+	       dma_resv_test_signaled(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL) ?
+	       0 : dma_buf_mapping_wait(attach, may_wait);
 }
 
 static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
