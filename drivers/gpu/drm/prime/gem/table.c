@@ -27,7 +27,7 @@ static struct hlist_head *drm_prime_buffer_bucket(struct drm_prime_table *table,
 }
 
 /* Makes the first buckets or doubles them. Does nothing without memory. */
-static void drm_prime_table_grow_locked(struct drm_prime_table *table)
+static noinline void drm_prime_table_grow_locked(struct drm_prime_table *table)
 {
 	struct hlist_head *buckets, *old = table->buckets;
 	const u32 bits = old ? table->bits + 1 : DRM_PRIME_TABLE_MIN_BITS;
@@ -80,9 +80,10 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime
 	lockdep_assert_held(&table->lock);
 
 	oldest = handle ? drm_prime_entry_by_file_locked(table, dmabuf->file) : NULL;
-	*entry = (struct drm_prime_entry){ .dmabuf = dmabuf };
+	/* All members, or else the compiler clears the entry first. */
+	*entry = (struct drm_prime_entry){ .dmabuf = dmabuf, .handle = 0, .by_handle = { NULL, NULL },
+		.by_buffer = { NULL, NULL }, .same = LIST_HEAD_INIT(entry->same) };
 	table->used++;
-	INIT_LIST_HEAD(&entry->same);
 	if (oldest)
 		list_add_tail(&entry->same, &oldest->same);
 	else
