@@ -663,7 +663,7 @@ static void driver_adds(struct kunit *test, const struct dma_buf_constraints *c,
 	dma_buf_detach(dmabuf, attach);
 }
 
-/* What a driver said of its device counts while the device is attached, also without it. */
+/* What a driver said of its device counts until the detach, even if the driver leaves. */
 static void driver_adds_a_constraint(struct kunit *test)
 {
 	struct dma_buf_constraints c;
