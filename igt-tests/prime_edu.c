@@ -870,7 +870,7 @@ static void fence_of_a_queued_copy(void)
 		prime_skip("no trace instance can be made: %s", strerror(errno));
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	check_ok(write_text(TRACE "/set_event_pid", pid));
-	/* Leaves a fence that only @a holds: the job drops its own reference during the next copy. */
+	/* Leaves a fence that only @a holds. The job drops its reference during the next copy. */
 	check_ok(edu_copy(edu, a.handle, 0, a.handle, PAGE, 1));
 	check_eq(writer_status(&a, COPY_MS), 1);
 	copy_all(edu, &b, &c);

@@ -81,7 +81,8 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 	}
 	if (f->sgt && f->step == DMA_BUF_STEP_GIVEN_BACK)
 		return dma_buf_constraints_check_table(c, f->sgt, reason);
-	return f->step <= DMA_BUF_STEP_ATTACH && dma_buf_constraints_check_size(c, why->size, reason);
+	return f->step <= DMA_BUF_STEP_ATTACH &&
+	       dma_buf_constraints_check_size(c, why->size, reason);
 }
 
 /* Fills in all of @why. At the step TABLE only refusal_check() answers -EOPNOTSUPP. */
