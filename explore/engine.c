@@ -88,6 +88,7 @@ static int preemptions, faults, max_preemptions, max_faults;
 static int dirty;
 
 static struct location *locations;
+static uint8_t *known;	/* of the heap, for each 8 bytes: there is a location */
 static uint8_t *shadow; /* of the heap, for each 8 bytes: how many may be used; or: */
 #define FREED 0xfd
 static struct allocation *allocations;
@@ -236,6 +237,12 @@ static int decide(int n, int preempts, int fault)
 	position++;
 	*d = (struct decision){ .step = step, .n = n, .preempts = preempts, .fault = fault };
 	return 0;
+}
+
+/* In a replay: is something decided at this step? */
+static inline int replays(uint32_t at)
+{
+	return forced && position < decided && decisions[position].step == at;
 }
 
 static void next_step(void)
@@ -502,9 +509,13 @@ void ex_free(const void *p, unsigned long pc)
 		fault_pc(pc, "double free of an object of %lu bytes, freed before by %s at %s",
 			 a->size, threads[a->freed_by].name, at);
 	}
-	/* A use by another thread must be over before. */
-	for (i = 0; i < a->size; i += 8)
-		ex_touch((char *)p + i, 8, 1, pc);
+	/* A use by another thread must be over before. What nobody has used has no location. */
+	for (i = 0; i < a->size && !quiet; i += 8) {
+		if (known[((unsigned long)p + i - HEAP) >> 3] || replays(step + 1))
+			ex_touch((char *)p + i, 8, 1, pc);
+		else
+			next_step();
+	}
 	if (a->freed_at)
 		fault_pc(pc, "double free of an object of %lu bytes, by %s and %s at once", a->size,
 			 threads[a->freed_by].name, threads[current].name);
@@ -553,6 +564,8 @@ static struct location *location(unsigned long addr)
 			break;
 		if (!l->addr) {
 			l->addr = addr;
+			if (addr - HEAP < HEAP_SIZE * EX_THREADS)
+				known[(addr - HEAP) >> 3] = 1;
 			break;
 		}
 	}
@@ -606,7 +619,7 @@ static inline struct location *arrive(unsigned long addr)
 	struct location *l = location(addr & ~7ul);
 
 	next_step();
-	if (l->raced || (forced && position < decided && decisions[position].step == step))
+	if (l->raced || replays(step))
 		preempt();
 	return l;
 }
@@ -844,6 +857,7 @@ static void set_up(void)
 		exit(2);
 	}
 	shadow = mmap(NULL, HEAP_SIZE * EX_THREADS / 8, prot, flags, -1, 0);
+	known = mmap(NULL, HEAP_SIZE * EX_THREADS / 8, prot, flags, -1, 0);
 	locations = mmap(NULL, LOCATIONS * sizeof(*locations), prot, flags, -1, 0);
 	allocations = mmap(NULL, ALLOCATIONS * sizeof(*allocations), prot, flags, -1, 0);
 	entered = mmap(NULL, etext - __executable_start, prot, flags, -1, 0);
@@ -941,6 +955,7 @@ static int explore_scenario(const struct ex_scenario *s, int more)
 	int i;
 
 	memset(locations, 0, LOCATIONS * sizeof(*locations));
+	memset(known, 0, HEAP_SIZE * EX_THREADS / 8);
 	/* Few preemptions first: the shortest story of a fault, and most races. */
 	for (i = 0; i <= preempts; i++)
 		if (!explore(s, i, 0, &n))

@@ -10,7 +10,14 @@
 
 #include "runtime.h"
 
-static const struct file_operations *bufinfo;
+#define FILES 4
+
+/* The files of debugfs. */
+static struct {
+	const char *name;
+	const struct file_operations *fops;
+} files[FILES];
+void (*ex_printed)(const char *format, va_list args);
 static volatile size_t printed;
 
 unsigned long volatile jiffies;
@@ -83,8 +90,19 @@ struct dentry *debugfs_create_file_full(const char *name, umode_t mode, struct d
 					void *data, const void *aux,
 					const struct file_operations *fops)
 {
-	if (!strcmp(name, "bufinfo"))
-		bufinfo = fops;
+	int i;
+
+	for (i = 0; i < FILES && files[i].name; i++)
+		;
+	if (i == FILES)
+		ex_fault("more than %d files of debugfs", FILES);
+	files[i].name = name;
+	files[i].fops = fops;
+	return NULL;
+}
+
+struct dentry *debugfs_lookup(const char *name, struct dentry *parent)
+{
 	return NULL;
 }
 
@@ -93,12 +111,18 @@ void seq_printf(struct seq_file *m, const char *format, ...)
 {
 	va_list args;
 
+	if (ex_printed) {
+		va_start(args, format);
+		ex_printed(format, args);
+		va_end(args);
+	}
 	va_start(args, format);
 	for (; *format; format++) {
 		if (*format != '%')
 			continue;
 		for (format++; *format && !isalpha(*format) && *format != '%'; format++)
-			;
+			if (*format == '*')
+				(void)va_arg(args, int);
 		while (*format == 'l' || *format == 'z')
 			format++;
 		if (*format == 's')
@@ -135,11 +159,14 @@ int single_open(struct file *file, int (*show)(struct seq_file *m, void *v), voi
 	return show(&m, NULL);
 }
 
-void ex_read_bufinfo(void)
+void ex_read_debugfs(const char *name)
 {
 	static struct inode inode;
+	int i;
 
-	ex_note("bufinfo is read");
-	bufinfo->open(&inode, NULL);
+	ex_note("%s is read", name);
+	for (i = 0; i < FILES && files[i].name; i++)
+		if (!strcmp(files[i].name, name))
+			files[i].fops->open(&inode, NULL);
 	ex_user_return();
 }

@@ -6,6 +6,7 @@
  * the callbacks of the layer's objects, so each access here is one of theirs.
  */
 #include <linux/anon_inodes.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
 #include <linux/mount.h>
@@ -17,16 +18,20 @@
 #define FDS 16
 #define SIZE 64
 
-static struct file *fds[FDS];
+struct files_struct ex_files = {
+	.file_lock = __SPIN_LOCK_UNLOCKED(ex_files.file_lock),
+	.fdtab.max_fds = FDS,
+};
+static struct file **const fds = ex_files.fd_array;
 static bool reserved[FDS];
 int ex_installed[EX_THREADS];
-static DEFINE_SPINLOCK(fds_lock);
 
-/* What a thread does when it returns to user space, and files that the daemon ends. */
+/* What a thread does when it returns to user space, and what is left to the daemon. */
 static struct callback_head *ended[EX_THREADS];
 static DEFINE_SPINLOCK(ended_lock);
 
-static struct super_block pseudo_sb;
+/* Of dma-bufs, and of files without a filesystem of their own. */
+static struct super_block pseudo_sb, anon_sb;
 static struct vfsmount pseudo_mnt = { .mnt_sb = &pseudo_sb };
 static struct pseudo_fs_context pseudo_context;
 static atomic_t files_alive, dentries_alive, inodes_alive;
@@ -171,20 +176,29 @@ bool __file_ref_put(file_ref_t *ref, unsigned long cnt)
 void fput(struct file *file)
 {
 	const int id = in_interrupt() || current->flags & PF_KTHREAD ? EX_FPUT : ex_self();
-	struct callback_head *work;
-	unsigned long flags;
 
 	if (!file_ref_put(&file->f_ref))
 		return;
-	work = &file->f_task_work;
-	init_task_work(work, file_end);
-	if (id != EX_FPUT) {
-		ex_task_work(work);
-		return;
-	}
+	init_task_work(&file->f_task_work, file_end);
+	if (id == EX_FPUT)
+		ex_work(&file->f_task_work);
+	else
+		ex_task_work(&file->f_task_work);
+}
+
+void __fput_sync(struct file *file)
+{
+	if (file_ref_put(&file->f_ref))
+		file_end(&file->f_task_work);
+}
+
+void ex_work(struct callback_head *work)
+{
+	unsigned long flags;
+
 	spin_lock_irqsave(&ended_lock, flags);
-	work->next = ended[id];
-	ended[id] = work;
+	work->next = ended[EX_FPUT];
+	ended[EX_FPUT] = work;
 	spin_unlock_irqrestore(&ended_lock, flags);
 }
 
@@ -221,7 +235,7 @@ static void end_files(void *unused)
 			ended[EX_FPUT] = work->next;
 		spin_unlock_irq(&ended_lock);
 		if (work)
-			file_end(work);
+			work->func(work);
 	}
 }
 
@@ -245,31 +259,31 @@ int get_unused_fd_flags(unsigned int flags)
 	int fd;
 
 	might_sleep();
-	spin_lock(&fds_lock);
+	spin_lock(&ex_files.file_lock);
 	for (fd = 0; fd < FDS && reserved[fd]; fd++)
 		;
 	if (fd < FDS)
 		reserved[fd] = true;
-	spin_unlock(&fds_lock);
+	spin_unlock(&ex_files.file_lock);
 	return fd < FDS ? fd : -EMFILE;
 }
 
 void put_unused_fd(unsigned int fd)
 {
-	spin_lock(&fds_lock);
+	spin_lock(&ex_files.file_lock);
 	reserved[fd] = false;
-	spin_unlock(&fds_lock);
+	spin_unlock(&ex_files.file_lock);
 }
 
 void fd_install(unsigned int fd, struct file *file)
 {
-	spin_lock(&fds_lock);
+	spin_lock(&ex_files.file_lock);
 	if (!reserved[fd] || fds[fd])
 		ex_fault("fd_install() of a descriptor that is not reserved");
 	ex_note("fd %d is installed", fd);
 	ex_installed[ex_self()]++;
 	rcu_assign_pointer(fds[fd], file);
-	spin_unlock(&fds_lock);
+	spin_unlock(&ex_files.file_lock);
 }
 
 struct file *fget(unsigned int fd)
@@ -285,6 +299,21 @@ struct file *fget(unsigned int fd)
 			return file;
 		fput(file);
 	}
+}
+
+/* Whoever asks keeps the pointer's place, but not the file. */
+struct file *get_file_active(struct file **f)
+{
+	struct file *file;
+
+	guard(rcu)();
+	file = READ_ONCE(*f);
+	if (!file || !file_ref_get(&file->f_ref))
+		return NULL;
+	if (file == READ_ONCE(*f))
+		return file;
+	fput(file);
+	return NULL;
 }
 
 struct fd fdget(unsigned int fd)
@@ -304,13 +333,13 @@ void ex_close(int fd)
 	struct file *file;
 
 	ex_note("close(%d)", fd);
-	spin_lock(&fds_lock);
+	spin_lock(&ex_files.file_lock);
 	file = fds[fd];
 	if (file) {
 		rcu_assign_pointer(fds[fd], NULL);
 		reserved[fd] = false;
 	}
-	spin_unlock(&fds_lock);
+	spin_unlock(&ex_files.file_lock);
 	if (file)
 		fput(file);
 	ex_user_return();
@@ -380,6 +409,7 @@ void ex_files_check(void)
 
 struct pseudo_fs_context *init_pseudo(struct fs_context *fc, unsigned long magic)
 {
+	pseudo_sb.s_magic = magic;
 	return &pseudo_context;
 }
 
@@ -398,7 +428,7 @@ void kill_anon_super(struct super_block *sb)
 struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv,
 				int flags)
 {
-	struct inode *inode = alloc_anon_inode(&pseudo_sb);
+	struct inode *inode = alloc_anon_inode(&anon_sb);
 	struct file *file;
 
 	if (IS_ERR(inode))

@@ -471,6 +471,11 @@ int _mutex_lock_killable(struct mutex *lock, unsigned int subclass, struct lockd
 	return mutex_take(lock, subclass, NULL, _RET_IP_);
 }
 
+int _mutex_trylock_nest_lock(struct mutex *lock, struct lockdep_map *nest)
+{
+	return mutex_try(lock, _RET_IP_);
+}
+
 void mutex_unlock(struct mutex *lock)
 {
 	mutex_drop(lock, _RET_IP_);
@@ -534,8 +539,12 @@ static void sem_take(struct rw_semaphore *sem, int (*ready)(void *arg), bool rea
 	ex_may_sleep(sem->dep_map.name, ip);
 	lock_acquire(&sem->dep_map, 0, 0, read, 1, NULL, ip);
 	ex_arrive(sem);
-	while (!ready(sem))
+	while (!ready(sem)) {
+		/* A holder may look whether anybody waits. */
+		sem->first_waiter = (void *)sem;
 		ex_wait(ready, sem, sem->dep_map.name, ip);
+	}
+	sem->first_waiter = NULL;
 	ex_sync(sem);
 	if (read)
 		sem->count.counter++;
@@ -547,6 +556,17 @@ static void sem_take(struct rw_semaphore *sem, int (*ready)(void *arg), bool rea
 void down_read(struct rw_semaphore *sem)
 {
 	sem_take(sem, sem_no_writer, true, _RET_IP_);
+}
+
+int down_read_trylock(struct rw_semaphore *sem)
+{
+	ex_touch(sem, 1, 1, _RET_IP_);
+	if (!sem_no_writer(sem))
+		return 0;
+	lock_acquire(&sem->dep_map, 0, 1, 1, 1, NULL, _RET_IP_);
+	sem->count.counter++;
+	ex_log(EX_LOCK, sem, sem->dep_map.name, _RET_IP_);
+	return 1;
 }
 
 void down_write(struct rw_semaphore *sem)

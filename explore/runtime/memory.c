@@ -173,20 +173,6 @@ char *strndup_user(const char __user *s, long n)
 	return p ? memcpy(p, (__force const char *)s, length + 1) : ERR_PTR(-ENOMEM);
 }
 
-/* For dma_resv_lockdep(), which takes mmap_lock and a reservation object in their order. */
-struct mm_struct *mm_alloc(void)
-{
-	struct mm_struct *mm = ex_alloc(sizeof(*mm), 64, _RET_IP_);
-
-	init_rwsem(&mm->mmap_lock);
-	return mm;
-}
-
-void mmput(struct mm_struct *mm)
-{
-	ex_free(mm, _RET_IP_);
-}
-
 void address_space_init_once(struct address_space *mapping)
 {
 	init_rwsem(&mapping->i_mmap_rwsem);

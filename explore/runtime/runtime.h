@@ -33,6 +33,8 @@ void ex_call(long result);
 /* What a thread does when a system call returns to user space. */
 void ex_user_return(void);
 void ex_task_work(struct callback_head *work);
+/* A daemon does it. */
+void ex_work(struct callback_head *work);
 /* A fatal signal for a thread. */
 void ex_kill(int thread);
 
@@ -40,7 +42,8 @@ void ex_kill(int thread);
 extern unsigned long ex_rcu_left[EX_THREADS];
 extern int ex_rcu_depth[EX_THREADS];
 
-/* files.c; how many descriptors a thread has installed */
+/* files.c; the descriptors, and how many of them a thread has installed */
+extern struct files_struct ex_files;
 extern int ex_installed[EX_THREADS];
 void ex_close(int fd);
 struct file *ex_file(int fd);
@@ -54,7 +57,19 @@ void ex_files_end(void);
 /* Unloads the module if nobody uses it. */
 bool ex_unload(struct module *module);
 
-/* debug.c: reads bufinfo. */
-void ex_read_bufinfo(void);
+/* process.c: the scenario's process, its memory, and others, which exit. */
+void ex_process_begin(void);
+void ex_process_end(void);
+/* Another process, which has the buffer of an fd as its fd 0, and mapped. */
+struct task_struct *ex_process_new(int fd);
+void ex_process_exit(struct task_struct *task);
+/* Maps a buffer into the memory of the scenario's process; false if its driver fails. */
+bool ex_mmap(int fd);
+void ex_munmap(void);
+
+/* debug.c: reads a file of debugfs. */
+void ex_read_debugfs(const char *name);
+/* Told what a seq_file prints. */
+extern void (*ex_printed)(const char *format, va_list args);
 
 #endif /* EXPLORE_RUNTIME_H */

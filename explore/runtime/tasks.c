@@ -74,6 +74,12 @@ void put_pid(struct pid *pid)
 		refcount_dec(&pid->count);
 }
 
+/* All threads are of one process. */
+pid_t pid_vnr(struct pid *pid)
+{
+	return tasks[0].tgid;
+}
+
 int uml_curr_cpu(void)
 {
 	return ex_self();

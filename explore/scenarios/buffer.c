@@ -66,7 +66,13 @@ static void iterate(void)
 
 static void read_bufinfo(void)
 {
-	ex_read_bufinfo();
+	ex_read_debugfs("bufinfo");
+}
+
+/* No process is there, so this looks at the list of buffers only. */
+static void read_holders(void)
+{
+	ex_read_debugfs("holders");
 }
 
 static void read_fdinfo(void)
@@ -111,6 +117,10 @@ EX_SCENARIO(close_iterate, "close-iterate", "last close against the iterator", c
 static void close_bufinfo(void) { against(close_fd, read_bufinfo, NULL); }
 EX_SCENARIO(close_bufinfo, "close-bufinfo", "last close against a reader of bufinfo", close_bufinfo,
 	    4, -1, 6, -1);
+
+static void close_holders(void) { against(close_fd, read_holders, NULL); }
+EX_SCENARIO(close_holders, "close-holders", "last close against a walk of all holders",
+	    close_holders, 4, -1, 6, -1);
 
 static void close_fdinfo(void) { against(close_fd, read_fdinfo, NULL); }
 EX_SCENARIO(close_fdinfo, "close-fdinfo", "last close against a reader of fdinfo", close_fdinfo, 4,
@@ -168,6 +178,11 @@ EX_SCENARIO(path_close, "path-close", "the last path against the last file", pat
 static void path_close_bufinfo(void) { path_against(close_fd, read_bufinfo); }
 EX_SCENARIO(path_bufinfo, "path-close-bufinfo",
 	    "the last path, the last file and a reader of bufinfo", path_close_bufinfo, 2, -1, 3,
+	    -1);
+
+static void path_close_holders(void) { path_against(close_fd, read_holders); }
+EX_SCENARIO(path_holders, "path-close-holders",
+	    "the last path, the last file and a walk of all holders", path_close_holders, 2, -1, 3,
 	    -1);
 
 static void export_and_close(void)
@@ -368,6 +383,13 @@ EX_SCENARIO(map_close, "map-close", "a static importer against the last close", 
 static void map_bufinfo(void) { three(false, static_import, read_bufinfo, NULL); }
 EX_SCENARIO(map_bufinfo, "map-bufinfo", "a static importer against a reader of bufinfo",
 	    map_bufinfo, 4, 3, 5, 4);
+static void map_holders(void) { three(false, static_import, read_holders, NULL); }
+EX_SCENARIO(map_holders, "map-holders", "a static importer against a walk of all holders",
+	    map_holders, 3, 1, 4, 2);
+static void map_holders_close(void) { three(false, static_import, read_holders, close_fd); }
+EX_SCENARIO(map_holders_close, "map-holders-close",
+	    "a static importer, a walk of all holders and the last close", map_holders_close, 2, 0, 3,
+	    1);
 static void map_bufinfo_close(void) { three(false, static_import, read_bufinfo, close_fd); }
 EX_SCENARIO(map_bufinfo_close, "map-bufinfo-close",
 	    "a static importer, a reader of bufinfo and the last close", map_bufinfo_close, 2, 1, 3,

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Two DRM devices with an exporter and an importer of the usual shape. */
+#include <linux/anon_inodes.h>
 #include <linux/device.h>
+#include <linux/file.h>
+#include <linux/kdev_t.h>
+#include <drm/drm_framebuffer.h>
 #include <drm/drm_vma_manager.h>
 
 #include "drm_internal.h"
 #include "mocks.h"
+#include "negotiate/internal.h"
 
 struct object {
 	struct drm_gem_object base;
@@ -226,17 +231,83 @@ struct drm_file *file_open(int device)
 
 	minor->dev = drm_devices[device];
 	file->minor = minor;
+	INIT_LIST_HEAD(&file->fbs);
+	mutex_init(&file->fbs_lock);
 	drm_gem_open(minor->dev, file);
 	drm_prime_init_file_private(&file->prime);
 	return file;
 }
 
-void file_close(struct drm_file *file)
+/* Nobody else has the framebuffer any more, nor the list. */
+static void fb_free(struct drm_framebuffer *fb)
 {
+	list_del_init(&fb->filp_head);
+	drm_gem_object_put(fb->obj[0]);
+	kfree(fb);
+}
+
+static void file_end(struct drm_file *file)
+{
+	struct drm_framebuffer *fb, *next;
+
+	list_for_each_entry_safe(fb, next, &file->fbs, filp_head)
+		fb_free(fb);
 	drm_gem_release(file->minor->dev, file);
 	drm_prime_destroy_file_private(&file->prime);
 	kfree(file->minor);
 	kfree(file);
+}
+
+void file_close(struct drm_file *file)
+{
+	file_end(file);
+	ex_user_return();
+}
+
+static int node_release(struct inode *inode, struct file *file)
+{
+	file_end(file->private_data);
+	return 0;
+}
+
+static const struct file_operations node_fops = { .release = node_release };
+
+int file_fd(struct drm_file *drm)
+{
+	struct file *file = anon_inode_getfile("card", &node_fops, drm, O_RDWR);
+	int fd = get_unused_fd_flags(0);
+
+	file->f_inode->i_mode = S_IFCHR;
+	file->f_inode->i_rdev = MKDEV(DMA_BUF_MAJOR_DRM, 0);
+	fd_install(fd, file);
+	return fd;
+}
+
+bool fb_add(struct drm_file *file, struct drm_gem_object *obj)
+{
+	struct drm_framebuffer *fb = kzalloc(sizeof(*fb), GFP_KERNEL);
+
+	if (!fb)
+		return false;
+	drm_gem_object_get(obj);
+	fb->obj[0] = obj;
+	guard(mutex)(&file->fbs_lock);
+	list_add(&fb->filp_head, &file->fbs);
+	return true;
+}
+
+void fb_remove(struct drm_file *file)
+{
+	struct drm_framebuffer *fb;
+
+	ex_note("the framebuffer is removed");
+	mutex_lock(&file->fbs_lock);
+	fb = list_first_entry_or_null(&file->fbs, struct drm_framebuffer, filp_head);
+	if (fb)
+		list_del_init(&fb->filp_head);
+	mutex_unlock(&file->fbs_lock);
+	if (fb)
+		fb_free(fb);
 	ex_user_return();
 }
 

@@ -74,10 +74,17 @@ bool fence_add(struct dma_buf *dmabuf, struct dma_fence *fence, enum dma_resv_us
 /* --- DRM: two devices, with a file or two each --- */
 
 extern struct drm_device *drm_devices[2];
+/* How often symbol_get() holds drm.ko. */
+extern atomic_t drm_held;
 void drm_begin(void);
 void drm_end(void);
 struct drm_file *file_open(int device);
 void file_close(struct drm_file *file);
+/* The DRM file as a descriptor, with which it ends. */
+int file_fd(struct drm_file *file);
+/* A framebuffer of the file, with one object; false without memory. */
+bool fb_add(struct drm_file *file, struct drm_gem_object *obj);
+void fb_remove(struct drm_file *file);
 /* A new object of the file's device, and its handle; 0 without memory. */
 u32 object_new(struct drm_file *file);
 /* The scenario imports one buffer into one file only: then one import runs at a time. */
@@ -86,7 +93,7 @@ extern bool imports_one_by_one;
 int handle_to_fd(struct drm_file *file, u32 handle);
 int fd_to_handle(struct drm_file *file, int fd);
 void handle_close(struct drm_file *file, u32 handle);
-/* A framebuffer holds the object of a handle, and can give it another handle (GETFB2). */
+/* Somebody holds the object of a handle, and can give it another handle (GETFB2). */
 struct drm_gem_object *object_get(struct drm_file *file, u32 handle);
 u32 object_get_handle(struct drm_file *file, struct drm_gem_object *obj);
 

@@ -8,6 +8,7 @@
 #include <uapi/linux/dma-buf.h>
 #include <uapi/linux/dma-buf-constraints.h>
 
+#include "account/internal.h"
 #include "mocks.h"
 #include "negotiate/internal.h"
 
@@ -35,10 +36,22 @@ static struct device *node_device(struct file *file, unsigned int *how)
 	return get_device(file->private_data);
 }
 
-/* The module that knows the nodes is there. */
+atomic_t drm_held;
+
+/* The module that knows the nodes is there, and so is drm.ko. */
 void *__symbol_get(const char *symbol)
 {
-	return strcmp(symbol, "dma_buf_device_of_drm") ? NULL : node_device;
+	if (!strcmp(symbol, "dma_buf_device_of_drm"))
+		return node_device;
+	if (strcmp(symbol, "drm_prime_holders_find"))
+		return NULL;
+	atomic_inc(&drm_held);
+	return drm_prime_holders_find;
+}
+
+void __symbol_put(const char *symbol)
+{
+	atomic_dec(&drm_held);
 }
 
 void symbol_put_addr(void *addr)
@@ -386,6 +399,34 @@ static void refuse_refuse(void)
 }
 EX_SCENARIO(refuse_refuse, "refuse-refuse",
 	    "the first two refusals of a buffer, and somebody who asks", refuse_refuse, 3, 2, 4, 3);
+
+/* A driver says why, and fails. */
+static void speak(void)
+{
+	struct dma_buf_attachment attach = { .dmabuf = buffer, .dev = &importers[0] };
+
+	dma_buf_refuse(&attach, DMA_BUF_FIELD_COHERENT, 1, 0);
+	refuse();
+}
+
+static void read_refusals(void)
+{
+	ex_read_debugfs("refusals");
+}
+
+static void refuse_read(void)
+{
+	buffer = storage_export(false, NULL)->dmabuf;
+	fd = dma_buf_fd(buffer, O_CLOEXEC);
+	thread(1, speak);
+	thread(2, read_refusals);
+	run_threads();
+	ex_files_end();
+	ex_join();
+}
+EX_SCENARIO(refuse_read, "refuse-read",
+	    "a driver says why it refuses, against a reader of all refusals", refuse_read, 3, -1, 4,
+	    -1);
 
 /* Buffers that were refused before, the two of the threads, and what is told of each. */
 static struct dma_buf *buffers[10];
