@@ -2,7 +2,7 @@
 /*
  * Processes, for somebody who looks at all of them: pids, tables of descriptors,
  * and memory with its mappings. The threads of a scenario are one process, whose
- * descriptors are in files.c. Others have one file each, and exit. Compiled with
+ * descriptors are in files.c. Others have two files each, and exit. Compiled with
  * the callbacks of the layer's objects, as files.c.
  */
 #include <linux/fdtable.h>
@@ -222,14 +222,15 @@ void ex_process_end(void)
 	ex_user_return();
 }
 
-struct task_struct *ex_process_new(int fd)
+struct task_struct *ex_process_new(int fd, int other_fd)
 {
 	struct files_struct *files = kzalloc(sizeof(*files), GFP_KERNEL);
 	struct task_struct *task = kzalloc(sizeof(*task), GFP_KERNEL);
 
 	spin_lock_init(&files->file_lock);
-	files->fdtab.max_fds = 1;
+	files->fdtab.max_fds = 2;
 	files->fd_array[0] = fget(fd);
+	files->fd_array[1] = fget(other_fd);
 	process_add(task, files, 1);
 	scenario_mm = task->mm;
 	ex_mmap(fd);
@@ -254,6 +255,7 @@ void ex_process_exit(struct task_struct *task)
 	ex_note("process %d exits", task->pid);
 	process_remove(task, 1);
 	fput(files->fd_array[0]);
+	fput(files->fd_array[1]);
 	kfree(files);
 	call_rcu(&task->rcu, task_put);
 	ex_user_return();

@@ -60,8 +60,8 @@ bool ex_unload(struct module *module);
 /* process.c: the scenario's process, its memory, and others, which exit. */
 void ex_process_begin(void);
 void ex_process_end(void);
-/* Another process, which has the buffer of an fd as its fd 0, and mapped. */
-struct task_struct *ex_process_new(int fd);
+/* Another process, which has the buffer of an fd as its fd 0, and mapped, and another file as its fd 1. */
+struct task_struct *ex_process_new(int fd, int other_fd);
 void ex_process_exit(struct task_struct *task);
 /* Maps a buffer into the memory of the scenario's process; false if its driver fails. */
 bool ex_mmap(int fd);

@@ -306,13 +306,15 @@ static void exit_other(void)
 	ex_process_exit(other);
 }
 
-/* The other process has the buffer in a descriptor and a mapping; nobody else has it. */
+/* The other process has the buffer in a descriptor and a mapping, and a DRM file; nobody else has them. */
 static void holders_exit(void)
 {
 	begin(true);
-	other = ex_process_new(fd);
+	other = ex_process_new(fd, nodes[1]);
 	handle_close(files[0], handle);
 	ex_close(fd);
+	ex_close(nodes[0]);
+	ex_close(nodes[1]);
 	run(exit_other, NULL);
 	end();
 }
@@ -322,7 +324,7 @@ EX_SCENARIO(holders_exit, "holders-exit",
 static void holders_exit_close(void)
 {
 	begin(true);
-	other = ex_process_new(fd);
+	other = ex_process_new(fd, nodes[1]);
 	handle_close(files[0], handle);
 	run(exit_other, close_fd);
 	end();
