@@ -17,7 +17,7 @@ demo demo-live:
 	@$(demo) $(if $(filter %live,$@),--live) --check
 	@scripts/target $@
 check check-more check-debug check-ours quick kunit uapi edu negotiate top igt matrix abi layers style originality graft-check port-check interrupts users selftests compositors \
-patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check mutants soak fuzz fuzz-check conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
+patches patches-check patches-build dkms deb-check rig-check docs bench-lane shell coverage explore explore-check litmus mutants soak fuzz fuzz-check conformance-check conformance-farm reproducers bootstrap source root kernel kernel-debug arm64:
 	@scripts/target $@
 else
 phase := scripts/phase
@@ -60,7 +60,7 @@ check: uapi $(filter igt-stock,$(kernels:%=igt-%)) demotests-ours quick $(explor
 ifeq ($(PRIME_TARGET),check)
 style graft-check port-check patches-check conformance-check originality abi layers: | setup
 endif
-check-more: built-bare $(if $(exploration),explore-more mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: explore with deeper bounds, 30 mutants and five minutes of soak, 20 minutes of fuzz and its check (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more litmus mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: explore with deeper bounds, litmus, 30 mutants and five minutes of soak, 20 minutes of fuzz and its check (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -68,6 +68,8 @@ explore: built-explore ## the layer's own C under every schedule of two and thre
 	@$(if $(REPLAY),scripts/explore --replay '$(REPLAY)',$(test) $@ scripts/explore)
 explore-check: built-explore ## explore finds faults that are put in on purpose
 	@$(test) faults scripts/explore --check
+litmus: source ## does the kernel's memory model keep the orders of accesses that the layer relies on (herd7)
+	@$(test) $@ scripts/litmus
 explore-more: built-explore
 	@$(test) $@ scripts/explore --more
 fuzz: $(patsubst built-fuzz-ours,built-fuzz,$(fuzzed:%=built-fuzz-%)) ## calls around dma-bufs at random, guided by coverage, in user-mode Linux with KASAN (7.3); MINUTES=20, KERNELS="stock"
@@ -203,6 +205,6 @@ clean: ## remove what was built (build/, out/), keep the cache
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
 
-.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check fuzz fuzz-check kunit uapi edu negotiate top igt matrix abi layers style originality \
+.PHONY: help demo demo-live check check-more check-debug check-ours check-all quick explore explore-check litmus fuzz fuzz-check kunit uapi edu negotiate top igt matrix abi layers style originality \
 	graft-check port-check interrupts users selftests compositors rig-check docs bench shell coverage bootstrap source root kernel kernel-debug arm64 graft port patches patches-check patches-build \
 	deb deb-check dkms modules conformance conformance-check conformance-farm reproducers mutants soak clean distclean
