@@ -24,7 +24,7 @@ phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage fuzz fuzz-stock explore arm64 arm64-64k users-stock users-ours mixed farm soak soak-stock)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage fuzz fuzz-stock explore arm64 arm64-64k users-stock users-ours mixed farm soak soak-stock sleep)
 runs := negotiate-host top-host $(foreach suite,kunit uapi edu negotiate top igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
@@ -86,8 +86,8 @@ mutants: ## faults put in on purpose, which the tests must notice (Linux 7.3); F
 	@$(test) mutants mutants/run $(if $(FRESH),--fresh)
 mutants-draw:
 	@$(test) mutants mutants/run --draw 30
-soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## remove devices while their buffers are used, and repeat quick to find flakes; MINUTES=60, KERNELS=ours
-soak-ours: built-soak built-debug built-ours built-quick root
+soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## remove devices and let the machine sleep while buffers are used, and repeat quick to find flakes; MINUTES=60, KERNELS=ours
+soak-ours: built-soak built-debug built-ours built-quick $(if $(filter 6.12,$(LANE)),,built-sleep) root
 soak-stock: built-soak-stock built-stock root
 soak-ours soak-stock:
 	@MINUTES=$(MINUTES) $(test) $@ scripts/soak $(@:soak-%=%)

@@ -8,6 +8,7 @@
  *  each call works or gives ENODEV, all content is whole, the users end in an order that
  *  chance chooses, and no buffer is left. A module is asked to leave while it is in use,
  *  which gives EAGAIN, and then when it is not. Each subtest says how many cycles it ran.
+ *  In the last three subtests the whole machine sleeps instead, and no device leaves.
  *  All of it runs with --destructive only. PRIME_SOAK_SECONDS (2) is the time of a
  *  subtest, at most 40.
  *  PRIME_SOAK_SEED repeats the choices of a run, which prints it. Two defects of Linux
@@ -32,7 +33,8 @@
 /* --- devices that leave --- */
 
 struct device {
-	const char *driver;	/* of the DRM device, else of the platform device */
+	/* Of the DRM device, else of the platform device; or how the machine sleeps. */
+	const char *driver;
 	const char *module;	/* NULL: built in, or loaded by others */
 	const char *nodes;	/* directory of its DRM nodes; NULL: any of the driver */
 	enum v4l2_device camera;
@@ -178,11 +180,12 @@ enum { POLLED = 1, MAPPED = 2, TOUCHED = 4, BUSY = 8, EARLY = 16, CHOICES = 32 }
 struct cycle {
 	const struct device *device;
 	unsigned int uses;	/* bits of uses[], and then the choices above */
-	bool has_left;
+	bool has_left, sleeps;
 	int drm, stays;		/* files of the device, and of one that stays */
-	int fd, path, sync, own, line, fence, pair[2];
+	int fd, path, sync, own, line, fence, pair[2], mock;
 	int polled;		/* the poller's own fd, which poll() looks up again */
-	uint32_t seed, handle, import;
+	uint32_t seed, handle, import, attached;
+	bool vmapped;
 	size_t size;
 	unsigned char *map;
 	struct v4l2_queue capture, output;
@@ -263,10 +266,12 @@ static void *sleep_in_poll(void *data)
 {
 	struct cycle *c = data;
 
-	check_eq(poll_events(c->polled, POLLIN, 20000), POLLIN);
+	check_eq(poll_events(c->polled, POLLIN, 40000), POLLIN);
 	close(c->polled);
 	return NULL;
 }
+
+static int pollers;	/* of all cycles that there are */
 
 /* A thread sleeps in poll(), or has left its callbacks on the fence. */
 static void poll_begin(struct cycle *c)
@@ -280,7 +285,7 @@ static void poll_begin(struct cycle *c)
 	c->polled = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
 	check_ok(c->polled < 0 ? -errno : 0);
 	check_eq(pthread_create(&c->poller, NULL, sleep_in_poll, c), 0);
-	await_threads_asleep(1, CALL_POLL);
+	await_threads_asleep(++pollers, CALL_POLL);
 }
 
 static void poll_check(struct cycle *c)
@@ -292,8 +297,10 @@ static void poll_check(struct cycle *c)
 static void poll_end(struct cycle *c)
 {
 	sw_advance(c->line, 1);
-	if (c->uses & POLLED)
+	if (c->uses & POLLED) {
 		check_eq(pthread_join(c->poller, NULL), 0);
+		pollers--;
+	}
 	close(c->fence);
 	close(c->line);
 }
@@ -351,7 +358,8 @@ static void own_begin(struct cycle *c)
 {
 	int64_t got;
 
-	c->own = make_dmabuf(c->stays, 32, NULL);
+	c->own = c->sleeps && chance(2) ? make_memory(MEMORY_UDMABUF, 32 * PAGE) :
+		 make_dmabuf(c->stays, 32, NULL);
 	fill_dmabuf(c->own, 32 * PAGE, c->seed + 1);
 	if (c->device->is_camera) {
 		check(check_ok(v4l2_request(&c->output, V4L2_MEMORY_DMABUF, 1)) >= 1);
@@ -385,6 +393,40 @@ static void own_end(struct cycle *c)
 {
 	own_check(c);
 	close(c->own);
+}
+
+/*
+ * prime_mock attaches and maps the buffer, and the kernel has addresses of it, unless its
+ * exporter gives none.
+ */
+static void attach_begin(struct cycle *c)
+{
+	c->mock = mock_open(0);
+	c->attached = check_ok(mock_attach(c->mock, c->fd, c->uses & TOUCHED ?
+					   PRIME_MOCK_IMPORT_DYNAMIC : 0));
+	check_ok(mock_map(c->mock, c->attached, PRIME_MOCK_BIDIRECTIONAL));
+	c->vmapped = !mock_step(c->mock, c->attached, PRIME_MOCK_VMAP);
+}
+
+/* By the addresses that device and kernel have had since then. */
+static void attach_check(struct cycle *c)
+{
+	struct drm_prime_mock_query query;
+	unsigned char *bytes = malloc(c->size);
+
+	check(bytes);
+	check_ok(mock_read(c->mock, c->attached, 0, 0, bytes, c->size));
+	check_eq(filled(bytes, c->size, c->seed), c->size);
+	check_ok(mock_query(c->mock, c->attached, 0, &query, NULL, 0));
+	if (c->vmapped)
+		check_eq(filled(&query.first_bytes, 8, c->seed), 8);
+	free(bytes);
+}
+
+static void attach_end(struct cycle *c)
+{
+	attach_check(c);
+	close(c->mock);
 }
 
 static void fd_check(struct cycle *c)
@@ -437,13 +479,15 @@ static const struct use {
 	{ message_begin, NULL, message_end },
 	{ sync_begin, NULL, sync_end },
 	{ own_begin, own_check, own_end },
+	/* Where the machine sleeps only. */
+	{ attach_begin, attach_check, attach_end },
 };
 
 enum { USES = sizeof(uses) / sizeof(uses[0]) };
 
 static bool is_used(const struct cycle *c, int use)
 {
-	return use < 2 || c->uses & CHOICES << use;
+	return use < 2 || (c->uses & CHOICES << use && (use < USES - 1 || c->sleeps));
 }
 
 /* Shares the buffer, and new ones of the device, until it is told to stop. */
@@ -511,16 +555,21 @@ static void begin(struct cycle *c)
 			uses[i].begin(c);
 }
 
-static void leave(struct cycle *c)
+static void begin_sharing(struct cycle *c)
 {
-	bool busy = c->uses & BUSY;
-
-	if (busy)
+	if (c->uses & BUSY)
 		check_eq(pthread_create(&c->sharer, NULL, share, c), 0);
-	c->has_left = c->device->leave(c->device);
+}
+
+static void end_sharing(struct cycle *c)
+{
 	atomic_store(&c->over, true);
-	if (busy)
+	if (c->uses & BUSY)
 		check_eq(pthread_join(c->sharer, NULL), 0);
+}
+
+static void look(struct cycle *c)
+{
 	for (int i = 0; i < USES; i++)
 		if (is_used(c, i) && uses[i].look)
 			uses[i].look(c);
@@ -545,21 +594,29 @@ static void end(struct cycle *c)
 	if (comes && !(c->uses & EARLY))
 		c->device->come(c->device);
 	close(c->stays);
-	check_eq(settle_buffers(0), 0);
-	if (c->device->idle)
-		c->device->idle(c->device);
+}
+
+static struct cycle new_cycle(const struct device *device)
+{
+	state->uses = chance(CHOICES << USES);
+	return (struct cycle){
+		.device = device, .uses = state->uses, .seed = chance(1 << 20),
+	};
 }
 
 static void run_cycle(const struct device *device)
 {
-	struct cycle c = {
-		.device = device, .uses = chance(CHOICES << USES), .seed = chance(1 << 20),
-	};
+	struct cycle c = new_cycle(device);
 
-	state->uses = c.uses;
 	begin(&c);
-	leave(&c);
+	begin_sharing(&c);
+	c.has_left = device->leave(device);
+	end_sharing(&c);
+	look(&c);
 	end(&c);
+	check_eq(settle_buffers(0), 0);
+	if (device->idle)
+		device->idle(device);
 	state->cycles++;
 }
 
@@ -571,11 +628,27 @@ static double soak_seconds(void)
 	return seconds < 40 ? seconds : 40;
 }
 
-static void soak(const struct device *device)
+static void repeat(const struct device *device, void (*run)(const struct device *device))
 {
 	const char *text = getenv("PRIME_SOAK_SEED") ?: "";
 	double end = now() + soak_seconds();
 	unsigned int fds;
+
+	state->device = device;
+	state->cycles = 0;
+	state->seed = *text ? strtoul(text, NULL, 0) : (unsigned int)(now() * 1e6);
+	chance_state = state->seed;
+	printf("seed %u\n", state->seed);
+	fflush(stdout);
+	run(device);
+	fds = count_fds();
+	while (now() < end)
+		run(device);
+	check_eq(count_fds(), fds);
+}
+
+static void soak(const struct device *device)
+{
 	int fd;
 
 	need_destructive("taking a device away");
@@ -585,19 +658,9 @@ static void soak(const struct device *device)
 	if (fd < 0)
 		prime_skip("there is no device of %s", device->driver);
 	close(fd);
-	state->device = device;
-	state->cycles = 0;
-	state->seed = *text ? strtoul(text, NULL, 0) : (unsigned int)(now() * 1e6);
-	chance_state = state->seed;
-	printf("seed %u\n", state->seed);
-	fflush(stdout);
 	if (device->keeps_dma)
 		watch_no_dma();
-	run_cycle(device);
-	fds = count_fds();
-	while (now() < end)
-		run_cycle(device);
-	check_eq(count_fds(), fds);
+	repeat(device, run_cycle);
 }
 
 void prime_restore(void)
@@ -775,6 +838,123 @@ static void virtio_gpu(void)
 	soak(&device);
 }
 
+/* --- the machine sleeps --- */
+
+/*
+ * Each that is there has a cycle whenever the machine sleeps. The two cameras must be there,
+ * or the subtest is skipped.
+ */
+static const struct device sleepers[] = {
+	{ .driver = "vgem" },
+	{ .driver = "vkms" },
+	{ .driver = "virtio_gpu" },
+	{ .driver = "prime_edu" },
+	{ .driver = "prime_mock", .nodes = "/sys/bus/platform/devices/prime_mock.0" },
+	{ .driver = "prime_late", .nodes = "/sys/bus/platform/devices/prime_late.0" },
+	{ .driver = "vivid", .is_camera = true, .camera = V4L2_VMALLOC },
+	{ .driver = "vim2m", .is_camera = true, .camera = V4L2_MEM2MEM },
+};
+
+enum { SLEEPERS = sizeof(sleepers) / sizeof(sleepers[0]) };
+
+/* Returns when the machine is awake again. What wakes it may come too early. */
+static bool fall_asleep(const struct device *machine)
+{
+	double end = now() + 20;
+	int ret;
+
+	while ((ret = write_text("/sys/power/state", machine->driver)) == -EBUSY && now() < end)
+		usleep(1000);
+	check_ok(ret);
+	return false;
+}
+
+/* For who wants to see that this test fails when a byte has changed. */
+static void spoil(const struct cycle *c)
+{
+	unsigned char *map = map_dmabuf(c->fd, c->size);
+
+	map[c->size - 1] ^= 1;
+	unmap(map, c->size);
+}
+
+static void sleep_cycle(const struct device *machine)
+{
+	struct cycle cycles[SLEEPERS];
+	int count = 0;
+
+	for (int i = 0; i < SLEEPERS; i++) {
+		int fd = try_open(&sleepers[i]);
+
+		if (fd < 0)
+			continue;
+		close(fd);
+		cycles[count] = new_cycle(&sleepers[i]);
+		cycles[count].sleeps = true;
+		begin(&cycles[count++]);
+	}
+	for (int i = 0; i < count; i++)
+		begin_sharing(&cycles[i]);
+	machine->leave(machine);
+	for (int i = 0; i < count; i++)
+		end_sharing(&cycles[i]);
+	if (getenv("PRIME_SOAK_SPOIL"))
+		spoil(&cycles[chance(count)]);
+	for (int i = 0; i < count; i++)
+		look(&cycles[i]);
+	for (int i = 0; i < count; i++)
+		end(&cycles[i]);
+	check_eq(settle_buffers(0), 0);
+	state->cycles++;
+}
+
+/* Somebody has to wake it, and then says so. */
+static void soak_asleep(const struct device *machine)
+{
+	if (!getenv("PRIME_SOAK_SLEEP"))
+		prime_skip("without PRIME_SOAK_SLEEP=1 nobody wakes this machine");
+	need_destructive("letting the machine sleep");
+	repeat(machine, sleep_cycle);
+}
+
+/**
+ * SUBTEST: freeze
+ * Description: Suspend to idle: all devices sleep, and the processors wait.
+ */
+static void freeze(void)
+{
+	static const struct device machine = { .driver = "freeze", .leave = fall_asleep };
+
+	soak_asleep(&machine);
+}
+
+/**
+ * SUBTEST: mem
+ * Description: Suspend to RAM: only the memory keeps its power.
+ */
+static void mem(void)
+{
+	static const struct device machine = { .driver = "mem", .leave = fall_asleep };
+	char *text = read_text("/sys/power/mem_sleep");
+	bool is_deep = text && strstr(text, "[deep]");
+
+	free(text);
+	if (!is_deep)
+		prime_skip("/sys/power/mem_sleep is not deep");
+	soak_asleep(&machine);
+}
+
+/**
+ * SUBTEST: disk
+ * Description: Hibernation: the memory goes to a disk, and the power off.
+ */
+static void disk(void)
+{
+	static const struct device machine = { .driver = "disk", .leave = fall_asleep };
+
+	soak_asleep(&machine);
+}
+
 static const struct prime_subtest subtests[] = {
 	SUBTEST(mock),
 	SUBTEST(late),
@@ -785,6 +965,9 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(vkms_device),
 	SUBTEST(edu),
 	SUBTEST(virtio_gpu),
+	SUBTEST(freeze),
+	SUBTEST(mem),
+	SUBTEST(disk),
 };
 
 PRIME_MAIN(subtests)
