@@ -86,8 +86,8 @@ mutants: ## faults put in on purpose, which the tests must notice (Linux 7.3); F
 	@$(test) mutants mutants/run $(if $(FRESH),--fresh)
 mutants-draw:
 	@$(test) mutants mutants/run --draw 30
-soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## remove devices and let the machine sleep while buffers are used, and repeat quick to find flakes; MINUTES=60, KERNELS=ours
-soak-ours: built-soak built-debug built-ours built-quick $(if $(filter 6.12,$(LANE)),,built-sleep) root
+soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## remove devices while their buffers are used, and repeat quick to find flakes; MINUTES=60, KERNELS=ours
+soak-ours: built-soak built-debug built-ours built-quick root
 soak-stock: built-soak-stock built-stock root
 soak-ours soak-stock:
 	@MINUTES=$(MINUTES) $(test) $@ scripts/soak $(@:soak-%=%)
