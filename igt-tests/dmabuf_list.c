@@ -270,7 +270,8 @@ static void exports_while_read(void)
 	for (int i = 0; i < 2; i++)
 		check_eq(pthread_join(threads[i], NULL), 0);
 	printf("%u exports beside a reader and a map: %.0f ms at most; above %.0f ms: "
-	       "%u that slept, %u that ran\n", n.exports, 1000 * n.worst, 1000 * BOUND, n.slept, n.spun);
+	       "%u that slept, %u that ran\n",
+	       n.exports, 1000 * n.worst, 1000 * BOUND, n.slept, n.spun);
 	check_eq(n.slept, 0);
 	check(n.spun <= MOST_SPUN);
 	check_eq(n.exports, EXPORTS);

@@ -81,8 +81,8 @@ void drm_prime_entry_link_locked(struct drm_prime_table *table, struct drm_prime
 
 	oldest = handle ? drm_prime_entry_by_file_locked(table, dmabuf->file) : NULL;
 	/* All members, or else the compiler clears the entry first. */
-	*entry = (struct drm_prime_entry){ .dmabuf = dmabuf, .handle = 0, .by_handle = {},
-		.by_buffer = {}, .same = LIST_HEAD_INIT(entry->same) };
+	*entry = (struct drm_prime_entry){ .dmabuf = dmabuf, .same = LIST_HEAD_INIT(entry->same),
+		.handle = 0, .by_handle = { NULL, NULL }, .by_buffer = { NULL, NULL } };
 	table->used++;
 	if (oldest)
 		list_add_tail(&entry->same, &oldest->same);
