@@ -288,3 +288,24 @@ static void sync_close(void) { run(1, import_sync, close_fd, signal_first); }
 EX_SCENARIO(sync_close, "sync-import-close",
 	    "a buffer's fence to a sync_file and back, the last close, and the fence", sync_close,
 	    2, 0, 2, 1);
+
+/* What it exports has the time of the last signal or, while somebody holds the lock, a later one. */
+static void signal_then_export(void)
+{
+	struct sync_file *sync;
+	ktime_t signalled;
+	int sync_fd;
+
+	signal_first();
+	signalled = fences[0]->timestamp;
+	sync_fd = export_sync_file();
+	if (sync_fd < 0)
+		return;
+	sync = ex_file(sync_fd)->private_data;
+	CHECK(sync->fence->timestamp >= signalled);
+	ex_close(sync_fd);
+}
+
+static void sync_idle(void) { run(1, signal_then_export, export_sync, NULL); }
+EX_SCENARIO(sync_idle, "sync-idle", "export of a sync_file after the signal, and another export",
+	    sync_idle, 2, 0, 3, 1);
