@@ -311,7 +311,7 @@ static void exit_other(void)
 	ex_process_exit(other);
 }
 
-/* The other process has the buffer in a descriptor and a mapping, and a DRM file; nobody else has them. */
+/* Only the other process has the buffer, in a descriptor and a mapping, and a DRM file. */
 static void holders_exit(void)
 {
 	begin(true);
