@@ -30,10 +30,10 @@ start_compositor()
 	shift
 	rm -f /tmp/ready
 	mkfifo /tmp/ready
-	"$bin/compositor" --device "$display" --mode 640x480 "$@" --ready-fd 3 3>/tmp/ready >>"${said_in:-$out}/compositor-$name.txt" 2>&1 &
+	"$bin/compositor" --device "$display" --mode 640x480 "$@" --ready-fd 3 3>/tmp/ready >>"${said_in:-$out}/compositor-$name.txt" 2>>"$out/compositor-$name.txt" &
 	compositor=$!
 	# When it dies instead, the pipe ends.
-	read -r _ </tmp/ready || { echo "the compositor does not start:" >&2; tail -n 3 "${said_in:-$out}/compositor-$name.txt" >&2; return 1; }
+	read -r _ </tmp/ready || { echo "the compositor does not start:" >&2; tail -n 3 "$out/compositor-$name.txt" >&2; return 1; }
 	count_objects
 	own=$objects
 }
