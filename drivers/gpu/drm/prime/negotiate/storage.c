@@ -283,21 +283,20 @@ static struct page *block_below(struct zone *zone, unsigned long top,
 
 /*
  * For blocks longer than the highest order, and masks for which there is no
- * zone: takes a range below the mask and has its pages moved away. In each zone
- * high ranges are tried first, because some devices reach only low ones.
+ * zone: takes a range below the mask and has its pages moved away. High zones and
+ * high ranges are tried first, because some devices reach only low ones. Pages
+ * with long-term pins must not lie in ZONE_MOVABLE.
  */
 static struct page *block_range(const struct dma_buf_storage *st, unsigned long nr)
 {
 	const unsigned long align = max(roundup_pow_of_two(nr), storage_align(st));
 	const u64 most = (st->wanted.dma_mask >> PAGE_SHIFT) + 1;
 	struct page *page = NULL;
+	struct zoneref *z;
 	struct zone *zone;
 
-	for_each_populated_zone(zone) {
-		/* Pages with long-term pins must not lie in ZONE_MOVABLE. */
-		if (!page && zone_idx(zone) < ZONE_MOVABLE)
-			page = block_below(zone, min(zone_end_pfn(zone), most), nr, align);
-	}
+	for_each_zone_zonelist(zone, z, node_zonelist(numa_mem_id(), GFP_KERNEL), ZONE_NORMAL)
+		page = page ?: block_below(zone, min(zone_end_pfn(zone), most), nr, align);
 	return page;
 }
 #else

@@ -188,6 +188,24 @@ static void zones(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_buf_storage_zone(DMA_BIT_MASK(28), small), 0);
 }
 
+/* A block longer than the highest order leaves low memory to devices that reach no other. */
+static void long_block_is_high(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	struct dma_buf_constraints c;
+	enum zone_type highest;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	highest = page_zonenum(page);
+	__free_page(page);
+	if (!IS_ENABLED(CONFIG_CONTIG_ALLOC) || totalram_pages() < SZ_4G >> PAGE_SHIFT)
+		kunit_skip(test, "needs CONTIG_ALLOC, and 4 GiB so that there are several zones");
+	dma_buf_constraints_init(&c);
+	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	/* More than the common CMA area has. */
+	KUNIT_EXPECT_EQ(test, page_zonenum(storage_alloc(test, &c, 72 * SZ_1M)->pages[0]), highest);
+}
+
 /* The pages of another storage from @first on, in the order of @order, if given. */
 static struct dma_buf_storage *part_of(struct kunit *test, const struct dma_buf_storage *st,
 				       unsigned long first, unsigned long nr,
@@ -404,6 +422,7 @@ static struct kunit_case dma_buf_storage_cases[] = {
 	KUNIT_CASE_PARAM(placed, place_gen_params),
 	KUNIT_CASE(zeroed),
 	KUNIT_CASE(zones),
+	KUNIT_CASE(long_block_is_high),
 	KUNIT_CASE(straddles),
 	KUNIT_CASE(tables),
 	KUNIT_CASE(tables_to_be_joined),
