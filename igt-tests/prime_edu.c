@@ -865,7 +865,7 @@ static void fence_of_a_queued_copy(void)
 	struct buffer c = edu_buffer(edu, PAGE);
 	char *text, pid[16], *queued, *freed;
 
-	/* dma_resv_reset_max_fences() with DEBUG_MUTEXES, which lockdep selects. */
+	/* lockdep selects DEBUG_MUTEXES, with which dma_resv_reset_max_fences() takes away spare room. */
 	if (!access("/proc/lockdep_stats", F_OK))
 		prime_skip("with DEBUG_MUTEXES the old fence is freed when room for a new one is made");
 	undo_later(remove_back, TRACE, "");

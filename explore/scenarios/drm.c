@@ -272,15 +272,20 @@ static int node_release(struct inode *inode, struct file *file)
 
 static const struct file_operations node_fops = { .release = node_release };
 
-int file_fd(struct drm_file *drm)
+int node_open(const struct file_operations *fops, void *priv)
 {
-	struct file *file = anon_inode_getfile("card", &node_fops, drm, O_RDWR);
+	struct file *file = anon_inode_getfile("card", fops, priv, O_RDWR);
 	int fd = get_unused_fd_flags(0);
 
 	file->f_inode->i_mode = S_IFCHR;
 	file->f_inode->i_rdev = MKDEV(DMA_BUF_MAJOR_DRM, 0);
 	fd_install(fd, file);
 	return fd;
+}
+
+int file_fd(struct drm_file *drm)
+{
+	return node_open(&node_fops, drm);
 }
 
 bool fb_add(struct drm_file *file, struct drm_gem_object *obj)

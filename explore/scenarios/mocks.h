@@ -80,6 +80,8 @@ void drm_begin(void);
 void drm_end(void);
 struct drm_file *file_open(int device);
 void file_close(struct drm_file *file);
+/* A descriptor of a DRM node. */
+int node_open(const struct file_operations *fops, void *priv);
 /* The DRM file as a descriptor, with which it ends. */
 int file_fd(struct drm_file *file);
 /* A framebuffer of the file, with one object; false without memory. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Negotiated storage: devices are announced, removed and leave, storage is placed, committed, moved and refused. */
-#include <linux/anon_inodes.h>
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/dma-buf-late.h>
@@ -60,18 +59,6 @@ void symbol_put_addr(void *addr)
 
 static const struct file_operations node_fops;
 
-/* A node of the device, as a program opens it. */
-static int node_open(struct device *dev)
-{
-	struct file *file = anon_inode_getfile("node", &node_fops, dev, O_RDWR);
-	int node = get_unused_fd_flags(0);
-
-	file->f_inode->i_mode = S_IFCHR;
-	file->f_inode->i_rdev = MKDEV(DMA_BUF_MAJOR_DRM, 0);
-	fd_install(node, file);
-	return node;
-}
-
 static struct address_space mapping;
 
 static void begin(void)
@@ -91,7 +78,7 @@ static void begin(void)
 	      !dma_buf_late_bind(late, buffer));
 	fd = dma_buf_fd(buffer, O_CLOEXEC);
 	for (i = 0; i < 2; i++)
-		node_fds[i] = node_open(&importers[i]);
+		node_fds[i] = node_open(&node_fops, &importers[i]);
 }
 
 static void end(void)
