@@ -56,11 +56,11 @@ exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
 check: uapi $(filter igt-stock,$(kernels:%=igt-%)) demotests-ours quick $(exploration) igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
-# Else what needs few kernels or none starts while these are built, and the long ones have to wait for it.
+# Without this, what needs few kernels or none would start while the kernels are built, and the long ones would wait for it.
 ifeq ($(PRIME_TARGET),check)
 style graft-check port-check patches-check conformance-check originality abi layers: | setup
 endif
-check-more: built-bare $(if $(exploration),explore-more litmus mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: explore with deeper bounds, litmus, 30 mutants and five minutes of soak, 20 minutes of fuzz and its check (7.3), IGT with the drivers as built by stock, the demo on stock, clients of Debian on its compositor and Debian's, faults of mainline, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more litmus mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: on 7.3, explore with deeper bounds, litmus, 30 mutants, five minutes of soak, 20 minutes of fuzz and its check, and faults of mainline; on both lanes, IGT with the drivers as built for stock, the demo on stock, Debian's Wayland clients on the demo's compositor and on Debian's, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -99,7 +99,7 @@ edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves byt
 negotiate: negotiate-host $(kernels:%=negotiate-%) ## tests of lib/, the library and the program for negotiated storage
 top: top-host $(kernels:%=top-%) ## tests of prime-top, on made-up trees, on a terminal and with real buffers
 igt: $(kernels:%=igt-%) ## unmodified IGT tests, with expectations
-# For the time that it takes, make check leaves some of stock, of IGT and of the demo to check-all.
+# To save time, make check leaves some of stock, of IGT and of the demo to check-all.
 short := $(if $(ALL),,$(filter check,$(PRIME_TARGET)))
 uapi-stock: export DEVICES := $(or $(DEVICES),$(if $(short),vgem))
 edu-stock: export MACHINES := $(or $(MACHINES),$(if $(short),plain))
@@ -107,7 +107,7 @@ igt-stock igt-ours: export SHORT := $(short)
 $(runs): setup
 	@$(test) $@ scripts/$(subst -, ,$@)
 kunit-bare igt-bare: built-bare
-# An IGT that the expectations don't know is judged by stock.
+# If the expectations are not for this version of IGT, the results of stock decide.
 igt-ours: | $(filter igt-stock,$(kernels:%=igt-%))
 igt-ours-mixed: built-mixed root
 	@$(test) $@ scripts/igt ours --modules mixed

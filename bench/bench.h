@@ -36,7 +36,7 @@ void bench_settle(void);
 /* NAME PARAMETER VALUE UNIT: one line that scripts/bench-report reads. */
 void bench_result(const char *name, uint64_t parameter, double value,
 		  const char *unit);
-/* The same of a time under -icount. */
+/* The same, in instructions, for a time under -icount. */
 void bench_instructions(const char *name, uint64_t parameter, double ns);
 /* Calls @op for warming up, then @count times. Returns ns per call. */
 double bench_loop(void (*op)(void *), void *arg, unsigned int count);

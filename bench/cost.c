@@ -23,7 +23,7 @@ struct subject {
 	int fd;
 };
 
-/* --- floors: what the kernel takes for next to nothing --- */
+/* --- floors: the least that such calls cost --- */
 
 static void op_syscall(void *arg)
 {
@@ -332,7 +332,7 @@ static const struct bench table[] = {
 	{ "create", "create a buffer of one page and close it", create },
 	{ "create-export", "the same with an export and close of its fd", create_export },
 	{ "export", "the difference of the two", export },
-	{ "export-among", "the same, among as many buffers", export_among },
+	{ "export-among", "the same while that many other buffers live", export_among },
 	{ "handle-to-fd", "HANDLE_TO_FD of an exported buffer, close; by handles in the file", handle_to_fd },
 	{ "fd-to-handle", "FD_TO_HANDLE of a known buffer; by handles in the file", fd_to_handle },
 	{ "handle-to-fd-same", "HANDLE_TO_FD in a file with that many handles of the buffer", handle_to_fd_same },

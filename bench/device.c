@@ -224,9 +224,9 @@ static void *idle_run(void *unused)
 }
 
 /*
- * Returns what the processor spends on a call of @op, in whatever thread. A
- * thread that gets no other time runs while it waits for the end of a frame, and
- * that thread's time is subtracted.
+ * Returns the time that the processor spends on a call of @op, in all threads.
+ * While they wait for the end of a frame, a thread of the lowest priority runs,
+ * and its time is subtracted.
  */
 static double without_idle(void (*op)(struct screen *s, unsigned int i), struct screen *s)
 {

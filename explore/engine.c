@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Explores schedules. Each is run from the start: the memory of the kernel's
- * objects and of the runtime is restored. The decisions of the schedule before are
- * repeated, up to the last one that had another way to go, which is then taken.
+ * objects and of the runtime is restored. Then the decisions of the previous
+ * schedule are repeated, up to the last one that had another way to go, and that
+ * way is taken.
  *
  * A thread can be preempted before it touches a location for which two threads
- * race: in some schedule so far, nothing else orders their accesses (vector
- * clocks tell), and one of them writes. Where no race is known, a preemption
+ * race: in some schedule so far, one of them writes, and nothing orders their
+ * accesses (vector clocks tell). Where no race is known, a preemption
  * can be moved to the next such place, and the result is the same. A race that
  * is found on the way makes the pass start again, until a pass finds none.
  */
@@ -906,7 +907,7 @@ static void print_replay(const struct ex_scenario *scenario)
 static void tell(const struct ex_scenario *scenario)
 {
 	forced = 1;
-	/* Runs once without a story: a replay first has to learn for what threads race. */
+	/* Runs once without a story: a replay first has to learn on which locations threads race. */
 	execute(scenario);
 	story_begin(&story);
 	execute(scenario);

@@ -45,12 +45,15 @@ void ex_log(enum ex_event event, const volatile void *addr, const char *what, un
 void ex_wait(int (*ready)(void *arg), void *arg, const char *what, unsigned long pc);
 /* Until ready(arg), or until nothing else can go on; returns 0 then. */
 int ex_wait_timeout(int (*ready)(void *arg), void *arg, const char *what, unsigned long pc);
-/* A choice that is not one of threads: 0 to @n - 1. Any but 0 is one of the budget of faults. */
+/*
+ * A choice that is not one of threads: 0 to @n - 1. Any answer but 0 uses up one of
+ * the faults that are allowed.
+ */
 int ex_choose(int n, const char *what);
 
 /* Memory of 0s; never the same again within a schedule. */
 void *ex_alloc(unsigned long size, unsigned long align, unsigned long pc);
-/* From the memory of a thread, which decides about the address. */
+/* From the memory of thread @id, so that only this thread decides about the address. */
 void *ex_alloc_of(int id, unsigned long size, unsigned long align, unsigned long pc);
 void ex_free(const void *p, unsigned long pc);
 /* 0 if @p is not the start of an allocation that is alive. */

@@ -93,7 +93,7 @@ struct program {
 	struct call calls[MAX_CALLS];
 };
 
-/* Before a call: its known fault must not end the run. */
+/* Before a call: keeps its known fault from ending the run. */
 void calls_prepare(const struct call *call);
 void calls_undo(const struct call *call);
 unsigned int program_threads(const struct program *program);

@@ -334,7 +334,7 @@ HELPER fail_allocation(int64_t nth, int64_t a, int64_t b)
 	NO(a), NO(b);
 	if (file < 0)
 		return -1;
-	/* The close of this file takes a few, too. */
+	/* The close of this file makes a few allocations, too. */
 	if (write(file, text, snprintf(text, sizeof(text), "%d", (int)(nth & 31))) > 0)
 		ret = 0;
 	close(file);

@@ -162,8 +162,8 @@ static void compat_negotiate(void)
 
 /**
  * SUBTEST: refusal
- * Description: In a 32-bit call that fails, a device has refused a buffer that this
- *  call brought and that it gives back. What an earlier call brought was not refused,
+ * Description: A 32-bit call fails, and its device gives back a buffer. If this call
+ *  brought the buffer, it was refused. If an earlier call brought it, it was not,
  *  whatever is in the registers of a 64-bit call.
  */
 static void compat_refusal(void)

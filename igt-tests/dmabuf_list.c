@@ -137,7 +137,7 @@ static void listed_once(void)
 enum { LISTED = 10000, EXPORTS = 1000 };
 
 /*
- * In an emulated guest the processor's time has the time in it that the host gave to others.
+ * In an emulated guest the processor time of a thread includes time that the host gave to others.
  * So a busy host makes single exports look as if they spun, but a lock that the reader
  * holds makes most of them spin.
  */

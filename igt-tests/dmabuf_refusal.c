@@ -58,7 +58,7 @@ static struct scene scene_open(uint32_t flags)
 	struct scene s = { .exporter = mock_open(0), .importer = mock_open(1) };
 	struct drm_prime_mock_limits usual = MOCK_NO_LIMITS;
 
-	/* Of a device with segments of any length the kernel guesses that it wants one. */
+	/* If segments may have any length, the kernel guesses that the device wants just one. */
 	usual.max_segment_size = 64 << 10;
 	check_ok(mock_limits(s.importer, usual));
 	s.b = mock_buffer(s.exporter, flags, 2);
@@ -317,7 +317,8 @@ static void limits_are_told(void)
 /**
  * SUBTEST: v4l2-contiguous
  * Description: A camera that takes one piece looks at a scattered buffer and gives
- *  it back: told are the errno of QBUF, one piece, and how many there are.
+ *  it back. The refusal tells the errno of QBUF, that one piece is wanted, and how
+ *  many there are.
  */
 static void v4l2_contiguous(void)
 {

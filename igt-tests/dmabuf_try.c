@@ -73,7 +73,7 @@ static struct drm_prime_mock_stats stats_of(int mock, uint32_t id)
 	return stats;
 }
 
-/* Of the object of the exporter, or of the device (@id 0): as before. */
+/* The counters of the exporter's object, or of the device (@id 0), are as before. */
 static void check_untouched(int mock, uint32_t id, const struct drm_prime_mock_stats *before)
 {
 	struct drm_prime_mock_stats now = stats_of(mock, id);

@@ -204,7 +204,7 @@ static void check_counts(struct stage *s, const struct counts *before,
 
 /*
  * Exact, since the two writes empty the lists and counters of each processor. A machine that
- * others use keeps its page cache, and their memory would be counted: 0 there.
+ * others use keeps its page cache, and others' memory would be counted, so this gives 0 there.
  */
 static long shmem_kb(void)
 {

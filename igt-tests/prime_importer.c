@@ -731,7 +731,7 @@ static void asleep_handle_closed(void)
 		check_ok(import_join(&import));
 		gem_close(drm, import.handle);
 	}
-	printf("%u handles were closed by who guessed them\n", closed);
+	printf("%u handles were closed by a thread that guessed them\n", closed);
 	check(closed > 0);
 	mock_settled(&b);
 	mock_buffer_end(&b);

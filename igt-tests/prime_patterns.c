@@ -48,7 +48,7 @@ static uint64_t moves_of(struct mock_scene *s)
 	return stats.moves;
 }
 
-/* The device reads the same bytes at @offset of its mapping as the buffer has there. */
+/* The device's mapping begins with the bytes that the buffer has from @cut on. */
 static void check_bytes(struct mock_scene *s, uint32_t import, size_t cut, uint32_t seed)
 {
 	size_t size = s->b.size - cut;

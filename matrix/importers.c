@@ -164,7 +164,10 @@ static void mock_4m_prepare(void)
 	mock_limit(3, limits);
 }
 
-/* No storage of this size suits it: it must be told so, and when. */
+/*
+ * It takes at most 1 MiB, so no storage of this size suits it. A refusal must say
+ * so, and at which step.
+ */
 static void mock_1m_prepare(void)
 {
 	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;

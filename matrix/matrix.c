@@ -32,10 +32,10 @@ static const char usage[] =
 	"same time. The program tries all cells, and appends a line for each to FILE,\n"
 	"with tabs between the columns: exporter, set, verdict, the importer concerned,\n"
 	"error, tried, text. A cell that has a line already is not repeated.\n"
-	"Tried is N/V/M. Of M imports the kernel was asked before about N\n"
+	"Tried is N/V/M. Of M imports the kernel was asked beforehand about N\n"
 	"(DMA_BUF_IOCTL_TRY_DEVICE). V of these went another way than the kernel had\n"
-	"said, by chance: repeated attempts give both answers. If they don't, the cell\n"
-	"has failed.\n"
+	"said, and repeated attempts give both answers: that is chance. If they give\n"
+	"one only, the cell has failed.\n"
 	"\n"
 	"  --exporters LIST  names with commas between (all)\n"
 	"  --importers LIST  the same\n"
@@ -89,7 +89,10 @@ static void result(const char *verdict, const char *who, int error,
 		   const char *format, ...)
 	__attribute__((noreturn, format(printf, 4, 5)));
 
-/* In this cell: imports, those that the kernel judged before, those of which its answer varies. */
+/*
+ * In this cell: imports, those that the kernel judged beforehand, those about which its
+ * answer varies.
+ */
 static unsigned int imported, judged_before, varied;
 
 static void result(const char *verdict, const char *who, int error,
@@ -247,7 +250,7 @@ static bool same_answer(const struct answer *one, const struct answer *other,
 
 /*
  * Of bounced pages it is a matter of chance whether their copies are in one piece,
- * for each mapping anew. Then attempts alone answer one thing and another.
+ * for each mapping anew. Then repeated attempts give different answers.
  */
 static bool answer_varies(struct user *u, const struct buffer *b,
 			  const struct answer *before, const struct answer *after)
@@ -482,8 +485,8 @@ static bool try_cell(const struct cell *cell, char *text, size_t room)
 		ssize_t got;
 
 		/*
-		 * Often, as the clock of a guest whose clock is an instruction
-		 * count jumps to the next timer when all wait for the host.
+		 * Looks often: the clock of a guest that counts instructions
+		 * jumps to the next timer when all wait for the host.
 		 */
 		if (poll(&wait, 1, 1) > 0) {
 			got = read(pipes[0], said + length,

@@ -15,7 +15,7 @@
 #define LIMIT	"16777216"
 #define PAGES	16384
 
-/* This program in a cgroup of its own. The file takes it out of there again, without memory. */
+/* This program in a cgroup of its own. A write to the file, without memory, takes it out again. */
 static int enter(void)
 {
 	int back;

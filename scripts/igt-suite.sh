@@ -35,8 +35,8 @@ collect()
 }
 
 # run_guests KERNEL: boot guests until the suite is done. If a guest hangs or dies, its test has no verdict, and the next
-# guest continues after that test, as long as each guest gets further. A guest that ends so between two tests, or after the last
-# one, has failed itself: sets lost.
+# guest continues after that test, as long as each guest gets further. A guest that hangs or dies between two tests, or after the
+# last one, is a failure of its own: sets lost.
 run_guests()
 {
 	local kernel=$1 label=$1${modules:+-$modules} out start=$SECONDS status env=() before left boot cut=0 cuts
@@ -47,7 +47,8 @@ run_guests()
 	kcsan) env=(--env PRIME_RACE_SECONDS=8) ;; # it samples: it needs time
 	debug | kmemleak)
 		env=(--env PRIME_SCALE=10000) # slow: fewer than 100,000
-		# On stock, too, vivid maps longer segments than the 64 KiB that it claims, and the check of Linux 7.3 is always on.
+		# vivid maps longer segments than the 64 KiB that it claims, on stock, too. Linux 7.3 always checks that, so only
+		# prime_mock is checked.
 		env+=(--append dma_debug_driver=prime_mock) ;;
 	esac
 	[ "$suite" != uapi ] || env+=(--env "PRIME_MOCK=$guest_build/mock/$kernel/prime_mock.ko")

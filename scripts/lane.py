@@ -21,7 +21,7 @@ def die(why):
 
 
 def expected_lines(path):
-    """The lines of an expectations file that hold on this lane; "6.12: LINE" is for 6.12 only. No file has no lines."""
+    """The lines of an expectations file that hold on this lane; "6.12: LINE" is for 6.12 only. A missing file has no lines."""
     lines = []
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:

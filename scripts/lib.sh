@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2034 # variables are used by the scripts that source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/drm-prime-layer
-suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe" 2>/dev/null || :) # the graft may be without vm/
+suite=$(sed -n 's/^suite //p' "$top/vm/root.recipe" 2>/dev/null || :) # scripts/graft may run from a copy without vm/
 root=$cache/root-$suite${GUEST:+-$GUEST} # GUEST chooses a guest with more programs: vm/GUEST.recipe
 
 # The compiler cache outlives build/, and serves every clone.

@@ -298,7 +298,7 @@ static void buffer_queue(uint32_t index)
 	queued++;
 }
 
-/* Of what the camera has written. */
+/* The checksum of what the camera has written. */
 static uint64_t drawn(const struct buffer *buf)
 {
 	uint64_t sum;

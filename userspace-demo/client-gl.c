@@ -370,8 +370,8 @@ static void knot_create(void)
 static void scene_create(GLint *rotation, GLint *aspect)
 {
 	/*
-	 * The first row of a buffer is the top of the picture; for OpenGL it is y = -1. No more
-	 * work for each pixel than it takes: llvmpipe does it on the CPU.
+	 * The first row of a buffer is the top of the picture; for OpenGL it is y = -1. As
+	 * little work for each pixel as possible: llvmpipe does it on the CPU.
 	 */
 	static const char vertex[] =
 		"attribute vec3 place;\n"
@@ -436,7 +436,10 @@ static void draw(const struct buffer *buf, uint32_t sequence, GLint rotation)
 	glDrawElements(GL_TRIANGLES, ALONG * AROUND * 6, GL_UNSIGNED_SHORT, NULL);
 }
 
-/* Of what is in the buffer now. The exporter's own mapping: DMA_BUF_IOCTL_SYNC is for others. */
+/*
+ * The checksum of what is in the buffer now. The exporter's own mapping: DMA_BUF_IOCTL_SYNC is for
+ * others.
+ */
 static uint64_t drawn(const struct buffer *buf)
 {
 	const uint32_t width = gbm_bo_get_width(buf->bo), height = gbm_bo_get_height(buf->bo);
@@ -569,8 +572,8 @@ static void frame_draw(struct window *window, struct buffer *buffers, uint32_t s
 
 	window_wait_free(window, &buf->shown);
 	/*
-	 * With vgem the frame goes out before anything of it is drawn; that the checksum
-	 * follows before the fence signals lets the compositor compare at once. EGL's
+	 * With vgem the frame goes out before anything of it is drawn. Its checksum follows
+	 * before the fence signals, so the compositor can compare at once. EGL's
 	 * fence exists once the drawing has been sent off.
 	 */
 	if (vgem) {

@@ -65,7 +65,7 @@ static void fill(int left, int top, int right, int bottom, uint32_t with)
 	version++;
 }
 
-/* The edge, and what is painted on if all is wanted. */
+/* The edge, bright if the keys come here. */
 static void draw_edge(void)
 {
 	const uint32_t with = keys ? BRIGHT : DIM;

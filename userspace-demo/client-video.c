@@ -129,7 +129,7 @@ static void write_nv12(const struct buffer *buf, const vpx_image_t *image)
 		err(1, "cannot end writing a buffer");
 }
 
-/* Of the picture as it has to look on the screen, from the decoder's own planes. */
+/* The checksum of the picture as it has to look on the screen, from the decoder's own planes. */
 static uint64_t drawn(const vpx_image_t *image)
 {
 	static uint32_t *pixels;

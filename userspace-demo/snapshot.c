@@ -76,7 +76,7 @@ static uint32_t primary_plane(void)
 	return found;
 }
 
-/* Until the next refresh; while the display is off there is none, then for a moment. */
+/* Waits for the next refresh, or a moment while the display is off. */
 static void wait_refresh(void)
 {
 	drmVBlank vblank = { .request.type = DRM_VBLANK_RELATIVE, .request.sequence = 1 };

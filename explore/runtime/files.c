@@ -301,7 +301,7 @@ struct file *fget(unsigned int fd)
 	}
 }
 
-/* Whoever asks keeps the pointer's place, but not the file. */
+/* The caller keeps the place of the pointer alive, but not the file. */
 struct file *get_file_active(struct file **f)
 {
 	struct file *file;

@@ -481,7 +481,7 @@ void mutex_unlock(struct mutex *lock)
 	mutex_drop(lock, _RET_IP_);
 }
 
-/* The layer takes one reservation object at a time, so a context is never waited with. */
+/* The layer takes one reservation object at a time, so no thread waits with an acquire context. */
 static int ww_take(struct ww_mutex *lock, struct ww_acquire_ctx *ctx, unsigned long ip)
 {
 	if (ctx && !mutex_free(&lock->base))

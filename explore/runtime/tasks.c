@@ -58,7 +58,10 @@ void ex_call(long result)
 	in_call[ex_self()] = true;
 }
 
-/* Most threads don't say what their calls return. What they are refused is told at once. */
+/*
+ * Most threads don't say what their calls return (ex_call()). Then this fails, and
+ * the layer tells a refusal at once.
+ */
 int task_work_add(struct task_struct *task, struct callback_head *work,
 		  enum task_work_notify_mode mode)
 {

@@ -36,7 +36,7 @@ static void end(void)
 	drm_end();
 }
 
-/* Who is told of moves and refusals is the buffer that is open. */
+/* The buffer that is open is the one that is told of moves and refusals. */
 static void check_bound(long of)
 {
 	struct file *file = of < 0 ? NULL : ex_file(of);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The parties of a scenario: an exporter and importers, plain and of DRM. They
- * hold the layer against Documentation/invariants.rst.
+ * check the layer against Documentation/invariants.rst.
  */
 #ifndef EXPLORE_MOCKS_H
 #define EXPLORE_MOCKS_H

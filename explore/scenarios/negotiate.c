@@ -210,7 +210,7 @@ static void use_dynamic(void)
 		dynamic.sgt = IS_ERR(sgt) ? NULL : sgt;
 		dma_resv_unlock(dmabuf->resv);
 		dma_resv_lock(dmabuf->resv, NULL);
-		/* What it was not told to return is where the storage is. */
+		/* A table that it was not told to give back points to where the storage is. */
 		if (dynamic.sgt)
 			CHECK(sg_dma_address(dynamic.sgt->sgl) ==
 			      page_to_phys(
@@ -308,7 +308,7 @@ EX_SCENARIO(commit_commit, "late-commit-commit", "two commits", commit_commit, 3
 static void commit_fault(void) { run(commit_it, fault_it, NULL); }
 EX_SCENARIO(commit_fault, "late-commit-fault", "a page fault against the commit", commit_fault, 3, 1, 4, 2);
 
-/* One that is announced already goes with its driver, or with the buffer. */
+/* A device that is announced already goes with its driver, or with the buffer. */
 static void announced(void (*a)(void), void (*b)(void))
 {
 	begin();

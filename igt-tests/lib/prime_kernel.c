@@ -837,7 +837,7 @@ int write_text(const char *path, const char *text)
 
 /*
  * DMA_API_DEBUG warns of what is still mapped when a driver is unbound. Some subtests
- * do this on purpose. So it watches only a driver that there is not, until they end.
+ * do this on purpose. So until they end it watches only a driver that does not exist.
  */
 void watch_no_dma(void)
 {

@@ -80,7 +80,10 @@ int unload_soon(const char *module)
 	return ret;
 }
 
-/* A modprobe that was killed may have begun, and the module goes again. */
+/*
+ * Tries until the module is there: a modprobe that was killed may have begun to load it, and
+ * then it goes again.
+ */
 void load_back(const char *module, const char *option)
 {
 	double end = now() + 10;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A compositor that opens a window for one client, and names something as its display that is
- * none. What the client says of that is the test's.
+ * none. The test looks at what the client says of that.
  */
 
 #include <drm_fourcc.h>

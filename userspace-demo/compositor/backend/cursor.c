@@ -63,7 +63,7 @@ static void find_plane(void)
 	drmModePlaneRes *res;
 	uint32_t i;
 
-	/* Displays of virtual machines show theirs only to who knows of this. */
+	/* Displays of virtual machines show theirs only to a program that sets this. */
 	drmSetClientCap(kms.drm, DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT, 1);
 	res = drmModeGetPlaneResources(kms.drm);
 	for (i = 0; res && i < res->count_planes && !plane.id; i++)

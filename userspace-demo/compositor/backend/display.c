@@ -219,8 +219,8 @@ static void request_mode(void)
 }
 
 /*
- * Whether a picture lacks a plane that would be copied without one. More time may find one, as long as
- * none has been given up.
+ * Whether a picture that is copied when it has no plane has none. More time may find one, unless
+ * the last plan had none for it.
  */
 static bool copy_looms(void)
 {

@@ -8,7 +8,7 @@
 
 /* Whether a readback has to be the only output: it then shows no picture on the monitor. */
 bool vkms_one_output(void);
-/* Whether its planes show such a format, but not as the other pixels of it would be computed. */
+/* Whether its planes show such a format, but compute other pixels than the renderer. */
 bool vkms_rounds(uint32_t fourcc);
 /* Help a readback that does not end. False when there was no help. */
 bool vkms_nudge(void);

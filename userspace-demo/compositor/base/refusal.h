@@ -7,8 +7,8 @@
 
 /*
  * Tell why this process was refused the dma-buf last, and by whom. To be called right after the
- * refusal, since the kernel keeps few of them. why gets the sentence. It stays as it is, and nothing
- * is told, if it says that already, or if the kernel gives no reason.
+ * refusal, since the kernel keeps few of them. why gets the sentence. If why has it already, or if
+ * the kernel gives no reason, why stays as it is, and nothing is told.
  */
 void refusal_tell(int fd, const char *by, char *why, size_t size);
 

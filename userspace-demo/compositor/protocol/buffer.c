@@ -95,7 +95,10 @@ bool buffer_has_rows(struct wl_resource *resource)
 	return !shm || wl_shm_buffer_get_stride(shm) / 4 >= wl_shm_buffer_get_width(shm);
 }
 
-/* A wl_shm_buffer is as large as its client likes, and all windows wait for the copy: what is seen. */
+/*
+ * A wl_shm_buffer is as large as its client likes, and all windows wait for the copy: only what is
+ * seen is copied.
+ */
 static void copy_size(struct picture *pic, struct wl_shm_buffer *shm)
 {
 	const uint32_t width = wl_shm_buffer_get_width(shm);

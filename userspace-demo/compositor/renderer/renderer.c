@@ -141,7 +141,7 @@ static void draw(GLuint id, const struct rect *where, const struct picture *pic)
 }
 
 /*
- * OpenGL keeps what was sampled last, though its texture be deleted, until something else is:
+ * OpenGL keeps what was sampled last until something else is, even if its texture is deleted. So
  * sample one pixel of nothing, so that no memory of a client outlives it here. What draws on the CPU
  * has drawn by now, but lets go only when it is asked to finish. What draws on a GPU lets go when the
  * fence signals. That is not waited for: it may depend on a fence of the client's.

@@ -17,8 +17,9 @@ void renderer_formats(struct formats *set);
 /* Find out whether the picture of a client can be sampled where it is. */
 void renderer_look(struct picture *pic);
 /*
- * Make the textures, if there are none yet. Of what cannot be sampled where it is, they are copies:
- * serial is of the frame that is in it, 0 for none. False when the picture cannot be drawn.
+ * Make the textures, if there are none yet. If the picture cannot be sampled where it is, they are
+ * copies, made anew for another serial: that of the frame in it, 0 for none. False when the picture
+ * cannot be drawn.
  */
 bool renderer_import(struct picture *pic, uint64_t serial);
 /* One user less of a picture; with the last it goes, and all that was made of it. */

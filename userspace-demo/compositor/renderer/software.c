@@ -50,7 +50,7 @@ static bool may_write(const struct dmabuf *buf)
 	return true;
 }
 
-/* A file of its own, which keeps no handle: Mesa's would be the same handle in the same file. */
+/* In a file of its own, whose close drops the handle: in Mesa's it would be Mesa's own handle. */
 static bool device_maps(const struct dmabuf *buf)
 {
 	const char *path = options.render ? options.render : kms.device;
