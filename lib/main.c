@@ -92,7 +92,7 @@ static int refused_by(const char *what, int buffer, const char *name, int error)
 	return refused(what, name, error, text);
 }
 
-/* Says it if the device can't be added. */
+/* Prints the reason if the device can't be added. */
 static int add_device(int buffer, const char *path, const char *name)
 {
 	struct dma_buf_device_use answer;
@@ -209,7 +209,7 @@ static int import_drm(int device, int buffer)
 	return ioctl(device, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg) ? -errno : 0;
 }
 
-/* Returns 1 if it can't be tried: no capture device of single planes, or too small. */
+/* Returns 1 if it can't be tried: no capture into a single plane, or the buffer is too small. */
 static int queue_video(int device, int buffer, uint64_t size)
 {
 	struct v4l2_requestbuffers request = {
@@ -278,7 +278,7 @@ static int share(char **paths, int count, const struct options *opt)
 
 /* --- would they take it? --- */
 
-/* A buffer of a DRM driver for pictures, as large as that or a bit larger. */
+/* A buffer of a DRM driver for pictures, of @size bytes or a bit more. */
 static int alloc_drm(const char *path, uint64_t size)
 {
 	struct drm_mode_create_dumb dumb = {

@@ -28,7 +28,7 @@ extern "C" {
 
 /*
  * Does the kernel negotiate? 1 or 0; -EACCES if there is a heap that this
- * process may not open, and another errno if it can't find out, as -EMFILE.
+ * process may not open, and another errno, such as -EMFILE, if it can't find out.
  */
 int prime_negotiate_supported(void);
 
@@ -47,10 +47,11 @@ int prime_negotiate_alloc(uint64_t size);
  *
  * -EBUSY: the storage exists and does not suit the device, or none can suit all
  * of them; the device was not added. -EACCES: @buffer was not made for writing, or
- * @path can't be opened. -EINVAL: it is no DRM or V4L2 node. -EOPNOTSUPP: storage of
- * this buffer is not negotiated, or the device imports nothing. -ENODEV: the device
- * is gone. -ENOSPC: the buffer has 64. -ENOTTY: this kernel does not negotiate, or
- * the fd is no dma-buf.
+ * @path can't be opened. -EINVAL: the device is no DRM or V4L2 node, or @use is
+ * empty or unknown. -EOPNOTSUPP: storage of this buffer is not negotiated, or the
+ * device imports nothing. -ENODEV: the device is gone, or the kernel has no module
+ * for it. -ENOSPC: the buffer has 64 devices already. -ENOTTY: this kernel does not
+ * negotiate, or @buffer is no dma-buf. -EBADF, -ENOMEM.
  */
 int prime_negotiate_add(int buffer, int device, uint32_t use,
 			struct dma_buf_device_use *answer);
@@ -96,9 +97,9 @@ int prime_negotiate_try(int buffer, int device, uint32_t *judged);
 
 /* "card1 (0000:00:05.0)" for a node; the path if sysfs does not know it. */
 int prime_negotiate_device_name(const char *path, char *text, size_t room);
-/* The node of a device that the kernel names, "card1"; or the name itself. */
+/* "card1 (0000:00:05.0)" for a device that the kernel names; the name if it has no node. */
 int prime_negotiate_node_name(const char *device, char *text, size_t room);
-/* "addresses below 256 MiB, one segment"; "nothing special". */
+/* "addresses below 256 MiB, contiguous"; "nothing special". */
 int prime_negotiate_constraints_text(const struct dma_buf_constraints_info *info,
 				     char *text, size_t room);
 /* "8 MiB in 3 segments, the largest 4 MiB, below 4 GiB"; "8 MiB, not placed yet". */

@@ -387,7 +387,7 @@ static void add_found(struct text *t, const struct dma_buf_refusal *r)
 	}
 }
 
-/* What failed where no constraint did. */
+/* The step that failed, if no constraint is the reason. */
 static void add_failure(struct text *t, const struct dma_buf_refusal *r,
 			const struct parties *p)
 {
@@ -436,7 +436,7 @@ static void add_failure(struct text *t, const struct dma_buf_refusal *r,
 	}
 }
 
-/* What to do. A buffer that is negotiated has nothing better to become. */
+/* What to do. If the buffer is of the heap "negotiated" already, no other heap would help. */
 static const char *way_out(const struct dma_buf_refusal *r)
 {
 	const bool negotiated = !strcmp(r->exporter, "negotiated");

@@ -172,7 +172,7 @@ static char *print_buffer(char *to, const struct snapshot *s, const struct buffe
 
 	to = number(to, b->ino, 10);
 	to = size(to, b->size);
-	/* Most buffers have only one. */
+	/* Most buffers have one sharer, whose share is the whole size: copies that column. */
 	if (b->sharers > 1)
 		to = size(to, b->size / b->sharers);
 	else

@@ -114,8 +114,9 @@ static unsigned int print_users(int dir)
 }
 
 /*
- * Stock calls the exporter of every DRM driver "drm". Can the module be a DRM
- * driver? These use drm.ko. If that is built in, its users are not known.
+ * Can the module be a DRM driver? Stock calls the exporter of each of these "drm".
+ * DRM drivers use drm.ko. If that is built in, the kernel does not tell its users, so
+ * the module can be one.
  */
 static bool is_drm(int root, const char *module)
 {

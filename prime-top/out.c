@@ -16,7 +16,7 @@ char *out_room(void)
 	return buffer + used;
 }
 
-/* Says where the text ends that was written there. */
+/* @end: the end of the text that was written where out_room() said. */
 void out_end(const char *end)
 {
 	used = end - buffer;

@@ -19,7 +19,7 @@
 
 static struct bytes bytes;
 
-/* Calls for each entry of a directory that is a number. Returns a negative errno. */
+/* Calls @call for each entry of a directory that is a number. Returns 0 or a negative errno. */
 static int each_number(int at, const char *path,
 		       void (*call)(void *data, int dir, const char *name), void *data)
 {
@@ -159,8 +159,8 @@ static bool stat_buffer(struct visit *v, int dir, const char *path, struct stat 
 }
 
 /*
- * The links of a test's tree lead nowhere. Then fdinfo has the inode number. The file of
- * anything but a buffer has no line exp_name.
+ * In the tree of a test (tests/tree) the links lead nowhere, so the inode number comes
+ * from fdinfo. Only the fdinfo of a buffer has a line exp_name.
  */
 static void visit_buffer(struct visit *v, int dir, const char *fd)
 {
@@ -210,9 +210,9 @@ static void visit_fd(void *data, int dir, const char *fd)
 }
 
 /*
- * "start-end perms offset device inode   /dmabuf:name". If no fd has shown which device
- * is that of the buffers, a link does; only root may follow it. If nothing lists all
- * buffers, the link also describes one that is only mapped.
+ * "start-end perms offset device inode   /dmabuf:name". If no fd has shown the device
+ * number of the buffers' filesystem, the link in map_files does. Only root may follow it.
+ * If the buffer is not known from a list or an fd, the link also tells its size and age.
  */
 static void visit_mapping(struct visit *v, const char *line)
 {

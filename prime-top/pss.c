@@ -7,7 +7,7 @@
  * holds the buffer, (in flight) has it if messages hold it and no device does,
  * and otherwise (kernel).
  *
- * This file reads no other file. tests/pss.c tests it on a model.
+ * Nothing here looks at the system, so tests/pss.c can test it on a model.
  */
 #include "top.h"
 

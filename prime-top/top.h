@@ -152,7 +152,7 @@ static inline unsigned int copy_plain(char *to, const char *from)
 	memcpy(to, &x, 8);
 	quote = x ^ each * '"';
 	backslash = x ^ each * '\\';
-	/* The top bit of each byte that is less than a space, 127, more, or one of the two. */
+	/* The top bit of each byte below a space or above 126, and of each quote and backslash. */
 	no = (((x - each * ' ') | (quote - each) | (backslash - each)) & ~x) | (x + each) | x;
 	no &= each << 7;
 	return no ? __builtin_ctzll(no) / 8 : 8;

@@ -26,8 +26,8 @@ struct vm_fault;
 /**
  * struct dma_buf_late - late storage; part of an exporter's object
  * @size: bytes, a multiple of PAGE_SIZE; constant once it is placed
- * @resv: reservation object, which protects what is not constant; constant. The
- *	exporter keeps it until dma_buf_late_fini()
+ * @resv: reservation object; constant. It protects the fields that are not
+ *	constant. The exporter keeps it until dma_buf_late_fini()
  * @own: what the exporter's device needs; constant
  * @fixed_size: the exporter has a device. @own is for storage of @size bytes, so
  *	a commit does not change @size; constant

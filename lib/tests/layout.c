@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The structs of the uapi headers on this ABI: "make check" compiles this for 64
- * and for 32 bits, and a hole is an error (-Wpadded). A size never changes; only a
- * larger struct can follow it.
+ * and for 32 bits, and a hole is an error (-Wpadded). Programs keep the size that they
+ * were compiled with, so a struct may only grow, at its end.
  */
 #include <drm/prime_edu.h>
 #include <drm/prime_mock.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the program returns when devices answer differently: here is the program, with a
- * kernel in which the device "refuses" refuses each buffer, and no other device is there.
+ * What the program returns when devices answer differently. It runs here with a pretended
+ * kernel: the device named "refuses" refuses each buffer, and there is no other device.
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>

@@ -214,7 +214,7 @@ static int worker(void)
 
 /* --- the account --- */
 
-/* The file of a DRM device, with its handles, is one of all that come from one process by fork. */
+/* Workers that come from one process by fork share its file of the DRM device, and the handles. */
 struct state {
 	struct { uint64_t ino, size; } buffers[BUFFERS];
 	struct {
@@ -276,7 +276,7 @@ static bool in_message(int b)
 	return false;
 }
 
-/* Buffers that nobody holds any more are free, and handles of files that nobody has open. */
+/* Forgets handles of files that nobody has open, and buffers that nobody holds any more. */
 static void settle(void)
 {
 	for (int f = 0; f < WORKERS; f++) {

@@ -77,8 +77,8 @@ enum prime_mock_backing {
 /* Lists have one entry for each run, whatever the importer's limits are. */
 #define PRIME_MOCK_IGNORE_LIMITS	(1u << 4)
 /*
- * As DYNAMIC. Each map and pin first moves an object that nobody has pinned, as
- * drivers with TTM do that choose a place for each user. The importers are told
+ * As DYNAMIC. Each map and pin first moves an object that nobody has pinned, like
+ * the drivers with TTM that choose a place for each user. The importers are told
  * within that call, including the one that maps. From then on the buffer has a
  * kernel fence for PRIME_MOCK_MOVING_MS.
  */
@@ -130,12 +130,13 @@ struct drm_prime_mock_create {
  * @flags: must be 0
  *
  * Waits for all fences of the buffer, tells the importers
- * (dma_buf_invalidate_mappings()), copies the bytes, and zaps the mappings of
- * processes, which then fault the new pages in. An importer that still uses an
+ * (dma_buf_invalidate_mappings()), zaps the mappings of processes, which later
+ * fault the new pages in, and copies the bytes. An importer that still uses an
  * old mapping for DMA reads PRIME_MOCK_POISON. The old pages are freed with
  * that mapping.
  *
- * Errors: EBUSY: the object is pinned, mapped in the kernel (vmap), or mapped
+ * Errors: E2BIG: as in struct drm_prime_mock_create.
+ * EBUSY: the object is pinned, mapped in the kernel (vmap), or mapped
  * by an importer of a static exporter. (On 6.12 without DMABUF_MOVE_NOTIFY the
  * core pins what a dynamic importer maps.) A PRIME_MOCK_REVOCABLE object gives
  * EBUSY if an importer did not unpin when it was told. ETIMEDOUT: a fence did not

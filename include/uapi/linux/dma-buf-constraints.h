@@ -13,7 +13,8 @@
  * grows at its end. The size in the request number tells which fields the
  * program knows: bytes beyond those that the kernel knows must be 0 (E2BIG).
  * Unknown flags give EINVAL. Fields that are only "out" may hold anything. All
- * requests but DMA_BUF_IOCTL_GET_REFUSAL wait, and give EINTR if a signal ends that.
+ * requests but DMA_BUF_IOCTL_GET_REFUSAL may wait for a lock, and give EINTR if a
+ * signal ends the wait.
  *
  * Numbers 0x20 to 0x22 were requests of the first version, and are not used
  * again.
@@ -111,6 +112,7 @@ struct dma_buf_constraints_info {
  * - ENOENT: the device to be removed was not added
  * - ENODEV: the device is gone, or the kernel has no module that knows such nodes,
  *   or can't load it
+ * - ENOMEM: there is no memory
  * - ENOSPC: the buffer has 64 devices already
  * - EACCES: the buffer was not exported for writing
  * - EOPNOTSUPP: the storage of this buffer can't be negotiated, or the node is
@@ -135,7 +137,8 @@ struct dma_buf_device_use {
  * @field: out: as in &struct dma_buf_device_use
  * @wanted: out
  * @found: out
- * @device: out: name of the device that asks for it; empty if no single one does
+ * @device: out: name of the device that asks for @wanted; empty if no single one
+ *	does
  *
  * Argument of DMA_BUF_IOCTL_COMMIT. The storage is placed where all devices that
  * have joined reach it, and does not move any more. After that no page fault of a
@@ -226,7 +229,8 @@ struct dma_buf_storage_info {
  * @by: out: DMA_BUF_BY_*
  * @flags: out: DMA_BUF_REFUSAL_*
  * @dma_mask: out: what the device is known to want, as in
- *	&struct dma_buf_constraints_info; 0 without a device, as all up to @wants
+ *	&struct dma_buf_constraints_info; without a device, this and all fields up
+ *	to @wants are 0
  * @segment_boundary: out: mask
  * @max_segment_size: out: bytes
  * @max_segments: out: segments
@@ -294,14 +298,17 @@ struct dma_buf_refusal {
  * - EINTR: a signal came before the attempt
  * - EBUSY: another file has buffers in this V4L2 device (from VIDIOC_REQBUFS on)
  * - ENODEV: the device is gone
+ * - ENOMEM: there is no memory
  * - EOPNOTSUPP: the file is no DRM or V4L2 node; its driver has an import of its
- *   own that can't be undone, or takes no dma-bufs; or the storage of the buffer is
- *   negotiated and not committed, and an attempt would place it
- *   (DMA_BUF_IOCTL_ADD_DEVICE tells whether the device can have it)
+ *   own that can't be undone, takes no dma-bufs, or does not tell V4L2 the lock of
+ *   the queue; or the storage of the buffer is negotiated and not committed, and an
+ *   attempt would place it (DMA_BUF_IOCTL_ADD_DEVICE tells whether the device can
+ *   have it)
+ * - another errno with which a DRM device failed to wake up
  *
  * Errors that leave @judged as it was: EINVAL for a short argument or a flag,
- * E2BIG for one that is longer and not zero behind, EFAULT, and ENOTTY where the
- * kernel has no such request.
+ * E2BIG for a longer argument whose further bytes are not 0, EFAULT, and ENOTTY
+ * where the kernel has no such request.
  */
 struct dma_buf_try_device {
 	__s32 device_fd;

@@ -66,8 +66,9 @@ static inline bool dma_buf_file_get_live(struct file *file)
 }
 
 /*
- * The device that an import attaches, with a reference. The import of shmem's
- * helper that maps nothing attaches the parent, also if another device does DMA.
+ * The device that an import attaches, with a reference.
+ * drm_gem_shmem_prime_import_no_map() attaches the parent, even if another
+ * device does DMA.
  */
 #define drm_dev_get_import_dev(drm) ({ \
 	struct drm_device *importer = (drm); \

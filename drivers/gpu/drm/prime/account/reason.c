@@ -55,8 +55,9 @@ static void reason_measure(struct dma_buf_refusal *why, const struct dma_buf_fai
 }
 
 /*
- * Finds what does not fit, if the importer gave the buffer back, or the DMA API
- * refused. A driver that has set no maximum length of segments, or UINT_MAX, may
+ * Looks for what does not fit: in the table, if the importer gave the buffer back,
+ * and in the size, if an earlier step failed (DMA_BUF_STEP_DMA to _ATTACH). A
+ * driver that has set no maximum length of segments, or UINT_MAX, may
  * still take only one segment: nothing in the DMA API says so. After a refusal
  * that is the likely reason, so it is reported as a guess.
  */
@@ -72,7 +73,7 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 		*reason = (struct dma_buf_conflict){ DMA_BUF_FIELD_SIZE, most, piece };
 		return true;
 	}
-	/* Of a device whose driver has set nothing, the DMA API says 64 KiB. */
+	/* For a device whose driver has set no maximum, the DMA API says 64 KiB. */
 	if (c->max_segments == U32_MAX &&
 	    (c->max_segment_size >= U32_MAX ||
 	     (c->max_segment_size == SZ_64K && (!parms || !parms->max_segment_size)))) {

@@ -173,10 +173,10 @@ static bool refusal_follows(const struct refusal *r, const struct dma_buf_refusa
  * Returns the record of the buffer for the system call that this thread is in, or else
  * an empty one that is in use from now on. Returns NULL if too many calls are not over:
  * a process can make calls last, but not take the records of all others. One QBUF may
- * need 16, if it gives 8 planes back and then the 8 next ones.
+ * need 16: it may give back the 8 planes that it replaces, and then the 8 new ones.
  *
- * If the buffer is refused for certain (@failed), those that this call has given back
- * only made room for it.
+ * If the buffer is refused for certain (@failed), other buffers that this call has given
+ * back were not refused: they only made room for it. So their records are dropped.
  */
 static struct refusal *refusal_get_locked(u64 ino, bool failed)
 {

@@ -3,8 +3,8 @@
  * How the core, the GEM side and negotiate/ tell account/ that a step of sharing
  * a buffer failed. They call these functions only when they return an error. So
  * success costs nothing, except that attach notes in which system call it was
- * made, and detach checks whether it is in the same one. A mapping, and an access
- * of the CPU, check whether the exporter has a known fault.
+ * made, and that unmap and detach check whether they are in the same one. A
+ * mapping, and an access of the CPU, check whether the exporter has a known fault.
  *
  * Without CONFIG_DRM_PRIME_ACCOUNT all of it compiles to nothing.
  */
@@ -89,8 +89,8 @@ static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, vo
  * Known faults of exporters. udmabuf syncs a mapping of its own device, and never
  * that of the importer. If the importer's device works on copies (swiotlb), it and
  * the CPU don't see what the other one wrote, so such a mapping is refused.
- * If udmabuf's own device does, each sync puts old bytes over the memory and does
- * nothing else, so it is left out. See reproducers/07-udmabuf-bounced.txt.
+ * If udmabuf's own device works on copies, a sync only puts old bytes over the
+ * memory, so the core leaves it out. See reproducers/07-udmabuf-bounced.txt.
  */
 static inline bool dma_buf_syncs_wrongly(const struct dma_buf *dmabuf)
 {
@@ -105,7 +105,7 @@ static inline int dma_buf_mapping_check(struct dma_buf_attachment *attach,
 	return dma_buf_syncs_wrongly(attach->dmabuf) ? dma_buf_account_ops->check(attach, sgt) : 0;
 }
 
-/* With "swiotlb=force" all devices work on copies, so any device can tell. */
+/* With "swiotlb=force" all devices work on copies, so it does not matter which one is asked. */
 static inline bool dma_buf_sync_harms(const struct dma_buf *dmabuf)
 {
 	return is_swiotlb_force_bounce(&platform_bus) && dma_buf_syncs_wrongly(dmabuf);

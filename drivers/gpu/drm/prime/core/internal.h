@@ -60,7 +60,7 @@ struct dma_buf_negotiation;
  *	is first used, or NULL; set before anybody else has the buffer, and
  *	freed by &dma_buf_negotiate_ops.free
  * @own_resv: reservation object of a buffer whose exporter provides none. The
- *	containers of other buffers end before this field
+ *	containers of other buffers end after its first byte
  *
  * The lock of core/list.c protects @node, @record, @key and the change of
  * &dma_buf.file.

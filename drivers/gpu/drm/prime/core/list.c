@@ -29,7 +29,7 @@ static DEFINE_HASHTABLE(dma_buf_records, 10);	/* &dma_buf_object.record */
  */
 static struct file dma_buf_no_file = DMA_BUF_FILE_ENDED;
 
-/* In the last file of Kbuild.include: a file uses only those after it. */
+/* Others use it, so it is in the last file of Kbuild.include: a file uses only those after it. */
 #ifdef CONFIG_DRM_PRIME_ACCOUNT
 const struct dma_buf_account_ops *dma_buf_account_ops __ro_after_init;
 EXPORT_SYMBOL_NS_GPL(dma_buf_account_ops, "DMA_BUF");
@@ -60,9 +60,9 @@ void dma_buf_list_del(struct dma_buf_object *obj)
  * dma_buf_record_add - record the buffer of an exporter's object
  * @dmabuf: buffer that the caller has a reference to
  * @key: the object, which the buffer holds until &dma_buf_ops.release
- * @exporter: name of the object's driver, which lives as long as @key. It is
- *	shown to people: the module of the buffer's operations does not tell,
- *	since many drivers may share them
+ * @exporter: name of the object's driver, shown to people. It lives as long as
+ *	@key. The buffer's operations don't tell the driver, since many drivers
+ *	may share them
  *
  * For exporters whose object can drop its pointer to the buffer while user
  * space still has a file descriptor of it. The record is removed when the
@@ -119,7 +119,10 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
 	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		/* A driver that drops a reference twice changes the count of dma_buf_no_file. */
+		/*
+		 * The count does not tell this: a driver that drops a reference twice
+		 * changes that of dma_buf_no_file.
+		 */
 		if (file && obj->base.file == &dma_buf_no_file)
 			continue;
 		if (file ? dma_buf_file_get_live(obj->base.file) :

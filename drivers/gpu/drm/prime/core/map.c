@@ -41,7 +41,7 @@ static void dma_buf_mapping_unpin_locked(struct dma_buf_attachment *attach)
 	attach->dmabuf->ops->unpin(attach);
 }
 
-/* For fences that have not signalled; takes no lock. */
+/* Waits until the fences have signalled, or returns -EBUSY if the caller can't wait. */
 static int dma_buf_mapping_wait(struct dma_buf_attachment *attach, bool may_wait)
 {
 	if (!may_wait)
@@ -212,10 +212,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, "DMA_BUF");
  * or maps, the mapping is undone.
  *
  * This function may still sleep: the exporter's pin and map_dma_buf may
- * allocate memory, and wait for things that the core does not know, and
- * &struct dma_buf_ops has no operation that would not. So it is not for atomic
- * context. It is for a thread that should not wait for others, such as a work
- * item that tries again at the next frame.
+ * allocate memory, and may wait for things that the core does not know.
+ * &struct dma_buf_ops has no variants of them that never sleep. So it is not for
+ * atomic context. It is for a thread that should not wait for others, such as a
+ * work item that tries again at the next frame.
  *
  * Context: may sleep; tries to take the reservation object, so the caller must
  * not hold it.

@@ -92,8 +92,8 @@
  * held, and so do those of &struct dma_buf_late_ops. The exporter's other
  * operations run without the lock.
  *
- * Late storage (negotiate/late.c) is allocated, moved and removed from page
- * tables with the reservation object held.
+ * The reservation object is also held when late storage (negotiate/late.c) is
+ * allocated, when it moves, and when its user mappings are removed.
  *
  * This is the order of all locks of the layer, outermost first. A thread takes
  * no lock that stands above one that it holds.
@@ -163,15 +163,17 @@
  * -EBUSY       the attachment is mapped in another direction;
  *              dma_buf_try_map_attachment() would have to wait; the storage is
  *              already placed where this device can't reach it, or can't suit
- *              all devices; the size can't change any more; another file has
- *              buffers in the V4L2 device to try
+ *              all devices; the size can't change any more; the buffer is
+ *              negotiable already, or the storage is bound to another buffer;
+ *              another file has buffers in the V4L2 device to try
  * -EFAULT      the argument's memory is not accessible
  * -EINTR       a signal arrived during the wait for the reservation object
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full
  * -ENFILE      the system has no file left
- * -ENODEV      the device to announce or to try is gone
+ * -ENODEV      the device to announce or to try is gone, or the kernel has no
+ *              module that knows its node
  * -ENOENT      the exporter's module is going away; the device to remove was
  *              not announced
  * -ENOMEM      no memory
@@ -182,7 +184,8 @@
  *              can't be tried; or a mapping needs bounce buffers that the
  *              exporter does not sync
  * -EOVERFLOW   offset and length of a mapping wrap around
- * -ERESTARTSYS a signal arrived during the wait for fences
+ * -ERESTARTSYS a signal arrived during the wait for fences, for a lock of a
+ *              V4L2 device, or for another thread's import
  * ============ =============================================================
  *
  * If only a driver with a bug can pass an argument, the core also warns once.
@@ -347,8 +350,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_export, "DMA_BUF");
  *
  * Context: process context, may sleep; no lock needed.
  *
- * Return: the descriptor; -EINVAL without a buffer; -EMFILE when the table of
- * descriptors is full; -ENOMEM when it can't grow.
+ * Return: the descriptor; -EINVAL without a buffer, or when the buffer's file has
+ * ended; -EMFILE when the table of descriptors is full; -ENOMEM when it can't
+ * grow.
  */
 int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 {

@@ -8,11 +8,11 @@
 #include "internal.h"
 
 /*
- * Stands for fences that have signalled: returns a fence with the time of the
- * last one that the reservation object still has, or NULL without memory. If the
- * reservation object is locked, this does not wait: its holder may be adding
- * fences, and may keep it for long. The fence then gets the current time, which
- * is never before the last signal.
+ * Returns a signalled fence for a buffer whose fences have all signalled, or NULL
+ * without memory. Its time is that of the last of these fences that the
+ * reservation object still has. If the reservation object is locked, this does not
+ * wait: its holder may be adding fences, and may keep it for long. The fence then
+ * gets the current time, which is never before the last signal.
  */
 static struct dma_fence *dma_buf_fence_signalled(struct dma_resv *resv, enum dma_resv_usage usage)
 {

@@ -199,7 +199,7 @@ static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_f
  * dma-buf, or comes from another device and this driver can't import; -ENOMEM;
  * -ENOSPC when there is no handle left; -ERESTARTSYS when the thread is killed
  * while it waits for another thread's import; or an error of the driver's
- * import, or of the exporter's attach and map.
+ * import, of &drm_gem_object_funcs.open, or of the exporter's attach and map.
  */
 int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_priv,
 			       int prime_fd, uint32_t *handle)

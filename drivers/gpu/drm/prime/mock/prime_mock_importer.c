@@ -62,7 +62,7 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 	if (args->flags & PRIME_MOCK_GEM_PEER2PEER &&
 	    !(args->flags & PRIME_MOCK_GEM_DYNAMIC))
 		return -EINVAL;
-	/* What is set after the driver has left would be left to the next one. */
+	/* What is set after the driver has left the device would stay for the next driver. */
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;
 	mutex_lock(&mock->lock);

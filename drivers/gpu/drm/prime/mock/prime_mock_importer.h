@@ -19,8 +19,9 @@ struct mock_import {
 	bool revocable;			/* never maps again once told; constant */
 	/*
 	 * Protects all that follows. Mappings and pins change only with the
-	 * reservation object held, too. The callback holds only the reservation
-	 * object. For a revocable import it unmaps and unpins.
+	 * reservation object held, too, except when an imported object ends. The
+	 * callback of a revocable import unmaps and unpins with the reservation
+	 * object alone.
 	 */
 	struct mutex lock;
 	struct dma_buf *dmabuf;		/* held; NULL once detached */

@@ -18,10 +18,11 @@
  * module, and the reference does not keep the module. Sets DMA_BUF_DEVICE_* in
  * @how.
  *
- * Returns -EINVAL if the file is no DRM, accel or V4L2 node, so a program can make
- * the kernel load no other module. Returns -ENODEV if the device is gone, or if the
- * kernel was built without the module for this subsystem. Returns -EOPNOTSUPP if
- * the node's driver imports nothing, and -ERESTARTSYS after a signal.
+ * Returns -EINVAL if the file is no DRM, accel or V4L2 node, so that a program can't
+ * make the kernel load any other module. Returns -ENODEV if the device is gone, or
+ * if the kernel has no module for this subsystem. Returns -EOPNOTSUPP if the node's
+ * driver imports nothing, and -ERESTARTSYS after a signal. On 6.12 also returns the
+ * errors of dma_buf_export(), see linux-6.12/probe.c.
  */
 struct device *dma_buf_device_get(struct file *file, unsigned int *how)
 {

@@ -47,12 +47,16 @@ int dma_buf_constraints_check_count(const struct dma_buf_constraints *c,
 #define DMA_BUF_MAJOR_ACCEL	(IS_ENABLED(CONFIG_DRM_ACCEL) ? 261 : U32_MAX)
 
 /*
- * The major of a node of V4L2 or DRM, or another one; 0 if it is none. V4L2 and
- * DRM own 256 minors each. With CUSE a program can own other minors, a major whose
- * subsystem was not built and, before the subsystem is loaded, any number; its open
- * files stay. They have the operations of their node, those of DRM have their
- * driver's. For V4L2 the two modules compare the node. A file of O_PATH does not
- * hold its node, so a caller that may have one looks at &file.private_data first.
+ * Returns the major of a file's node, or 0. The caller looks whether it is that of
+ * V4L2, DRM or accel. A file of a program's own device (CUSE) must not be taken for
+ * one of theirs. They own the minors below 256. CUSE can have the other minors, all
+ * minors of a subsystem that was not built and, until a subsystem is loaded, any
+ * minor. Its open files stay when the subsystem is loaded. A file of CUSE has the
+ * operations of its node, and a file of DRM those of its driver. A file of V4L2 has
+ * those of its node, too, so device_v4l2.c and try/v4l2.c compare the node.
+ *
+ * A file of O_PATH does not hold its node. So a caller that may have such a file
+ * looks at &file.private_data first.
  */
 static inline unsigned int dma_buf_device_major(const struct file *file)
 {

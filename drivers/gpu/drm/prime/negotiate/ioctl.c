@@ -140,7 +140,7 @@ static long negotiate_ioctl(struct file *file, unsigned int cmd, void __user *ua
 		if (++i == ARRAY_SIZE(negotiate_requests))
 			return -ENOTTY;
 	}
-	/* No struct has grown yet, so none can be shorter. */
+	/* No struct has grown since the first version, so a program has no shorter one. */
 	size = _IOC_SIZE(negotiate_requests[i].cmd);
 	if (usize < size)
 		return -EINVAL;

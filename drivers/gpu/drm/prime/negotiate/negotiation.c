@@ -27,8 +27,9 @@
  *
  * The size of a buffer of negotiate/late.c can become larger at the commit, as
  * long as nobody has attached or touched it. So a device is announced with the
- * size that a commit would give the buffer, and attaches with the size that the
- * buffer has.
+ * size that a commit would give the buffer for this device alone, and attaches
+ * with the size that the buffer has. The commit checks each announced device
+ * again.
  */
 
 /* How many devices a program may announce for one buffer. */
@@ -361,8 +362,8 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 }
 
 /*
- * The driver chose the size of a GEM object. Whoever touched or attached a buffer
- * has read its size.
+ * Not a GEM object, which has an f_mapping: its driver chose the size. Nor a buffer
+ * that somebody has touched or attached, and whose size has been read.
  */
 static bool negotiation_may_grow_locked(struct dma_buf *dmabuf)
 {

@@ -6,10 +6,10 @@
  *
  * Every page is charged to the active memory cgroup of the caller, whichever
  * allocator it comes from. Pages are returned one by one, so nothing records the
- * blocks. The process that touches a buffer first may belong to another cgroup
- * than the one that pays. So no allocation of pages may call the OOM killer: each
- * has __GFP_RETRY_MAYFAIL, as alloc_contig_range() does itself, or does not
- * reclaim.
+ * blocks. Only a block of CMA is returned as a whole. The process that touches a
+ * buffer first may belong to another cgroup than the one that pays. So no
+ * allocation of pages may call the OOM killer: each has __GFP_RETRY_MAYFAIL, which
+ * alloc_contig_range() adds itself, or does not reclaim.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -208,7 +208,7 @@ static struct page *block_buddy(const struct dma_buf_storage *st, unsigned long 
 	if (order > MAX_PAGE_ORDER)
 		return NULL;
 
-	/* Smaller blocks are possible: don't wait for reclaim. */
+	/* Waits for reclaim only if smaller blocks are not possible (@insist). */
 	if (insist)
 		gfp |= __GFP_RETRY_MAYFAIL;
 	else
@@ -308,7 +308,7 @@ static struct page *block_range(const struct dma_buf_storage *st, unsigned long 
 
 static struct page *block_alloc(const struct dma_buf_storage *st, unsigned long nr, bool insist)
 {
-	/* No zone fits such a mask, but a range can. */
+	/* There may be no free page below such a mask, but a range can be emptied. */
 	const bool low = st->wanted.dma_mask < STORAGE_TOP;
 	struct page *page = block_buddy(st, nr, insist);
 
@@ -354,8 +354,8 @@ static void storage_empty(struct dma_buf_storage *st, unsigned long filled)
 
 /*
  * Fills the storage with blocks of @most pages. If there is no such block,
- * halves the length, down to @least. Only an allocation of @least pages may wait
- * for reclaim.
+ * halves the length, down to @least. The page allocator may wait for reclaim only
+ * when it is asked for @least pages. block_range() may wait for any length.
  */
 static int storage_fill(struct dma_buf_storage *st, unsigned long least, unsigned long most)
 {
@@ -431,7 +431,7 @@ static int storage_place(struct dma_buf_storage *st, struct dma_buf_conflict *co
  * @c: constraints from dma_buf_get_constraints()
  * @size: bytes, a multiple of PAGE_SIZE
  * @conflict: out: the constraint that could not be met; DMA_BUF_FIELD_NONE
- *	on success, or if there is no memory
+ *	on success. With -ENOMEM or -EINTR it may be set or not
  *
  * The pages are zeroed and charged to the active memory cgroup.
  *

@@ -19,7 +19,8 @@
  * piece. Both may be taken under a reservation object. edu_device.bos_lock
  * protects the list of objects. When the device is gone, it is also held while the
  * DMA of an object ends, and then it is taken before a reservation object. The work
- * that signals fences takes neither of the latter two and waits for no memory.
+ * that signals fences takes neither bos_lock nor a reservation object, and waits for
+ * no memory.
  */
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
@@ -86,10 +87,10 @@ struct edu_bo {
 	struct list_head node;		/* in bos; edu_device.bos_lock */
 	/*
 	 * Mapped for the engine. NULL once the device has been removed, or the
-	 * exporter of an imported object has revoked the buffer. An imported
-	 * object's belongs to base.import_attach, and changes under the
-	 * reservation object and edu_device.turn. Another object's is @own. It
-	 * ends when no job uses the object any more, or none can run.
+	 * exporter of an imported object has revoked the buffer. The table of an
+	 * imported object belongs to base.import_attach, and changes under the
+	 * reservation object and edu_device.turn. The table of any other object
+	 * is @own, and ends when no job uses the object any more, or none can run.
 	 */
 	struct sg_table *sgt;
 	struct sg_table own;
@@ -124,9 +125,9 @@ struct edu_job {
 
 /* --- objects --- */
 /*
- * Returns the memory to the DMA API, which must know the device when that
- * happens: edu_remove() does it for the objects that are still used. A reference
- * keeps each page for them. Does nothing the second time.
+ * Returns the memory to the DMA API, which is allowed only while the driver is
+ * bound to the device. So edu_remove() calls this for the objects that are still
+ * used. A reference keeps each page for them. Does nothing the second time.
  */
 static void edu_bo_end_dma(struct edu_bo *bo)
 {
@@ -147,9 +148,10 @@ static void edu_bo_end_dma(struct edu_bo *bo)
 }
 
 /*
- * An object is freed. While the device is there this holds no lock, since it may
- * wait for the exporter of an import, and drm_dev_unplug() waits for it. After
- * that edu_remove() may be ending the DMA of the same object.
+ * An object is freed. While the device is there, @end_dma is called without a
+ * lock, since it may wait for the exporter of an import. drm_dev_unplug() waits
+ * until it has returned. After the unplug edu_remove() may be ending the DMA of the
+ * same object, so the lock is held.
  */
 static void edu_bo_unlist(struct edu_bo *bo, void (*end_dma)(struct edu_bo *bo))
 {
@@ -523,7 +525,7 @@ edu_import_attach(struct drm_device *drm, struct dma_buf *dmabuf)
 		return ERR_CAST(attach);
 	}
 	get_dma_buf(dmabuf);
-	/* Of a buffer whose size is negotiated, only now is it final. */
+	/* If the size of the buffer is negotiated, it is final only now. */
 	bo->base.size = dmabuf->size;
 	bo->base.import_attach = attach;
 	bo->base.resv = dmabuf->resv;
@@ -546,9 +548,9 @@ static const struct dma_buf_attach_ops edu_attach_only_ops = {
 };
 
 /*
- * Only says why. Nothing is mapped, since the DMA API warns about a page that is
- * out of reach: Linux 6.12 maps at attach if only one of exporter and importer
- * follows moves.
+ * Attaches only to say why. It must not map, since the DMA API warns about a page
+ * that is out of reach. Linux 6.12 maps at attach if only one of exporter and
+ * importer follows moves, so this importer does what the exporter does.
  */
 static struct drm_gem_object *edu_import_refuse(struct drm_device *drm, struct dma_buf *dmabuf)
 {

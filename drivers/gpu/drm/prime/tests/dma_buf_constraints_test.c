@@ -186,7 +186,7 @@ static void merge_is_both(struct kunit *test)
 	KUNIT_EXPECT_GT(test, good, ROUNDS / 200);
 }
 
-/* What check_size() refuses no table of that size satisfies. */
+/* If check_size() refuses a size, no table of that size satisfies the constraints. */
 static void size_is_necessary(struct kunit *test)
 {
 	struct dma_buf_conflict conflict;
@@ -200,7 +200,7 @@ static void size_is_necessary(struct kunit *test)
 		size_t size = 0;
 
 		random_constraints(&c);
-		/* A table of one entry is one run, whatever check_size() counts. */
+		/* check_table() takes adjacent entries as one. check_size() wants a single one. */
 		c.flags &= ~DMA_BUF_CONSTRAINT_CONTIGUOUS;
 		random_table(&table);
 		for_each_sgtable_dma_sg(&table.sgt, sg, j)
@@ -588,7 +588,7 @@ static void translated_device(struct kunit *test)
 	own.size_align = SZ_64K;
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(dev, &own), 0);
 	dev_set_dma_iommu(dev);
-	/* What it said holds for its table. */
+	/* What the driver said holds for the device's table. */
 	dma_buf_constraints_from_device(&c, dev);
 	KUNIT_EXPECT_TRUE(test, same(&c, &own));
 	dma_buf_constraints_of_storage(&c, dev, SZ_1M);

@@ -120,7 +120,7 @@ static void begin_waits_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(fix->dmabuf, DMA_FROM_DEVICE), 0);
 }
 
-/* What the exporter queues to make the memory coherent is over as well. */
+/* Begin also waits for what the exporter queues in its begin_cpu_access. */
 static void begin_waits_for_queued_move(struct kunit *test)
 {
 	struct cpu_fixture *fix = test->priv;
@@ -262,7 +262,7 @@ static void vmap_without_vunmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), 0);
 	dma_buf_vunmap_unlocked(fix->dmabuf, &map);
 	KUNIT_EXPECT_EQ(test, fix->dmabuf->vmapping_counter, 0);
-	/* Nothing counted this vunmap, and the check at the end counts. */
+	/* Counted here: the check at the end compares vmaps and vunmaps. */
 	atomic_inc(&fix->exp->op[MOCK_VUNMAP].calls);
 }
 

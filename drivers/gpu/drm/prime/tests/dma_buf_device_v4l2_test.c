@@ -42,7 +42,7 @@ struct v4l2_fixture {
 
 static const struct vb2_mem_ops other_memops;
 
-/* What tells an attempt from a refusal without one. */
+/* An attempt with the right device and locks ends here, with an errno that nothing else gives. */
 static void *attach_says(struct vb2_buffer *vb, struct device *dev, struct dma_buf *dmabuf,
 			 unsigned long size)
 {
@@ -244,7 +244,7 @@ static void tried(struct kunit *test)
 	fix->queue.owner = fix->vdev;
 	KUNIT_EXPECT_EQ(test, try_node(test), -EBUSY);
 	fix->queue.owner = NULL;
-	/* The node's lock is the one of a queue that has none. */
+	/* A queue that has no lock uses the node's. */
 	fix->queue.lock = NULL;
 	KUNIT_EXPECT_EQ(test, try_node(test), -EOPNOTSUPP);
 	fix->vdev->lock = &fix->lock;

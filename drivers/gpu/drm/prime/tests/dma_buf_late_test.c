@@ -422,7 +422,7 @@ static void busy_for_followers(struct kunit *test)
 	busy_for(test, true);
 }
 
-/* An importer that follows is told, keeps what it has, and gets the new. */
+/* An importer that follows moves is told, and keeps its mapping of the old pages. */
 static void moves_for_followers(struct kunit *test)
 {
 	const bool moves = DMA_BUF_FOLLOWS_MOVES;

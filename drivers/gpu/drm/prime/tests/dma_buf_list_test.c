@@ -499,7 +499,7 @@ static void bufinfo_fences_change(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(reader_thread, &reader, "prime-reader")));
 	while (!atomic_read(&change->printing))
 		msleep(20);
-	/* As many as need another array. */
+	/* So many that the reservation object needs a larger array. */
 	for (i = 0; i < 8; i++)
 		mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
 	atomic_set(&change->added, 1);
@@ -599,7 +599,7 @@ static void waits_for_name_lock(struct kunit *test, struct locked *locked,
 	KUNIT_EXPECT_FALSE(test, over);
 }
 
-/* Who shows the name or the attachments waits for who changes them. */
+/* A thread that shows the name or the attachments waits for one that changes them. */
 static void name_lock(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;

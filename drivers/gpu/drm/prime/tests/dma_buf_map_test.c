@@ -218,7 +218,7 @@ static void map_copy(struct kunit *test)
 	if (importer_gets_copy()) {
 		KUNIT_EXPECT_EQ(test, sgt->orig_nents, own->nents);
 		KUNIT_EXPECT_NULL(test, sg_page(sgt->sgl));
-		/* On some architectures it is the DMA entry's as well. */
+		/* Elsewhere the DMA entry has no length of its own, and uses this one. */
 		if (IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH))
 			KUNIT_EXPECT_EQ(test, sgt->sgl->length, 0);
 		KUNIT_EXPECT_PTR_EQ(test, sg_page(own->sgl), fix->exp->pages);
@@ -421,7 +421,7 @@ static void static_wait_interrupted(struct kunit *test)
 		unmap(fix, sgt, DMA_TO_DEVICE);
 }
 
-/* A dynamic importer is bound to wait itself. */
+/* A dynamic importer has to wait itself. */
 static void dynamic_does_not_wait(struct kunit *test)
 {
 	struct map_fixture *fix = map_setup(test, true);

@@ -375,7 +375,7 @@ static struct mock_importer *two_attached(struct kunit *test, u32 alignment,
 	return other;
 }
 
-/* Nor of admit: the devices' needs are checked against each other without it. */
+/* An exporter needs no admit, either: the core checks the devices' needs against each other. */
 static void admits_without_operation(struct kunit *test)
 {
 	static const struct dma_buf_late_ops no_admit = { .storage = late_storage };
@@ -621,7 +621,7 @@ static void helpers_tell(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, constraints_of(test).max_segments, 1);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, DMA_BIT_MASK(30));
 	KUNIT_EXPECT_EQ(test, remove_device(test), 0);
-	/* Where the processor copies, nothing that the device can't reach matters. */
+	/* If the processor copies, it does not matter what the device can reach. */
 	fix->how = DMA_BUF_DEVICE_PROCESSOR;
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
@@ -824,7 +824,7 @@ static void fault_leaves_nothing(struct kunit *test)
 	swap(fix->arg, arg);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 0);
 	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs);
-	/* An announcement that stands is not taken back with it. */
+	/* A request that fails does not take back an earlier announcement. */
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	swap(fix->arg, arg);
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_ADD_DEVICE), -EFAULT);
@@ -871,7 +871,7 @@ static void ends_with_the_driver(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 2);
 	swap(fix->announced, first);
-	/* The memory goes, too; the buffer is closed after that. */
+	/* The device's memory is freed, too, before the buffer is closed. */
 	kunit_device_unregister(test, first);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 }
@@ -981,7 +981,7 @@ static void limit(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, add_device(test, &add), 0);
 	}
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 64);
-	/* One that is there already is welcome. */
+	/* A device that was added before can be added again. */
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
 	fix->announced = prime_test_device(test);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENOSPC);

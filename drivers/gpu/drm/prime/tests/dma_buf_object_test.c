@@ -459,7 +459,7 @@ static void ends_in_use(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
 		attach = mock_importer_attach(imp, dmabuf);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
-		/* What the exporter counts is given back; the buffer does not know. */
+		/* Behind the core's back, so that the exporter's counts are right at the end. */
 		exp->ops.vunmap(dmabuf, &map);
 		exp->ops.detach(dmabuf, attach);
 		mock_exporter_put(test, dmabuf);

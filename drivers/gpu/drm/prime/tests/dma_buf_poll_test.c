@@ -181,7 +181,7 @@ static void poll_wakes_both(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(poll_for(fix, EPOLLIN | EPOLLOUT) == (IN | OUT)));
 }
 
-/* A fence of which only the watch learns that it has signalled does not count. */
+/* A fence is not pending if the attempt to put a watch on it finds that it has signalled. */
 static void poll_finds_signaled(struct kunit *test)
 {
 	struct poll_fixture *fix = test->priv;

@@ -630,7 +630,7 @@ static void eight_of_a_process(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, refusal_of(test, buffers[i]).error, EPERM);
 }
 
-/* Buffers that are given back may have been refused, so they are noted. They were not. */
+/* Buffers that are given back are noted, as they may have been refused. Here none was. */
 static void success_forgets_none(struct kunit *test)
 {
 	struct refusal_fixture *fix = test->priv;
@@ -889,8 +889,8 @@ static void wrong_sync_is_refused(struct kunit *test)
 }
 
 /*
- * With swiotlb=force udmabuf's sync would put old bytes over the memory. Nothing asks
- * it then, so it can't fail either. It is asked as soon as nothing is forced.
+ * With swiotlb=force udmabuf's sync would put old bytes over the memory. So the core
+ * does not call it, and does not see its error. Without swiotlb=force the core does both.
  */
 static void harmful_sync_is_left_out(struct kunit *test)
 {

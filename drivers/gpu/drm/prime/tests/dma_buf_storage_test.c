@@ -275,7 +275,7 @@ static void tables_to_be_joined(struct kunit *test)
 	dma_buf_constraints_init(&c);
 	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	st = storage_alloc(test, &c, 3 * segment);
-	/* As they are, five of them would be joined to 15 pages. */
+	/* Five of these runs of three pages would be joined to 15 pages, and not to a segment. */
 	shuffled = part_of(test, st, 0, st->nr_pages, threes_order);
 	c.flags = 0;
 	c.max_segment_size = segment;

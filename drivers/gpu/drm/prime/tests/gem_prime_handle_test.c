@@ -239,7 +239,7 @@ static void regained_handle(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, second, first);
 	MOCK_DRM_EXPECT_CALLS(test, fix->mock, MOCK_GEM_EXPORT, 1);
 
-	/* Coming back it is the object, in whatever order it comes. */
+	/* An import of the fd gives the object, also when the object has no handle. */
 	prime_test_close_fd(test, again);
 	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
 	KUNIT_ASSERT_EQ(test, to_handle(fix, fd, &handle), 0);

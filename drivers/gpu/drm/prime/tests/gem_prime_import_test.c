@@ -447,7 +447,7 @@ static void claim_gives_same_handle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, import_close(fix, handle), -EINVAL);
 }
 
-/* Who waited tries it, and is not told of a failure that was another's. */
+/* If the import of one thread fails, the thread that waited for it imports the buffer itself. */
 static void claim_fails(struct kunit *test)
 {
 	struct import_fixture *fix = test->priv;

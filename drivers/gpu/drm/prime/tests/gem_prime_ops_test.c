@@ -273,7 +273,7 @@ static struct dma_buf *export_with(struct kunit *test, const struct dma_buf_ops 
 	return dmabuf;
 }
 
-/* A driver with operations of its own has the pin where it always was. */
+/* For a driver with operations of its own, the object is pinned at attach, as always. */
 static void own_operations(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;

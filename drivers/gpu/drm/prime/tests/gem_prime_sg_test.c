@@ -170,7 +170,7 @@ static void contiguous_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_prime_get_contiguous_size(sgt), param->contiguous * PAGE_SIZE);
 }
 
-/* What is mapped counts: fewer segments than pages were listed as. */
+/* Only mapped segments count. There can be fewer of them than entries with pages. */
 static void contiguous_size_merged(struct kunit *test)
 {
 	const dma_addr_t addr[] = { SG_BASE, SG_BASE + 2 * PAGE_SIZE };

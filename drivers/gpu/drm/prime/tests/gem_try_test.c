@@ -293,7 +293,7 @@ static long request(struct kunit *test, const void *arg, size_t size, void __use
 						     size), (unsigned long)uarg);
 }
 
-/* What a later kernel may know is 0. Only what has the device's answer is judged. */
+/* Fields that this kernel does not know must be 0. @judged stays 0 if no device was asked. */
 static void sizes_and_flags(struct kunit *test)
 {
 	struct try_fixture *fix = test->priv;

@@ -110,7 +110,7 @@ static inline unsigned int mock_gem_refs(struct drm_gem_object *obj)
 int drm_gem_change_handle_ioctl(struct drm_device *dev, void *data, struct drm_file *file_priv);
 #endif
 
-/* Number of calls of one operation so far. */
+/* Expects this number of calls of one operation so far. */
 #define MOCK_DRM_EXPECT_CALLS(test, mock, operation, number) \
 	KUNIT_EXPECT_EQ_MSG(test, mock_drm_calls(mock, operation), number, #operation)
 

@@ -93,7 +93,7 @@ static inline void mock_exporter_fail(struct mock_exporter *exp, enum mock_expor
 	mock_script_fail(&exp->op[op], at, err);
 }
 
-/* Number of calls of one operation so far. */
+/* Expects this number of calls of one operation so far. */
 #define MOCK_EXPECT_CALLS(test, exp, operation, number) \
 	KUNIT_EXPECT_EQ_MSG(test, mock_exporter_calls(exp, operation), number, #operation)
 

@@ -40,7 +40,7 @@ struct dma_buf_attachment *mock_importer_attach(struct mock_importer *imp,
  * @base: the fence
  * @lock: lock of the fence
  * @work: signals it
- * @over: has signalled, which nobody knows before somebody wants a callback
+ * @over: the work is over, which shows only when somebody adds a callback
  */
 struct mock_fence {
 	struct dma_fence base;

@@ -21,8 +21,8 @@
 extern bool prime_test_warn;
 
 /*
- * Bad arguments by design reach a WARN_ON(). A kernel that panics on warnings
- * runs with warn=0 and reports these tests as skipped.
+ * Some tests pass bad arguments, which reach a WARN_ON() by design. A kernel that
+ * panics on warnings runs with warn=0 and reports these tests as skipped.
  */
 #define PRIME_TEST_NEEDS_WARN(test)						\
 	do {									\

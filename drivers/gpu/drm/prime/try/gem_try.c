@@ -37,7 +37,7 @@ int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 
 	if (drm_dev_is_unplugged(dev))
 		return -ENODEV;
-	/* It may do anything, and nothing would undo that. */
+	/* The driver's own function may do anything, and nothing would undo that. */
 	if (dev->driver->prime_fd_to_handle)
 		return -EOPNOTSUPP;
 

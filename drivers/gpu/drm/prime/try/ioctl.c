@@ -5,7 +5,7 @@
  * an import, so a program can ask for the reason.
  *
  * Whoever may import into the device may try it. So a security module (Landlock,
- * SELinux) is asked about the request of the device that would import.
+ * SELinux) is asked about the ioctl of the device with which a program imports.
  */
 #include <linux/file.h>
 #include <linux/kmod.h>
