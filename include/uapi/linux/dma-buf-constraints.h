@@ -11,10 +11,11 @@
  *
  * The structs have no holes on any ABI, and none is part of another one. Each
  * grows at its end. The size in the request number tells which fields the
- * program knows: bytes beyond those that the kernel knows must be 0 (E2BIG).
- * Unknown flags give EINVAL. Fields that are only "out" may hold anything. All
- * requests but DMA_BUF_IOCTL_GET_REFUSAL may wait for a lock, and give EINTR if a
- * signal ends the wait.
+ * program knows: bytes beyond those that the kernel knows must be 0 (E2BIG). A
+ * request that only writes the struct sets those bytes to 0. Unknown flags give
+ * EINVAL. Fields that are only "out" may hold anything. All requests but
+ * DMA_BUF_IOCTL_GET_REFUSAL may wait for a lock, and give EINTR if a signal ends
+ * the wait.
  *
  * Numbers 0x20 to 0x22 were requests of the first version, and are not used
  * again.
