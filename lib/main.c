@@ -447,7 +447,7 @@ static bool parse_size(const char *text, uint64_t *size)
 	return true;
 }
 
-/* All nodes, a card but not its render node; NULL-ended by glob(). */
+/* All nodes, but of a DRM device only the card. glob() ends the list with NULL. */
 static int all_devices(glob_t *found)
 {
 	glob("/dev/dri/card[0-9]*", 0, NULL, found);

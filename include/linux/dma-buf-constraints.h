@@ -131,7 +131,8 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf,
 struct dma_buf_late_ops {
 	/**
 	 * @storage: tells where the storage is. The core has cleared the
-	 *	answer, and has filled in the size and the exporter's name.
+	 *	answer. If a program asks, it has also filled in the size and the
+	 *	exporter's name.
 	 *
 	 * Context: may sleep; the reservation object is held.
 	 *
@@ -148,8 +149,8 @@ struct dma_buf_late_ops {
 	 * Context: may sleep; the reservation object is held.
 	 *
 	 * Return: 0 when the storage is not placed, suits, or can move.
-	 * Otherwise -EBUSY, with the reason in @conflict; the device is then
-	 * refused.
+	 * Otherwise -EBUSY with the reason in @conflict, or another negative
+	 * errno; the device is then refused.
 	 */
 	int (*admit)(struct dma_buf *dmabuf,
 		     const struct dma_buf_constraints *merged,

@@ -108,7 +108,7 @@ enum prime_mock_backing {
  * buffer is a scattered object of a static exporter.
  *
  * Errors: E2BIG: above one of the limits. ENOMEM: also when there are no pages
- * of this kind.
+ * of this kind. ENOSPC: no number, handle or offset is left.
  */
 struct drm_prime_mock_create {
 	__u64 size;
@@ -463,8 +463,9 @@ struct drm_prime_mock_query {
  * is not imported. ESTALE: the buffer has moved since it was mapped. EACCES:
  * the access contradicts the direction of the mapping. ENXIO: there is no
  * memory at that address. ETIMEDOUT: a kernel fence did not signal in
- * PRIME_MOCK_FENCE_MAX_MS + 1 s. EFAULT: @data. After an error any number of
- * bytes may have been copied.
+ * PRIME_MOCK_FENCE_MAX_MS + 1 s. EFAULT: @data. If a stale object can't be mapped
+ * again, the error of the mapping; see struct drm_prime_mock_limits. After an error
+ * any number of bytes may have been copied.
  */
 struct drm_prime_mock_access {
 	__u32 id;

@@ -93,7 +93,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, "DMA_BUF");
  * buffer, device or, on 6.12, a callback; -EBUSY when the storage is already placed
  * where @dev can't reach it, or can't suit all devices; -ENOMEM; when the
  * mapping is made here, -ERESTARTSYS and -EOPNOTSUPP as dma_buf_map_attachment();
- * or the error of the exporter's attach, pin or map_dma_buf.
+ * or the error of the exporter's attach, pin or map_dma_buf, or of its
+ * &dma_buf_late_ops.admit.
  */
 struct dma_buf_attachment *
 dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,

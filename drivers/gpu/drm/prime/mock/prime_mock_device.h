@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The device that the files of prime_mock share. Each file has a header of its
- * own, and calls only files above it in this list:
+ * The device that the files of prime_mock share. Each file but the last has a header
+ * of its own. Each calls only files above it in this list:
  *
  *	prime_mock_script	scripts and counters
  *	prime_mock_storage	pages

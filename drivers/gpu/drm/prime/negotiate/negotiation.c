@@ -227,8 +227,9 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
  *
  * Context: caller holds the reservation object.
  *
- * Return: 0; -EBUSY when they contradict each other, which can't happen with a
- * late exporter.
+ * Return: 0; -EBUSY when they contradict each other. With a late exporter this
+ * happens only after the driver of an attached device has changed what the device
+ * needs, and with storage of negotiate/late.c it never happens.
  */
 int dma_buf_get_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints *c,
 			    struct dma_buf_conflict *conflict)
@@ -362,8 +363,9 @@ int dma_buf_negotiation_attach_locked(struct dma_buf_attachment *attach)
 }
 
 /*
- * Not a GEM object, which has an f_mapping: its driver chose the size. Nor a buffer
- * that somebody has touched or attached, and whose size has been read.
+ * May a commit change the size? Not of a GEM object, which has an f_mapping: its
+ * driver chose the size. Nor of a buffer that is attached or has storage: somebody has
+ * read its size.
  */
 static bool negotiation_may_grow_locked(struct dma_buf *dmabuf)
 {

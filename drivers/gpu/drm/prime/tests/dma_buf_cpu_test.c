@@ -103,8 +103,8 @@ static void begin_waits(struct kunit *test)
 }
 
 /*
- * The exporter's begin is where caches are cleaned: done before the device has
- * finished, it cleans too early.
+ * The exporter's begin cleans caches. If it ran before the device has finished, it
+ * would clean them too early.
  */
 static void begin_waits_first(struct kunit *test)
 {

@@ -184,7 +184,7 @@ static void two_queues(struct kunit *test)
 		fix->m2m.cap_q_ctx.q.mem_ops = pairs[i].capture;
 		expect_node(test, fix->parent, pairs[i].how);
 	}
-	/* Only a queue that does DMA has to have a device. */
+	/* One of the queues may have no device: one that does no DMA needs none. */
 	fix->m2m.cap_q_ctx.q.dev = own;
 	expect_node(test, own, 0);
 	swap(fix->m2m.cap_q_ctx.q.dev, fix->m2m.out_q_ctx.q.dev);

@@ -387,7 +387,7 @@ static void stays_while_vmapped(struct kunit *test)
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 }
 
-/* Joined while it could move, mapped when it can't any more. */
+/* The device joins while the storage can move, and maps when it can't any more. */
 static void busy_for(struct kunit *test, bool dynamic)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
@@ -586,7 +586,7 @@ static void bounce_is_refused(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 }
 
-/* One that says it does not reach so far is refused for that. */
+/* If the driver says that the device does not reach so far, it is refused for its mask. */
 static void mask_is_refused(struct kunit *test)
 {
 	struct mock_importer *imp = importer_of_32_bits(test);
@@ -618,7 +618,7 @@ static void out_of_reach_is_refused(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 }
 
-/* Coherent memory is what there is for a device that snoops, and not for others. */
+/* A device that needs coherent memory gets it if it snoops, and is refused otherwise. */
 static void coherence_is_given_or_refused(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
@@ -645,7 +645,7 @@ static void coherence_is_given_or_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).wanted, 1);
 }
 
-/* The driver tells it when the device is attached. The map is refused for this field. */
+/* The driver says @c only after the device has attached. The map is refused for @field. */
 static void driver_adds(struct kunit *test, const struct dma_buf_constraints *c, u32 field,
 			u64 wanted)
 {
@@ -824,7 +824,10 @@ static vm_fault_t fault_at(struct dma_buf *dmabuf, pgoff_t page)
 	return dma_buf_late_fault(late_of(dmabuf), &vmf);
 }
 
-/* A fault comes again after a signal, but not when it kills. It is an error beyond the end. */
+/*
+ * A fault that a signal interrupts comes again. If the signal kills, or the page is
+ * beyond the end, the fault is an error.
+ */
 static void faults_without_a_page(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
@@ -978,7 +981,7 @@ static void commit_moves_first(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 }
 
-/* A page fault after it brings what is there. */
+/* A page fault after the commit maps the storage that is there, and allocates nothing. */
 static void commit_before_fault(struct kunit *test)
 {
 	void __user *any = prime_test_user_page(test, PROT_READ | PROT_WRITE);
@@ -1086,7 +1089,7 @@ static long add(struct kunit *test, struct dma_buf *dmabuf, const struct dma_buf
 	return ret;
 }
 
-/* What devices ask of the size is followed; where one can't take it, it is named. */
+/* The size follows what the devices want. If one can't take it, the answer names that device. */
 static void commit_sizes_for_devices(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);
@@ -1108,7 +1111,7 @@ static void commit_sizes_for_devices(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);
 	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->size, SIZE);
 	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
-	/* The runs that eight segments leave depend on the size. */
+	/* For this size eight segments allow only one run. */
 	KUNIT_ASSERT_EQ(test, commit(test, dmabuf, 5 * SIZE, &arg), 0);
 	KUNIT_EXPECT_EQ(test, arg.size, 8 * SIZE);
 	KUNIT_EXPECT_EQ(test, storage_flags(test, dmabuf) & DMA_BUF_STORAGE_CONTIGUOUS,
@@ -1120,7 +1123,7 @@ static void commit_sizes_for_devices(struct kunit *test)
 
 /* --- whose it is --- */
 
-/* Nothing but a dma-buf: what it has belongs to somebody else. */
+/* Only the dma-buf ends: the storage belongs to the test. */
 static void loan_release(struct dma_buf *dmabuf)
 {
 }

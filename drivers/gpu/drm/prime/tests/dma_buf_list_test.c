@@ -369,7 +369,7 @@ static void bufinfo_overflows(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, prime_test_wait(mock_exporter_calls(fix->exp, MOCK_RELEASE)));
 }
 
-/* Readers are not seen by the others, and leave nothing behind. */
+/* Readers leave no reference behind. */
 static void bufinfo_keeps_nothing(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;

@@ -833,7 +833,7 @@ static void fault_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs);
 }
 
-/* Memory for what this kernel knows, and none for what only the program knows. */
+/* The program's memory ends behind the struct that this kernel knows. */
 static void fault_behind_the_answer(struct kunit *test)
 {
 	const size_t size = sizeof(struct dma_buf_constraints_info);
@@ -864,7 +864,7 @@ static void ends_with_the_driver(struct kunit *test)
 	device_release_driver(first);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
-	/* One that was looked up before that leaves nothing in the next driver's way. */
+	/* A device is refused if its driver left after the look-up. The next driver is bound. */
 	swap(fix->announced, first);
 	KUNIT_EXPECT_EQ(test, add_device(test, &add), -ENODEV);
 	KUNIT_EXPECT_EQ(test, device_attach(fix->announced), 1);
@@ -1132,7 +1132,7 @@ static void try_map_dynamic(struct kunit *test)
 	dma_buf_detach(fix->dmabuf, attach);
 }
 
-/* An exporter's object has one buffer, and a buffer stands for the first object. */
+/* Only the first record of a buffer counts: no other object finds it. */
 static void one_record(struct kunit *test)
 {
 	struct negotiate_fixture *fix = test->priv;

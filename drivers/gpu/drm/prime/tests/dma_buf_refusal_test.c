@@ -864,7 +864,7 @@ static int map_once(struct kunit *test, struct dma_buf *dmabuf)
 	return PTR_ERR_OR_ZERO(sgt);
 }
 
-/* udmabuf syncs the wrong mapping. What others do when it bounces is their affair. */
+/* udmabuf syncs the wrong mapping, so one that bounces is refused. Those of others may bounce. */
 static void wrong_sync_is_refused(struct kunit *test)
 {
 	struct refusal_fixture *fix = test->priv;
@@ -922,7 +922,7 @@ static void harmful_sync_is_left_out(struct kunit *test)
 #endif
 }
 
-/* An exporter fails to map more than fits into what the device's copies go through. */
+/* An exporter fails to map a buffer that is too long for swiotlb. */
 static void too_long_to_map(struct kunit *test)
 {
 	struct refusal_fixture *fix = test->priv;

@@ -275,7 +275,7 @@ static void tables_to_be_joined(struct kunit *test)
 	dma_buf_constraints_init(&c);
 	c.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
 	st = storage_alloc(test, &c, 3 * segment);
-	/* Five of these runs of three pages would be joined to 15 pages, and not to a segment. */
+	/* A segment has 16 pages. Five runs of three do not fill it, so the sixth is cut. */
 	shuffled = part_of(test, st, 0, st->nr_pages, threes_order);
 	c.flags = 0;
 	c.max_segment_size = segment;
@@ -374,7 +374,7 @@ static void refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, conflict.found & (conflict.found + 1), 0);
 }
 
-/* What can't be had: the reason for the impossible, memory as it was. */
+/* A reason if no storage could suit, and -ENOMEM if there is no such memory. */
 static void impossible(struct kunit *test)
 {
 	struct dma_buf_conflict conflict;

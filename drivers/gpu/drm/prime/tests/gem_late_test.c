@@ -128,7 +128,7 @@ static void dumb_as_the_device_wants(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_EXPECT_EQ(test, obj->size, SZ_128K);
 	drm_gem_object_put(obj);
-	/* The end of the object is that of its last segment. */
+	/* The last segment ends with the object, so length_align holds for the size, too. */
 	c.length_align = SZ_256K;
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(mock->dev, &c), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_late_dumb_create(file, mock->drm, &args), 0);

@@ -137,7 +137,7 @@ static void close_others(struct kunit *test)
 		prime_test_close_fd(test, fix->fd[i]);
 }
 
-/* Each handle closed in the order of export: never a handle that is closed. */
+/* Handles are closed in the order of export. The answer is never a closed one. */
 static void close_in_order(struct kunit *test)
 {
 	const struct cache_case *param = test->param_value;

@@ -465,7 +465,7 @@ static void claim_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
 }
 
-/* Without a handle left for it, a claim ends too. */
+/* A claim also ends if the object's open refuses the file. */
 static void claim_open_fails(struct kunit *test)
 {
 	struct import_fixture *fix = test->priv;
