@@ -116,8 +116,13 @@ static void share_changes(void)
 
 void undo_later(undo_function *undo, const char *what, const char *text)
 {
-	struct undo *next = &changes->list[changes->count];
+	struct undo *next;
 
+	/* matrix has a main() of its own, and ends with its guest. */
+	if (!changes)
+		return;
+
+	next = &changes->list[changes->count];
 	for (struct undo *u = changes->list; u < next; u++)
 		if (u->undo == undo && !strcmp(u->what, what) && !strcmp(u->text, text))
 			return;
