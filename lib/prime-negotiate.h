@@ -67,6 +67,7 @@ int prime_negotiate_remove(int buffer, int device);
  *
  * -EBUSY: no storage suits all devices, or the buffer is in use and can't change
  * any more. -EINVAL: @size is less than it has. -ENOMEM: there is no memory.
+ * -EACCES, -EOPNOTSUPP, -ENOTTY, -EBADF: as for prime_negotiate_add().
  */
 int prime_negotiate_commit(int buffer, uint64_t size,
 			   struct dma_buf_commit *answer);

@@ -9,12 +9,13 @@
  * mappings, and the list of buffers. Others may come and go meanwhile, so the
  * sums are exact only while the system is at rest.
  *
- * Nobody waits for a reader. It holds a spinlock for some hundred fds or one
- * socket, never waits for mmap_lock or a mutex of DRM, and takes no reservation
- * object. It takes references to a process, to its memory, and to one DRM file
- * or buffer at a time. If its reference is the last one, the target is released
- * at once: memory by a work item, everything else by the reader. Only what a
- * released DRM file had imported waits until the reader returns to user space.
+ * Nobody waits for a reader. It holds a spinlock for some hundred fds or the
+ * sockets of one hash bucket, never waits for mmap_lock or a mutex of DRM, and
+ * takes no reservation object. It takes references to a process, to its memory,
+ * and to one DRM file or buffer at a time. If its reference is the last one, the
+ * target is released at once: memory by a work item, everything else by the
+ * reader. Only what a released DRM file had imported waits until the reader
+ * returns to user space.
  * Records hold nothing: they have numbers, and pointers that are only compared.
  *
  * "DOC: locking" of core/object.c has the order of the locks.

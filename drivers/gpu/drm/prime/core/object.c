@@ -167,7 +167,8 @@
  *              negotiable already, or the storage is bound to another buffer;
  *              another file has buffers in the V4L2 device to try
  * -EFAULT      the argument's memory is not accessible
- * -EINTR       a signal arrived during the wait for the reservation object
+ * -EINTR       a signal arrived during the wait for the reservation object,
+ *              or for the lock of the device to announce
  * -EINVAL      not a dma-buf, unknown flags, a range outside the buffer, or an
  *              operation the exporter does not offer
  * -EMFILE      the table of file descriptors is full

@@ -4,10 +4,10 @@
 
 #include "mock_drm.h"
 
-/* What the module that tells says of a node of @mock: a device with a reference, or an error. */
+/* What dma_buf_device_of_drm() says of a node of @mock: a device with a reference, or an error. */
 struct device *dma_buf_device_told(struct kunit *test, struct mock_drm *mock);
 
-/* It says @wanted, which is held for the caller, and for nobody else. */
+/* Expects that it says @wanted, with one new reference, and drops that. */
 void dma_buf_device_expect(struct kunit *test, struct mock_drm *mock, struct device *wanted);
 
 #endif /* DMA_BUF_DEVICE_TEST_H */

@@ -663,7 +663,7 @@ static void driver_adds(struct kunit *test, const struct dma_buf_constraints *c,
 	dma_buf_detach(dmabuf, attach);
 }
 
-/* What a driver said of its device counts until the detach, even if the driver leaves. */
+/* A constraint that was added after the attach counts when the device maps. */
 static void driver_adds_a_constraint(struct kunit *test)
 {
 	struct dma_buf_constraints c;
@@ -684,7 +684,7 @@ static void driver_limits_the_segments(struct kunit *test)
 	driver_adds(test, &c, DMA_BUF_FIELD_MAX_SEGMENTS, 1);
 }
 
-/* The constraints that a buffer was placed for are those of the attach. */
+/* What a driver said of its device counts until the detach, even if the driver leaves. */
 static void driver_leaves(struct kunit *test)
 {
 	struct mock_importer *imp = importer_below(test, false, prime_test_low_mask(28));
@@ -964,7 +964,7 @@ static void commit_places(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, late_of(dmabuf)->storage, st);
 }
 
-/* The same device moves storage that was touched before, and then the commit keeps it. */
+/* Storage that was touched before and does not suit a device moves first, with its content. */
 static void commit_moves_first(struct kunit *test)
 {
 	struct dma_buf *dmabuf = buffer_of(test, NULL);

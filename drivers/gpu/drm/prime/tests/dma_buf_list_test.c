@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The list of all buffers, as bufinfo shows it. Each case looks
- * for its own buffers only, since others may exist.
+ * The list of all buffers, as bufinfo shows it, and their holders, as
+ * dma_buf/holders does. Each case looks for its own buffers only, since others
+ * may exist.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>

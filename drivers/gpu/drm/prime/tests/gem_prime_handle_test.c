@@ -262,7 +262,7 @@ static void exported_anew(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, to_fd(fix, handle, DRM_CLOEXEC, &fd), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_handle_delete(fix->priv, handle), 0);
 	prime_test_close_fd(test, fd);
-	/* Of the buffer, the object's one reference is left. */
+	/* The buffer has ended: only the test still has a reference to the object. */
 	KUNIT_ASSERT_TRUE(test, prime_test_wait(mock_gem_refs(obj) == 1));
 
 	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(fix->priv, obj, &handle), 0);

@@ -83,7 +83,7 @@ static void pinned_until_detach(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fix->mock->op[MOCK_GEM_UNPIN].resv_locked);
 }
 
-/* The pages stay from one vmap to the next, as long as the attachment that was pinned. */
+/* The pages stay from one vmap to the next, as long as there is an attachment. */
 static void pinned_for_vmap(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
@@ -569,7 +569,7 @@ static const struct file_operations driver_mmap_fops = {
 	.mmap = driver_mmap,
 };
 
-/* Without one the driver's file operation does it, and is allowed to. */
+/* If the object has no mmap, the driver's file operation maps it, and is allowed to. */
 static void mmap_driver(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;

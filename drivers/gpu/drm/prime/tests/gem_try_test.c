@@ -47,7 +47,7 @@ static int try_init(struct kunit *test)
 	return kunit_add_action_or_reset(test, close_fd_of, fix);
 }
 
-/* What the import gave is dropped by whoever drops it last, maybe later. */
+/* The last reference of the attempt may be dropped a bit later, so this waits for it. */
 static void expect_nothing_left(struct kunit *test, long count)
 {
 	struct try_fixture *fix = test->priv;
@@ -293,7 +293,7 @@ static long request(struct kunit *test, const void *arg, size_t size, void __use
 						     size), (unsigned long)uarg);
 }
 
-/* Fields that this kernel does not know must be 0. @judged stays 0 if no device was asked. */
+/* Fields that this kernel does not know must be 0. @judged becomes 0 if no device was asked. */
 static void sizes_and_flags(struct kunit *test)
 {
 	struct try_fixture *fix = test->priv;

@@ -29,9 +29,9 @@ enum mock_exporter_op {
 };
 
 /**
- * struct mock_exporter - exporter of one buffer
+ * struct mock_exporter - exporter of buffers that share its pages
  * @test: the test it belongs to
- * @ops: operations; a test may clear some before it exports
+ * @ops: operations of its buffers; a test may clear or replace some
  * @op: script of each operation
  * @pages: backing storage, one block of contiguous pages
  * @order: log2 of the number of pages

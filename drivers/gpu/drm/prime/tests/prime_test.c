@@ -182,7 +182,7 @@ u64 prime_test_low_mask(unsigned int bits)
 	return DMA_BIT_MASK(bits);
 }
 
-/* Makes the next interruptible wait of this thread end with -ERESTARTSYS. */
+/* Makes the next interruptible wait of this thread end, with -ERESTARTSYS or (a lock) -EINTR. */
 void prime_test_signal_self(void)
 {
 	allow_signal(SIGUSR1);
