@@ -136,13 +136,8 @@ long dma_buf_sync_file_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
 			     struct dma_buf_export_sync_file __user *uarg);
 
 /* core/table.c, which is built with CONFIG_DMABUF_DEBUG only */
-#ifdef CONFIG_DMABUF_DEBUG
 struct sg_table *dma_buf_table_lend(struct sg_table *sgt);
 struct sg_table *dma_buf_table_take(struct sg_table *copy);
-#else
-#define dma_buf_table_lend(sgt) (sgt)
-#define dma_buf_table_take(sgt) (sgt)
-#endif
 
 /* core/list.c */
 void dma_buf_list_add(struct dma_buf_object *obj);

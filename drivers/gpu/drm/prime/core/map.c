@@ -78,7 +78,7 @@ static struct sg_table *dma_buf_table_map(struct dma_buf_attachment *attach,
 					       sgt ? PTR_ERR(sgt) : -ENOMEM));
 
 	ret = dma_buf_mapping_check(attach, sgt) ?: dma_buf_mapping_settle_locked(attach, may_wait);
-	lent = ret ? ERR_PTR(ret) : dma_buf_table_lend(sgt);
+	lent = ret ? ERR_PTR(ret) : IS_ENABLED(CONFIG_DMABUF_DEBUG) ? dma_buf_table_lend(sgt) : sgt;
 	if (IS_ERR(lent)) {
 		dma_buf_refused(attach->dmabuf, attach->dev, DMA_BUF_STEP_TABLE,
 				PTR_ERR(lent), sgt);
@@ -269,7 +269,9 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 		return;
 
 	dma_buf_trace(unmap, attach);
-	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_table_take(sgt), dir);
+	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		sgt = dma_buf_table_take(sgt);
+	attach->dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
 	if (dma_buf_mapping_wants_pin(attach))
 		dma_buf_mapping_unpin_locked(attach);
 }
