@@ -107,12 +107,10 @@ void dma_buf_negotiation_stop(struct dma_buf *dmabuf)
 	if (!late)
 		return;
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	spin_lock(&dma_buf_negotiate_lock);
+	guard(dma_resv)(dmabuf->resv);
+	guard(spinlock)(&dma_buf_negotiate_lock);
 	if (late->dmabuf == dmabuf)
 		WRITE_ONCE(late->dmabuf, NULL);
-	spin_unlock(&dma_buf_negotiate_lock);
-	dma_resv_unlock(dmabuf->resv);
 }
 
 /**
@@ -187,7 +185,7 @@ void dma_buf_announced_release(struct device *dev, void *res)
 	struct list_head *items = res;
 	struct dma_buf_announced *item;
 
-	spin_lock(&dma_buf_negotiate_lock);
+	guard(spinlock)(&dma_buf_negotiate_lock);
 	while (!list_empty(items)) {
 		item = list_first_entry(items, typeof(*item), of_device);
 		/* The announcing thread frees an entry that has not joined. */
@@ -197,7 +195,6 @@ void dma_buf_announced_release(struct device *dev, void *res)
 			announced_drop_locked(item);
 		cond_resched_lock(&dma_buf_negotiate_lock);
 	}
-	spin_unlock(&dma_buf_negotiate_lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_announced_release);
 
@@ -207,10 +204,10 @@ void dma_buf_negotiation_free(struct dma_buf *dmabuf)
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
 	struct dma_buf_announced *item, *next;
 
-	spin_lock(&dma_buf_negotiate_lock);
-	list_for_each_entry_safe(item, next, &neg->announced, node)
-		announced_drop_locked(item);
-	spin_unlock(&dma_buf_negotiate_lock);
+	scoped_guard(spinlock, &dma_buf_negotiate_lock) {
+		list_for_each_entry_safe(item, next, &neg->announced, node)
+			announced_drop_locked(item);
+	}
 	kfree(neg);
 }
 
@@ -259,13 +256,12 @@ int dma_buf_get_constraints(struct dma_buf *dmabuf, struct dma_buf_constraints *
 	/* While a commit changes the size, only the storage has the new one. */
 	if (neg->late)
 		size = neg->late->size;
-	spin_lock(&dma_buf_negotiate_lock);
+	guard(spinlock)(&dma_buf_negotiate_lock);
 	list_for_each_entry(item, &neg->announced, node) {
 		one = item->memory;
 		dma_buf_constraints_of_size(&one, size);
 		ret = ret ?: dma_buf_constraints_merge(c, &one, conflict);
 	}
-	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_get_constraints, "DMA_BUF");
@@ -410,10 +406,9 @@ static int announced_prepare(struct dma_buf_announced *item, unsigned int how, u
 
 	INIT_LIST_HEAD(items);
 	/* Finds the device's list, or adds the new one. Its release waits for the spinlock. */
-	spin_lock(&dma_buf_negotiate_lock);
+	guard(spinlock)(&dma_buf_negotiate_lock);
 	items = devres_get(dev, items, NULL, NULL);
 	list_add(&item->of_device, items);
-	spin_unlock(&dma_buf_negotiate_lock);
 	return 0;
 }
 
@@ -483,9 +478,8 @@ int dma_buf_negotiation_announce(struct dma_buf *dmabuf, struct device *dev,
 	if (!ret)
 		return 0;
 
-	spin_lock(&dma_buf_negotiate_lock);
+	guard(spinlock)(&dma_buf_negotiate_lock);
 	announced_drop_locked(item);
-	spin_unlock(&dma_buf_negotiate_lock);
 	return ret;
 }
 
