@@ -186,7 +186,7 @@ static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_f
  * @dev: device of @file_priv
  * @file_priv: DRM file that gets the handle
  * @prime_fd: file descriptor of the dma-buf
- * @handle: where to return the GEM handle
+ * @handle: where to return the GEM handle; untouched on failure
  *
  * If @file_priv knows the buffer already, this returns its oldest handle.
  * Handles are not counted, so one close closes the handle. If another thread is
@@ -214,9 +214,11 @@ int drm_gem_prime_fd_to_handle(struct drm_device *dev, struct drm_file *file_pri
 	scoped_guard(mutex, &table->lock) {
 		/* The table holds its buffers, so the same file is the same buffer. */
 		while ((entry = drm_prime_entry_by_file_locked(table, fd_file(fd)))) {
-			*handle = entry->handle;
-			if (*handle)
+			/* A program sees what is written here, also if this fails. */
+			if (entry->handle) {
+				*handle = entry->handle;
 				return 0;
+			}
 			if (drm_prime_claim_wait_locked(table))
 				return -ERESTARTSYS;
 		}

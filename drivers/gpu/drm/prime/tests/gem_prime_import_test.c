@@ -465,6 +465,24 @@ static void claim_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, import_close(fix, handle), 0);
 }
 
+/* A program reads the handle also after a failure: it is what the program passed. */
+static void claim_fails_twice(struct kunit *test)
+{
+	struct import_fixture *fix = test->priv;
+	struct import_thread first = { .handle = 4711 };
+	u32 handle = 4712;
+
+	mock_drm_fail(fix->importer, MOCK_GEM_IMPORT, MOCK_FAIL_ALWAYS, -EIO);
+	import_begins(test, &first);
+	KUNIT_EXPECT_EQ(test, import_fd(fix, fix->fd, &handle), -EIO);
+	wait_for_completion(&first.done);
+	KUNIT_EXPECT_EQ(test, first.ret, -EIO);
+	KUNIT_EXPECT_EQ(test, first.handle, 4711u);
+	KUNIT_EXPECT_EQ(test, handle, 4712u);
+	MOCK_DRM_EXPECT_CALLS(test, fix->importer, MOCK_GEM_IMPORT, 2);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fix->dmabuf->attachments));
+}
+
 /* A claim also ends if the object's open refuses the file. */
 static void claim_open_fails(struct kunit *test)
 {
@@ -500,7 +518,7 @@ static void claim_signal(struct kunit *test)
 static void claim_killed(struct kunit *test)
 {
 	struct import_fixture *fix = test->priv;
-	struct import_thread first = { }, second = { .killable = true };
+	struct import_thread first = { }, second = { .killable = true, .handle = 4711 };
 	u32 handle = 0;
 
 	import_create(test, &second);
@@ -512,6 +530,7 @@ static void claim_killed(struct kunit *test)
 	wait_for_completion(&second.done);
 	put_task_struct(second.task);
 	KUNIT_EXPECT_EQ(test, second.ret, -ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, second.handle, 4711u);
 	KUNIT_EXPECT_EQ(test, mock_done(&fix->importer->op[MOCK_GEM_IMPORT]), 0);
 	KUNIT_EXPECT_EQ(test, wait_for_completion_killable(&first.done), 0);
 	KUNIT_EXPECT_EQ(test, first.ret, 0);
@@ -593,6 +612,7 @@ static struct kunit_case gem_prime_import_cases[] = {
 	KUNIT_CASE(reexport_regained_handle),
 	KUNIT_CASE(claim_gives_same_handle),
 	KUNIT_CASE(claim_fails),
+	KUNIT_CASE(claim_fails_twice),
 	KUNIT_CASE(claim_open_fails),
 	KUNIT_CASE(claim_signal),
 	KUNIT_CASE(claim_killed),
