@@ -416,13 +416,20 @@ static int announced_prepare(struct dma_buf_announced *item, unsigned int how, u
 static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announced *item,
 				 struct dma_buf_conflict *conflict)
 {
-	const u64 size = negotiation_size_locked(dmabuf, dmabuf->size, &item->mapped);
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-	struct dma_buf_constraints memory = item->memory;
+	struct dma_buf_constraints sum = item->mapped, memory = item->memory;
 	struct dma_buf_announced *old;
-	int ret;
+	int ret = 0;
+	u64 size;
 
-	ret = negotiation_admit_locked(dmabuf, item->dev, size, &item->mapped, &memory, conflict);
+	/* Another node of the device, or its driver, may need more now. */
+	scoped_guard(spinlock, &dma_buf_negotiate_lock) {
+		old = announced_find_locked(neg, item->dev);
+		if (old)
+			ret = dma_buf_constraints_merge(&sum, &old->mapped, conflict);
+	}
+	size = negotiation_size_locked(dmabuf, dmabuf->size, &sum);
+	ret = ret ?: negotiation_admit_locked(dmabuf, item->dev, size, &sum, &memory, conflict);
 	if (ret)
 		return ret;
 
@@ -431,11 +438,11 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 	if (list_empty(&item->of_device)) {
 		ret = -ENODEV;
 	} else if (old) {
-		/* Another node of the device, or its driver, may need more now. */
-		ret = dma_buf_constraints_merge(&old->mapped, &item->mapped, conflict) ?:
-		      dma_buf_constraints_merge(&old->memory, &item->memory, conflict);
-		if (!ret)
+		ret = dma_buf_constraints_merge(&old->memory, &item->memory, conflict);
+		if (!ret) {
+			old->mapped = sum;
 			announced_drop_locked(item);
+		}
 	} else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED) {
 		ret = -ENOSPC;
 	} else {

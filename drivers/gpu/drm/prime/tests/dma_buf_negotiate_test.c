@@ -668,6 +668,26 @@ static void needs_add_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, constraints_of(test).dma_mask, U64_MAX);
 }
 
+/* The sum of what a device needs has to suit the size, or the commit would fail. */
+static void needs_add_up_to_too_much(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	struct dma_buf_constraints c;
+	struct dma_buf_device_use add;
+
+	constrain(test, fix->announced, U64_MAX, 1, 1);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(fix->announced, &c), 0);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
+	expect_refusal(test, fix->announced, DMA_BUF_FIELD_MAX_SEGMENTS, 1,
+		       MOCK_EXPORTER_SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
+	KUNIT_EXPECT_NE(test, constraints_of(test).max_segment_size, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 1);
+}
+
 /* What is taken back does not count any more, on either side. */
 static void remove_withdraws(struct kunit *test)
 {
@@ -1185,6 +1205,7 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(uses),
 	KUNIT_CASE(helpers_tell),
 	KUNIT_CASE(needs_add_up),
+	KUNIT_CASE(needs_add_up_to_too_much),
 	KUNIT_CASE(remove_withdraws),
 	KUNIT_CASE(reason_is_told_in_the_call),
 	KUNIT_CASE(commit_is_the_exporters),
