@@ -198,9 +198,10 @@ modules: ## KDIR=kernel build [OUT=dir]: build prime_edu and prime_mock for a ke
 conformance: ## DEVICE=/dev/dri/cardN [DESTRUCTIVE=1] [KDIR=kernel build] [OUT=dir] [TAP=file] [JUNIT=file]: the tests against a driver of yours, on the running kernel, no VM
 	@DEVICE="$(DEVICE)" KDIR="$(KDIR)" OUT="$(OUT)" BIN="$(BIN)" MODULES_DIR="$(MODULES_DIR)" scripts/conformance $(if $(DESTRUCTIVE),--destructive) $(if $(TAP),--tap "$(TAP)") $(if $(JUNIT),--junit "$(JUNIT)")
 
+# The lock stays: a make that began to wait for it meanwhile would wait for a file that the next one does not see.
 clean: ## remove what was built (build/, out/), keep the cache
-	@flock -n build/.lock true 2>/dev/null || test ! -e build/.lock || { echo 'clean: another make works under build/: wait until it has ended' >&2; exit 1; }
-	rm -rf build out
+	@mkdir -p build
+	@exec 9>>build/.lock; flock -n 9 || { echo 'clean: another make works under build/: wait until it has ended' >&2; exit 1; }; rm -rf build/* out
 
 distclean: clean ## remove the cache too
 	@scripts/guest-root --remove
