@@ -15,11 +15,25 @@
 #define LIMIT	"16777216"
 #define PAGES	16384
 
-/* This program in a cgroup of its own. A write to the file, without memory, takes it out again. */
-static int enter(void)
-{
-	int back;
+/* A write to it, without memory, takes this program out of its cgroup again. */
+static int back = -1;
 
+/* Also when the program ends, since a step() of enter() may fail. A second time it does nothing. */
+static void leave(void)
+{
+	if (back >= 0 && write(back, "0", 1) < 0)
+		perror(ROOT "/cgroup.procs");
+	close(back);
+	back = -1;
+	rmdir(GROUP);
+	umount2(ROOT, MNT_DETACH);
+	rmdir(ROOT);
+}
+
+/* This program in a cgroup of its own. */
+static void enter(void)
+{
+	atexit(leave);
 	mkdir(ROOT, 0700);
 	step(mount("none", ROOT, "cgroup2", 0, NULL));
 	put(ROOT "/cgroup.subtree_control", "+memory");
@@ -27,16 +41,6 @@ static int enter(void)
 	put(GROUP "/memory.max", LIMIT);
 	back = step(open(ROOT "/cgroup.procs", O_WRONLY | O_CLOEXEC));
 	put(GROUP "/cgroup.procs", "0");
-	return back;
-}
-
-static void leave(int back)
-{
-	step(write(back, "0", 1));
-	close(back);
-	rmdir(GROUP);
-	umount2(ROOT, MNT_DETACH);
-	rmdir(ROOT);
 }
 
 int main(int argc, char **argv)
@@ -47,14 +51,14 @@ int main(int argc, char **argv)
 	struct v4l2_buffer buffer = { .type = request.type, .memory = request.memory };
 	int node = step(open(argc > 1 ? argv[1] : "/dev/video0", O_RDWR | O_CLOEXEC));
 	int log = kernel_log();
-	int card = open_card(1, argv, "vgem"), back, ret, error;
+	int card = open_card(1, argv, "vgem"), ret, error;
 
 	step(ioctl(node, VIDIOC_REQBUFS, &request));
 	buffer.m.fd = export_handle(card, dumb(card, PAGES));
-	back = enter();
+	enter();
 	ret = ioctl(node, VIDIOC_QBUF, &buffer);
 	error = errno;
-	leave(back);
+	leave();
 	if (!ret)
 		end(SKIP, "QBUF got memory beyond the limit of %s bytes", LIMIT);
 	if (error != EFAULT)

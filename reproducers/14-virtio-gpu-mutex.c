@@ -18,7 +18,6 @@ int main(int argc, char **argv)
 	/* Nobody has the buffer now, and it is freed. */
 	close(buffer);
 	warned = logged(log, "DEBUG_LOCKS_WARN_ON", "lock->magic != lock");
-	put("/sys/bus/pci/rescan", "1");
 	if (warned)
 		end(WRONG, "a mutex is locked that was destroyed when the device went");
 	if (access("/proc/lockdep_stats", F_OK))

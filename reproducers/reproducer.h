@@ -107,7 +107,20 @@ static inline int open_card(int argc, char **argv, const char *driver)
 	end(SKIP, "no card of driver %s", driver);
 }
 
-/* Removes the PCI device of a card. A virtio device is on a bus of its own below it. */
+/* Nothing in it may end the program, which ends already. */
+static inline void rescan_pci(void)
+{
+	int file = open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC);
+
+	if (file < 0 || write(file, "1", 1) < 0)
+		perror("/sys/bus/pci/rescan");
+	close(file);
+}
+
+/*
+ * Removes the PCI device of a card. It comes back when the program ends, also by a step() that
+ * fails. A virtio device is on a bus of its own below it.
+ */
 static inline void remove_pci(int card)
 {
 	char path[64], device[PATH_MAX + sizeof("/remove")], *virtio;
@@ -118,6 +131,7 @@ static inline void remove_pci(int card)
 	step(realpath(path, device) ? 0 : -1);
 	virtio = strstr(device, "/virtio") ?: device + strlen(device);
 	strcpy(virtio, "/remove");
+	atexit(rescan_pci);
 	put(device, "1");
 }
 
