@@ -55,7 +55,7 @@ fuzzed := $(or $(firstword $(KERNELS)),ours)
 exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
 # --- tests, as many at a time as scripts/target says; the long ones first ---
-check: uapi $(filter igt-stock,$(kernels:%=igt-%)) demotests-ours quick $(exploration) igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## every test, on the stock kernel and on ours
+check: uapi $(filter igt-stock,$(kernels:%=igt-%)) demotests-ours quick $(exploration) igt edu kunit demo-ours negotiate top style rig-check graft-check port-check patches-check conformance-check originality abi layers ## the tests, on the stock kernel and on ours; check-more has the rest
 # Without this, what needs few kernels or none would start while the kernels are built, and the long ones would wait for it.
 ifeq ($(PRIME_TARGET),check)
 style graft-check port-check patches-check conformance-check originality abi layers: | setup

@@ -109,7 +109,6 @@ static void fuzz_once(void)
 	corpus_add(&corpus, &program, options.keep);
 }
 
-/* The programs of the folders, the shortest first; those that reach nothing new are left out. */
 static int by_length(const void *a, const void *b)
 {
 	const struct program *x = a, *y = b;
@@ -117,6 +116,7 @@ static int by_length(const void *a, const void *b)
 	return (x->count > y->count) - (x->count < y->count);
 }
 
+/* The programs of the folders, the shortest first; those that reach nothing new are left out. */
 static void start_corpus(char **folders)
 {
 	struct corpus loaded = { 0 };

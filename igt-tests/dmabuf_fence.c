@@ -976,7 +976,7 @@ static uint64_t fence_time(int sync_file)
 
 /**
  * SUBTEST: export-sync-signalled
- * Description: Of a buffer whose fences have signalled the sync file has the
+ * Description: When the fences of a buffer have signalled, its sync file has the
  *  time of the last one that the access depends on.
  */
 static void export_sync_signalled(void)
@@ -988,7 +988,7 @@ static void export_sync_signalled(void)
 	scene_fence(&b, DMA_BUF_SYNC_READ);
 	writer = check_ok(dmabuf_export_sync_file(a.fd, DMA_BUF_SYNC_READ));
 	scene_signal(&a);
-	/* Pending since it has both: of the two only the reader is left. */
+	/* A writer's has both fences, and the reader's is still pending. */
 	reader = check_ok(dmabuf_export_sync_file(a.fd, DMA_BUF_SYNC_WRITE));
 	usleep(20000);
 	scene_signal(&b);

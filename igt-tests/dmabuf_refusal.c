@@ -526,7 +526,7 @@ static void other_processes(void)
 /**
  * SUBTEST: success-keeps
  * Description: A refusal that was told stays, whatever succeeds with the buffer
- *  afterwards, and though a call looks like the one that was refused.
+ *  afterwards, even a call that looks like the one that was refused.
  */
 static void success_keeps(void)
 {

@@ -348,9 +348,9 @@ static void list_of_each_size(void)
 }
 
 /*
- * Must the exporter give a list within @limits? All importers get the same list as one
- * without limits. prime_mock cuts its segments for the importer instead, which may make
- * them too many.
+ * Must the exporter give a list within @limits? An exporter gives each importer the list
+ * that one without limits gets. But prime_mock cuts its segments for the importer, and then
+ * they may be too many.
  */
 static bool must_fit(const struct scene *s, const struct drm_prime_mock_limits *limits)
 {

@@ -1015,8 +1015,8 @@ static void content(void)
 /**
  * SUBTEST: moved-while-imported
  * Description: Storage that an importer has mapped does not move, or the importer is
- *  told and follows. In both cases it has the right bytes, then and after a move
- *  when it has let go.
+ *  told and follows. In both cases it has the right bytes. It also has them when it
+ *  has let go, the storage has moved, and it imports again.
  */
 static void moved_while_imported(void)
 {

@@ -52,8 +52,8 @@ struct device {
 static struct {
 	const struct device *device;
 	unsigned int cycles, seed, uses;
-	char away[128];		/* what to write into, */
-	char back[64];		/* and this, to have the device again */
+	char away[128];		/* the file to write to, to have the device again */
+	char back[64];		/* the text to write */
 } *state;
 
 static void __attribute__((constructor)) share_state(void)

@@ -206,7 +206,7 @@ static void importers_read(struct user *users, unsigned int count,
  * that no buffer of pages is in one piece by chance. The pages of two pipes lie
  * by turns, and those of one are freed; the other one is closed when the cell
  * ends. For each cell anew: what the one before has freed may be in one piece.
- * Pages of a file would not do: the kernel keeps what it can move apart.
+ * Pages of a file would not do: the kernel keeps movable pages apart from others.
  */
 static void scatter_memory(void)
 {

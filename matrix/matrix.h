@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 /*
- * A picture of 1024x576 pixels, which is in no heap one piece by chance, and two
- * of them as a queue has: where they are contiguous and lie one behind the other,
- * one of them crosses a multiple of 4 MiB.
+ * A picture of 1024x576 pixels: too large to be one piece by chance, in any heap.
+ * There are two, as in a queue: where they are contiguous and lie one behind the
+ * other, one of them crosses a multiple of 4 MiB.
  */
 #define SIZE		(1024u * 576 * 4)
 #define BUFFERS		2

@@ -361,7 +361,7 @@ static void usage(FILE *to)
 	fprintf(to,
 		"usage: client-paint [options]\n"
 		"Paint where the pointer is pressed, and print what the keyboard and the pointer do.\n"
-		"A key changes the colour, Escape wipes it.\n"
+		"A key changes the colour, Escape wipes the picture.\n"
 		"\n"
 		"  --socket PATH  where the compositor listens (" DEMO_SOCKET ")\n"
 		"  --name NAME    of the window (paint)\n"

@@ -175,7 +175,7 @@ static void import_export_guessed(void)
 	thread(1, import);
 	thread(2, export_guessed);
 	run_threads();
-	/* Invariant 5: an import goes on as the buffer that it is. */
+	/* Invariant 5: the handle of an import exports the buffer that was imported. */
 	CHECK(got[2] < 0 || buffer_of(got[2]) == buffer);
 	end();
 }

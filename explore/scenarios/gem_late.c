@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* GEM objects with late storage, which belongs to the object and to the buffer that it is now. */
+/* GEM objects with late storage, which belongs to the object and to its present buffer. */
 #include <drm/drm_gem_late.h>
 
 #include "drm_internal.h"

@@ -362,7 +362,7 @@ static void holders_two(void)
 EX_SCENARIO(holders_two, "holders-two-close", "two walks and the last close", holders_two, 1, -1, 1,
 	    -1);
 
-/* --- messages: a socket with an unread message, in which the only file is --- */
+/* --- messages: a socket with an unread message, which alone has the file --- */
 
 struct list_head net_namespace_list = LIST_HEAD_INIT(net_namespace_list);
 static struct net *net;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Sourced by guest and kill-rounds: start and stop the compositor, count dma-bufs.
+# Sourced by guest, kill-rounds and ../others/guest: start and stop the compositor, count dma-bufs.
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of, and for, the script that sources this
 
 # shellcheck source=userspace-demo/cards.sh

@@ -9,8 +9,8 @@
 
 void clients_open(struct wl_display *display);
 /*
- * End a client's connection, and tell it why. What it asks for itself is answered by errors of
- * the protocol; this is for what it does or does not do beside that.
+ * End a client's connection, and tell it why. A wrong request is answered by an error of the
+ * protocol; this is for everything else that a client does, or does not do.
  */
 __attribute__((format(printf, 2, 3)))
 void client_drop(struct wl_client *client, const char *format, ...);

@@ -24,7 +24,7 @@
 /* A client's connection to this protocol. */
 struct shell {
 	uint32_t serial;	/* of the ping that is not answered; 0: none */
-	uint64_t heard;		/* when it was, or when the answer before came */
+	uint64_t heard;		/* when it was sent; without one, when the last answer came */
 };
 
 /* An xdg_surface, and its xdg_toplevel if it has one. */
