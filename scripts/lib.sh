@@ -19,6 +19,9 @@ me=${0#"$top"/}
 # Exit status 2: something could not be run, or an argument is wrong. 1: a test failed.
 die() { echo "$me: $*" >&2; exit 2; }
 say() { echo "$me: $*"; }
+need_number() { # name, value
+	[[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 is a whole number from 1 on, not '$2'"
+}
 
 # LANE chooses the version of Linux: each has a folder of its own under build/.
 lanes="7.3 6.12"
