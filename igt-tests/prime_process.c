@@ -254,9 +254,11 @@ static void pidfd_getfd_imports(void)
 static void pidfd_getfd_of_the_importer(void)
 {
 	int drm = open_device(), fd = make_dmabuf(drm, 3, NULL), other, back;
-	struct child c = start();
 	uint32_t handle;
+	struct child c;
 
+	close(open_other());
+	c = start();
 	if (!c.pid) {
 		other = open_other();
 		tell(&c, other);
