@@ -45,9 +45,9 @@ int prime_negotiate_alloc(uint64_t size);
  * @device is an open DRM or V4L2 node, @path the name of one. @answer, if not
  * NULL, gets the reason when the device is refused.
  *
- * -EBUSY: the storage exists and does not suit the device, or none can suit all
- * of them; the device was not added. -EACCES: @buffer was not made for writing, or
- * @path can't be opened. -EINVAL: the device is no DRM or V4L2 node, or @use is
+ * -EBUSY: the placed storage does not suit the device and can't move, or none can suit
+ * all of them; the device was not added. -EACCES: @buffer was not made for writing,
+ * or @path can't be opened. -EINVAL: the device is no DRM or V4L2 node, or @use is
  * empty or unknown. -EOPNOTSUPP: storage of this buffer is not negotiated, or the
  * device imports nothing. -ENODEV: the device is gone, or the kernel has no module
  * for it. -ENOSPC: the buffer has 64 devices already. -ENOTTY: this kernel does not

@@ -108,8 +108,8 @@ struct dma_buf_constraints_info {
  * Errors:
  *
  * - EBADF, EINVAL: @device_fd is no open file, or no DRM or V4L2 node
- * - EBUSY: the storage is placed and does not suit the device, or no storage
- *   suits all devices; the device has not been added
+ * - EBUSY: the placed storage does not suit the device and can't move, or no
+ *   storage suits all devices; the device has not been added
  * - ENOENT: the device to be removed was not added
  * - ENODEV: the device is gone, or the kernel has no module that knows such nodes,
  *   or can't load it
@@ -148,8 +148,8 @@ struct dma_buf_device_use {
  *
  * Errors:
  *
- * - EBUSY: no storage suits all devices, the storage is placed where it does not
- *   suit them, or the size can't change any more
+ * - EBUSY: no storage suits all devices, the placed storage does not suit them and
+ *   can't move, or the size can't change any more
  * - EINVAL: @size is less than the size of the buffer
  * - ENOMEM: there is no memory, or the machine has less than @size
  * - EACCES, EOPNOTSUPP: as in &struct dma_buf_device_use

@@ -56,7 +56,7 @@ static struct dma_buf_attachment *attach_ok(struct kunit *test, struct attach_fi
 	return attach;
 }
 
-/* An attach that fails with @err leaves nothing behind, and calls detach @detached times. */
+/* An attach fails with @err and leaves nothing behind. So far detach ran @detached times. */
 static void attach_fails(struct kunit *test, struct attach_fixture *fix, int err, int detached)
 {
 	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);

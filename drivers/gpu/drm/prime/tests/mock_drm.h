@@ -35,8 +35,8 @@ enum mock_drm_op {
 /**
  * struct mock_drm - one device and its driver
  * @test: the test it belongs to
- * @driver: the driver; a test may change it before it is used
- * @funcs: operations of the device's objects, to be changed likewise
+ * @driver: the driver; a test may change it
+ * @funcs: operations of the device's objects; a test may change them
  * @dev: parent device
  * @drm: the DRM device
  * @op: script of each operation
