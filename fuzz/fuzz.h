@@ -76,7 +76,7 @@ void calls_spend(unsigned int steps);
 #define MAX_THREADS	4
 
 struct argument {
-	/* The id of a call whose result @out this is; 0 for @value. */
+	/* This is the result @out of the call with the id @id; without one (0) it is @value. */
 	uint8_t id, out;
 	uint64_t value;
 };
@@ -135,7 +135,7 @@ struct cover;
 /* NULL where there is no KCOV. */
 struct cover *cover_open(void);
 void cover_reset(struct cover *cover);
-/* For the calling thread, between a fork of cover_open()'s process and the thread's end. */
+/* Counts what the calling thread runs in between. Its process is a fork of cover_open()'s. */
 void cover_begin(struct cover *cover, unsigned int thread);
 void cover_end(struct cover *cover, unsigned int thread);
 /* How many steps from block to block nobody took before; they are remembered if @keep. */

@@ -743,9 +743,9 @@ static int status_of_reader(int fd, size_t size)
 
 /**
  * SUBTEST: charged-to-its-maker
- * Description: Storage is charged to the memory cgroup of the process that allocated
- *  the buffer. It does not matter who places it: a page fault or a device of another
- *  process, as one run or as many.
+ * Description: Storage is charged to the memory cgroup in which the buffer was
+ *  allocated, although the process has left this group when a device maps the buffer
+ *  and so places the storage, in one run of pages or in many.
  */
 static void charged_to_its_maker(void)
 {

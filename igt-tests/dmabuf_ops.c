@@ -530,7 +530,7 @@ static void sleep_interrupted(void)
 			ret = step(&s, import, PRIME_MOCK_VMAP);
 		else if (import > 0 && ops[i] == PRIME_MOCK_BEGIN)
 			ret = dmabuf_sync(s.b.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
-		else if (import > 0) /* since 7.1 an attach neither pins nor maps */
+		else if (import > 0) /* since 6.16 an attach neither pins nor maps */
 			ret = map(&s, import);
 		alarm_every(0);
 		check_error(import > 0 ? ret : import, EINTR);

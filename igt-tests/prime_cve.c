@@ -603,8 +603,8 @@ static bool exports_dumb_buffers(int drm)
  *  object after the driver's mmap (TTM's helper) had dropped one. So an object that
  *  only its dma-buf held was freed in between. Tested on every DRM device that makes
  *  dumb buffers, each a dynamic subtest. Only a driver with that helper, such as
- *  bochs, can show the vulnerability itself. Noticed: KASAN, a warning of the count,
- *  or content that is lost.
+ *  bochs of Linux 6.12, can show the vulnerability itself. Noticed: KASAN, a warning of
+ *  the count, or content that is lost.
  */
 static void cve_2021_47200_mmap_of_the_last_reference(void)
 {

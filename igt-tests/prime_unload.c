@@ -7,10 +7,12 @@
  *  device can always be unbound from its driver, or pulled out (prime_mock). From
  *  then on it gives ENODEV, and shared memory stays until its last user is gone.
  *  Each subtest puts the driver back. The unbind subtests take the device under test
- *  if a driver is bound to it (vgem and vkms have none), else prime_mock, else
- *  virtio_gpu. All of it runs with --destructive only. PRIME_MOCK names the file of
- *  prime_mock's module, which modprobe does not know. Two subtests show defects of
- *  Linux 6.12 outside of buffer sharing, and run with PRIME_DANGEROUS=1 only.
+ *  if a driver is bound to it, else prime_mock, else virtio_gpu. (Before 6.15 no driver
+ *  is bound to vgem and vkms. Since then theirs can't be unbound, and the subtests skip.)
+ *  All of it runs with --destructive only. PRIME_MOCK names the file of
+ *  prime_mock's module, which modprobe does not know. unload-fence-of-the-driver, and
+ *  unbind-while-sharing on virtio_gpu, show defects outside of buffer sharing, and run
+ *  with PRIME_DANGEROUS=1 only.
  */
 #include "lib/prime_memory.h"
 #include "lib/prime_mock.h"

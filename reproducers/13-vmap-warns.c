@@ -15,7 +15,7 @@
 #define LIMIT	"16777216"
 #define PAGES	16384
 
-/* A write to it, without memory, takes this program out of its cgroup again. */
+/* A write to it takes this program out of its cgroup again. It is opened while there is memory. */
 static int back = -1;
 
 /* Also when the program ends, since a step() of enter() may fail. A second time it does nothing. */

@@ -132,7 +132,7 @@ static void remove_narrow(void)
 	ex_note("  gives %ld", got[ex_self()]);
 }
 
-/* The buffer becomes larger, if nobody is attached. Once that is told, the storage is there and stays. */
+/* The buffer becomes larger, if nobody is attached. On success the storage is there and stays. */
 static void commit_it(void)
 {
 	struct dma_buf_commit arg = { .size = 2 * PAGE_SIZE };

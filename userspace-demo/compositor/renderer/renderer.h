@@ -18,8 +18,8 @@ void renderer_formats(struct formats *set);
 void renderer_look(struct picture *pic);
 /*
  * Make the textures, if there are none yet. If the picture cannot be sampled where it is, they are
- * copies, made anew for another serial: that of the frame in it, 0 for none. False when the picture
- * cannot be drawn.
+ * copies. serial is that of the frame in it, 0 for none: for another one the copies are made anew.
+ * False when the picture cannot be drawn.
  */
 bool renderer_import(struct picture *pic, uint64_t serial);
 /* One user less of a picture; with the last it goes, and all that was made of it. */
