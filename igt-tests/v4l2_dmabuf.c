@@ -3,9 +3,9 @@
  * TEST: v4l2 dmabuf
  * Description: V4L2's queues as exporters (VIDIOC_EXPBUF) and importers
  *  (V4L2_MEMORY_DMABUF): vivid with vmalloc and with dma-contig buffers, with one
- *  plane and with two, and vim2m. They share buffers with one another, with udmabuf
- *  and with the dma-heaps. The DRM device under test takes no part, so one run is
- *  enough.
+ *  plane and with two, vim2m and visl. They share buffers with one another, with
+ *  udmabuf and with the dma-heaps. The DRM device under test takes no part, so one
+ *  run is enough.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"

@@ -41,7 +41,7 @@ static const char usage[] =
 	"  --importers LIST  the same\n"
 	"  --sets N          sets of up to N importers, the set of all, and all sets that\n"
 	"                    lack one of these (2). Sets of more than two leave out\n"
-	"                    importers that can't take any buffer\n"
+	"                    importers that take no foreign buffer\n"
 	"  --cells N         ends after N cells (all)\n"
 	"  --list            prints the names of exporters and importers\n"
 	"  --count           prints how many cells there are\n"

@@ -34,8 +34,8 @@ struct v4l2_queue {
 
 const char *v4l2_name(enum v4l2_device device);
 /*
- * The device's node for capture or for output, non-blocking. Loads vivid and
- * vim2m where they are missing; skips when that does not help.
+ * The device's node for capture or for output, non-blocking. Loads vivid, vim2m or
+ * visl where it is missing; skips when that does not help.
  */
 int v4l2_open(enum v4l2_device device, bool output);
 /* With undo_later(): vivid is loaded as v4l2_open() does. */
