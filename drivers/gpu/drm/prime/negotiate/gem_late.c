@@ -8,11 +8,6 @@
 
 #include "../gem/internal.h"
 
-static struct dma_buf_late *drm_gem_late_of(struct drm_gem_object *obj)
-{
-	return &to_drm_gem_late_object(obj)->late;
-}
-
 /* --- the dma-buf --- */
 
 static const struct dma_buf_ops drm_gem_late_dmabuf_ops = {
@@ -40,7 +35,7 @@ static struct dma_buf *drm_gem_late_export(struct drm_gem_object *obj, int flags
 	if (IS_ERR(dmabuf))
 		return dmabuf;
 
-	ret = dma_buf_late_bind(drm_gem_late_of(obj), dmabuf);
+	ret = dma_buf_late_bind(&to_drm_gem_late_object(obj)->late, dmabuf);
 	if (ret) {
 		dma_buf_put(dmabuf);
 		return ERR_PTR(ret);
@@ -59,12 +54,12 @@ static void drm_gem_late_free(struct drm_gem_object *obj)
 
 static int drm_gem_late_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	return dma_buf_late_vmap_own(drm_gem_late_of(obj), map);
+	return dma_buf_late_vmap_own(&to_drm_gem_late_object(obj)->late, map);
 }
 
 static void drm_gem_late_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	dma_buf_late_vunmap_own(drm_gem_late_of(obj));
+	dma_buf_late_vunmap_own(&to_drm_gem_late_object(obj)->late);
 }
 
 static int drm_gem_late_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
@@ -78,7 +73,7 @@ static int drm_gem_late_mmap(struct drm_gem_object *obj, struct vm_area_struct *
 
 static vm_fault_t drm_gem_late_fault(struct vm_fault *vmf)
 {
-	return dma_buf_late_fault(drm_gem_late_of(vmf->vma->vm_private_data), vmf);
+	return dma_buf_late_fault(&to_drm_gem_late_object(vmf->vma->vm_private_data)->late, vmf);
 }
 
 static const struct vm_operations_struct drm_gem_late_vm_ops = {

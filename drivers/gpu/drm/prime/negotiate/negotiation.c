@@ -417,7 +417,7 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 				 struct dma_buf_conflict *conflict)
 {
 	struct dma_buf_negotiation *neg = dma_buf_negotiation_get(dmabuf);
-	struct dma_buf_constraints sum = item->mapped, memory = item->memory;
+	struct dma_buf_constraints mapped = item->mapped, pages = item->memory, memory;
 	struct dma_buf_announced *old;
 	int ret = 0;
 	u64 size;
@@ -426,10 +426,15 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 	scoped_guard(spinlock, &dma_buf_negotiate_lock) {
 		old = announced_find_locked(neg, item->dev);
 		if (old)
-			ret = dma_buf_constraints_merge(&sum, &old->mapped, conflict);
+			ret = dma_buf_constraints_merge(&mapped, &old->mapped, conflict) ?:
+			      dma_buf_constraints_merge(&pages, &old->memory, conflict);
 	}
-	size = negotiation_size_locked(dmabuf, dmabuf->size, &sum);
-	ret = ret ?: negotiation_admit_locked(dmabuf, item->dev, size, &sum, &memory, conflict);
+	if (ret)
+		return dma_buf_refused(dmabuf, item->dev, DMA_BUF_STEP_ADMIT, ret, .why = conflict);
+
+	size = negotiation_size_locked(dmabuf, dmabuf->size, &mapped);
+	memory = pages;
+	ret = negotiation_admit_locked(dmabuf, item->dev, size, &mapped, &memory, conflict);
 	if (ret)
 		return ret;
 
@@ -438,11 +443,9 @@ static int announced_join_locked(struct dma_buf *dmabuf, struct dma_buf_announce
 	if (list_empty(&item->of_device)) {
 		ret = -ENODEV;
 	} else if (old) {
-		ret = dma_buf_constraints_merge(&old->memory, &item->memory, conflict);
-		if (!ret) {
-			old->mapped = sum;
-			announced_drop_locked(item);
-		}
+		old->mapped = mapped;
+		old->memory = pages;
+		announced_drop_locked(item);
 	} else if (list_count_nodes(&neg->announced) == MAX_ANNOUNCED) {
 		ret = -ENOSPC;
 	} else {

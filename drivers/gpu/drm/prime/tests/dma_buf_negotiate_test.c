@@ -686,6 +686,34 @@ static void needs_add_up_to_too_much(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	KUNIT_EXPECT_NE(test, constraints_of(test).max_segment_size, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, entries_of(fix->announced), 1);
+
+	/* Two needs that contradict each other. */
+	fix->announced = prime_test_device(test);
+	constrain(test, fix->announced, DMA_BIT_MASK(20), 9, 1);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	constrain(test, fix->announced, U64_MAX, 9, SZ_1M);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), -EBUSY);
+	expect_refusal(test, fix->announced, DMA_BUF_FIELD_ALIGNMENT, SZ_1M, SZ_512K);
+	KUNIT_EXPECT_NE(test, constraints_of(test).alignment, SZ_1M);
+}
+
+/* The exporter is asked with what holds afterwards. */
+static void needs_add_up_for_the_exporter(struct kunit *test)
+{
+	struct negotiate_fixture *fix = late(test);
+	const u32 pages = MOCK_EXPORTER_SIZE / PAGE_SIZE;
+	struct dma_buf_constraints c;
+	struct dma_buf_device_use add;
+
+	constrain(test, fix->announced, U64_MAX, pages, 1);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, fix->merged.max_segments, pages);
+	dma_buf_constraints_init(&c);
+	c.max_segment_size = PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(fix->announced, &c), 0);
+	KUNIT_EXPECT_EQ(test, add_device(test, &add), 0);
+	KUNIT_EXPECT_EQ(test, fix->merged.max_segments, constraints_of(test).max_segments);
+	KUNIT_EXPECT_LT(test, fix->merged.max_segments, pages);
 }
 
 /* What is taken back does not count any more, on either side. */
@@ -1206,6 +1234,7 @@ static struct kunit_case dma_buf_negotiate_cases[] = {
 	KUNIT_CASE(helpers_tell),
 	KUNIT_CASE(needs_add_up),
 	KUNIT_CASE(needs_add_up_to_too_much),
+	KUNIT_CASE(needs_add_up_for_the_exporter),
 	KUNIT_CASE(remove_withdraws),
 	KUNIT_CASE(reason_is_told_in_the_call),
 	KUNIT_CASE(commit_is_the_exporters),
