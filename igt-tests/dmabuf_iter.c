@@ -69,14 +69,14 @@ static int named_buffer(int vgem, int i)
 
 static void line_of(int fd, int i, char *line, size_t size)
 {
-	snprintf(line, size, "%llu %llu vgem iter-%d\n", (unsigned long long)inode_of(fd),
+	snprintf(line, size, "%llu %llu drm iter-%d\n", (unsigned long long)inode_of(fd),
 		 (unsigned long long)PAGE * (1 + i), i);
 }
 
 /**
  * SUBTEST: each-once
  * Description: A walk in one read or in many shows each buffer once, with its inode,
- *  size, exporter and name, and no others.
+ *  size, exporter ("drm" for all DRM drivers) and name, and no others.
  */
 static void each_once(void)
 {
