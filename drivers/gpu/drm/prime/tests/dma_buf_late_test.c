@@ -838,21 +838,21 @@ static void faults_without_a_page(struct kunit *test)
 	prime_test_signal_self();
 	fault = fault_at(dmabuf, 0);
 	prime_test_signal_clear();
-	KUNIT_EXPECT_EQ(test, fault, VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_TRUE(test, fault == VM_FAULT_NOPAGE);
 	prime_test_kill_self();
 	fault = fault_at(dmabuf, 0);
 	prime_test_signal_clear();
 	prime_test_let_go(&holder);
-	KUNIT_EXPECT_EQ(test, fault, VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_TRUE(test, fault == VM_FAULT_SIGBUS);
 
 	/* Killed while the storage is placed. The kernel's own access must not retry. */
 	prime_test_kill_self();
 	fault = fault_at(dmabuf, 0);
 	prime_test_signal_clear();
-	KUNIT_EXPECT_EQ(test, fault, VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_TRUE(test, fault == VM_FAULT_SIGBUS);
 	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
 
-	KUNIT_EXPECT_EQ(test, fault_at(dmabuf, SIZE >> PAGE_SHIFT), VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_TRUE(test, fault_at(dmabuf, SIZE >> PAGE_SHIFT) == VM_FAULT_SIGBUS);
 	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(dmabuf->resv));
 }
 

@@ -81,7 +81,7 @@ static const char *bufinfo(struct list_fixture *fix)
  * What follows the line of the buffer, or NULL if there is no such line. The
  * layer has a further column, with the driver's name.
  */
-static const char *after_line(struct kunit *test, unsigned int flags, unsigned int mode,
+static const char *after_line(struct kunit *test, unsigned int flags, fmode_t mode,
 			      long count, const char *name)
 {
 	struct list_fixture *fix = test->priv;
@@ -90,7 +90,7 @@ static const char *after_line(struct kunit *test, unsigned int flags, unsigned i
 
 	KUNIT_ASSERT_NOT_NULL(test, line);
 	snprintf(line, SZ_1K, "\n%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t%s", fix->dmabuf->size,
-		 flags, mode, count, fix->dmabuf->exp_name,
+		 flags, (__force unsigned int)mode, count, fix->dmabuf->exp_name,
 		 (u64)d_inode(fix->dmabuf->file->f_path.dentry)->i_ino, name);
 	found = strstr(text, line);
 	if (!found || (found[strlen(line)] != '\n' && found[strlen(line)] != '\t'))
