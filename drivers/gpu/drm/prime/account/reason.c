@@ -65,7 +65,7 @@ static bool reason_judge(const struct dma_buf_refusal *why, const struct dma_buf
 			 struct dma_buf_constraints *c, struct dma_buf_conflict *reason)
 {
 	const struct device_dma_parameters *parms = f->dev->dma_parms;
-	const size_t most = dma_max_mapping_size(f->dev);
+	const size_t most = f->dev->dma_mask ? dma_max_mapping_size(f->dev) : SIZE_MAX;
 	const u64 piece = f->step == DMA_BUF_STEP_DMA ? why->largest : why->size;
 
 	/* If the exporter itself called the DMA API, there is no table to measure. */

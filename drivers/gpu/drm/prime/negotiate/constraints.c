@@ -107,6 +107,9 @@ static int constraints_devres_write(struct device *dev, void *res, void *data)
 static void constraints_derive(struct dma_buf_constraints *c, struct device *dev)
 {
 	dma_buf_constraints_init(c);
+	/* This device does no DMA: its driver copies with the CPU. */
+	if (!dev->dma_mask)
+		return;
 	c->dma_mask = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
 	c->max_segment_size = dma_get_max_seg_size(dev);
 	/* ULONG_MAX stands for no boundary. */

@@ -569,6 +569,20 @@ static void device_tells(struct kunit *test)
 	dev->dma_parms = NULL;
 }
 
+/* Without a mask, as an interface of USB, a device does no DMA and needs nothing of storage. */
+static void device_without_mask(struct kunit *test)
+{
+	struct device *dev = prime_test_device(test);
+	struct dma_buf_constraints c, none;
+	u64 *mask = dev->dma_mask;
+
+	dma_buf_constraints_init(&none);
+	dev->dma_mask = NULL;
+	dma_buf_constraints_from_device(&c, dev);
+	dev->dma_mask = mask;
+	KUNIT_EXPECT_TRUE(test, same(&c, &none));
+}
+
 /* An IOMMU provides addresses; it neither cuts entries nor aligns pages. */
 static void translated_device(struct kunit *test)
 {
@@ -767,6 +781,7 @@ static struct kunit_case dma_buf_constraints_cases[] = {
 	KUNIT_CASE(size_names_the_field),
 	KUNIT_CASE(alignment_beyond_the_segment),
 	KUNIT_CASE(device_tells),
+	KUNIT_CASE(device_without_mask),
 	KUNIT_CASE(translated_device),
 	KUNIT_CASE_PARAM(bus_is_not_memory, reach_gen_params),
 	KUNIT_CASE(coherence_is_demanded),

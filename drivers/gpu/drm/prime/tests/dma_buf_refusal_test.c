@@ -133,6 +133,22 @@ static void attach_is_told(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, why.flags & DMA_BUF_REFUSAL_TABLE);
 }
 
+/* The DMA API must not be asked about such a device. */
+static void device_without_mask(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	u64 *mask = fix->imp->dev->dma_mask;
+	struct dma_buf_refusal why;
+
+	fix->imp->dev->dma_mask = NULL;
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -EPERM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EPERM);
+	fix->imp->dev->dma_mask = mask;
+	why = expect_step(test, DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER, -EPERM, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, EPERM);
+	KUNIT_EXPECT_EQ(test, why.dma_mask, U64_MAX);
+}
+
 static struct dma_buf_attachment *attach_to(struct kunit *test)
 {
 	struct refusal_fixture *fix = test->priv;
@@ -949,6 +965,7 @@ static void too_long_to_map(struct kunit *test)
 static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(success_is_silent),
 	KUNIT_CASE(attach_is_told),
+	KUNIT_CASE(device_without_mask),
 	KUNIT_CASE(pin_is_told),
 	KUNIT_CASE(map_is_told),
 	KUNIT_CASE(map_without_error_is_told),
