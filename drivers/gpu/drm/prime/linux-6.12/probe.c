@@ -7,6 +7,8 @@
  */
 #include <linux/dma-buf-constraints.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/once.h>
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
@@ -14,6 +16,14 @@
 #include <drm/drm_prime.h>
 
 #include "../kernel.h"
+
+/*
+ * A driver that uses TTM gives its object the buffer's reservation object before
+ * it attaches. When the import fails, TTM frees the object in a worker, which locks
+ * the reservation object. The buffer may be gone by then. So this one stays. The
+ * driver needs drm.ko, which this file is part of, and ends its worker first.
+ */
+static struct dma_resv probe_resv;
 
 /* -EINTR is no refusal, so account/ does not record it. */
 static int probe_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
@@ -69,6 +79,8 @@ struct device *drm_dev_get_import_dev(struct drm_device *drm)
 	info.ops = &probe_ops;
 	info.size = PAGE_SIZE;
 	info.priv = &dev;
+	DO_ONCE(dma_resv_init, &probe_resv);
+	info.resv = &probe_resv;
 	dmabuf = dma_buf_export(&info);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
@@ -88,5 +100,4 @@ struct device *drm_dev_get_import_dev(struct drm_device *drm)
 	dma_buf_put(dmabuf);
 	return dev;
 }
-
-MODULE_IMPORT_NS("DMA_BUF");
+EXPORT_SYMBOL_GPL(drm_dev_get_import_dev);

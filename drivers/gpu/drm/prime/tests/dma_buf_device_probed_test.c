@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* On Linux 6.12 an import of a buffer without storage shows which device a DRM node stands for. */
+#include <linux/slab.h>
+
+#include <kunit/test-bug.h>
+
 #include "dma_buf_device_test.h"
 
 static struct device *other;
@@ -8,6 +12,27 @@ static struct device *other;
 static struct drm_gem_object *import_for_other(struct drm_device *drm, struct dma_buf *dmabuf)
 {
 	return drm_gem_prime_import_dev(drm, dmabuf, other);
+}
+
+/*
+ * TTM locks the reservation object of a buffer that was refused after the buffer
+ * is gone, so it must not be a part of the buffer.
+ */
+static struct drm_gem_object *import_as_ttm(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	unsigned long offset = (unsigned long)dmabuf->resv - (unsigned long)dmabuf;
+
+	KUNIT_EXPECT_GE(kunit_get_current_test(), offset, ksize(dmabuf));
+	return drm_gem_prime_import_dev(drm, dmabuf, other);
+}
+
+static void used_by_ttm(struct kunit *test)
+{
+	struct mock_drm *mock = mock_drm_create(test);
+
+	other = prime_test_device(test);
+	mock->driver.gem_prime_import = import_as_ttm;
+	dma_buf_device_expect(test, mock, other);
 }
 
 /* An import that attaches nothing. */
@@ -36,6 +61,7 @@ static void refuses_at_sight(struct kunit *test)
 
 static struct kunit_case dma_buf_device_probed_cases[] = {
 	KUNIT_CASE(not_the_parent),
+	KUNIT_CASE(used_by_ttm),
 	KUNIT_CASE(refuses_at_sight),
 	{}
 };
