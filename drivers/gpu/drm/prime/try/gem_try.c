@@ -24,7 +24,8 @@ static int try_import(struct drm_device *dev, struct dma_buf *dmabuf)
 
 /*
  * The claim makes an import of the same buffer into the same file wait, as for
- * another import. The claim ends when the object is gone.
+ * another import. The claim ends when the object's reference has been dropped. A
+ * driver with TTM may free the object, and detach, later.
  */
 int drm_prime_import_try(struct file *file, struct dma_buf *dmabuf, u32 *judged)
 {
