@@ -96,7 +96,7 @@ soak-short: built-soak built-quick
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves bytes by DMA, in four machines
-negotiate: negotiate-host $(kernels:%=negotiate-%) ## tests of lib/, the library and the program for negotiated storage
+negotiate: negotiate-host $(kernels:%=negotiate-%) ## tests of lib/, the library and the program for negotiated storage; six cells of the matrix
 top: top-host $(kernels:%=top-%) ## tests of prime-top, on made-up trees, on a terminal and with real buffers
 igt: $(kernels:%=igt-%) ## unmodified IGT tests, with expectations
 # To save time, make check leaves some of stock, of IGT and of the demo to check-all.
