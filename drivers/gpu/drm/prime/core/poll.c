@@ -32,7 +32,7 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	unsigned long flags;
 
 	spin_lock_irqsave(&poll->lock, flags);
-	*dma_buf_watch_fence(watch) = NULL;
+	WRITE_ONCE(*dma_buf_watch_fence(watch), NULL);
 	/*
 	 * Without a key: io_uring and aio would take the key for the result
 	 * and not look again. Wake everybody: without a key, an exclusive
@@ -54,7 +54,7 @@ static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch, struct dma_fence 
 	scoped_guard(spinlock_irq, &watch->poll->lock) {
 		if (*slot)
 			return true;
-		*slot = dma_fence_get(fence);
+		WRITE_ONCE(*slot, dma_fence_get(fence));
 	}
 
 	if (!dma_fence_add_callback(fence, &watch->cb, dma_buf_watch_fire))
@@ -71,17 +71,18 @@ static bool dma_buf_watch_ready(struct dma_buf *dmabuf, bool write)
 	struct dma_buf_poll_cb_t *watch = write ? &dmabuf->cb_out : &dmabuf->cb_in;
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
-	bool ready = true;
+
+	/* The watch is on a fence. When that signals, all pollers look again. */
+	if (READ_ONCE(*dma_buf_watch_fence(watch)))
+		return false;
 
 	dma_resv_iter_begin(&cursor, dmabuf->resv, dma_resv_usage_rw(write));
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		ready = !dma_buf_watch_arm(watch, fence);
-		if (!ready)
+	dma_resv_for_each_fence_unlocked(&cursor, fence)
+		if (dma_buf_watch_arm(watch, fence))
 			break;
-	}
 	dma_resv_iter_end(&cursor);
 
-	return ready;
+	return !fence;
 }
 
 /*
