@@ -285,8 +285,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, "DMA_BUF");
  *
  * Context: may sleep; takes the reservation object.
  */
-void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
-				       struct sg_table *sgt, enum dma_data_direction dir)
+void __flatten dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
+						 struct sg_table *sgt, enum dma_data_direction dir)
 {
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
 		return;
