@@ -73,8 +73,9 @@ static long dma_buf_ioctl_sync(struct dma_buf *dmabuf, const struct dma_buf_sync
 		return -EINVAL;
 	dir = directions[arg.flags & DMA_BUF_SYNC_RW];
 
+	/* Most exporters have nothing to do here. They are spared the call. */
 	if (arg.flags & DMA_BUF_SYNC_END)
-		return dma_buf_end_cpu_access(dmabuf, dir);
+		return dmabuf->ops->end_cpu_access ? dma_buf_end_cpu_access(dmabuf, dir) : 0;
 
 	return dma_buf_begin_cpu_access(dmabuf, dir);
 }
