@@ -96,10 +96,6 @@ static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 	struct dma_fence *fence;
 
-	/* The watches of most buffers were never on a fence. */
-	if (!watch->cb.func)
-		return;
-
 	guard(rcu)();
 	scoped_guard(spinlock_irq, &watch->poll->lock)
 		fence = dma_fence_get(*slot);
@@ -139,6 +135,9 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
 
 void dma_buf_poll_fini(struct dma_buf_object *obj)
 {
-	dma_buf_watch_stop(&obj->base.cb_in);
-	dma_buf_watch_stop(&obj->base.cb_out);
+	/* The watches of most buffers were never on a fence. */
+	if (obj->base.cb_in.cb.func)
+		dma_buf_watch_stop(&obj->base.cb_in);
+	if (obj->base.cb_out.cb.func)
+		dma_buf_watch_stop(&obj->base.cb_out);
 }
