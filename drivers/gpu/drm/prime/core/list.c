@@ -118,17 +118,15 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 
 	guard(spinlock)(&dma_buf_list_lock);
 	obj = list_prepare_entry(prev, &dma_buf_list, node);
-	list_for_each_entry_continue(obj, &dma_buf_list, node) {
-		/*
-		 * The count does not tell this: a driver that drops a reference twice
-		 * changes that of dma_buf_no_file.
-		 */
-		if (file && obj->base.file == &dma_buf_no_file)
-			continue;
-		if (file ? dma_buf_file_get_live(obj->base.file) :
+	/*
+	 * The count of dma_buf_no_file does not tell that the file has ended: a driver
+	 * that drops a reference twice changes it.
+	 */
+	list_for_each_entry_continue(obj, &dma_buf_list, node)
+		if (file ? obj->base.file != &dma_buf_no_file &&
+			   dma_buf_file_get_live(obj->base.file) :
 			   lockref_get_not_zero(&obj->dentry->d_lockref))
 			return obj;
-	}
 
 	return NULL;
 }

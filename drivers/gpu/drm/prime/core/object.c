@@ -447,9 +447,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, "DMA_BUF");
  */
 struct dma_buf *dma_buf_iter_next(struct dma_buf *prev)
 {
-	struct dma_buf_object *obj;
+	struct dma_buf_object *obj = dma_buf_list_next(prev ? to_dma_buf_object(prev) : NULL, true);
 
-	obj = dma_buf_list_next(prev ? to_dma_buf_object(prev) : NULL, true);
 	if (prev)
 		dma_buf_put(prev);
 	return obj ? &obj->base : NULL;
