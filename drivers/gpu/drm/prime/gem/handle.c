@@ -133,13 +133,15 @@ EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
  *
  * As soon as the handle exists, another thread can close it, and its number can
  * be used again. A close first removes the handle, and then takes the prime
- * lock to remove the entry. So if the handle leads to the object while the
- * prime lock is held here, a close will find the entry.
+ * lock to remove the entry and to count. So if no handle was counted meanwhile,
+ * or the handle leads to the object while the prime lock is held here, a close
+ * will find the entry.
  */
 static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_file *file_priv,
 					    struct drm_prime_entry *claim, u32 *handle)
 {
 	struct drm_prime_table *table = to_drm_prime_table(&file_priv->prime);
+	const u32 closed = READ_ONCE(table->closed);
 	struct dma_buf *dmabuf = claim->dmabuf;
 	struct drm_gem_object *obj;
 	bool open;
@@ -170,9 +172,12 @@ static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_f
 	}
 
 	mutex_lock(&table->lock);
+	open = !ret;
 	/* This thread holds @obj, so the same address means the same object. */
-	scoped_guard(spinlock, &file_priv->table_lock)
-		open = !ret && idr_find(&file_priv->object_idr, *handle) == obj;
+	if (open && (closed != table->closed || closed == U32_MAX)) {
+		guard(spinlock)(&file_priv->table_lock);
+		open = idr_find(&file_priv->object_idr, *handle) == obj;
+	}
 	drm_prime_claim_end_locked(table, claim, open ? *handle : 0);
 	mutex_unlock(&table->lock);
 

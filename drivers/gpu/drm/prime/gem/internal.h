@@ -55,6 +55,7 @@ struct drm_prime_entry {
  *	of &drm_prime_entry.by_buffer; owned; NULL until the file has an entry
  * @bits: log2 of the number of heads of each kind
  * @used: entries in the table
+ * @closed: handles that were closed; stays at U32_MAX
  *
  * The layout of the public struct is frozen. This one takes the place of its
  * two trees, which no other code uses.
@@ -64,6 +65,7 @@ struct drm_prime_table {
 	struct hlist_head *buckets;
 	u32 bits : 5;
 	u32 used : 27;
+	u32 closed;
 };
 
 static_assert(sizeof(struct drm_prime_table) == sizeof(struct drm_prime_file_private));

@@ -165,6 +165,7 @@ void drm_prime_remove_buf_handle(struct drm_prime_file_private *prime, uint32_t 
 	struct drm_prime_entry *entry;
 
 	drm_gem_guard_close(&table->lock);
+	WRITE_ONCE(table->closed, table->closed + (table->closed < U32_MAX));
 	entry = drm_prime_entry_by_handle_locked(table, handle);
 	if (entry)
 		drm_prime_entry_unlink_locked(table, entry);
