@@ -18,6 +18,7 @@
 #ifndef __GENKSYMS__
 #include <linux/platform_device.h>
 #include <linux/ptrace.h>
+#include <linux/sched/task_stack.h> /* for current_pt_regs() of arm64 */
 #include <linux/swiotlb.h>
 #include <asm/syscall.h>
 #endif
