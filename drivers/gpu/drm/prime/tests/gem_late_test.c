@@ -13,7 +13,7 @@
 #include "mock_drm.h"
 #include "mock_exporter.h"
 
-#define SIZE SZ_64K
+#define SIZE (16 * PAGE_SIZE)
 
 static void object_end(void *obj)
 {
