@@ -124,8 +124,8 @@ struct dma_buf_object *dma_buf_list_next(struct dma_buf_object *prev, bool file)
 	 */
 	list_for_each_entry_continue(obj, &dma_buf_list, node)
 		if (file ? obj->base.file != &dma_buf_no_file &&
-			   dma_buf_file_get_live(obj->base.file) :
-			   lockref_get_not_zero(&obj->dentry->d_lockref))
+		    dma_buf_file_get_live(obj->base.file) :
+		    lockref_get_not_zero(&obj->dentry->d_lockref))
 			return obj;
 
 	return NULL;
