@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <linux/dma-buf-constraints.h>
+#include <linux/landlock.h>
 
 #define PAGES	4
 
@@ -470,6 +472,87 @@ static void v4l2_lock(void)
 	close(exporter);
 }
 
+/* --- a sandbox --- */
+
+/* Requests of devices, in <linux/landlock.h> since 6.10. */
+#define IOCTL_DEV	(1ull << 15)
+
+/* The same device, opened anew. */
+static int open_again(int fd, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags | O_CLOEXEC);
+	check(fd >= 0);
+	return fd;
+}
+
+/* From now on this process makes requests only of @allowed, and of what it has open. */
+static void enter_sandbox(int allowed)
+{
+	struct landlock_ruleset_attr attr = { .handled_access_fs = IOCTL_DEV };
+	struct landlock_path_beneath_attr rule = { .allowed_access = IOCTL_DEV };
+	int rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+
+	if (rules < 0)
+		prime_skip("no Landlock, or one before Linux 6.10: %s", strerror(errno));
+	rule.parent_fd = open_again(allowed, O_PATH);
+	check(!syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
+	check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	check(!syscall(SYS_landlock_restrict_self, rules, 0));
+	close(rule.parent_fd);
+	close(rules);
+}
+
+/**
+ * SUBTEST: landlock
+ * Description: A process in a sandbox of Landlock can try what it can import into: what
+ *  it opened before, and what the sandbox allows. Of another device nothing is tried.
+ */
+static void landlock(void)
+{
+	struct mock_scene s = mock_scene(0, PAGES);
+	int outside = open_again(s.importer, O_RDWR), inside, allowed;
+	unsigned int maps;
+
+	check_ok(agree_drm(s.b.fd, outside));
+	enter_sandbox(s.exporter);
+	check_ok(agree_drm(s.b.fd, outside));
+	allowed = open_again(s.exporter, O_RDWR);
+	check_ok(agree_drm(s.b.fd, allowed));
+	inside = open_again(s.importer, O_RDWR);
+	maps = mock_count(&s.b, PRIME_MOCK_MAP);
+	check_error(gem_import(inside, s.b.fd), EACCES);
+	check_error(try_device(s.b.fd, inside, 0), EACCES);
+	check_eq(mock_count(&s.b, PRIME_MOCK_MAP), maps);
+	check_eq(refusal_of(s.b.fd).error, 0);
+	close(inside);
+	close(allowed);
+	close(outside);
+	mock_scene_end(&s);
+}
+
+/**
+ * SUBTEST: landlock-v4l2
+ * Description: The same of a camera, whose import is VIDIOC_QBUF.
+ */
+static void landlock_v4l2(void)
+{
+	struct v4l2_queue q = v4l2_capture(V4L2_VMALLOC), inside = q;
+	struct mock_scene s = mock_scene(0, (q.size[0] + PAGE - 1) / PAGE);
+
+	check_ok(agree_v4l2(s.b.fd, &q));
+	enter_sandbox(s.exporter);
+	check_ok(agree_v4l2(s.b.fd, &q));
+	inside.fd = open_again(q.fd, O_RDWR);
+	check_error(v4l2_queue_buffer(&inside, 0, s.b.fd), EACCES);
+	check_error(try_device(s.b.fd, inside.fd, 0), EACCES);
+	close(inside.fd);
+	close(q.fd);
+	mock_scene_end(&s);
+}
+
 /* --- negotiated storage --- */
 
 static struct dma_buf_storage_info storage_of(int buffer)
@@ -570,6 +653,8 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(v4l2_mem2mem),
 	SUBTEST(v4l2_streaming),
 	SUBTEST(v4l2_lock),
+	SUBTEST(landlock),
+	SUBTEST(landlock_v4l2),
 	SUBTEST(negotiated),
 	SUBTEST(wrong_file),
 	SUBTEST(wrong_argument),
