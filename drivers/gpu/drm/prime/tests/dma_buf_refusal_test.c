@@ -133,22 +133,6 @@ static void attach_is_told(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, why.flags & DMA_BUF_REFUSAL_TABLE);
 }
 
-/* The DMA API must not be asked about such a device. */
-static void device_without_mask(struct kunit *test)
-{
-	struct refusal_fixture *fix = test->priv;
-	u64 *mask = fix->imp->dev->dma_mask;
-	struct dma_buf_refusal why;
-
-	fix->imp->dev->dma_mask = NULL;
-	mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -EPERM);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EPERM);
-	fix->imp->dev->dma_mask = mask;
-	why = expect_step(test, DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER, -EPERM, fix->imp->dev);
-	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, EPERM);
-	KUNIT_EXPECT_EQ(test, why.dma_mask, U64_MAX);
-}
-
 static struct dma_buf_attachment *attach_to(struct kunit *test)
 {
 	struct refusal_fixture *fix = test->priv;
@@ -177,6 +161,25 @@ static void fail_to_map(struct kunit *test, enum mock_exporter_op op, int error)
 	}
 	KUNIT_EXPECT_EQ(test, map_error(attach), error);
 	dma_buf_detach(fix->dmabuf, attach);
+}
+
+/* Asked how much such a device maps at a time, the DMA API of 7.3 says nothing at all. */
+static void device_without_mask(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+	u64 *mask = fix->imp->dev->dma_mask;
+	struct dma_buf_refusal why;
+
+	fix->imp->dev->dma_mask = NULL;
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -EPERM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EPERM);
+	why = expect_step(test, DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER, -EPERM, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, EPERM);
+	KUNIT_EXPECT_EQ(test, why.dma_mask, U64_MAX);
+	fail_to_map(test, MOCK_MAP, -EIO);
+	fix->imp->dev->dma_mask = mask;
+	why = expect_step(test, DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER, -EIO, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, EIO);
 }
 
 static void pin_is_told(struct kunit *test)
