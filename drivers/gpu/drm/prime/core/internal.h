@@ -54,7 +54,8 @@ struct dma_buf_negotiation;
  * @key: that object, once @record is hashed. The exporter holds it until
  *	&dma_buf_ops.release
  * @fence_in: a writer's fence with the callback &dma_buf.cb_in, with a
- *	reference; NULL if there is none; protected by the lock of &dma_buf.poll
+ *	reference; NULL if there is none; protected by the lock of &dma_buf.poll.
+ *	A poll reads without the lock whether there is one
  * @fence_out: a writer's or reader's fence, in the same way for &dma_buf.cb_out
  * @negotiation: what negotiate/ keeps for a buffer whose storage is placed when it
  *	is first used, or NULL; set before anybody else has the buffer, and

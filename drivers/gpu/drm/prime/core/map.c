@@ -293,6 +293,7 @@ void __flatten dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *atta
 
 	guard(dma_resv)(attach->dmabuf->resv);
 	dma_buf_given_back(attach, sgt);
+	/* Inlined by __flatten: a call would save the registers, and test the arguments, again. */
 	dma_buf_unmap_attachment(attach, sgt, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, "DMA_BUF");

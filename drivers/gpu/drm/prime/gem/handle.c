@@ -133,9 +133,9 @@ EXPORT_SYMBOL(drm_gem_prime_handle_to_fd);
  *
  * As soon as the handle exists, another thread can close it, and its number can
  * be used again. A close first removes the handle, and then takes the prime
- * lock to remove the entry and to count. So if no handle was counted meanwhile,
- * or the handle leads to the object while the prime lock is held here, a close
- * will find the entry.
+ * lock to remove the entry and to count itself. So a close will find the entry
+ * that is made here with the prime lock held, if no close was counted since
+ * before the handle existed, or if the handle still leads to the object.
  */
 static noinline int drm_prime_handle_import(struct drm_device *dev, struct drm_file *file_priv,
 					    struct drm_prime_entry *claim, u32 *handle)

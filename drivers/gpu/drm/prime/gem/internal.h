@@ -55,7 +55,9 @@ struct drm_prime_entry {
  *	of &drm_prime_entry.by_buffer; owned; NULL until the file has an entry
  * @bits: log2 of the number of heads of each kind
  * @used: entries in the table
- * @closed: handles that were closed; stays at U32_MAX
+ * @closed: how many handles were closed. An import reads it, without the lock,
+ *	before it makes a handle, and with the lock afterwards, to learn whether a
+ *	close came between. It stops at U32_MAX, so no number comes twice
  *
  * The layout of the public struct is frozen. This one takes the place of its
  * two trees, which no other code uses.
