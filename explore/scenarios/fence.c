@@ -160,7 +160,10 @@ static void poll_poll_close(void) { run(1, poll_only, close_fd, signal_first); }
 EX_SCENARIO(poll_poll_close, "poll-close-race", "a poll, the last close and a fence",
 	    poll_poll_close, 2, -1, 3, -1);
 
-/* Somebody else uses the reservation object, and drops the fence once it has signalled. */
+/*
+ * Somebody else uses the reservation object, and drops the fence once it has signalled. The fence's
+ * lock is not in the fence, so a reference to the fence does not keep the lock.
+ */
 static struct dma_resv shared;
 
 static void signal_and_replace(void)
@@ -180,7 +183,7 @@ static void poll_close_shared(void)
 	st = storage_export(false, &shared);
 	buffer = st->dmabuf;
 	fd = dma_buf_fd(buffer, O_CLOEXEC);
-	fences[0] = fence_new();
+	fences[0] = fence_new_lock_apart();
 	fences[0]->context = 1;
 	fence_add(buffer, fences[0], DMA_RESV_USAGE_WRITE);
 	poll_fd(EPOLLIN | EPOLLOUT, false);

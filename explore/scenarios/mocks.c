@@ -329,25 +329,48 @@ static const struct dma_fence_ops fence_ops = {
 	.get_timeline_name = fence_name,
 };
 
+struct fence_lock {
+	spinlock_t lock;
+	struct rcu_head rcu;
+};
+
 struct fence {
 	struct dma_fence base;
 	spinlock_t lock;
+	struct fence_lock *apart;	/* if @lock is not used */
 };
+
+static struct dma_fence *fence_init(struct fence *fence, spinlock_t *lock)
+{
+	spin_lock_init(lock);
+	dma_fence_init(&fence->base, &fence_ops, lock, 1, 1);
+	return &fence->base;
+}
 
 struct dma_fence *fence_new(void)
 {
 	struct fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL | __GFP_NOFAIL);
 
-	spin_lock_init(&fence->lock);
-	dma_fence_init(&fence->base, &fence_ops, &fence->lock, 1, 1);
-	return &fence->base;
+	return fence_init(fence, &fence->lock);
+}
+
+struct dma_fence *fence_new_lock_apart(void)
+{
+	struct fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL | __GFP_NOFAIL);
+
+	fence->apart = kzalloc(sizeof(*fence->apart), GFP_KERNEL | __GFP_NOFAIL);
+	return fence_init(fence, &fence->apart->lock);
 }
 
 void fence_signal_by_interrupt(struct dma_fence *fence)
 {
+	struct fence_lock *apart = container_of(fence, struct fence, base)->apart;
+
 	ex_interrupt_begin();
 	ex_note("an interrupt signals the fence");
 	dma_fence_signal(fence);
+	if (apart)
+		kfree_rcu(apart, rcu);
 	dma_fence_put(fence);
 	ex_interrupt_end();
 }

@@ -66,6 +66,8 @@ extern const struct dma_buf_attach_ops importer_ops;
 
 /* Its lock goes with it, a grace period after the last reference. */
 struct dma_fence *fence_new(void);
+/* Its lock goes a grace period after the signal, while somebody may still hold the fence. */
+struct dma_fence *fence_new_lock_apart(void);
 /* The device is done: an interrupt signals the fence. */
 void fence_signal_by_interrupt(struct dma_fence *fence);
 /* Adds it to the buffer's reservation object; false without memory. */
