@@ -50,8 +50,19 @@ void drm_dev_put(struct drm_device *dev)
 	kref_put(&dev->ref, dev_gone);
 }
 
+/* The parent of both DRM devices. The importers do their DMA, as a controller does that of USB. */
+static u64 parent_mask = DMA_BIT_MASK(64);
+static struct device parent = {
+	.init_name = "parent",
+	.dma_mask = &parent_mask,
+	.devres_lock = __SPIN_LOCK_UNLOCKED(parent.devres_lock),
+	.devres_head = LIST_HEAD_INIT(parent.devres_head),
+};
+
+/* Asked for the reason of a refusal: that is about the device that does the DMA. */
 size_t dma_max_mapping_size(struct device *dev)
 {
+	CHECK(dev != &parent);
 	return SIZE_MAX;
 }
 
@@ -196,7 +207,8 @@ void drm_begin(void)
 
 		kref_init(&dev->ref);
 		dev->driver = &driver;
-		dev->dev = &importers[i];
+		dev->dev = &parent;
+		dev->dma_dev = &importers[i];
 		dev->driver_features = DRIVER_GEM;
 		dev->anon_inode = &drm_inode;
 		mutex_init(&dev->object_name_lock);
