@@ -20,7 +20,7 @@ static void begin(int n)
 	buffer = st->dmabuf;
 	fd = dma_buf_fd(buffer, O_CLOEXEC);
 	for (i = 0; i < n; i++) {
-		fences[i] = fence_new();
+		fences[i] = fence_new_lock_apart();
 		fence_add(buffer, fences[i], DMA_RESV_USAGE_WRITE);
 	}
 }

@@ -45,11 +45,16 @@ static void dma_buf_watch_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	dma_fence_put(fence);
 }
 
-/* Returns true if the watch will fire, false if @fence has signalled. */
+/*
+ * Returns true if the watch will fire, false if @fence has signalled. The RCU
+ * section is for dma_fence_add_callback(), see dma_buf_watch_stop(): the fence
+ * may signal after it was found pending and before its lock is taken.
+ */
 static bool dma_buf_watch_arm(struct dma_buf_poll_cb_t *watch, struct dma_fence *fence)
 {
 	struct dma_fence **slot = dma_buf_watch_fence(watch);
 
+	guard(rcu)();
 	/* The watch is already on a fence, which will wake everybody. */
 	scoped_guard(spinlock_irq, &watch->poll->lock) {
 		if (*slot)
@@ -107,12 +112,10 @@ static void dma_buf_watch_stop(struct dma_buf_poll_cb_t *watch)
 
 __poll_t dma_buf_poll(struct file *file, poll_table *table)
 {
+	__poll_t wanted = poll_requested_events(table) & (EPOLLIN | EPOLLOUT), ready = 0;
 	struct dma_buf *dmabuf = file->private_data;
-	__poll_t wanted, ready = 0;
 
 	poll_wait(file, &dmabuf->poll, table);
-
-	wanted = poll_requested_events(table) & (EPOLLIN | EPOLLOUT);
 	if (!rcu_access_pointer(dmabuf->resv->fences))
 		return wanted;
 
