@@ -3,8 +3,8 @@
  * Why a buffer was refused: each step that can fail, with exporters and importers
  * that know nothing of it, and what drivers say themselves.
  *
- * A kernel thread makes no system calls, so what happens at the end of one is in
- * igt-tests/dmabuf_refusal.c.
+ * A kernel thread makes no system calls. So most of what happens at the end of one is
+ * in igt-tests/dmabuf_refusal.c.
  */
 #include <linux/dma-buf-constraints.h>
 #include <linux/dma-map-ops.h>
@@ -15,9 +15,14 @@
 #include <linux/mmu_context.h>
 #include <linux/platform_device.h>
 #include <linux/prandom.h>
+#include <linux/ptrace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/task_stack.h> /* for current_pt_regs() of arm64 */
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
 #include <linux/uaccess.h>
+#include <linux/umh.h>
+#include <asm/syscall.h>
 
 #include "mock_drm.h"
 #include "mock_exporter.h"
@@ -835,6 +840,56 @@ static void sizes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ask(fix->dmabuf, 88, (void __user *)8), -EFAULT);
 }
 
+/* --- the end of a system call --- */
+
+/* A call that returns @error after a step of it failed, and the process that makes it. */
+struct call {
+	struct refusal_fixture *fix;
+	int error;
+	struct pid *pid;
+};
+
+static int call_fails_a_step(struct subprocess_info *info, struct cred *new)
+{
+	struct call *call = info->data;
+
+	call->pid = get_pid(task_tgid(current));
+	mock_importer_attach(call->fix->imp, call->fix->dmabuf);
+	syscall_set_return_value(current, current_pt_regs(), call->error, 0);
+	/* It is to run no program. It exits, and that ends the call as a return would. */
+	return -ECANCELED;
+}
+
+/* Nobody else can ask what the process is told. But a refusal that is told holds it. */
+static bool call_is_told(struct kunit *test, int error)
+{
+	struct call call = { .fix = test->priv, .error = error };
+	struct subprocess_info *info;
+	unsigned int count;
+
+	info = call_usermodehelper_setup("/", NULL, NULL, GFP_KERNEL, call_fails_a_step, NULL,
+					 &call);
+	KUNIT_ASSERT_NOT_NULL(test, info);
+	KUNIT_ASSERT_EQ(test, call_usermodehelper_exec(info, UMH_WAIT_PROC), -ECANCELED);
+	/* A grace period after its end, the kernel lets go of it. */
+	rcu_barrier();
+	count = refcount_read(&call.pid->count);
+	put_pid(call.pid);
+	return count > 1;
+}
+
+/* A driver may try something else when a step fails, so only the whole call refuses. */
+static void end_of_call_decides(struct kunit *test)
+{
+	struct refusal_fixture *fix = test->priv;
+
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, MOCK_FAIL_ALWAYS, -EPERM);
+	KUNIT_EXPECT_TRUE(test, call_is_told(test, -EIO));
+	KUNIT_EXPECT_FALSE(test, call_is_told(test, 0));
+	KUNIT_EXPECT_FALSE(test, call_is_told(test, -EINTR));
+	MOCK_EXPECT_CALLS(test, fix->exp, MOCK_ATTACH, 3);
+}
+
 /* --- known faults of exporters --- */
 
 static void put_buffer(void *dmabuf)
@@ -1003,6 +1058,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(process_is_held),
 	KUNIT_CASE(others_are_not_told),
 	KUNIT_CASE(sizes),
+	KUNIT_CASE(end_of_call_decides),
 	{}
 };
 
