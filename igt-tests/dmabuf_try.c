@@ -472,6 +472,39 @@ static void v4l2_lock(void)
 	close(exporter);
 }
 
+/**
+ * SUBTEST: v4l2-mem2mem-lock
+ * Description: Each open file of a memory-to-memory device has queues with a lock of their
+ *  own. While a buffer is tried in one of them, the node can't go. An attempt in
+ *  another one waits for that, too, until a signal ends the wait.
+ */
+static void v4l2_mem2mem_lock(void)
+{
+	int exporter = mock_open(0), fd = v4l2_open(V4L2_MEM2MEM, false);
+	struct v4l2_queue q = v4l2_queue_of(fd, V4L2_MEM2MEM, true);
+	struct mock_buffer b = picture_buffer(exporter, &q, 0, PRIME_MOCK_SCATTERED);
+	struct attempt attempt = { b.fd, fd };
+	unsigned int vmaps = mock_count(&b, PRIME_MOCK_VMAP);
+	int other = v4l2_open(V4L2_MEM2MEM, false);
+	pthread_t thread;
+
+	check_ok(mock_sleep(exporter, b.id, PRIME_MOCK_VMAP, PRIME_MOCK_MAX_SLEEP_US, 0));
+	check_eq(pthread_create(&thread, NULL, attempt_of_thread, &attempt), 0);
+	mock_wait_calls(&b, PRIME_MOCK_VMAP, vmaps + 1);
+	alarm_every(40);
+	check_error(try_device(b.fd, other, 0), EINTR);
+	alarm_every(0);
+	check_eq(mock_count(&b, PRIME_MOCK_VMAP), vmaps + 1);
+	check_ok(mock_quiet(exporter, b.id, PRIME_MOCK_VMAP));
+	check_eq(pthread_join(thread, NULL), 0);
+	check_ok(attempt.ret);
+	check_ok(try_device(b.fd, other, DMA_BUF_TRY_MAPPING));
+	close(other);
+	close(fd);
+	mock_buffer_end(&b);
+	close(exporter);
+}
+
 /* --- a sandbox --- */
 
 /* Requests of devices, in <linux/landlock.h> since 6.10. */
@@ -653,6 +686,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(v4l2_mem2mem),
 	SUBTEST(v4l2_streaming),
 	SUBTEST(v4l2_lock),
+	SUBTEST(v4l2_mem2mem_lock),
 	SUBTEST(landlock),
 	SUBTEST(landlock_v4l2),
 	SUBTEST(negotiated),
