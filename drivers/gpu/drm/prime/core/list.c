@@ -158,12 +158,12 @@ static void dma_buf_describe_file(struct seq_file *s, struct dma_buf_object *obj
  */
 static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 {
-	static const char * const usages[] = { "kernel", "write", "read" };
+	static const char * const usages[] = { "kernel", "write", "read", "bookkeep" };
 	const size_t start = s->count;
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
-	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_READ);
+	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
 		/* The fences have changed: drop what was printed. */
 		if (dma_resv_iter_is_restarted(&cursor))
@@ -173,8 +173,7 @@ static void dma_buf_describe_fences(struct seq_file *s, struct dma_resv *resv)
 	}
 	if (dma_resv_iter_is_restarted(&cursor))
 		s->count = start;
-	if (cursor.num_fences && s->count == start &&
-	    dma_resv_test_signaled(resv, DMA_RESV_USAGE_BOOKKEEP))
+	if (cursor.num_fences && s->count == start)
 		seq_puts(s, "\tfences signalled\n");
 	dma_resv_iter_end(&cursor);
 }
