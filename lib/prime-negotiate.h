@@ -108,7 +108,8 @@ int prime_negotiate_storage_text(const struct dma_buf_storage_info *info,
 				 char *text, size_t room);
 /*
  * "video0 (vivid.0) seems to want one contiguous piece; the buffer of vgem has
- * 412. Allocate from the heap negotiated."; "nothing was refused".
+ * 412. Allocate from the heap negotiated; if that is refused too, copy."; "nothing
+ * was refused".
  */
 int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,
 				 char *text, size_t room);

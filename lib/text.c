@@ -436,37 +436,66 @@ static void add_failure(struct text *t, const struct dma_buf_refusal *r,
 	}
 }
 
-/* What to do. If the buffer is of the heap "negotiated" already, no other heap would help. */
+/*
+ * Does the record show that no memory of this size suits the device? A field of 0 is not
+ * known. Segments are whole pages, so more of them may be needed than are counted here.
+ */
+static bool nothing_suits(const struct dma_buf_refusal *r)
+{
+	uint64_t longest = r->max_segment_size ? r->max_segment_size : UINT64_MAX;
+
+	if (!r->size)
+		return false;
+	if (r->dma_mask && r->size - 1 > r->dma_mask)
+		return true;
+	if (r->wants & DMA_BUF_CONSTRAINT_CONTIGUOUS && r->size > longest)
+		return true;
+	if (!r->max_segments || r->max_segments == UINT32_MAX)
+		return false;
+	if (r->segment_boundary && r->segment_boundary < longest)
+		longest = r->segment_boundary + 1;
+	/* Are that many of the longest segments shorter than the buffer? */
+	return (r->size - 1) / longest >= r->max_segments;
+}
+
+/*
+ * What to do, and what to do if that is refused, too. The record is about one device, and
+ * another one may refuse what suits this one. So each way ends with a copy.
+ */
 static const char *way_out(const struct dma_buf_refusal *r)
 {
 	const bool negotiated = !strcmp(r->exporter, "negotiated");
 	const bool constraint = r->field != DMA_BUF_FIELD_ERROR &&
 				r->field != DMA_BUF_FIELD_OPERATION;
 
+	if (nothing_suits(r))
+		return "Copy: no memory suits this device.";
 	if (r->error == ENOMEM && r->field == DMA_BUF_FIELD_ERROR)
 		return "It may be that memory is short: try again with less.";
 	switch (r->step) {
-	case DMA_BUF_STEP_ADMIT:
-		return "Add all devices before the buffer is used; if that is refused too, copy.";
 	case DMA_BUF_STEP_COMMIT:
 		return "Commit before the buffer is used; if that is refused too, copy.";
 	case DMA_BUF_STEP_VMAP:
 	case DMA_BUF_STEP_MMAP:
 	case DMA_BUF_STEP_CPU:
-		return "Allocate from the heap system.";
+		return "Allocate from the heap system; if that is refused too, copy.";
 	case DMA_BUF_STEP_TABLE:
 		if (constraint)
 			break;
 		return "Try again when the devices that use it are done.";
 	case DMA_BUF_STEP_GIVEN_BACK:
 	case DMA_BUF_STEP_IMPORT:
-		/* The memory is not the reason: the driver may import nothing. */
-		if (negotiated && !constraint)
+		if (constraint)
+			break;
+		/* The driver may import nothing. Without the function it does not. */
+		if (negotiated || r->field == DMA_BUF_FIELD_OPERATION)
 			return "Export from this device, or copy.";
-		break;
+		return "Allocate from the heap negotiated; if that is refused too, export from this device, or copy.";
 	}
-	return negotiated ? "Copy: no memory suits this device." :
-			    "Allocate from the heap negotiated.";
+	/* This device may have joined after the storage was placed for others. */
+	if (negotiated || r->step == DMA_BUF_STEP_ADMIT)
+		return "Add all devices before the buffer is used; if that is refused too, copy.";
+	return "Allocate from the heap negotiated; if that is refused too, copy.";
 }
 
 int prime_negotiate_refusal_text(const struct dma_buf_refusal *refusal,

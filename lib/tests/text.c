@@ -23,7 +23,11 @@ static void same(const char *name, const char *text, const char *wanted)
 		printf("  is:     %s\n  wanted: %s\n", text, wanted);
 }
 
-#define HEAP " Allocate from the heap negotiated."
+#define HEAP " Allocate from the heap negotiated; if that is refused too, copy."
+#define EXPORT " Allocate from the heap negotiated; if that is refused too, export from this device, or copy."
+#define SYSTEM " Allocate from the heap system; if that is refused too, copy."
+#define ADD " Add all devices before the buffer is used; if that is refused too, copy."
+#define NOTHING " Copy: no memory suits this device."
 
 static void refusal(const char *name, uint32_t field, uint64_t wanted,
 		    uint64_t found, const char *expect)
@@ -103,19 +107,90 @@ static void failures(void)
 	failure("failure-attach", DMA_BUF_STEP_ATTACH, DMA_BUF_FIELD_ERROR, EPERM,
 		"vgem does not share its buffer with 0000:00:05.0: Operation not permitted." HEAP);
 	failure("failure-vmap", DMA_BUF_STEP_VMAP, DMA_BUF_FIELD_OPERATION, EINVAL,
-		"vgem can't map its buffer into the kernel: the driver has no such function. Allocate from the heap system.");
+		"vgem can't map its buffer into the kernel: the driver has no such function." SYSTEM);
 	failure("failure-mmap", DMA_BUF_STEP_MMAP, DMA_BUF_FIELD_ERROR, ENXIO,
-		"the buffer of vgem can't be mapped by a program: No such device or address. Allocate from the heap system.");
+		"the buffer of vgem can't be mapped by a program: No such device or address." SYSTEM);
 	failure("failure-cpu", DMA_BUF_STEP_CPU, DMA_BUF_FIELD_ERROR, EIO,
-		"vgem can't let the processor at its buffer: Input/output error. Allocate from the heap system.");
+		"vgem can't let the processor at its buffer: Input/output error." SYSTEM);
 	failure("failure-given-back", DMA_BUF_STEP_GIVEN_BACK, DMA_BUF_FIELD_ERROR, EFAULT,
-		"0000:00:05.0 looked at the buffer of vgem and gave it back: Bad address." HEAP);
+		"0000:00:05.0 looked at the buffer of vgem and gave it back: Bad address." EXPORT);
 	failure("failure-import", DMA_BUF_STEP_IMPORT, DMA_BUF_FIELD_OPERATION, EINVAL,
-		"0000:00:05.0 does not import the buffer of vgem: the driver has no such function." HEAP);
+		"0000:00:05.0 does not import the buffer of vgem: the driver has no such function. Export from this device, or copy.");
 	failure("failure-handle", DMA_BUF_STEP_HANDLE, DMA_BUF_FIELD_ERROR, ENOSPC,
 		"the buffer of vgem was refused to 0000:00:05.0: No space left on device." HEAP);
 	failure("failure-admit", DMA_BUF_STEP_ADMIT, DMA_BUF_FIELD_ERROR, EIO,
-		"the buffer of vgem can't be placed for 0000:00:05.0: Input/output error. Add all devices before the buffer is used; if that is refused too, copy.");
+		"the buffer of vgem can't be placed for 0000:00:05.0: Input/output error." ADD);
+}
+
+/* The two refusals of virtio-gpu: of any exporter's buffer, and then of one of the heap. */
+static void refusals_of_all_buffers(void)
+{
+	struct dma_buf_refusal r = {
+		.field = DMA_BUF_FIELD_ERROR, .error = ENODEV,
+		.by = DMA_BUF_BY_IMPORTER, .device = "0000:00:06.0",
+		.exporter = "vgem", .step = DMA_BUF_STEP_GIVEN_BACK,
+	};
+	char text[256];
+
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	same("refusal-imports-nothing", text,
+	     "0000:00:06.0 looked at the buffer of vgem and gave it back: No such device." EXPORT);
+	strcpy(r.exporter, "negotiated");
+	r.step = DMA_BUF_STEP_IMPORT;
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	same("refusal-imports-nothing-of-the-heap", text,
+	     "0000:00:06.0 does not import the buffer of negotiated: No such device. Export from this device, or copy.");
+}
+
+/* Does the sentence say that no memory suits? */
+static void suits(const char *name, struct dma_buf_refusal r, bool nothing)
+{
+	char text[256], *end;
+
+	r.field = DMA_BUF_FIELD_MAX_SEGMENTS;
+	r.step = DMA_BUF_STEP_GIVEN_BACK;
+	prime_negotiate_refusal_text(&r, text, sizeof(text));
+	end = strstr(text, NOTHING);
+	verdict(name, end ? nothing && !strcmp(end, NOTHING) :
+			    !nothing && strstr(text, HEAP));
+}
+
+#define WANTS(...) ((struct dma_buf_refusal){ __VA_ARGS__ })
+
+static void refusals_of_all_memory(void)
+{
+	const uint64_t picture = 1024 * 576 * 4;
+
+	/* mock-1m of the matrix */
+	suits("suits-too-large", WANTS(.size = picture, .max_segments = 16,
+				       .max_segment_size = 64 << 10), true);
+	suits("suits-just", WANTS(.size = 1 << 20, .max_segments = 16,
+				  .max_segment_size = 64 << 10), false);
+	suits("suits-a-byte-more", WANTS(.size = (1 << 20) + 1, .max_segments = 16,
+					 .max_segment_size = 64 << 10), true);
+	suits("suits-boundary", WANTS(.size = (8 << 20) + 1, .max_segments = 2,
+				      .max_segment_size = UINT32_MAX,
+				      .segment_boundary = (4 << 20) - 1), true);
+	suits("suits-boundary-just", WANTS(.size = 8 << 20, .max_segments = 2,
+					   .segment_boundary = (4 << 20) - 1), false);
+	suits("suits-contiguous", WANTS(.size = picture, .max_segment_size = 64 << 10,
+					.wants = DMA_BUF_CONSTRAINT_CONTIGUOUS), true);
+	suits("suits-contiguous-any", WANTS(.size = picture,
+					    .wants = DMA_BUF_CONSTRAINT_CONTIGUOUS), false);
+	suits("suits-mask", WANTS(.size = picture, .dma_mask = (1 << 20) - 1), true);
+	suits("suits-mask-just", WANTS(.size = 1 << 20, .dma_mask = (1 << 20) - 1), false);
+	suits("suits-unknown", WANTS(.size = picture), false);
+	suits("suits-size-unknown", WANTS(.max_segments = 1, .max_segment_size = 1,
+					  .dma_mask = 1), false);
+	suits("suits-segments-unknown", WANTS(.size = picture,
+					      .max_segment_size = 64 << 10), false);
+	suits("suits-any-number", WANTS(.size = UINT64_MAX, .max_segment_size = 4096,
+					.max_segments = UINT32_MAX), false);
+	/* The product has more than 64 bits. */
+	suits("suits-largest", WANTS(.size = UINT64_MAX, .max_segments = 16,
+				     .max_segment_size = UINT64_MAX,
+				     .segment_boundary = UINT64_MAX,
+				     .dma_mask = UINT64_MAX), false);
 }
 
 static void refusals(void)
@@ -126,6 +201,8 @@ static void refusals(void)
 	prime_negotiate_refusal_text(&r, text, sizeof(text));
 	same("refusal-none", text, "nothing was refused");
 	refusals_of_constraints();
+	refusals_of_all_buffers();
+	refusals_of_all_memory();
 	failures();
 
 	r = (struct dma_buf_refusal){
@@ -135,14 +212,7 @@ static void refusals(void)
 	};
 	prime_negotiate_refusal_text(&r, text, sizeof(text));
 	same("refusal-guessed", text,
-	     "vivid-000 seems to want one contiguous piece; the buffer of negotiated has 2. Copy: no memory suits this device.");
-
-	r.step = DMA_BUF_STEP_IMPORT;
-	r.field = DMA_BUF_FIELD_ERROR;
-	r.error = ENODEV;
-	prime_negotiate_refusal_text(&r, text, sizeof(text));
-	same("refusal-imports-nothing", text,
-	     "vivid-000 does not import the buffer of negotiated: No such device. Export from this device, or copy.");
+	     "vivid-000 seems to want one contiguous piece; the buffer of negotiated has 2." ADD);
 
 	r = (struct dma_buf_refusal){
 		.field = DMA_BUF_FIELD_BOUNCE, .found = 1, .error = EOPNOTSUPP,
@@ -184,12 +254,12 @@ static void answers(void)
 
 	prime_negotiate_add_text(&use, text, sizeof(text));
 	same("answer-add", text,
-	     "0000:00:05.0 wants addresses below 256 MiB; the buffer has pages up to 512 MiB. Add all devices before the buffer is used; if that is refused too, copy.");
+	     "0000:00:05.0 wants addresses below 256 MiB; the buffer has pages up to 512 MiB." ADD);
 	use.field = DMA_BUF_FIELD_ERROR;
 	use.found = ENODEV;
 	prime_negotiate_add_text(&use, text, sizeof(text));
 	same("answer-add-error", text,
-	     "the buffer can't be placed for 0000:00:05.0: No such device. Add all devices before the buffer is used; if that is refused too, copy.");
+	     "the buffer can't be placed for 0000:00:05.0: No such device." ADD);
 	prime_negotiate_commit_text(&commit, text, sizeof(text));
 	same("answer-commit", text,
 	     "a device wants one contiguous piece; the buffer can't have it. Commit before the buffer is used; if that is refused too, copy.");
