@@ -50,7 +50,6 @@ demo: built-ours root ## several programs share pictures on our kernel; out/demo
 demo-live: built-ours root ## the same in a window on this screen, until it is closed; where there is no screen, over VNC (it prints how to connect)
 	@VM_HEALTH=$@ $(demo) --live ours
 
-fuzzed := $(or $(firstword $(KERNELS)),ours)
 # Linux 6.12 for user mode knows one processor only, and its spinlocks vanish.
 exploration := $(if $(filter 6.12,$(LANE)),,explore explore-check)
 
@@ -60,7 +59,7 @@ check: uapi $(filter igt-stock,$(kernels:%=igt-%)) demotests-ours quick $(explor
 ifeq ($(PRIME_TARGET),check)
 style graft-check port-check patches-check conformance-check originality abi layers: | setup
 endif
-check-more: built-bare $(if $(exploration),explore-more litmus mutants-draw soak-short fuzz-check fuzz) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: on 7.3, explore with deeper bounds, litmus, 30 mutants, five minutes of soak, 20 minutes of fuzz and its check, and faults of mainline; on both lanes, IGT with the drivers as built for stock, the demo on stock, Debian's Wayland clients on the demo's compositor and on Debian's, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
+check-more: built-bare $(if $(exploration),explore-more litmus mutants-draw soak-short soak-sleep fuzz-check fuzz-ours fuzz-stock) igt-ours-mixed demo-stock demotests-stock compositors reproducers kunit-bare igt-bare arm64 users selftests interrupts patches-build deb-check ## tests that are not in check: on 7.3, explore with deeper bounds, litmus, 30 mutants, five minutes of soak, five of a machine that sleeps, 20 minutes of fuzz on ours and 20 on stock, its check, and faults of mainline; on both lanes, IGT with the drivers as built for stock, the demo on stock, Debian's Wayland clients on the demo's compositor and on Debian's, the layer without its options, KUnit on arm64, users, selftests, interrupts, patches-build, deb-check
 check-debug: uapi $(foreach k,$(filter-out kcsan,$(kernels)),igt-$k edu-$k kunit-$k) ## the tests on kernels with lockdep and KASAN, with kmemleak, and with KCSAN (KERNELS=debug: the first only)
 check-ours: uapi kunit abi ## uapi, kunit and abi on ours only; stock is not built
 quick: kunit-quick ## run this first: KUnit of the layer and of mainline in user-mode Linux, without emulator or root
@@ -72,8 +71,11 @@ litmus: source ## does the kernel's memory model keep the orders of accesses tha
 	@$(test) $@ scripts/litmus
 explore-more: built-explore
 	@$(test) $@ scripts/explore --more
-fuzz: $(patsubst built-fuzz-ours,built-fuzz,$(fuzzed:%=built-fuzz-%)) ## calls around dma-bufs at random, guided by coverage, in user-mode Linux with KASAN (7.3); MINUTES=20, KERNELS="stock"
-	@$(test) $@ scripts/fuzz $(fuzzed)
+fuzz: $(patsubst %,fuzz-%,$(or $(KERNELS),ours)) ## calls around dma-bufs at random, guided by coverage, in user-mode Linux with KASAN (7.3); MINUTES=20, KERNELS="stock ours"
+fuzz-ours: built-fuzz
+fuzz-stock: built-fuzz-stock
+fuzz-ours fuzz-stock:
+	@$(test) $@ scripts/fuzz $(@:fuzz-%=%)
 fuzz-check: built-fuzz ## fuzz finds a fault that is put in on purpose, and shortens the program that shows it
 	@$(test) $@ scripts/fuzz --check
 arm64: kunit-arm64 kunit-arm64-64k ## KUnit on emulated arm64, with pages of 4 and of 64 KiB
@@ -93,6 +95,8 @@ soak-ours soak-stock:
 	@MINUTES=$(MINUTES) $(test) $@ scripts/soak $(@:soak-%=%)
 soak-short: built-soak built-quick
 	@MINUTES=5 $(test) soak-ours scripts/soak ours unplug quick
+soak-sleep: built-sleep root
+	@MINUTES=5 $(test) $@ scripts/soak ours sleep
 kunit: $(kernels:%=kunit-%) ## KUnit tests of the layer
 uapi: $(kernels:%=uapi-%) ## our own tests of ioctls and files, from user space
 edu: $(kernels:%=edu-%) ## tests of the sample driver prime_edu, which moves bytes by DMA, in four machines
