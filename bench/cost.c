@@ -250,6 +250,15 @@ static void op_sync_file(void *arg)
 	close(check_ok(dmabuf_export_sync_file(s->fd, DMA_BUF_SYNC_READ)));
 }
 
+static void op_mmap(void *arg)
+{
+	struct subject *s = arg;
+	void *map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+
+	check(map != MAP_FAILED);
+	munmap(map, PAGE);
+}
+
 static void with_buffer(const char *name, void (*op)(void *), bool fence)
 {
 	struct subject s = { .drm = open_driver("vgem") };
@@ -283,6 +292,11 @@ static void sync_ioctl(const char *name)
 static void export_sync_file(const char *name)
 {
 	with_buffer(name, op_sync_file, true);
+}
+
+static void mmap_munmap(const char *name)
+{
+	with_buffer(name, op_mmap, false);
 }
 
 /* --- memory --- */
@@ -342,6 +356,7 @@ static const struct bench table[] = {
 	{ "poll-busy", "poll() of a buffer with a fence pending", poll_busy },
 	{ "sync", "SYNC start and end", sync_ioctl },
 	{ "sync-file", "EXPORT_SYNC_FILE of a buffer with a fence pending, and close", export_sync_file },
+	{ "mmap", "mmap() of a buffer of one page, which is not touched, and munmap()", mmap_munmap },
 	{ "memory", "kernel memory for a buffer with its fd, and for an import", memory },
 };
 

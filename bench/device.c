@@ -129,6 +129,41 @@ static void import_file(const char *name)
 	close(drm);
 }
 
+/* --- an import that is refused --- */
+
+struct refused {
+	int drm, fd;
+};
+
+static void op_refused(void *arg)
+{
+	struct refused *r = arg;
+
+	check_error(gem_import(r->drm, r->fd), E2BIG);
+}
+
+/* The importer maps, finds more segments than it takes, and gives the buffer back. */
+static void import_refused(const char *name)
+{
+	static const unsigned int segments[] = { 2, 256 };
+	struct drm_prime_mock_limits one = MOCK_NO_LIMITS;
+	struct refused r = { .drm = mock_open(0) };
+	int mock = mock_open(1);
+
+	one.max_segments = 1;
+	check_ok(mock_limits(r.drm, one));
+	for (int i = 0; i < 2; i++) {
+		struct mock_buffer b = mock_buffer(mock, 0, segments[i]);
+
+		r.fd = b.fd;
+		bench_instructions(name, segments[i], bench_loop(op_refused, &r, 50));
+		mock_buffer_end(&b);
+	}
+	check_ok(mock_limits(r.drm, MOCK_NO_LIMITS));
+	close(r.drm);
+	close(mock);
+}
+
 /* --- a display --- */
 
 struct screen {
@@ -367,6 +402,7 @@ static const struct bench table[] = {
 	{ "import-file", "the same by a file that has imported nothing yet; one page", import_file },
 	{ "import-edu", "the same into prime_edu, which maps", import_edu },
 	{ "import-vb2", "by a V4L2 queue of vivid, which maps for the processor", import_vb2 },
+	{ "import-refused", "by prime_mock, which maps and takes one segment only; by segments", import_refused },
 	{ "flip", "vkms shows the other of two imported buffers of 3840x2160", flip },
 	{ "import-flip", "the same with an import before it and the close of the one shown before", import_flip },
 	{ "asleep-handle-to-fd", "HANDLE_TO_FD of an exported buffer while an import sleeps in the exporter", asleep_handle_to_fd },

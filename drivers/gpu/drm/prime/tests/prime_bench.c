@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What attach, map, unmap and detach cost, without a system call around them.
+ * What attach, map, unmap, detach and vmap cost, without a system call around them.
  *
  * A module of its own, since it measures and tests nothing: "make bench" loads
  * it in a guest whose clock counts instructions. The exporter describes each
@@ -69,6 +69,14 @@ static void bench_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	kfree(sgt);
 }
 
+static int bench_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct bench_exporter *exp = dmabuf->priv;
+
+	iosys_map_set_vaddr(map, page_address(exp->page));
+	return 0;
+}
+
 static void bench_release(struct dma_buf *dmabuf)
 {
 }
@@ -76,6 +84,7 @@ static void bench_release(struct dma_buf *dmabuf)
 static const struct dma_buf_ops bench_ops = {
 	.map_dma_buf = bench_map,
 	.unmap_dma_buf = bench_unmap,
+	.vmap = bench_vmap,
 	.release = bench_release,
 };
 
@@ -212,6 +221,25 @@ static void bench_map_unmap(struct kunit *test, struct bench_fixture *fix, const
 	bench_tell(row_unmap, fix->exp.pages, unmap);
 }
 
+/* A vmap and its vunmap, by an exporter that only gives an address. */
+static void bench_vmap_vunmap(struct kunit *test, struct bench_fixture *fix)
+{
+	u64 start, both = U64_MAX;
+	struct iosys_map map;
+	int i, round, ret = 0;
+
+	for (round = 0; round < BENCH_ROUNDS; round++) {
+		start = ktime_get_ns();
+		for (i = 0; i < BENCH_TIMES && !ret; i++) {
+			ret = dma_buf_vmap_unlocked(fix->dmabuf, &map);
+			dma_buf_vunmap_unlocked(fix->dmabuf, &map);
+		}
+		both = min(both, ktime_get_ns() - start);
+		KUNIT_ASSERT_EQ(test, ret, 0);
+	}
+	bench_tell("kernel-vmap", fix->exp.pages, both);
+}
+
 /* Kept: the core gives the attachment's table again. */
 static void bench_one(struct kunit *test, unsigned int pages, bool kept)
 {
@@ -222,6 +250,8 @@ static void bench_one(struct kunit *test, unsigned int pages, bool kept)
 	} else {
 		bench_attach_detach(test, fix);
 		bench_map_unmap(test, fix, "kernel-map", "kernel-unmap");
+		if (pages == 1)
+			bench_vmap_vunmap(test, fix);
 	}
 	bench_end(fix);
 }
