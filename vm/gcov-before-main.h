@@ -7,7 +7,6 @@
 #include <linux/kernel.h>
 #include <linux/mutex.h>
 
-#undef pr_fmt
 #undef pr_info
 #define pr_info(...) do { } while (0)
 #define mutex_lock(lock) do { if (system_state != SYSTEM_BOOTING) (mutex_lock)(lock); } while (0)
