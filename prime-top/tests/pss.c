@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The arithmetic of shares on a model: 100,000 random steps of fork, exec, messages, imports,
- * close and kill -9. After each the shares must add up, and be what the model says.
+ * framebuffers, close and kill -9. After each the shares must add up, and be what the model says.
  * A line "PASS name" or "FAIL name why" each.
  */
 #include "top.h"
@@ -15,7 +15,8 @@ enum { PROCESSES = 10, BUFFERS = 20, STEPS = 100000, MESSAGES = 30 };
 struct model {
 	uint64_t sizes[BUFFERS];	/* 0: there is none */
 	int fds[PROCESSES][BUFFERS], cloexec[PROCESSES][BUFFERS], maps[PROCESSES][BUFFERS];
-	int handles[PROCESSES][BUFFERS], framebuffers[BUFFERS];
+	int handles[PROCESSES][BUFFERS], framebuffers[PROCESSES][BUFFERS];
+	int screen[BUFFERS];		/* shows a framebuffer that nobody has any more */
 	bool alive[PROCESSES];
 	struct { int buffer, to; } messages[MESSAGES];
 	int nr_messages;
@@ -30,7 +31,8 @@ static int draw(struct model *m, int below)
 
 static bool holds(const struct model *m, int p, int b)
 {
-	return m->fds[p][b] + m->cloexec[p][b] + m->maps[p][b] + m->handles[p][b];
+	return m->fds[p][b] + m->cloexec[p][b] + m->maps[p][b] + m->handles[p][b] +
+	       m->framebuffers[p][b];
 }
 
 static bool in_message(const struct model *m, int b)
@@ -43,10 +45,10 @@ static bool in_message(const struct model *m, int b)
 
 static int attached(const struct model *m, int b)
 {
-	int count = m->framebuffers[b];
+	int count = m->screen[b];
 
 	for (int p = 0; p < PROCESSES; p++)
-		count += m->handles[p][b];
+		count += m->handles[p][b] + m->framebuffers[p][b];
 	return count;
 }
 
@@ -56,6 +58,7 @@ static void clear(struct model *m, int p)
 	memset(m->cloexec[p], 0, sizeof(m->cloexec[p]));
 	memset(m->maps[p], 0, sizeof(m->maps[p]));
 	memset(m->handles[p], 0, sizeof(m->handles[p]));
+	memset(m->framebuffers[p], 0, sizeof(m->framebuffers[p]));
 }
 
 static void drop_message(struct model *m, int i)
@@ -70,6 +73,7 @@ static void fork_or_kill(struct model *m, int p, int other)
 		memcpy(m->cloexec[other], m->cloexec[p], sizeof(m->cloexec[p]));
 		memcpy(m->maps[other], m->maps[p], sizeof(m->maps[p]));
 		memcpy(m->handles[other], m->handles[p], sizeof(m->handles[p]));
+		memcpy(m->framebuffers[other], m->framebuffers[p], sizeof(m->framebuffers[p]));
 		m->alive[other] = true;
 	} else if (other != p) {
 		clear(m, other);
@@ -96,6 +100,19 @@ static void receive(struct model *m, int p)
 			drop_message(m, i);
 			return;
 		}
+	}
+}
+
+/* A framebuffer is made of a handle and outlives it. CLOSEFB leaves it on the screen. */
+static void show(struct model *m, int p, int b)
+{
+	if (m->handles[p][b] && draw(m, 2)) {
+		m->framebuffers[p][b]++;
+	} else if (m->framebuffers[p][b]) {
+		m->framebuffers[p][b]--;
+		m->screen[b] |= draw(m, 2);
+	} else {
+		m->screen[b] &= draw(m, 8) > 0;
 	}
 }
 
@@ -129,10 +146,10 @@ static void step(struct model *m)
 		memset(m->maps[p], 0, sizeof(m->maps[p]));
 		break;
 	case 12: m->cloexec[p][b] += m->fds[p][b] > 0; break;
-	case 13: m->framebuffers[b] = m->handles[p][b] || (m->framebuffers[b] && draw(m, 8)); break;
+	case 13: show(m, p, b); break;
 	}
 	for (b = 0; b < BUFFERS; b++) {
-		bool held = m->framebuffers[b] || in_message(m, b);
+		bool held = m->screen[b] || in_message(m, b);
 
 		for (p = 0; p < PROCESSES; p++)
 			held |= holds(m, p, b);
@@ -163,9 +180,9 @@ static void look(const struct model *m, struct snapshot *s, uint32_t *index)
 			add(s, b, HOLD_FD, index[p], m->fds[p][b] + m->cloexec[p][b]);
 			add(s, b, HOLD_MAPPING, index[p], m->maps[p][b]);
 			add(s, b, HOLD_HANDLE, index[p], m->handles[p][b]);
+			add(s, b, HOLD_FRAMEBUFFER, index[p], m->framebuffers[p][b]);
 		}
 		add(s, b, HOLD_ATTACHMENT, NOBODY_KERNEL, attached(m, b));
-		add(s, b, HOLD_FRAMEBUFFER, NOBODY_KERNEL, m->framebuffers[b]);
 	}
 	for (b = 0; b < m->nr_messages; b++)
 		add(s, m->messages[b].buffer, HOLD_MESSAGE, index[m->messages[b].to], 1);

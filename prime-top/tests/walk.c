@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Real processes with real buffers, as root in a guest: random steps of fork, exec, messages,
- * imports, close and kill -9. After each ten, what prime-top collects must be what the steps
- * have led to: the buffers, their sizes, and the share of each process.
- * usage: walk SECONDS SEED. A line "PASS name" or "FAIL name why" each.
+ * imports, framebuffers, close and kill -9. After each ten, what prime-top collects must be what
+ * the steps have led to: the buffers, their sizes, and the share of each process.
+ * usage: walk SECONDS SEED [STEPS]. A line "PASS name" or "FAIL name why" each. With STEPS it ends
+ *        after so many steps, however long they take.
  *        walk --hold: keeps a buffer of vgem by a handle of vkms, and prints its inode number.
  *
  * This process holds no buffer. It tells workers what to do and keeps account. A worker does one
@@ -32,7 +33,8 @@
 
 enum { WORKERS = 6, BUFFERS = 24, FDS = 12, MAPS = 6, QUEUE = 8 };
 enum { CONTROL = 90, MAIL = 91, DRM = 92 };
-enum op { CREATE, DUP, CLOSE, MAP, UNMAP, IMPORT, DROP, SEND, RECEIVE, FORK, EXEC, OPS };
+enum op { CREATE, DUP, CLOSE, MAP, UNMAP, IMPORT, DROP, SEND, RECEIVE, FORK, EXEC, SHOW, HIDE,
+	  OPS };
 
 struct command {
 	enum op op;
@@ -41,7 +43,7 @@ struct command {
 };
 
 struct answer {
-	int64_t result;		/* an fd, an address, a handle, or a negative errno */
+	int64_t result;		/* an fd, an address, a handle, an id, or a negative errno */
 	uint64_t ino;
 };
 
@@ -141,6 +143,20 @@ static int64_t drop(uint32_t handle)
 	return ioctl(DRM, DRM_IOCTL_GEM_CLOSE, &arg) ? -errno : 0;
 }
 
+/* A framebuffer of the whole buffer: lines of 64 bytes. */
+static int64_t show(uint32_t handle, uint64_t size)
+{
+	struct drm_mode_fb_cmd arg = { .width = 16, .height = size / 64, .pitch = 64,
+				       .bpp = 32, .depth = 24, .handle = handle };
+
+	return ioctl(DRM, DRM_IOCTL_MODE_ADDFB, &arg) ? -errno : (int64_t)arg.fb_id;
+}
+
+static int64_t hide(uint32_t id)
+{
+	return ioctl(DRM, DRM_IOCTL_MODE_RMFB, &id) ? -errno : 0;
+}
+
 /* The new process is a child of the one that gives the orders, and connects to it. */
 static int64_t fork_to(int slot)
 {
@@ -177,6 +193,8 @@ static struct answer obey(const struct command *c)
 	case UNMAP: a.result = munmap((void *)(uintptr_t)c->number, c->size); break;
 	case IMPORT: a.result = import(c->fd); break;
 	case DROP: a.result = drop(c->number); break;
+	case SHOW: a.result = show(c->number, c->size); break;
+	case HIDE: a.result = hide(c->number); break;
 	case SEND: a.result = send_fd(c->number, c->fd); break;
 	case RECEIVE: a.result = receive_fd(); break;
 	case FORK: a.result = fork_to(c->number); break;
@@ -214,7 +232,10 @@ static int worker(void)
 
 /* --- the account --- */
 
-/* Workers that come from one process by fork share its file of the DRM device, and the handles. */
+/*
+ * Workers that come from one process by fork share its file of the DRM device, and so the handles
+ * and the ids of framebuffers.
+ */
 struct state {
 	struct { uint64_t ino, size; } buffers[BUFFERS];
 	struct {
@@ -223,9 +244,9 @@ struct state {
 		struct { uint64_t at; int buffer; } maps[MAPS];
 		int queue[QUEUE], queued, nr_fds, nr_maps;
 	} workers[WORKERS];
-	uint64_t handles[WORKERS][BUFFERS];
+	uint64_t handles[WORKERS][BUFFERS], framebuffers[WORKERS][BUFFERS];
 	int listener;
-	uint64_t steps, looks, ops[OPS + 1];
+	uint64_t steps, looks, shown, ops[OPS + 1];
 };
 
 static struct state st;
@@ -246,8 +267,11 @@ static struct answer tell(int w, struct command c)
 	return a;
 }
 
-static bool holds(int w, int b, bool handles)
+/* @drm: count what DRM files hold, too. */
+static bool holds(int w, int b, bool drm)
 {
+	int file = st.workers[w].file;
+
 	if (!st.workers[w].pid)
 		return false;
 	for (int i = 0; i < st.workers[w].nr_fds; i++)
@@ -256,13 +280,13 @@ static bool holds(int w, int b, bool handles)
 	for (int i = 0; i < st.workers[w].nr_maps; i++)
 		if (st.workers[w].maps[i].buffer == b)
 			return true;
-	return handles && st.handles[st.workers[w].file][b];
+	return drm && (st.handles[file][b] || st.framebuffers[file][b]);
 }
 
 static bool imported(int b)
 {
 	for (int f = 0; f < WORKERS; f++)
-		if (st.handles[f][b])
+		if (st.handles[f][b] || st.framebuffers[f][b])
 			return true;
 	return false;
 }
@@ -276,7 +300,7 @@ static bool in_message(int b)
 	return false;
 }
 
-/* Forgets handles of files that nobody has open, and buffers that nobody holds any more. */
+/* Forgets what files hold that nobody has open, and buffers that nobody holds any more. */
 static void settle(void)
 {
 	for (int f = 0; f < WORKERS; f++) {
@@ -284,8 +308,10 @@ static void settle(void)
 
 		for (int w = 0; w < WORKERS; w++)
 			open |= st.workers[w].pid && st.workers[w].file == f;
-		if (!open)
-			memset(st.handles[f], 0, sizeof(st.handles[f]));
+		if (open)
+			continue;
+		memset(st.handles[f], 0, sizeof(st.handles[f]));
+		memset(st.framebuffers[f], 0, sizeof(st.framebuffers[f]));
 	}
 	for (int b = 0; b < BUFFERS; b++) {
 		bool held = imported(b) || in_message(b);
@@ -375,6 +401,25 @@ static void do_drop(int w)
 	if (handles[b])
 		tell(w, (struct command){ .op = DROP, .number = handles[b] });
 	handles[b] = 0;
+}
+
+/* A framebuffer is made of a handle, and holds the buffer when the handle is gone. */
+static void do_show(int w, enum op op)
+{
+	uint64_t *id = st.framebuffers[st.workers[w].file];
+	int b = draw(BUFFERS);
+	struct command c = { .op = op, .size = st.buffers[b].size, .number = id[b] };
+	struct answer a;
+
+	if (op == SHOW)
+		c.number = st.handles[st.workers[w].file][b];
+	if (!c.number || (op == SHOW && id[b]))
+		return;
+	a = tell(w, c);
+	if (a.result < 0)
+		die("step %d with a framebuffer: %s", op, strerror(-a.result));
+	id[b] = a.result;
+	st.shown += op == SHOW;
 }
 
 static void do_send(int w, int to)
@@ -482,7 +527,7 @@ static int free_file(void)
 
 static void step(void)
 {
-	int w = draw(WORKERS), other = draw(WORKERS), op = draw(40);
+	int w = draw(WORKERS), other = draw(WORKERS), op = draw(46);
 
 	if (!st.workers[w].pid) {
 		if (op < 4)
@@ -500,6 +545,8 @@ static void step(void)
 	     op < 33 ? RECEIVE :
 	     op < 35 ? FORK :
 	     op < 37 ? EXEC :
+	     op < 41 ? SHOW :
+	     op < 43 ? HIDE :
 		       OPS;
 	st.steps++;
 	st.ops[op]++;
@@ -508,6 +555,7 @@ static void step(void)
 	case DUP: case CLOSE: case MAP: case IMPORT: do_fd(w, op); break;
 	case UNMAP: do_unmap(w); break;
 	case DROP: do_drop(w); break;
+	case SHOW: case HIDE: do_show(w, op); break;
 	case SEND: do_send(w, other); break;
 	case RECEIVE: do_receive(w); break;
 	case FORK: do_fork(w, other); break;
@@ -610,15 +658,17 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t steps;
 	time_t end;
 
 	if (argc > 1 && !strcmp(argv[1], "--worker"))
 		return worker();
 	if (argc == 2 && !strcmp(argv[1], "--hold"))
 		return hold();
-	if (argc != 3 || !getenv("WALK_VGEM") || !getenv("WALK_VKMS"))
-		die("usage: WALK_VGEM=/dev/dri/cardN WALK_VKMS=/dev/dri/cardN walk SECONDS SEED");
+	if (argc < 3 || argc > 4 || !getenv("WALK_VGEM") || !getenv("WALK_VKMS"))
+		die("usage: walk SECONDS SEED [STEPS], with the variables that tests/devices sets");
 	end = time(NULL) + atoi(argv[1]);
+	steps = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
 	srandom(atoi(argv[2]));
 	strcpy(name.sun_path + 1, "prime-walk-control");
 	st.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -626,7 +676,7 @@ int main(int argc, char **argv)
 	    listen(st.listener, WORKERS))
 		die("no socket: %s", strerror(errno));
 	start(0, 0);
-	while (time(NULL) < end) {
+	while (steps ? st.steps < steps : time(NULL) < end) {
 		const char *wrong = NULL;
 
 		step();
@@ -638,10 +688,11 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	printf("PASS walk %llu steps, seed %s, %llu looks, %llu forks, %llu execs, %llu kills\n",
+	printf("PASS walk %llu steps, seed %s, %llu looks, %llu forks, %llu execs, "
+	       "%llu framebuffers, %llu kills\n",
 	       (unsigned long long)st.steps, argv[2], (unsigned long long)st.looks,
 	       (unsigned long long)st.ops[FORK], (unsigned long long)st.ops[EXEC],
-	       (unsigned long long)st.ops[OPS]);
+	       (unsigned long long)st.shown, (unsigned long long)st.ops[OPS]);
 	for (int w = 0; w < WORKERS; w++)
 		if (st.workers[w].pid)
 			do_kill(w);
