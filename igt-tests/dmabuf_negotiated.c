@@ -686,6 +686,78 @@ static void commit_size(void)
 	check_ok(commit(fd, SIZE));
 }
 
+static void check_images(int fd, uint32_t devices, uint32_t pitch, uint32_t offset, uint32_t size)
+{
+	struct dma_buf_constraints_info info;
+
+	check_ok(xioctl(fd, DMA_BUF_IOCTL_GET_CONSTRAINTS, &info));
+	check_eq(info.devices, devices);
+	check_eq(info.pitch_align, pitch);
+	check_eq(info.offset_align, offset);
+	check_eq(info.size_align, size);
+}
+
+/**
+ * SUBTEST: images
+ * Description: The buffer has the strictest of what its devices need of pitch, offset
+ *  and size, until they are removed. A commit rounds the size up to what they need. A
+ *  device that the size does not suit is refused if the size can't change any more,
+ *  and a commit names the device that it does not suit.
+ */
+static void images(void)
+{
+	const uint32_t unit = 16 * PAGE;
+	struct drm_prime_mock_limits limits = MOCK_NO_LIMITS;
+	struct dma_buf_device_use use = { .use = DMA_BUF_USE_READ };
+	int fd = buffer(1), other = buffer(PAGE), fine, coarse;
+	uint32_t id;
+
+	limits.pitch_align = 256;
+	limits.offset_align = 64;
+	limits.size_align = PAGE;
+	fine = importer(0, limits);
+	limits.pitch_align = 64;
+	limits.offset_align = 4096;
+	limits.size_align = unit;
+	coarse = importer(1, limits);
+
+	check_images(fd, 0, 1, 1, 1);
+	check_ok(add_device(fd, fine));
+	check_images(fd, 1, 256, 64, PAGE);
+	check_ok(add_device(fd, coarse));
+	check_images(fd, 2, 256, 4096, unit);
+	check_ok(remove_device(fd, fine));
+	check_images(fd, 1, 64, 4096, unit);
+	check_ok(add_device(fd, fine));
+	check_ok(remove_device(fd, coarse));
+	check_images(fd, 1, 256, 64, PAGE);
+	check_ok(add_device(fd, coarse));
+	check_ok(commit(fd, SIZE + 1));
+	check_eq(committed.size, SIZE + unit);
+	check_eq(size_of(fd), SIZE + unit);
+	check_ok(remove_device(fd, coarse));
+	check_ok(remove_device(fd, fine));
+	check_images(fd, 0, 1, 1, 1);
+
+	/* An import fixes the size. */
+	check_ok(add_device(other, coarse));
+	id = check_ok(mock_attach(fine, other, 0));
+	check_error(commit(other, 0), EBUSY);
+	check_eq(committed.field, DMA_BUF_FIELD_SIZE_ALIGN);
+	check_eq(committed.wanted, unit);
+	check_eq(committed.found, PAGE);
+	check(!strcmp(committed.device, "prime_mock.1"));
+	check_ok(remove_device(other, coarse));
+	use.device_fd = coarse;
+	check_error(xioctl(other, DMA_BUF_IOCTL_ADD_DEVICE, &use), EBUSY);
+	check_eq(use.field, DMA_BUF_FIELD_SIZE_ALIGN);
+	check_eq(use.wanted, unit);
+	check_eq(use.found, PAGE);
+	check_ok(commit(other, 0));
+	check_eq(committed.size, PAGE);
+	check_ok(mock_step(fine, id, PRIME_MOCK_DETACH));
+}
+
 /**
  * SUBTEST: commit-arguments
  * Description: Unknown flags and uses give EINVAL, more than the machine has gives
@@ -1121,6 +1193,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(read_only),
 	{ "commit", commit_places },
 	SUBTEST(commit_size),
+	SUBTEST(images),
 	SUBTEST(commit_arguments),
 	SUBTEST(sizes),
 	SUBTEST(private_mapping),

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define PRIME_MOCK_MAJOR	1
-#define PRIME_MOCK_MINOR	1
+#define PRIME_MOCK_MINOR	2
 
 /* Limits. */
 #define PRIME_MOCK_MAX_SIZE	(256u << 20)	/* of an object */
@@ -293,14 +293,24 @@ struct drm_prime_mock_stats {
  * @max_segments: number of segments of a list; 0 for any number
  * @segment_boundary: a mask of the form 2^n - 1, at least 4095; a segment
  *	must not cross a multiple of the mask plus 1
+ * @pitch_align: of the distance between two lines of an image, in bytes; a power
+ *	of two or 0, which stands for 1, as the next two
+ * @offset_align: of the start of an image in a buffer
+ * @size_align: of the size of a buffer
+ * @pad: must be 0
  *
  * The limits hold for the device and all its files until they are set again. The
- * first values, in the order of the fields, are 64, 0, 0xffffffff, 0 and ~0.
+ * first values, in the order of the fields, are 64, 0, 0xffffffff, 0 and ~0, and
+ * then 0.
  * Existing mappings stay. A list that is mapped later, by id or for a handle,
  * must be within the limits. If it is not, the mapping is undone, and the import
  * fails. EIO: an address beyond the mask. EFBIG: a segment too long. EXDEV: a
  * segment crosses the boundary. E2BIG: too many segments. EINVAL: a list shorter
  * than the buffer.
+ *
+ * The three alignments are only what the driver says to
+ * devm_dma_buf_constraints_set(). They refuse no list, and on a kernel without
+ * the layer nobody asks for them. A program that knows a struct without them gets 0.
  *
  * If an exporter hands memory beyond the mask to the DMA API, the kernel warns
  * once, and the exporter gets the errno of the DMA API. Exporters of this
@@ -314,6 +324,10 @@ struct drm_prime_mock_limits {
 	__u32 max_segment_size;
 	__u32 max_segments;
 	__u64 segment_boundary;
+	__u32 pitch_align;
+	__u32 offset_align;
+	__u32 size_align;
+	__u32 pad;
 };
 
 /* Flags of an import. */

@@ -24,7 +24,10 @@ struct mock_imported {
 
 /* --- limits --- */
 #ifdef CONFIG_DRM_PRIME_LAYER
-/* The DMA API can't express a number of segments. Late exporters ask for it. */
+/*
+ * The DMA API can't express a number of segments, nor how images lie. Late
+ * exporters and programs ask for it.
+ */
 static int mock_constraints_set(struct device *dev,
 				const struct drm_prime_mock_limits *args)
 {
@@ -36,6 +39,9 @@ static int mock_constraints_set(struct device *dev,
 	c.segment_boundary = args->segment_boundary;
 	if (args->max_segments)
 		c.max_segments = args->max_segments;
+	c.pitch_align = args->pitch_align ?: 1;
+	c.offset_align = args->offset_align ?: 1;
+	c.size_align = args->size_align ?: 1;
 	return devm_dma_buf_constraints_set(dev, &c);
 }
 #else
@@ -46,21 +52,32 @@ static int mock_constraints_set(struct device *dev,
 }
 #endif
 
-int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
+static bool mock_limits_valid(const struct drm_prime_mock_limits *args)
 {
-	u32 flags = PRIME_MOCK_GEM_DYNAMIC | PRIME_MOCK_GEM_PEER2PEER |
-		    PRIME_MOCK_UNCHECKED;
-	struct mock_device *mock = to_mock_device(drm);
-	struct drm_prime_mock_limits *args = data;
-	u64 boundary = args->segment_boundary;
-	int ret, idx;
+	const u32 flags = PRIME_MOCK_GEM_DYNAMIC | PRIME_MOCK_GEM_PEER2PEER |
+			  PRIME_MOCK_UNCHECKED;
+	const u64 boundary = args->segment_boundary;
 
 	if (args->flags & ~flags || !args->dma_bits || args->dma_bits > 64 ||
 	    !args->max_segment_size || boundary & (boundary + 1) ||
-	    boundary < SZ_4K - 1)
-		return -EINVAL;
-	if (args->flags & PRIME_MOCK_GEM_PEER2PEER &&
-	    !(args->flags & PRIME_MOCK_GEM_DYNAMIC))
+	    boundary < SZ_4K - 1 || args->pad)
+		return false;
+	/* Powers of two, or 0. */
+	if (args->pitch_align & (args->pitch_align - 1) ||
+	    args->offset_align & (args->offset_align - 1) ||
+	    args->size_align & (args->size_align - 1))
+		return false;
+	return !(args->flags & PRIME_MOCK_GEM_PEER2PEER) ||
+	       args->flags & PRIME_MOCK_GEM_DYNAMIC;
+}
+
+int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct mock_device *mock = to_mock_device(drm);
+	struct drm_prime_mock_limits *args = data;
+	int ret, idx;
+
+	if (!mock_limits_valid(args))
 		return -EINVAL;
 	/* What is set after the driver has left the device would stay for the next driver. */
 	if (!drm_dev_enter(drm, &idx))
@@ -71,7 +88,7 @@ int mock_ioctl_limits(struct drm_device *drm, void *data, struct drm_file *file)
 		ret = mock_constraints_set(drm->dev, args);
 	if (!ret) {
 		dma_set_max_seg_size(drm->dev, args->max_segment_size);
-		dma_set_seg_boundary(drm->dev, boundary);
+		dma_set_seg_boundary(drm->dev, args->segment_boundary);
 		WRITE_ONCE(mock->max_segments, args->max_segments);
 		WRITE_ONCE(mock->import_flags, args->flags);
 	}
