@@ -346,13 +346,6 @@ static void sync_end(struct cycle *c)
 	close(c->sync);
 }
 
-static bool dangerous(void)
-{
-	const char *wanted = getenv("PRIME_DANGEROUS");
-
-	return wanted && !strcmp(wanted, "1");
-}
-
 /* The device imports a buffer of the one that stays. */
 static void own_begin(struct cycle *c)
 {
@@ -369,7 +362,7 @@ static void own_begin(struct cycle *c)
 		 * and the kernel crashes. With one queue that does not stream there is no
 		 * such work.
 		 */
-		if (c->device->camera != V4L2_MEM2MEM || dangerous())
+		if (c->device->camera != V4L2_MEM2MEM || prime_dangerous())
 			check_ok(v4l2_start(&c->output));
 	} else if (is_mock(c)) {
 		got = check_ok(mock_attach(c->drm, c->own, c->uses & POLLED ?
@@ -833,7 +826,7 @@ static void virtio_gpu(void)
 		.leave = remove_pci, .come = come_back,
 	};
 
-	if (!access("/proc/lockdep_stats", F_OK) && !dangerous())
+	if (!access("/proc/lockdep_stats", F_OK) && !prime_dangerous())
 		prime_skip("virtio_gpu takes a mutex that it has destroyed");
 	soak(&device);
 }

@@ -34,14 +34,6 @@
 #include <sys/wait.h>
 #include <linux/sync_file.h>
 
-/* Subtests that show a defect outside of buffer sharing crash the kernel. */
-static bool dangerous(void)
-{
-	const char *wanted = getenv("PRIME_DANGEROUS");
-
-	return wanted && !strcmp(wanted, "1");
-}
-
 /* --- modules --- */
 
 /* The module behind a device: the driver's own, or that of its bus. */
@@ -544,7 +536,7 @@ static void unload_fence_of_the_driver(void)
 		prime_skip("%s has no ioctl that makes a fence",
 			   driver_name(drm));
 	close(drm);
-	if (!dangerous())
+	if (!prime_dangerous())
 		prime_skip("a kernel where a fence does not hold its driver "
 			   "crashes: PRIME_DANGEROUS=1 runs it");
 	with_modules(do_unload_fence_of_the_driver);
@@ -1143,7 +1135,7 @@ static void do_unbind_while_sharing(void)
 	 * When virtio_gpu is unbound, it loses an object whose release the host has
 	 * not answered, and the kernel warns.
 	 */
-	if (!strcmp(bound, "virtio_gpu") && !dangerous())
+	if (!strcmp(bound, "virtio_gpu") && !prime_dangerous())
 		prime_skip("virtio_gpu leaks objects when unbound: "
 			   "PRIME_DANGEROUS=1 runs it");
 	check_eq(pthread_create(&thread, NULL, share_bound, NULL), 0);

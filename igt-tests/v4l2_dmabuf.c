@@ -4,8 +4,9 @@
  * Description: V4L2's queues as exporters (VIDIOC_EXPBUF) and importers
  *  (V4L2_MEMORY_DMABUF): vivid with vmalloc and with dma-contig buffers, with one
  *  plane and with two, vim2m and visl. They share buffers with one another, with
- *  udmabuf and with the dma-heaps. The DRM device under test takes no part, so one
- *  run is enough.
+ *  udmabuf, with the dma-heaps and with prime_mock. The DRM device under test takes
+ *  no part, so one run is enough. capture-without-vmap shows a defect of vivid, and
+ *  runs with PRIME_DANGEROUS=1 only.
  */
 #include "lib/mock_buffer.h"
 #include "lib/prime_memory.h"
@@ -1389,6 +1390,90 @@ static void output_contig(void)
 	send_from(V4L2_CONTIG, MEMORY_CMA_HEAP);
 }
 
+/* --- buffers that the kernel can't map for the CPU --- */
+
+static struct mock_buffer without_vmap(const struct v4l2_queue *q)
+{
+	return mock_buffer_as(mock_open(0), PRIME_MOCK_MINIMAL, PRIME_MOCK_CONTIGUOUS,
+			      (q->size[0] + PAGE - 1) / PAGE);
+}
+
+static void refuses_without_vmap(enum v4l2_device device)
+{
+	struct v4l2_queue q = import_queue(device, 1);
+	struct mock_buffer b = without_vmap(&q);
+
+	check_error(v4l2_queue_buffer(&q, 0, b.fd), EFAULT);
+	close(q.fd);
+	mock_buffer_end(&b);
+}
+
+/**
+ * SUBTEST: import-without-vmap
+ * Description: An exporter without a vmap. Queues with vmalloc buffers refuse its
+ *  buffer with EFAULT, and don't keep it.
+ */
+static void import_without_vmap(void)
+{
+	refuses_without_vmap(V4L2_VMALLOC);
+	refuses_without_vmap(V4L2_MEM2MEM);
+}
+
+/**
+ * SUBTEST: output-without-vmap
+ * Description: vivid outputs frames from contiguous buffers of such an exporter,
+ *  since its output does not look at them.
+ */
+static void output_without_vmap(void)
+{
+	int fd = v4l2_open(V4L2_CONTIG, true);
+	struct v4l2_queue q = v4l2_queue_of(fd, V4L2_CONTIG, true);
+	struct mock_buffer b[3];
+
+	check_eq(check_ok(v4l2_request(&q, V4L2_MEMORY_DMABUF, 3)), 3);
+	for (int i = 0; i < 3; i++) {
+		b[i] = without_vmap(&q);
+		check_ok(v4l2_queue_buffer(&q, i, b[i].fd));
+	}
+	check_ok(v4l2_start(&q));
+	for (int frame = 0; frame < 6; frame++) {
+		unsigned int i = v4l2_dequeue(&q);
+
+		check_ok(v4l2_queue_buffer(&q, i, b[i].fd));
+	}
+	close(q.fd);
+	for (int i = 0; i < 3; i++)
+		mock_buffer_end(&b[i]);
+}
+
+/**
+ * SUBTEST: capture-without-vmap
+ * Description: vivid with contiguous buffers draws with the CPU. A buffer of such an
+ *  exporter is refused, or comes back with an error. vivid of Linux 6.12 and 7.3 does
+ *  not look whether the vmap has failed: its thread would draw at address 0, with the
+ *  device's mutex held. So this runs only with PRIME_DANGEROUS=1.
+ */
+static void capture_without_vmap(void)
+{
+	struct v4l2_queue q;
+	struct mock_buffer b[2];
+
+	if (!prime_dangerous())
+		prime_skip("vivid may draw at address 0: PRIME_DANGEROUS=1 runs it");
+	q = import_queue(V4L2_CONTIG, 2);
+	for (int i = 0; i < 2; i++)
+		b[i] = without_vmap(&q);
+	if (!v4l2_queue_buffer(&q, 0, b[0].fd)) {
+		check_ok(v4l2_queue_buffer(&q, 1, b[1].fd));
+		check_ok(v4l2_start(&q));
+		v4l2_dequeue(&q);
+		check(q.last.flags & V4L2_BUF_FLAG_ERROR);
+	}
+	close(q.fd);
+	for (int i = 0; i < 2; i++)
+		mock_buffer_end(&b[i]);
+}
+
 /* --- poll --- */
 
 static void poll_frames_on(enum v4l2_device device)
@@ -1523,6 +1608,9 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(mem2mem_node_closed),
 	SUBTEST(output_vmalloc),
 	SUBTEST(output_contig),
+	SUBTEST(import_without_vmap),
+	SUBTEST(output_without_vmap),
+	SUBTEST(capture_without_vmap),
 	SUBTEST(poll_frames),
 	SUBTEST(buffer_idle_while_captured),
 	SUBTEST(expbuf_outlives_driver),

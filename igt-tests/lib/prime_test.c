@@ -90,6 +90,13 @@ void need_destructive(const char *what)
 			   what);
 }
 
+bool prime_dangerous(void)
+{
+	const char *wanted = getenv("PRIME_DANGEROUS");
+
+	return wanted && !strcmp(wanted, "1");
+}
+
 /* --- what is undone --- */
 
 enum { UNDO = 32 };

@@ -85,6 +85,8 @@ void prime_dynamic(const char *name, void (*run)(void *data), void *data);
 
 /* Skips unless the user allowed what takes a device away from others. */
 void need_destructive(const char *what);
+/* May a subtest show a defect outside of buffer sharing that crashes the kernel? */
+bool prime_dangerous(void);
 /*
  * undo(what, text) is called when the subtest ends, in whatever way but a SIGKILL to the
  * program itself. It runs after the subtest's processes, in another one. The last change is
