@@ -1400,7 +1400,7 @@ static struct mock_buffer without_vmap(const struct v4l2_queue *q)
 
 static void refuses_without_vmap(enum v4l2_device device)
 {
-	struct v4l2_queue q = import_queue(device, 1);
+	struct v4l2_queue q = import_queue(device, 2);
 	struct mock_buffer b = without_vmap(&q);
 
 	check_error(v4l2_queue_buffer(&q, 0, b.fd), EFAULT);
