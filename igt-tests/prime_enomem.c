@@ -1180,6 +1180,33 @@ static void sweep_try_device(void)
 	SWEEP(prepare_dmabuf, run_try, undo_nothing);
 }
 
+static int device_request(struct stage *s, unsigned long request, uint32_t use)
+{
+	struct dma_buf_device_use arg = { .device_fd = s->other, .use = use };
+
+	return xioctl(s->fd, request, &arg);
+}
+
+static int run_add_device(struct stage *s)
+{
+	return device_request(s, DMA_BUF_IOCTL_ADD_DEVICE, DMA_BUF_USE_READ);
+}
+
+static void undo_add_device(struct stage *s)
+{
+	check_eq(device_request(s, DMA_BUF_IOCTL_REMOVE_DEVICE, 0), s->error ? -ENOENT : 0);
+}
+
+/**
+ * SUBTEST: add-device
+ * Description: A device is announced for a buffer of the heap negotiated. On 6.12 the kernel
+ *  learns which device it is by an import of a buffer of its own.
+ */
+static void sweep_add_device(void)
+{
+	SWEEP(prepare_negotiated, run_add_device, undo_add_device);
+}
+
 static int run_holders(struct stage *s)
 {
 	int fd = open(DEBUGFS "dma_buf/holders", O_RDONLY | O_CLOEXEC), ret = -errno;
@@ -1280,6 +1307,7 @@ static const struct prime_subtest tests[] = {
 	{ "mock_import", sweep_mock_import },
 	{ "mock_fence", sweep_mock_fence },
 	{ "try_device", sweep_try_device },
+	{ "add_device", sweep_add_device },
 	{ "holders", sweep_holders },
 };
 

@@ -67,7 +67,7 @@ static const struct dma_buf_late_ops probe_late_ops = {
 	.storage = probe_storage,
 };
 
-/* The device with a reference, NULL if the import attaches none, or ERR_PTR of dma_buf_export(). */
+/* The device with a reference, NULL if the import attaches none, or ERR_PTR, without memory. */
 struct device *drm_dev_get_import_dev(struct drm_device *drm)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
@@ -98,6 +98,7 @@ struct device *drm_dev_get_import_dev(struct drm_device *drm)
 	if (!IS_ERR(obj))
 		drm_gem_object_put(obj);
 	dma_buf_put(dmabuf);
-	return dev;
+	/* Without memory the driver may not have come to the attach. */
+	return dev ?: obj == ERR_PTR(-ENOMEM) ? ERR_CAST(obj) : NULL;
 }
 EXPORT_SYMBOL_GPL(drm_dev_get_import_dev);

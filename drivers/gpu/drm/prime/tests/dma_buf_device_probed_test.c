@@ -59,10 +59,26 @@ static void refuses_at_sight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_device_told(test, mock)), -EOPNOTSUPP);
 }
 
+/* An import that has failed before it came to the attach. */
+static struct drm_gem_object *import_without_memory(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	return ERR_PTR(-ENOMEM);
+}
+
+/* Next time there may be memory, so this does not say that the node can't be announced. */
+static void without_memory(struct kunit *test)
+{
+	struct mock_drm *mock = mock_drm_create(test);
+
+	mock->driver.gem_prime_import = import_without_memory;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_device_told(test, mock)), -ENOMEM);
+}
+
 static struct kunit_case dma_buf_device_probed_cases[] = {
 	KUNIT_CASE(not_the_parent),
 	KUNIT_CASE(used_by_ttm),
 	KUNIT_CASE(refuses_at_sight),
+	KUNIT_CASE(without_memory),
 	{}
 };
 
