@@ -36,6 +36,15 @@ static struct liftoff_output *output;
 static struct liftoff_layer *background, *always_composed;
 static drmModeAtomicReq *request;	/* from display_plan() to display_commit() */
 static unsigned int attempt;		/* to find planes in time */
+/*
+ * What the last commit put on planes. A layer may be gone by now, but what it showed is there until
+ * the next commit, and so is its fence.
+ */
+static struct {
+	uint32_t plane;
+	int fence;
+} on_planes[MAX_LAYERS];
+static unsigned int n_on_planes;
 struct wl_signal display_stale;
 
 static void place(struct liftoff_layer *layer, const struct rect *where)
@@ -179,17 +188,17 @@ void display_close(void)
 static void layers_update(uint32_t background_fb)
 {
 	const unsigned int limit = attempt < ATTEMPTS ? options.planes : 0;
-	unsigned int on_planes = 0;
+	unsigned int used = 0;
 
 	for_each_layer(l) {
 		if (!l->picture)
 			continue;
-		if (!l->picture->fb || on_planes == limit ||
+		if (!l->picture->fb || used == limit ||
 		    vkms_rounds(l->picture->fourcc)) {
 			liftoff_layer_set_fb_composited(l->liftoff);
 			continue;
 		}
-		on_planes++;
+		used++;
 		place(l->liftoff, &l->where);
 		liftoff_layer_set_property(l->liftoff, "FB_ID", l->picture->fb);
 		/*
@@ -325,9 +334,14 @@ int display_commit(uint32_t background_fb, int drawing)
 	if (ret)
 		return ret;
 	cursor_committed();
-	for_each_layer(l)
-		if (l->picture && l->plane)
-			l->picture->proven = true;
+	n_on_planes = 0;
+	for_each_layer(l) {
+		if (!l->picture || !l->plane)
+			continue;
+		l->picture->proven = true;
+		on_planes[n_on_planes].plane = l->plane;
+		on_planes[n_on_planes++].fence = l->fence;
+	}
 	return fence;
 }
 
@@ -335,6 +349,7 @@ int display_read_back(void)
 {
 	drmModeAtomicReq *req = drmModeAtomicAlloc();
 	uint32_t in_fence;
+	unsigned int i;
 	int ret, fence = -1;
 
 	/* In a commit of its own after the flip: vkms_nudge() tells why. */
@@ -342,9 +357,8 @@ int display_read_back(void)
 	kms_set(req, &kms.writeback, "WRITEBACK_OUT_FENCE_PTR", (uintptr_t)&fence);
 	/* As in layers_update(): vkms takes all planes into every commit. */
 	in_fence = kms_property(&primary, "IN_FENCE_FD", NULL);
-	for_each_layer(l)
-		if (l->plane && l->picture)
-			drmModeAtomicAddProperty(req, l->plane, in_fence, l->fence);
+	for (i = 0; i < n_on_planes; i++)
+		drmModeAtomicAddProperty(req, on_planes[i].plane, in_fence, on_planes[i].fence);
 	ret = drmModeAtomicCommit(kms.drm, req, DRM_MODE_ATOMIC_NONBLOCK, NULL);
 	drmModeAtomicFree(req);
 	return ret ? ret : fence;

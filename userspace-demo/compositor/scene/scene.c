@@ -90,7 +90,7 @@ static bool is_free(unsigned int cell, unsigned int part)
 	struct view *view;
 
 	wl_list_for_each(view, &scene.views, link)
-		if (view->cell == cell && view->part == part)
+		if (view->cell == cell && view->part == part && !view->leaving)
 			return false;
 	return true;
 }
@@ -164,6 +164,9 @@ void view_destroy(struct view *view, bool kept)
 		if (part->parent == view && !part->leaving)
 			view_destroy(part, kept);
 	wl_signal_emit_mutable(&view->events.closed, view);
+	/* Its place may be another's from now on. */
+	display_layer_destroy(view->layer);
+	view->layer = NULL;
 	view->leaving = true;
 	view->kept = kept;
 	view->fault = NULL;
@@ -187,8 +190,6 @@ static void view_free(struct view *view, uint64_t time)
 	if (view->next)
 		frame_left(view->next, 0);
 	wl_signal_emit_mutable(&view->events.gone, view);
-	if (view->layer)
-		display_layer_destroy(view->layer);
 	wl_list_remove(&view->link);
 	free(view);
 }
@@ -339,7 +340,7 @@ static int layers_show(void)
 	return done;
 }
 
-/* Take each view's next frame that is ready, and leave out the views that go. */
+/* Take each view's next frame that is ready. Views that go have no layer any more. */
 static void views_prepare(uint64_t time)
 {
 	struct frame *frame;
@@ -347,13 +348,9 @@ static void views_prepare(uint64_t time)
 
 	wl_list_for_each(view, &scene.views, link) {
 		view->fresh = false;
-		if (view->leaving) {
-			if (view->layer)
-				display_layer_destroy(view->layer);
-			view->layer = NULL;
-			view->unmapped = true;
+		view->unmapped = view->leaving;
+		if (view->leaving)
 			continue;
-		}
 		frame = view->next ? NULL : frame_ready(view);
 		if (frame) {
 			wl_list_remove(&frame->link);
@@ -412,9 +409,12 @@ static void flip(void)
 	scene.flips++;
 	state = FLIPPING;
 	wait_for_fence(done);
-	wl_list_for_each(view, &scene.views, link)
-		if (view->next)
-			wl_signal_emit_mutable(&view->next->events.taken, view->next);
+	wl_list_for_each(view, &scene.views, link) {
+		if (!view->next)
+			continue;
+		view->next->plane = view->layer ? view->layer->plane : 0;
+		wl_signal_emit_mutable(&view->next->events.taken, view->next);
+	}
 }
 
 /* Views that have nothing on the screen go at once; all else is for the next flip. */
@@ -476,7 +476,6 @@ static void frame_shown(struct view *view, uint64_t time)
 		frame_left(view->current, time);
 	frame->flipped = time;
 	frame->flip = scene.flips;
-	frame->plane = view->layer ? view->layer->plane : 0;
 	view->current = frame;
 	view->next = NULL;
 	view->fresh = true;

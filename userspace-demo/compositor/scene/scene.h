@@ -47,7 +47,7 @@ struct view {
 	int32_t x, y;			/* of a part in its window */
 	unsigned int cell, part;	/* 0 for a window, and above for its parts */
 	struct rect where;		/* of the frame in the last commit */
-	struct layer *layer;		/* while it is on the screen, or is to be */
+	struct layer *layer;		/* NULL: it leaves */
 	struct wl_list queue;		/* of frames, oldest first */
 	unsigned int queued;
 	struct frame *next;		/* in the commit under way */
