@@ -46,6 +46,7 @@
 #define CONNECTIONS	40	/* more than the compositor has room for */
 #define WINDOWS		6	/* the same */
 #define MANY_BUFFERS	40	/* the same */
+#define MANY_SURFACES	80	/* the same */
 #define MANY_PARAMS	300	/* with four descriptors each, more than a process usually may have */
 
 /* The kernel's drm/vgem_drm.h, which no Debian package installs. */
@@ -958,19 +959,51 @@ static void params_after(void)
 	zwp_linux_buffer_params_v1_add(params, buffers[1].fd, 1, 0, 4 * WIDTH, 0, 0);
 }
 
+static struct wl_buffer *another_buffer(void)
+{
+	struct layout layout = layout_of(&buffers[0]);
+	struct wl_buffer *wl;
+
+	layout.fds[0] = heap_buffer(4 * WIDTH * HEIGHT);
+	wl = make_buffer(&layout);
+	wl_display_flush(display);
+	close(layout.fds[0]);
+	return wl;
+}
+
 static void many_buffers(void)
 {
-	struct layout layout;
+	unsigned int i;
+
+	shown_window();
+	for (i = 0; i < MANY_BUFFERS; i++)
+		another_buffer();
+}
+
+/* Each buffer is destroyed, but a surface has it as its content. */
+static void hoard(void)
+{
+	struct wl_surface *holder;
+	struct wl_buffer *wl;
 	unsigned int i;
 
 	shown_window();
 	for (i = 0; i < MANY_BUFFERS; i++) {
-		layout = layout_of(&buffers[0]);
-		layout.fds[0] = heap_buffer(4 * WIDTH * HEIGHT);
-		make_buffer(&layout);
-		wl_display_flush(display);
-		close(layout.fds[0]);
+		wl = another_buffer();
+		holder = wl_compositor_create_surface(compositor);
+		wl_surface_attach(holder, wl, 0, 0);
+		wl_surface_commit(holder);
+		wl_buffer_destroy(wl);
 	}
+}
+
+static void many_surfaces(void)
+{
+	unsigned int i;
+
+	shown_window();
+	for (i = 0; i < MANY_SURFACES; i++)
+		wl_compositor_create_surface(compositor);
 }
 
 /* No buffer is ever made of them. */
@@ -1351,6 +1384,8 @@ static const struct {
 	{ "unshared", "refused: ", unshared, NULL },
 	{ "unmapped", "buffer", NULL, unmapped },
 	{ "many-buffers", "too many buffers", NULL, many_buffers },
+	{ "hoard", "too many buffers", NULL, hoard },
+	{ "many-surfaces", "too many surfaces", NULL, many_surfaces },
 	{ "many-params", "too many params", NULL, many_params },
 	{ "flood", "frames wait to be shown", NULL, flood },
 	{ "inode", "has inode", NULL, inode },

@@ -19,13 +19,36 @@ struct use {
 };
 
 static const struct wl_buffer_interface implementation = { .destroy = resource_destroy };
+static struct wl_list buffers = { &buffers, &buffers };
 
 void buffer_unref(struct buffer *buffer)
 {
 	if (--buffer->refs)
 		return;
 	renderer_unref(buffer->picture);
+	wl_list_remove(&buffer->client_gone.link);
+	wl_list_remove(&buffer->link);
 	free(buffer);
+}
+
+static void client_gone(struct wl_listener *listener, void *data)
+{
+	struct buffer *buffer = wl_container_of(listener, buffer, client_gone);
+
+	(void)data;
+	wl_list_remove(&buffer->client_gone.link);
+	wl_list_init(&buffer->client_gone.link);
+	buffer->client = NULL;
+}
+
+unsigned int buffers_of(const struct wl_client *client)
+{
+	const struct buffer *buffer;
+	unsigned int n = 0;
+
+	wl_list_for_each(buffer, &buffers, link)
+		n += buffer->client == client;
+	return n;
 }
 
 static void resource_destroyed(struct wl_resource *resource)
@@ -48,6 +71,10 @@ struct buffer *buffer_create(struct wl_client *client, uint32_t id, struct pictu
 		return NULL;
 	}
 	buffer->resource = resource;
+	buffer->client = client;
+	buffer->client_gone.notify = client_gone;
+	wl_client_add_destroy_listener(client, &buffer->client_gone);
+	wl_list_insert(&buffers, &buffer->link);
 	buffer->picture = pic;
 	buffer->refs = 1;
 	return buffer;

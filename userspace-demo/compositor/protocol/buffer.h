@@ -10,7 +10,10 @@ struct picture;
 
 /* A wl_buffer of dma-bufs. */
 struct buffer {
+	struct wl_list link;
 	struct wl_resource *resource;	/* NULL: the client has destroyed it */
+	struct wl_client *client;	/* NULL: it is gone */
+	struct wl_listener client_gone;
 	struct picture *picture;
 	unsigned int refs;
 	unsigned int uses;		/* frames that have not left yet */
@@ -21,6 +24,8 @@ struct buffer *buffer_create(struct wl_client *client, uint32_t id, struct pictu
 /* NULL for a wl_buffer of another kind. */
 struct buffer *buffer_of(struct wl_resource *resource);
 void buffer_unref(struct buffer *buffer);
+/* How many a client has, also of those that it has destroyed while a surface or a frame shows them. */
+unsigned int buffers_of(const struct wl_client *client);
 /* Release the buffer when that frame has left. False when out of memory. */
 struct frame;
 bool buffer_use(struct buffer *buffer, struct frame *frame);

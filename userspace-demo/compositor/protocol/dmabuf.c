@@ -51,14 +51,6 @@ static int table_fd = -1;
 static dev_t main_device;
 static struct tranche tranches[2];	/* by a plane, drawn */
 
-/* A destroyed wl_buffer frees its place. */
-static enum wl_iterator_result count_buffer(struct wl_resource *resource, void *data)
-{
-	if (buffer_of(resource))
-		++*(unsigned int *)data;
-	return WL_ITERATOR_CONTINUE;
-}
-
 static void params_destroyed(struct wl_resource *resource)
 {
 	struct params *params = wl_resource_get_user_data(resource);
@@ -204,7 +196,6 @@ static void create(struct wl_client *client, struct wl_resource *resource, uint3
 {
 	struct params *params = wl_resource_get_user_data(resource);
 	char why[MAX_REFUSAL] = "";
-	unsigned int buffers = 0;
 	struct buffer *buffer;
 	struct picture *pic;
 
@@ -219,8 +210,7 @@ static void create(struct wl_client *client, struct wl_resource *resource, uint3
 	params->layout.fourcc = fourcc;
 	if (!layout_check(resource, params))
 		return;
-	wl_client_for_each_resource(client, count_buffer, &buffers);
-	if (buffers == MAX_BUFFERS) {
+	if (buffers_of(client) >= MAX_BUFFERS) {
 		client_drop(client, "too many buffers: more than %d", MAX_BUFFERS);
 		return;
 	}

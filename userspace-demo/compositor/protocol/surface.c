@@ -21,6 +21,7 @@
 #include "surface.h"
 
 #define VERSION	5
+#define MAX_SURFACES	64	/* that a client may have at a time; each keeps its content */
 
 /* A wl_callback for the next frame. */
 struct callback {
@@ -377,12 +378,26 @@ static void surface_destroyed(struct wl_resource *resource)
 	free(surface);
 }
 
+static enum wl_iterator_result count_surface(struct wl_resource *resource, void *data)
+{
+	if (wl_resource_instance_of(resource, &wl_surface_interface, &surface_implementation))
+		++*(unsigned int *)data;
+	return WL_ITERATOR_CONTINUE;
+}
+
 static void create_surface(struct wl_client *client, struct wl_resource *manager, uint32_t id)
 {
-	struct frame *pending = frame_create();
 	struct wl_resource *resource;
 	struct surface *surface;
+	struct frame *pending;
+	unsigned int n = 0;
 
+	wl_client_for_each_resource(client, count_surface, &n);
+	if (n == MAX_SURFACES) {
+		client_drop(client, "too many surfaces: more than %d", MAX_SURFACES);
+		return;
+	}
+	pending = frame_create();
 	if (!pending) {
 		wl_client_post_no_memory(client);
 		return;

@@ -23,7 +23,7 @@
 #include "scene.h"
 
 #define SECOND	1000000000ull
-#define SOON_MS	1		/* the display was busy */
+#define SOON_MS	1		/* the display was busy, or is looked at */
 #define LATER_MS 1000		/* the display failed */
 
 struct scene scene;
@@ -365,13 +365,14 @@ static void views_prepare(uint64_t time)
 
 static int fence_done(int fd, uint32_t mask, void *data);
 
+/* The loop takes a descriptor of its own. When there is none, on_retry() looks at the fence. */
 static void wait_for_fence(int fd)
 {
 	fence = fd;
 	state_since = now();
 	fence_source = wl_event_loop_add_fd(loop, fd, WL_EVENT_READABLE, fence_done, NULL);
 	if (!fence_source)
-		err(1, "cannot wait for the display");
+		wl_event_source_timer_update(retry, SOON_MS);
 }
 
 /* The display could not do something: it is asked again, and everything else goes on. */
@@ -449,7 +450,11 @@ static void capture_now(void)
 static int on_retry(void *data)
 {
 	(void)data;
-	if (state == CAPTURING && fence < 0)
+	if (fence >= 0 && !fence_source && fence_pending(fence))
+		wl_event_source_timer_update(retry, SOON_MS);
+	else if (fence >= 0 && !fence_source)
+		fence_done(fence, 0, NULL);
+	else if (state == CAPTURING && fence < 0)
 		capture_now();
 	else
 		schedule();
@@ -506,7 +511,8 @@ static int fence_done(int fd, uint32_t mask, void *data)
 
 	(void)mask;
 	(void)data;
-	wl_event_source_remove(fence_source);
+	if (fence_source)
+		wl_event_source_remove(fence_source);
 	fence_source = NULL;
 	/* It is on the screen or not: nothing tells, and the next flip will. */
 	if (!fence_time(fd, &time)) {
