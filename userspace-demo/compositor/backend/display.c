@@ -83,6 +83,11 @@ struct layer *display_layer_create(unsigned int cell, unsigned int part, const c
 	return slot;
 }
 
+bool display_takes(uint32_t fourcc)
+{
+	return options.planes && !vkms_rounds(fourcc);
+}
+
 void display_layer_destroy(struct layer *layer)
 {
 	liftoff_layer_destroy(layer->liftoff);
@@ -194,7 +199,7 @@ static void layers_update(uint32_t background_fb)
 		if (!l->picture)
 			continue;
 		if (!l->picture->fb || used == limit ||
-		    vkms_rounds(l->picture->fourcc)) {
+		    !display_takes(l->picture->fourcc)) {
 			liftoff_layer_set_fb_composited(l->liftoff);
 			continue;
 		}

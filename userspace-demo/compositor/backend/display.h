@@ -37,6 +37,8 @@ extern struct layer layers[MAX_LAYERS];	/* MAX_PARTS for each cell, from the low
 /* captures: the display is going to be read back. A display that cannot work ends the program. */
 void display_open(bool captures);
 void display_close(void);
+/* Whether a plane may show such a picture of a window. */
+bool display_takes(uint32_t fourcc);
 /* NULL: out of memory. */
 struct layer *display_layer_create(unsigned int cell, unsigned int part, const char *owner);
 void display_layer_destroy(struct layer *layer);

@@ -165,9 +165,11 @@ static void find_crtc(const drmModeRes *res, const drmModeConnector *con)
 	drmModeEncoder *encoder = drmModeGetEncoder(kms.drm, con->encoders[0]);
 	int i;
 
-	for (i = 0; encoder && !kms.crtc.id && i < res->count_crtcs; i++)
-		if (encoder->possible_crtcs & 1u << i)
+	for (i = 0; encoder && !kms.crtc.id && i < res->count_crtcs; i++) {
+		kms.crtc_bit = 1u << i;
+		if (encoder->possible_crtcs & kms.crtc_bit)
 			kms_object_init(&kms.crtc, res->crtcs[i], DRM_MODE_OBJECT_CRTC);
+	}
 	drmModeFreeEncoder(encoder);
 }
 
@@ -232,16 +234,15 @@ void kms_close(void)
 	seat_close_device(kms.drm);
 }
 
-static void plane_formats(uint32_t id, struct formats *set)
+static void plane_formats(const drmModePlane *plane, struct formats *set)
 {
 	drmModeFormatModifierIterator iter = { 0 };
 	drmModePropertyBlobRes *blob = NULL;
-	drmModePlane *plane;
 	struct kms_object obj;
 	uint64_t blob_id = 0, type = 0;
 	uint32_t i;
 
-	kms_object_init(&obj, id, DRM_MODE_OBJECT_PLANE);
+	kms_object_init(&obj, plane->plane_id, DRM_MODE_OBJECT_PLANE);
 	kms_property(&obj, "IN_FORMATS", &blob_id);
 	kms_property(&obj, "type", &type);
 	kms_object_free(&obj);
@@ -257,18 +258,21 @@ static void plane_formats(uint32_t id, struct formats *set)
 		return;
 
 	/* What knows no modifiers is linear. */
-	plane = drmModeGetPlane(kms.drm, id);
-	for (i = 0; plane && i < plane->count_formats; i++)
+	for (i = 0; i < plane->count_formats; i++)
 		formats_add(set, plane->formats[i], DRM_FORMAT_MOD_LINEAR);
-	drmModeFreePlane(plane);
 }
 
 void kms_formats(struct formats *set)
 {
 	drmModePlaneRes *res = drmModeGetPlaneResources(kms.drm);
+	drmModePlane *plane;
 	uint32_t i;
 
-	for (i = 0; res && i < res->count_planes; i++)
-		plane_formats(res->planes[i], set);
+	for (i = 0; res && i < res->count_planes; i++) {
+		plane = drmModeGetPlane(kms.drm, res->planes[i]);
+		if (plane && plane->possible_crtcs & kms.crtc_bit)
+			plane_formats(plane, set);
+		drmModeFreePlane(plane);
+	}
 	drmModeFreePlaneResources(res);
 }

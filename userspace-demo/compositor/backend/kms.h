@@ -24,6 +24,7 @@ struct kms {
 	uint32_t width, height, refresh;	/* refresh in mHz */
 	uint32_t mm_width, mm_height;
 	uint32_t mode_blob;
+	uint32_t crtc_bit;	/* in masks of possible CRTCs */
 	struct kms_object crtc, monitor, writeback;
 };
 
@@ -40,7 +41,7 @@ uint32_t kms_property(const struct kms_object *obj, const char *name, uint64_t *
 /* Set a property in a commit; an object that has none of this name ends the program. */
 void kms_set(drmModeAtomicReq *req, const struct kms_object *obj, const char *name,
 	     uint64_t value);
-/* What the planes of the display take, as they say it. */
+/* What the planes of the CRTC take, as they say it. */
 void kms_formats(struct formats *set);
 
 #endif

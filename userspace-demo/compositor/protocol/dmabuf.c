@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <wayland-server.h>
 
+#include "../backend/display.h"
 #include "../backend/kms.h"
 #include "../backend/picture.h"
 #include "../base/formats.h"
@@ -390,7 +391,8 @@ static void tranches_create(void)
 	tranches[1].device = main_device;
 	for (i = 0; i < formats.n; i++) {
 		struct format *format = &formats.list[i];
-		bool on_plane = formats_have(&planes, format->fourcc, format->modifier);
+		bool on_plane = display_takes(format->fourcc) &&
+			formats_have(&planes, format->fourcc, format->modifier);
 
 		index = wl_array_add(&tranches[on_plane ? 0 : 1].indices, sizeof(*index));
 		if (!index)
