@@ -332,15 +332,21 @@ static bool is_vgem(int fd)
 	return drm_driver_is(fd, "vgem");
 }
 
+static int open_vgem(void)
+{
+	char device[64];
+
+	return open_device(NULL, "/dev/dri/card", "a vgem device", is_vgem, device,
+			   sizeof(device));
+}
+
 /* Mapped by their own device, since access (DRM_RDWR or 0) may not allow to write the dma-buf. */
 static void vgem_create(uint32_t access)
 {
 	uint64_t size, offset;
-	char device[64];
 	unsigned int i;
 
-	drm = open_device(NULL, "/dev/dri/card", "a vgem device", is_vgem, device,
-			  sizeof(device));
+	drm = open_vgem();
 	for (i = 0; i < BUFFERS; i++) {
 		struct buffer *buf = &buffers[i];
 
@@ -348,7 +354,7 @@ static void vgem_create(uint32_t access)
 					    &buf->stride, &size) ||
 		    drmPrimeHandleToFD(drm, buf->handle, DRM_CLOEXEC | access, &buf->fd) ||
 		    drmModeMapDumbBuffer(drm, buf->handle, &offset))
-			err(1, "%s: cannot get a buffer", device);
+			err(1, "vgem: cannot get a buffer");
 		map_buffer(buf, drm, offset);
 	}
 }
@@ -808,6 +814,26 @@ static void wide(void)
 	pool = wl_shm_create_pool(shm, memory_file(4 * WIDE), 4 * WIDE);
 	buffers[0].wl = wl_shm_pool_create_buffer(pool, 0, WIDE, 1, 4 * WIDE,
 						  WL_SHM_FORMAT_XRGB8888);
+	commit(&buffers[0], 0);
+	bye(1);
+}
+
+/* The same of a dma-buf that can only be read. No plane takes it, and so it is copied. */
+static void read_only_wide(void)
+{
+	struct layout layout;
+	uint64_t size;
+
+	hello();
+	drm = open_vgem();
+	if (drmModeCreateDumbBuffer(drm, WIDE, 1, 32, 0, &buffers[0].handle, &buffers[0].stride,
+				    &size) ||
+	    drmPrimeHandleToFD(drm, buffers[0].handle, DRM_CLOEXEC, &buffers[0].fd))
+		err(1, "cannot get a buffer of %d pixels", WIDE);
+	layout = layout_of(&buffers[0]);
+	layout.width = WIDE;
+	layout.height = 1;
+	show_buffer(&buffers[0], &layout);
 	commit(&buffers[0], 0);
 	bye(1);
 }
@@ -1436,6 +1462,7 @@ static const struct {
 	{ "fenced-later", "", NULL, fenced_later },
 	{ "read-only", "", NULL, read_only },
 	{ "read-only-nv12", "", NULL, read_only_nv12 },
+	{ "read-only-wide", "", NULL, read_only_wide },
 };
 
 /*

@@ -205,7 +205,16 @@ void renderer_formats(struct formats *set)
 	formats_free(&all);
 }
 
-/* A copy of one plane. OpenGL ES does not know the byte order B, G, R, A: swap when sampling. */
+/* How many columns or rows of a plane are seen in a cell; part: how many pixels share one of them. */
+static GLsizei seen(uint32_t size, uint32_t cell, unsigned int part)
+{
+	return ((size < cell ? size : cell) + part - 1) / part;
+}
+
+/*
+ * A copy of what is seen of one plane: a picture is as large as its client likes, and all windows
+ * wait for the copy. OpenGL ES does not know the byte order B, G, R, A: swap when sampling.
+ */
 static void upload(const struct picture *pic, unsigned int plane, const void *pixels)
 {
 	static const struct {
@@ -218,8 +227,10 @@ static void upload(const struct picture *pic, unsigned int plane, const void *pi
 
 	how = pic->fourcc == DRM_FORMAT_NV12 ? &nv12[plane] : &rgb;
 	glPixelStorei(GL_UNPACK_ROW_LENGTH, pic->strides[plane] / how->bytes);
-	glTexImage2D(GL_TEXTURE_2D, 0, how->internal, pic->width / how->part,
-		     pic->height / how->part, 0, how->format, GL_UNSIGNED_BYTE, pixels);
+	glTexImage2D(GL_TEXTURE_2D, 0, how->internal,
+		     seen(pic->width, kms.width / options.columns, how->part),
+		     seen(pic->height, kms.height / options.rows, how->part), 0, how->format,
+		     GL_UNSIGNED_BYTE, pixels);
 	glPixelStorei(GL_UNPACK_ROW_LENGTH, 0);
 	if (pic->fourcc != DRM_FORMAT_XRGB8888 && pic->fourcc != DRM_FORMAT_ARGB8888)
 		return;
