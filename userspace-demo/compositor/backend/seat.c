@@ -67,6 +67,9 @@ static int on_readable(int fd, uint32_t mask, void *data)
 	(void)data;
 	if (libseat_dispatch(libseat, 0) >= 0)
 		return 0;
+	/* Nobody is left who could bring this session to the front again. */
+	if (!seat.active)
+		err(1, "seat: lost while another session is in front");
 	say("seat: %s; keeping the devices that are open", strerror(errno));
 	wl_event_source_remove(source);
 	source = NULL;

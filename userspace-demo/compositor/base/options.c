@@ -88,7 +88,8 @@ static void usage(FILE *to)
 		"  --help             this text\n"
 		"\n"
 		"SIGTERM and SIGINT end it. Exit status: 0 when all that was shown was what was drawn,\n"
-		"1 when not or when the display fails, 2 for a mistake on the command line.\n");
+		"1 when not, when a picture cannot be saved, or when the display fails, 2 for a mistake\n"
+		"on the command line.\n");
 }
 
 static void setting_parse(size_t i, const char *value)

@@ -168,10 +168,13 @@ void report_picture(unsigned int flip, const char *pixels, size_t stride, uint32
 			memcpy(copy + y * row + 3 * x, pixels + y * stride + 4 * x, 3);
 
 	snprintf(path, sizeof(path), "%s/screen-%06u.png", options.pictures, flip);
-	if (!png_image_write_to_file(&image, path, 0, copy, 0, NULL))
-		errx(1, "%s: cannot write the picture: %s", path, image.message);
+	if (png_image_write_to_file(&image, path, 0, copy, 0, NULL)) {
+		log_event("picture", "\"file\":\"screen-%06u.png\",\"flip\":%u", flip, flip);
+	} else {
+		say("%s: cannot write the picture: %s", path, image.message);
+		unsound = true;
+	}
 	free(copy);
-	log_event("picture", "\"file\":\"screen-%06u.png\",\"flip\":%u", flip, flip);
 }
 
 bool report_close(void)

@@ -18,7 +18,7 @@ struct tally {
 };
 
 void report_open(void);
-/* Whether all that was shown was what was drawn. */
+/* Whether all that was shown was what was drawn, and all pictures were saved. */
 bool report_close(void);
 
 /* A client begins. */
@@ -30,7 +30,7 @@ void tally_shown(struct tally *tally, uint64_t submitted, uint64_t flipped);
 void report_second(const char *name, struct tally *tally, bool on_plane);
 /* A client leaves: its totals and its results. kept: it was not dropped. */
 void report_client(const char *name, const struct tally *tally, bool kept);
-/* Save what is on the screen, XRGB8888. */
+/* Save what is on the screen, XRGB8888. A disk that is full stops no window. */
 void report_picture(unsigned int flip, const char *pixels, size_t stride, uint32_t width,
 		    uint32_t height);
 
