@@ -3,7 +3,6 @@
 #ifndef DEMO_OPTIONS_H
 #define DEMO_OPTIONS_H
 
-#define MAX_CLIENTS	16
 #define MAX_CELLS	16	/* of the screen; each window has one */
 
 struct options {

@@ -38,6 +38,9 @@ void tally_begin(struct tally *t)
 {
 	t->begun = now();
 	t->reported_at = t->begun;
+	t->latencies = malloc(MAX_LATENCIES * sizeof(*t->latencies));
+	if (!t->latencies)
+		err(1, "out of memory");
 }
 
 void tally_shown(struct tally *t, uint64_t submitted, uint64_t flipped)
@@ -45,10 +48,8 @@ void tally_shown(struct tally *t, uint64_t submitted, uint64_t flipped)
 	if (t->shown && flipped - t->last_flip > t->longest)
 		t->longest = flipped - t->last_flip;
 	t->last_flip = flipped;
-	t->latencies = realloc(t->latencies, (t->shown + 1) * sizeof(*t->latencies));
-	if (!t->latencies)
-		err(1, "out of memory");
-	t->latencies[t->shown++] = flipped > submitted ? (flipped - submitted) / 1000 : 0;
+	t->latencies[t->shown++ % MAX_LATENCIES] =
+		flipped > submitted ? (flipped - submitted) / 1000 : 0;
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -58,16 +59,19 @@ static int compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* p50 and p99 of the latencies from first to last, in milliseconds. */
+/* p50 and p99 of the latencies from first to last, as far as they are kept, in milliseconds. */
 static void percentiles(const struct tally *t, unsigned int first, double *p50, double *p99)
 {
-	const unsigned int n = t->shown - first;
+	const unsigned int shown = t->shown - first;
+	const unsigned int n = shown < MAX_LATENCIES ? shown : MAX_LATENCIES;
 	uint32_t *sorted = n ? malloc(n * sizeof(*sorted)) : NULL;
+	unsigned int i;
 
 	*p50 = *p99 = 0;
 	if (!sorted)
 		return;
-	memcpy(sorted, t->latencies + first, n * sizeof(*sorted));
+	for (i = 0; i < n; i++)
+		sorted[i] = t->latencies[(t->shown - n + i) % MAX_LATENCIES];
 	qsort(sorted, n, sizeof(*sorted), compare_numbers);
 	*p50 = sorted[n / 2] / 1e3;
 	*p99 = sorted[n * 99 / 100] / 1e3;

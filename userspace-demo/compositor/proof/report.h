@@ -7,12 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MAX_LATENCIES	16384
+
 /* What is counted of one client. Times are in ns, of CLOCK_MONOTONIC. */
 struct tally {
 	unsigned int imports, reuses, copies, shm, shown, composed, dropped, held, early;
 	unsigned int read, compared, equal, unreadable, foreign_inodes;
 	uint64_t begun, last_flip, longest;
-	uint32_t *latencies;	/* of each frame shown, us */
+	uint32_t *latencies;	/* of the last MAX_LATENCIES frames, us; a ring */
 	unsigned int reported;	/* frames, in the lines of past seconds */
 	uint64_t reported_at;	/* when the last of these lines was written */
 };

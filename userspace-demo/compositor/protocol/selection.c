@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * wl_data_device_manager: toolkits want it, though nobody can copy or drag anything here:
- * what a client selects is dropped, so there is never anything to offer.
+ * what a client selects is dropped, so there is never anything to offer, and a drag ends at once.
  */
 
 #include <wayland-server.h>
@@ -37,16 +37,20 @@ static void start_drag(struct wl_client *client, struct wl_resource *resource,
 {
 	(void)client;
 	(void)resource;
-	(void)source;
 	(void)origin;
 	(void)icon;
 	(void)serial;
+	if (source)
+		wl_data_source_send_cancelled(source);
 }
 
 static void set_selection(struct wl_client *client, struct wl_resource *resource,
 			  struct wl_resource *source, uint32_t serial)
 {
-	start_drag(client, resource, source, NULL, NULL, serial);
+	(void)client;
+	(void)resource;
+	(void)source;
+	(void)serial;
 }
 
 static const struct wl_data_device_interface device_implementation = {
