@@ -7,6 +7,7 @@
 
 #include "capture.h"
 #include "kms.h"
+#include "vkms.h"
 
 struct capture capture;
 
@@ -35,6 +36,16 @@ void capture_open(void)
 	if (drmModeAddFB2(kms.drm, kms.width, kms.height, DRM_FORMAT_XRGB8888, handles,
 			  strides, zero, &capture.fb, 0))
 		err(1, "%s: cannot make a framebuffer to read back into", kms.device);
+}
+
+void capture_stuck(void)
+{
+	capture.stuck += vkms_nudge();
+}
+
+void capture_done(void)
+{
+	vkms_nudge_done();
 }
 
 void capture_close(void)

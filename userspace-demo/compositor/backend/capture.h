@@ -18,5 +18,9 @@ extern struct capture capture;
 /* A display that has no writeback connector ends the program. */
 void capture_open(void);
 void capture_close(void);
+/* A readback has not ended for a second. */
+void capture_stuck(void);
+/* It has ended. */
+void capture_done(void);
 
 #endif

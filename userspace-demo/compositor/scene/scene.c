@@ -16,7 +16,6 @@
 #include "../backend/kms.h"
 #include "../backend/picture.h"
 #include "../backend/seat.h"
-#include "../backend/vkms.h"
 #include "../base/options.h"
 #include "../base/say.h"
 #include "../renderer/renderer.h"
@@ -524,7 +523,7 @@ static int fence_done(int fd, uint32_t mask, void *data)
 	if (flipping) {
 		flip_done(time);
 	} else {
-		vkms_nudge_done();
+		capture_done();
 		state = IDLE;
 		captured();
 	}
@@ -552,7 +551,7 @@ void scene_lose_patience(void)
 		fault(view, reason);
 	}
 	if (state == CAPTURING && time - state_since > SECOND)
-		capture.stuck += vkms_nudge();
+		capture_stuck();
 	/* There is nothing that could be tried: a commit cannot be taken back. */
 	if (fence >= 0 && time - state_since > 3 * limit)
 		errx(1, "%s: no %s in %u seconds", kms.device,
@@ -588,7 +587,7 @@ void scene_close(void)
 		if (wl_event_loop_dispatch(loop, 1000) < 0)
 			break;
 		if (state == CAPTURING)
-			capture.stuck += vkms_nudge();
+			capture_stuck();
 	}
 	while (fence >= 0 && wl_event_loop_dispatch(loop, 1000) >= 0)
 		;
