@@ -2,7 +2,7 @@
 /*
  * Clients that a compositor must survive: each breaks one rule, or dies, and
  * has to be dropped with the right reason. Beside them three that keep the
- * rules, and tell what a test of fences needs to know, and five more that a
+ * rules, and tell what a test of fences needs to know, and more that a
  * compositor must serve without waiting, mistaking them or dying.
  */
 
@@ -94,6 +94,8 @@ static volatile sig_atomic_t stop;
 static struct wl_display *display;
 static struct wl_registry *registry;
 static struct wl_compositor *compositor;
+static struct wl_subcompositor *subcompositor;
+static struct wl_data_device_manager *data_manager;
 static struct wl_shm *shm;
 static struct wl_seat *seat;
 static struct xdg_wm_base *shell;
@@ -138,6 +140,8 @@ static void on_global(void *data, struct wl_registry *from, uint32_t number,
 		uint32_t version;
 	} wanted[] = {
 		{ &wl_compositor_interface, &compositor, 5 },
+		{ &wl_subcompositor_interface, &subcompositor, 1 },
+		{ &wl_data_device_manager_interface, &data_manager, 3 },
 		{ &wl_shm_interface, &shm, 1 },
 		{ &wl_seat_interface, &seat, 5 },
 		{ &xdg_wm_base_interface, &shell, 4 },
@@ -176,8 +180,8 @@ static void greet(void)
 		err(1, "%s: cannot connect", path);
 	registry = wl_display_get_registry(display);
 	wl_registry_add_listener(registry, &registry_listener, NULL);
-	if (wl_display_roundtrip(display) < 0 || !compositor || !shm || !seat || !shell ||
-	    !dmabuf || !presentation || !proofs)
+	if (wl_display_roundtrip(display) < 0 || !compositor || !subcompositor || !data_manager ||
+	    !shm || !seat || !shell || !dmabuf || !presentation || !proofs)
 		errx(1, "the compositor does not offer everything");
 	xdg_wm_base_add_listener(shell, &shell_listener, NULL);
 }
@@ -459,15 +463,25 @@ static void announce(const struct buffer *buf, uint32_t sequence, uint64_t inode
 			       time >> 32, time & 0xffffffff);
 }
 
-static void commit(struct buffer *buf, uint32_t sequence)
+static void want_presented(struct wl_surface *of, uint32_t sequence)
 {
-	wl_surface_attach(surface, buf->wl, 0, 0);
-	wl_surface_damage_buffer(surface, 0, 0, WIDTH, HEIGHT);
-	wp_presentation_feedback_add_listener(wp_presentation_feedback(presentation, surface),
+	wp_presentation_feedback_add_listener(wp_presentation_feedback(presentation, of),
 					      &feedback_listener, (void *)(uintptr_t)sequence);
-	wl_surface_commit(surface);
+}
+
+static void commit_to(struct wl_surface *to, struct buffer *buf, uint32_t sequence)
+{
+	wl_surface_attach(to, buf->wl, 0, 0);
+	wl_surface_damage_buffer(to, 0, 0, WIDTH, HEIGHT);
+	want_presented(to, sequence);
+	wl_surface_commit(to);
 	buf->sequence = sequence;
 	buf->busy = true;
+}
+
+static void commit(struct buffer *buf, uint32_t sequence)
+{
+	commit_to(surface, buf, sequence);
 }
 
 static void send_frame(struct buffer *buf, uint32_t sequence)
@@ -758,6 +772,19 @@ static void popup(void)
 	bye(2);
 }
 
+/* Up to the answer to the configure event, as if it was new. */
+static void hide_window(void)
+{
+	wl_surface_attach(surface, NULL, 0, 0);
+	wl_surface_commit(surface);
+	serial = 0;
+	wl_surface_commit(surface);
+	while (!serial)
+		if (wl_display_dispatch(display) < 0)
+			errx(1, "dropped: %s", reason);
+	xdg_surface_ack_configure(xdg_surface, serial);
+}
+
 /*
  * It has the last two places. A window that is hidden may be shown again, and one that is closed
  * leaves its place to another, though the display still shows it.
@@ -774,14 +801,7 @@ static void remap(void)
 	send_frame(&buffers[0], 0);
 	send_drawn(0, draw(&buffers[0], 0));
 	wait_presented(1);
-	wl_surface_attach(surface, NULL, 0, 0);
-	wl_surface_commit(surface);
-	serial = 0;
-	wl_surface_commit(surface);
-	while (!serial)
-		if (wl_display_dispatch(display) < 0)
-			errx(1, "dropped: %s", reason);
-	xdg_surface_ack_configure(xdg_surface, serial);
+	hide_window();
 	send_frame(&buffers[1], 0);
 	send_drawn(0, draw(&buffers[1], 0));
 	wait_presented(2);
@@ -794,6 +814,99 @@ static void remap(void)
 	xdg_surface_destroy(other);
 	proof = prime_demo_proof_manager_get_proof(proofs, surface);
 	bye(2);
+}
+
+/* A part of the window or of another part, which is to be shown at once. */
+static struct wl_subsurface *make_part(struct wl_surface **of, struct wl_surface *parent, int32_t x,
+				       int32_t y, struct buffer *buf)
+{
+	struct wl_subsurface *part;
+
+	*of = wl_compositor_create_surface(compositor);
+	part = wl_subcompositor_get_subsurface(subcompositor, *of, parent);
+	wl_subsurface_set_position(part, x, y);
+	commit_to(*of, buf, 0);
+	return part;
+}
+
+/*
+ * The second part is a part of the first one. It is hidden and comes back with that, and both with
+ * the window. New parts lie above old ones. The judge knows the places and numbers by the log.
+ */
+static void parts(void)
+{
+	struct wl_surface *one, *two, *three, *four;
+	struct wl_subsurface *part;
+	unsigned int i;
+
+	hello();
+	heap_buffers();
+	for (i = 0; i < BUFFERS; i++)
+		draw(&buffers[i], i);
+	commit(&buffers[0], 0);
+	part = make_part(&one, surface, 10, 20, &buffers[1]);
+	make_part(&two, one, 5, 6, &buffers[2]);
+	wait_presented(3);
+	want_presented(two, 0);
+	wl_surface_attach(one, NULL, 0, 0);
+	wl_surface_commit(one);
+	commit_to(one, &buffers[1], 1);
+	wait_presented(5);
+	want_presented(one, 0);
+	want_presented(two, 0);
+	hide_window();
+	commit(&buffers[0], 1);
+	wait_presented(8);
+	make_part(&three, surface, 30, 30, &buffers[3]);
+	wl_subsurface_destroy(part);
+	make_part(&four, surface, 40, 40, &buffers[1]);
+	wait_presented(10);
+	bye(10);
+}
+
+static void on_target(void *data, struct wl_data_source *source, const char *type)
+{
+	(void)data;
+	(void)source;
+	(void)type;
+}
+
+static void on_send(void *data, struct wl_data_source *source, const char *type, int32_t fd)
+{
+	(void)data;
+	(void)source;
+	(void)type;
+	close(fd);
+}
+
+static void on_cancelled(void *data, struct wl_data_source *source)
+{
+	(void)source;
+	*(bool *)data = true;
+}
+
+static const struct wl_data_source_listener source_listener = {
+	.target = on_target, .send = on_send, .cancelled = on_cancelled,
+};
+
+/* Nothing can be dragged, and whoever begins is told so. */
+static void drag(void)
+{
+	struct wl_data_device *device;
+	struct wl_data_source *source;
+	bool cancelled = false;
+
+	hello();
+	heap_buffers();
+	device = wl_data_device_manager_get_data_device(data_manager, seat);
+	source = wl_data_device_manager_create_data_source(data_manager);
+	wl_data_source_add_listener(source, &source_listener, &cancelled);
+	wl_data_device_start_drag(device, source, surface, NULL, 0);
+	if (wl_display_roundtrip(display) < 0)
+		errx(1, "dropped: %s", reason);
+	if (!cancelled)
+		errx(1, "nobody has ended the drag");
+	bye(0);
 }
 
 static int memory_file(off_t size)
@@ -1159,6 +1272,17 @@ static void role_late(void)
 	xdg_wm_base_get_xdg_surface(shell, surface);
 }
 
+static void part_circle(void)
+{
+	struct wl_surface *one, *two;
+
+	greet();
+	one = wl_compositor_create_surface(compositor);
+	two = wl_compositor_create_surface(compositor);
+	wl_subcompositor_get_subsurface(subcompositor, one, two);
+	wl_subcompositor_get_subsurface(subcompositor, two, one);
+}
+
 static void wrong_order(void)
 {
 	shown_window();
@@ -1428,6 +1552,7 @@ static const struct {
 	{ "popup-toplevel", "is a popup already", NULL, popup_toplevel },
 	{ "toplevel-popup", "window is to be a popup", NULL, toplevel_popup },
 	{ "no-role", "before the surface has a role", NULL, no_role },
+	{ "part-circle", "a part of itself", NULL, part_circle },
 	{ "wrong-order", "goes before its xdg_toplevel", NULL, wrong_order },
 	{ "min-size", "a size of -1x1", NULL, min_size },
 	{ "geometry", "a window of 0x0", NULL, geometry },
@@ -1457,6 +1582,8 @@ static const struct {
 	{ "popup", "", NULL, popup },
 	{ "wide", "", NULL, wide },
 	{ "remap", "", NULL, remap },
+	{ "parts", "", NULL, parts },
+	{ "drag", "", NULL, drag },
 	{ "late", "", NULL, late },
 	{ "pairs", "", NULL, pairs },
 	{ "fenced-later", "", NULL, fenced_later },

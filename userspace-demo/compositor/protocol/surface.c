@@ -171,6 +171,7 @@ static bool take_attached(struct surface *surface)
 	forget_picture(surface);
 	surface->picture = pic;
 	surface->buffer = buffer;
+	surface->fresh = true;
 	attach(surface, NULL);
 	return true;
 }
@@ -179,7 +180,7 @@ static bool take_attached(struct surface *surface)
  * Have the scene show the content. A commit without a new buffer shows the old one again, which
  * the client may have back already.
  */
-static void queue(struct surface *surface, bool fresh)
+static void queue(struct surface *surface)
 {
 	struct wl_client *client = wl_resource_get_client(surface->resource);
 	struct buffer *buffer = surface->buffer;
@@ -196,7 +197,7 @@ static void queue(struct surface *surface, bool fresh)
 	}
 	surface->pending = frame_create();
 	if (!surface->pending ||
-	    (buffer && (fresh || buffer->uses) && !buffer_use(buffer, frame))) {
+	    (buffer && (surface->fresh || buffer->uses) && !buffer_use(buffer, frame))) {
 		/* Without a frame to come nothing can be asked for: it ends here. */
 		if (surface->pending)
 			frame_destroy(surface->pending);
@@ -206,9 +207,18 @@ static void queue(struct surface *surface, bool fresh)
 			close(fence);
 		return;
 	}
+	surface->fresh = false;
 	surface->picture->users++;
 	frame->picture = surface->picture;
 	view_queue(surface->view, frame, fence);
+}
+
+void surface_show(struct surface *surface)
+{
+	if (!surface->view || !surface->picture)
+		return;
+	queue(surface);
+	wl_signal_emit_mutable(&surface->events.queued, surface);
 }
 
 static void commit_request(struct wl_client *client, struct wl_resource *resource)
@@ -227,8 +237,7 @@ static void commit_request(struct wl_client *client, struct wl_resource *resourc
 		wl_client_post_no_memory(client);
 		return;
 	}
-	if (surface->view && surface->picture)
-		queue(surface, attached);
+	surface_show(surface);
 }
 
 static void damage_request(struct wl_client *client, struct wl_resource *resource, int32_t x,
@@ -413,6 +422,7 @@ static void create_surface(struct wl_client *client, struct wl_resource *manager
 	surface->resource = resource;
 	surface->pending = pending;
 	surface->attached_gone.notify = attached_gone;
+	wl_signal_init(&surface->events.queued);
 	wl_signal_init(&surface->events.gone);
 }
 

@@ -24,7 +24,9 @@ struct surface {
 	struct wl_listener attached_gone;
 	struct picture *picture;	/* of the last commit, and its buffer if it is dma-bufs */
 	struct buffer *buffer;
+	bool fresh;			/* the scene has not got it yet */
 	struct {
+		struct wl_signal queued;	/* content, for the scene to show */
 		struct wl_signal gone;
 	} events;
 };
@@ -43,6 +45,8 @@ struct surface *surface_of(struct wl_resource *resource);
  * window that is an error, which the client is told; a part is left out.
  */
 bool surface_map(struct surface *surface, struct view *parent);
+/* Have the scene show the content, if there is a view and a content. */
+void surface_show(struct surface *surface);
 /* Whose view it is; NULL when it leaves. */
 struct surface *surface_of_view(struct view *view);
 /* Take it off the screen, if it is there. kept: not by a fault of the client. */

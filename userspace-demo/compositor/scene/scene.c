@@ -94,15 +94,27 @@ static bool is_free(unsigned int cell, unsigned int part)
 	return true;
 }
 
+/* Above the parts that there are. If the topmost place is taken, the highest one that is free. */
+static bool find_part(struct view *view)
+{
+	unsigned int part = MAX_PARTS;
+
+	while (part > 1 && is_free(view->cell, part - 1))
+		part--;
+	if (part == MAX_PARTS)
+		do
+			part--;
+		while (part && !is_free(view->cell, part));
+	view->part = part;
+	return part;
+}
+
 /* A free cell of the screen, or a free part of the parent's. */
 static bool find_place(struct view *view)
 {
 	if (view->parent) {
 		view->cell = view->parent->cell;
-		for (view->part = 1; view->part < MAX_PARTS; view->part++)
-			if (is_free(view->cell, view->part))
-				return true;
-		return false;
+		return find_part(view);
 	}
 	for (view->cell = 0; view->cell < options.columns * options.rows; view->cell++)
 		if (is_free(view->cell, 0))
