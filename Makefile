@@ -119,7 +119,8 @@ demo-stock demo-ours: setup
 	@$(test) $@ userspace-demo/run $(if $(short),--frames 300) $(@:demo-%=%)
 demotests-stock demotests-ours: setup
 	@$(test) $@ userspace-demo/tests/run $(if $(short),--rounds 12,--live) $(@:demotests-%=%)
-compositors: $(kernels:%=compositors-%) ## Debian's Wayland clients on the demo's compositor, weston, labwc and KWin
+compositors: $(kernels:%=compositors-%) ## Debian's Wayland clients on the demo's compositor, weston, labwc and KWin; none may be worse off on ours than on stock
+	@$(if $(filter stock,$(kernels)),$(if $(filter ours,$(kernels)),$(test) $@-compare userspace-demo/others/run --compare))
 compositors-stock compositors-ours: setup root-clients
 	@$(test) $@ userspace-demo/others/run $(@:compositors-%=%)
 matrix: $(kernels:%=matrix-%) ## find out which devices can share a buffer, on stock and on ours; SETS=3, MACHINES=plain, KEEP=1
