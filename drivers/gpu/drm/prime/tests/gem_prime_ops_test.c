@@ -554,13 +554,14 @@ static void mmap_holds_object(struct kunit *test)
 }
 
 static struct drm_gem_object *driver_mmap_object;
+static struct drm_file *driver_mmap_client;
 static bool driver_mmap_allowed;
 
 static int driver_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct drm_file *priv = file->private_data;
-
-	driver_mmap_allowed = drm_vma_node_is_allowed(&driver_mmap_object->vma_node, priv);
+	driver_mmap_client = file->private_data;
+	driver_mmap_allowed = drm_vma_node_is_allowed(&driver_mmap_object->vma_node,
+						      driver_mmap_client);
 	return vma->vm_pgoff == drm_vma_node_start(&driver_mmap_object->vma_node) ? 0 : -ERANGE;
 }
 
@@ -569,7 +570,7 @@ static const struct file_operations driver_mmap_fops = {
 	.mmap = driver_mmap,
 };
 
-/* If the object has no mmap, the driver's file operation maps it, and is allowed to. */
+/* If the object has no mmap, the driver's file operation maps it, and is allowed to meanwhile. */
 static void mmap_driver(struct kunit *test)
 {
 	struct ops_fixture *fix = test->priv;
@@ -582,6 +583,7 @@ static void mmap_driver(struct kunit *test)
 	driver_mmap_allowed = false;
 	KUNIT_EXPECT_EQ(test, drm_gem_prime_mmap(fix->obj, vma), 0);
 	KUNIT_EXPECT_TRUE(test, driver_mmap_allowed);
+	KUNIT_EXPECT_FALSE(test, drm_vma_node_is_allowed(&fix->obj->vma_node, driver_mmap_client));
 }
 
 #if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
