@@ -8,10 +8,7 @@
 #include "reproducer.h"
 
 #include <linux/videodev2.h>
-#include <sys/mount.h>
 
-#define ROOT	"/tmp/reproducer-cgroup"
-#define GROUP	ROOT "/small"
 #define LIMIT	"16777216"
 #define PAGES	16384
 
@@ -22,25 +19,19 @@ static int back = -1;
 static void leave(void)
 {
 	if (back >= 0 && write(back, "0", 1) < 0)
-		perror(ROOT "/cgroup.procs");
+		perror(CGROUPS "/cgroup.procs");
 	close(back);
 	back = -1;
-	rmdir(GROUP);
-	umount2(ROOT, MNT_DETACH);
-	rmdir(ROOT);
+	cgroup_end();
 }
 
 /* This program in a cgroup of its own. */
 static void enter(void)
 {
+	cgroup_make(CGROUP "/memory.max", LIMIT);
 	atexit(leave);
-	mkdir(ROOT, 0700);
-	step(mount("none", ROOT, "cgroup2", 0, NULL));
-	put(ROOT "/cgroup.subtree_control", "+memory");
-	step(mkdir(GROUP, 0700));
-	put(GROUP "/memory.max", LIMIT);
-	back = step(open(ROOT "/cgroup.procs", O_WRONLY | O_CLOEXEC));
-	put(GROUP "/cgroup.procs", "0");
+	back = step(open(CGROUPS "/cgroup.procs", O_WRONLY | O_CLOEXEC));
+	put(CGROUP "/cgroup.procs", "0");
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,8 +16,11 @@
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <linux/dma-buf.h>
 #include <libdrm/drm.h>
 
@@ -185,6 +189,124 @@ static inline int buffers(void)
 	if (count < 0)
 		end(SKIP, "no dma_buf/bufinfo in debugfs (root, CONFIG_DEBUG_FS)");
 	return count;
+}
+
+/* --- a memory cgroup of version 2, which ends with the program (root) --- */
+
+#define CGROUPS	"/tmp/reproducer-cgroup"
+#define CGROUP	CGROUPS "/small"
+
+static pid_t cgroup_owner;
+
+/* A second time it does nothing. A child ends with the same functions, and must leave the group alone. */
+static inline void cgroup_end(void)
+{
+	if (getpid() != cgroup_owner)
+		return;
+	rmdir(CGROUP);
+	umount2(CGROUPS, MNT_DETACH);
+	rmdir(CGROUPS);
+}
+
+/* @file, as memory.max, gets @limit. */
+static inline void cgroup_make(const char *file, const char *limit)
+{
+	cgroup_owner = getpid();
+	atexit(cgroup_end);
+	mkdir(CGROUPS, 0700);
+	step(mount("none", CGROUPS, "cgroup2", 0, NULL));
+	put(CGROUPS "/cgroup.subtree_control", "+memory");
+	step(mkdir(CGROUP, 0700));
+	put(file, limit);
+}
+
+/* --- processes that may hang in the kernel --- */
+
+/* As fork(). The child ends with its parent. */
+static inline pid_t child(void)
+{
+	pid_t pid = step(fork());
+
+	if (!pid)
+		step(prctl(PR_SET_PDEATHSIG, SIGKILL));
+	return pid;
+}
+
+/* Whether a child ends within that time. It must not be asked for again then. */
+static inline int ends(pid_t pid, int ms)
+{
+	for (; ms > 0; ms -= 20) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return 1;
+		usleep(20000);
+	}
+	return 0;
+}
+
+/* Ends a child; whether it had not ended before. */
+static inline int stop(pid_t pid)
+{
+	if (ends(pid, 20))
+		return 0;
+	kill(pid, SIGKILL);
+	ends(pid, 10000);
+	return 1;
+}
+
+/* Whether the process sleeps in the kernel, so that no signal but perhaps SIGKILL wakes it. */
+static inline int sleeps(pid_t pid)
+{
+	char path[32], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "r");
+	if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state == 'D';
+}
+
+#define SLOW_PAGES	4096		/* a minute */
+#define SLOW_ABOVE	"1048576"
+
+/* Whether the group has more memory than it may have. */
+static inline int cgroup_is_full(void)
+{
+	FILE *file = fopen(CGROUP "/memory.current", "r");
+	long long bytes = 0;
+
+	if (file && fscanf(file, "%lld", &bytes) != 1)
+		bytes = 0;
+	if (file)
+		fclose(file);
+	return bytes > atoll(SLOW_ABOVE);
+}
+
+/*
+ * A child imports a buffer of @from into @to, and sleeps. The import pins the buffer: the exporter
+ * holds its reservation lock and allocates SLOW_PAGES. The child's memory cgroup has a low
+ * memory.high, so that the kernel lets the child sleep for up to two seconds for every few pages.
+ * SIGKILL ends that.
+ */
+static inline pid_t slow_import(int from, int to)
+{
+	struct drm_prime_handle arg = { .fd = export_handle(from, dumb(from, SLOW_PAGES)) };
+	int asleep = 0;
+	pid_t pid;
+
+	cgroup_make(CGROUP "/memory.high", SLOW_ABOVE);
+	pid = child();
+	if (!pid) {
+		put(CGROUP "/cgroup.procs", "0");
+		_exit(!!ioctl(to, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg));
+	}
+	wait_for((asleep = cgroup_is_full() && sleeps(pid)));
+	if (asleep)
+		return pid;
+	stop(pid);
+	end(SKIP, "the import does not sleep");
 }
 
 /* --- fences that signal by hand (CONFIG_SW_SYNC) --- */

@@ -91,7 +91,8 @@ static inline long dma_buf_account_ioctl(struct file *file, unsigned int cmd, vo
  * that of the importer. If the importer's device works on copies (swiotlb), it and
  * the CPU don't see what the other one wrote, so such a mapping is refused.
  * If udmabuf's own device works on copies, a sync only puts old bytes over the
- * memory, so the core leaves it out. See reproducers/07-udmabuf-bounced.txt.
+ * memory, so the core leaves it out. See reproducers/07-udmabuf-bounced.txt and
+ * reproducers/20-udmabuf-unsynced.txt.
  */
 static inline bool dma_buf_syncs_wrongly(const struct dma_buf *dmabuf)
 {
