@@ -144,6 +144,8 @@ static int storage_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 
 	/* Invariant 11: no scenario adds another fence after the access has begun. */
 	CHECK(dma_resv_test_signaled(dmabuf->resv, DMA_RESV_USAGE_KERNEL));
+	if (ex_choose(2, "the exporter's begin_cpu_access"))
+		return -EIO;
 	atomic_inc(&st->accesses);
 	if (st->begins)
 		fence_add(dmabuf, st->begins, DMA_RESV_USAGE_KERNEL);
@@ -152,15 +154,19 @@ static int storage_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 
 static int storage_finish(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
+	/* The access has ended, also if this fails. */
 	CHECK(atomic_dec_return(&storage_of(dmabuf, false)->accesses) >= 0);
-	return 0;
+	return ex_choose(2, "the exporter's end_cpu_access") ? -EIO : 0;
 }
 
 static int storage_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct storage *st = storage_of(dmabuf, true);
 
-	CHECK(!st->vmapped++);
+	CHECK(!st->vmapped);
+	if (ex_choose(2, "the exporter's vmap"))
+		return -ENOMEM;
+	st->vmapped++;
 	iosys_map_set_vaddr(map, st);
 	return 0;
 }
