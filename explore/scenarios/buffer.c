@@ -120,7 +120,7 @@ EX_SCENARIO(close_bufinfo, "close-bufinfo", "last close against a reader of bufi
 
 static void close_holders(void) { against(close_fd, read_holders, NULL); }
 EX_SCENARIO(close_holders, "close-holders", "last close against a walk of all holders",
-	    close_holders, 4, -1, 6, -1);
+	    close_holders, 4, 3, 6, 4);
 
 static void close_fdinfo(void) { against(close_fd, read_fdinfo, NULL); }
 EX_SCENARIO(close_fdinfo, "close-fdinfo", "last close against a reader of fdinfo", close_fdinfo, 4,
@@ -182,8 +182,8 @@ EX_SCENARIO(path_bufinfo, "path-close-bufinfo",
 
 static void path_close_holders(void) { path_against(close_fd, read_holders); }
 EX_SCENARIO(path_holders, "path-close-holders",
-	    "the last path, the last file and a walk of all holders", path_close_holders, 2, -1, 3,
-	    -1);
+	    "the last path, the last file and a walk of all holders", path_close_holders, 2, 0, 3,
+	    1);
 
 static void export_and_close(void)
 {

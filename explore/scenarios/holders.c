@@ -165,7 +165,7 @@ static void holders_close(void)
 	end();
 }
 EX_SCENARIO(holders_close, "holders-close", "a walk against the last close of an object's buffer",
-	    holders_close, 2, -1, 2, -1);
+	    holders_close, 2, 0, 2, 1);
 
 static void holders_import(void)
 {
@@ -184,7 +184,7 @@ static void holders_import_close(void)
 	end();
 }
 EX_SCENARIO(holders_import_close, "holders-import-close",
-	    "a walk, an import and the close of the fd", holders_import_close, 1, 0, 2, 1);
+	    "a walk, an import and the close of the fd", holders_import_close, 2, 0, 2, 1);
 
 static void holders_handle(void)
 {
@@ -194,7 +194,7 @@ static void holders_handle(void)
 	end();
 }
 EX_SCENARIO(holders_handle, "holders-close-handle",
-	    "a walk against the close of an exported handle", holders_handle, 2, -1, 3, -1);
+	    "a walk against the close of an exported handle", holders_handle, 2, 0, 3, 1);
 
 /* What is imported has no other holder but the handle. */
 static void import_only(void)
@@ -213,7 +213,7 @@ static void holders_import_handle(void)
 }
 EX_SCENARIO(holders_import_handle, "holders-close-import",
 	    "a walk against the close of the last handle, which is of an import",
-	    holders_import_handle, 2, -1, 2, -1);
+	    holders_import_handle, 2, 0, 2, 1);
 
 static void holders_file(void)
 {
@@ -223,7 +223,7 @@ static void holders_file(void)
 	end();
 }
 EX_SCENARIO(holders_file, "holders-file-close",
-	    "a walk against the close of a DRM file with an import", holders_file, 2, -1, 2, -1);
+	    "a walk against the close of a DRM file with an import", holders_file, 2, 0, 2, 1);
 
 static void holders_file_file(void)
 {
@@ -234,8 +234,8 @@ static void holders_file_file(void)
 	end();
 }
 EX_SCENARIO(holders_file_file, "holders-files-close",
-	    "a walk, the close of the importer's file and of the exporter's", holders_file_file, 1,
-	    -1, 1, -1);
+	    "a walk, the close of the importer's file and of the exporter's", holders_file_file,
+	    1, 0, 1, 0);
 
 /* --- framebuffers --- */
 
@@ -258,8 +258,8 @@ static void holders_fb(void)
 	run(remove_fb, NULL);
 	end();
 }
-EX_SCENARIO(holders_fb, "holders-fb", "a walk against the removal of a framebuffer", holders_fb, 2,
-	    -1, 3, -1);
+EX_SCENARIO(holders_fb, "holders-fb", "a walk against the removal of a framebuffer", holders_fb,
+	    2, 0, 3, 1);
 
 static void holders_fb_handle(void)
 {
@@ -269,7 +269,7 @@ static void holders_fb_handle(void)
 }
 EX_SCENARIO(holders_fb_handle, "holders-fb-close-import",
 	    "a walk, the removal of a framebuffer and the close of its object's handle",
-	    holders_fb_handle, 1, -1, 1, -1);
+	    holders_fb_handle, 1, 0, 1, 0);
 
 /* --- descriptors, mappings and processes --- */
 
@@ -302,7 +302,7 @@ static void holders_unmap(void)
 	end();
 }
 EX_SCENARIO(holders_unmap, "holders-munmap", "a walk against the last unmap of user space",
-	    holders_unmap, 2, -1, 2, -1);
+	    holders_unmap, 2, 0, 2, 1);
 
 static struct task_struct *other;
 
@@ -324,7 +324,7 @@ static void holders_exit(void)
 	end();
 }
 EX_SCENARIO(holders_exit, "holders-exit",
-	    "a walk against the exit of the process that has the buffer", holders_exit, 2, -1, 2, -1);
+	    "a walk against the exit of the process that has the buffer", holders_exit, 2, 0, 2, 1);
 
 static void holders_exit_close(void)
 {
@@ -335,8 +335,8 @@ static void holders_exit_close(void)
 	end();
 }
 EX_SCENARIO(holders_exit_close, "holders-exit-close",
-	    "a walk, the exit of a process and a close, which share the file", holders_exit_close, 1,
-	    -1, 1, -1);
+	    "a walk, the exit of a process and a close, which share the file", holders_exit_close,
+	    1, 0, 1, 0);
 
 static void kill_walk(void)
 {
@@ -350,7 +350,7 @@ static void holders_kill(void)
 	end();
 }
 EX_SCENARIO(holders_kill, "holders-kill-close", "a walk, a fatal signal for it and a close",
-	    holders_kill, 2, -1, 2, -1);
+	    holders_kill, 2, 0, 2, 1);
 
 static void holders_two(void)
 {
@@ -359,8 +359,8 @@ static void holders_two(void)
 	run(walk, close_fd);
 	end();
 }
-EX_SCENARIO(holders_two, "holders-two-close", "two walks and the last close", holders_two, 1, -1, 1,
-	    -1);
+EX_SCENARIO(holders_two, "holders-two-close", "two walks and the last close", holders_two,
+	    1, 0, 1, 0);
 
 /* --- messages: a socket with an unread message, which alone has the file --- */
 
@@ -485,7 +485,7 @@ static void holders_receive(void)
 }
 EX_SCENARIO(holders_receive, "holders-receive",
 	    "a walk against a receiver that takes the last file out of a message", holders_receive,
-	    2, -1, 2, -1);
+	    2, 0, 2, 1);
 
 static void holders_socket(void)
 {
@@ -494,4 +494,4 @@ static void holders_socket(void)
 	end_message();
 }
 EX_SCENARIO(holders_socket, "holders-receive-close",
-	    "a walk, a receiver and the close of its socket", holders_socket, 1, -1, 1, -1);
+	    "a walk, a receiver and the close of its socket", holders_socket, 1, 0, 1, 0);
