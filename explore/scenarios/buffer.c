@@ -26,7 +26,7 @@ static void end(int released)
 {
 	ex_files_end();
 	ex_join();
-	CHECK(storages_released == released);
+	CHECK(atomic_read(&storages_released) == released);
 	CHECK(ex_unload(&exporter_module));
 }
 
@@ -56,12 +56,15 @@ static void read_link(void)
 static void iterate(void)
 {
 	struct dma_buf *dmabuf = dma_buf_iter_begin();
+	bool found = false;
 
 	while (dmabuf) {
-		CHECK(dmabuf == buffer && file_count(dmabuf->file));
+		CHECK(file_count(dmabuf->file) && dmabuf->file->private_data == dmabuf);
+		found |= dmabuf == buffer;
 		dmabuf = dma_buf_iter_next(dmabuf);
 	}
 	ex_user_return();
+	got[ex_self()] = found;
 }
 
 static void read_bufinfo(void)
@@ -146,7 +149,7 @@ static void close_unload(void)
 	run_threads();
 	ex_files_end();
 	ex_join();
-	CHECK(storages_released == 1);
+	CHECK(atomic_read(&storages_released) == 1);
 }
 EX_SCENARIO(close_unload, "close-unload", "last close against the unload of the exporter",
 	    close_unload, 4, -1, 6, -1);
@@ -213,10 +216,31 @@ static void export_unload(void)
 	run_threads();
 	ex_files_end();
 	ex_join();
-	CHECK(storages_released == (got[1] >= 0));
+	CHECK(atomic_read(&storages_released) == (got[1] >= 0));
 }
 EX_SCENARIO(export_unload, "export-unload", "export and close against the unload of the exporter",
 	    export_unload, 3, 2, 4, 3);
+
+static void iterate_against(void (*third)(void))
+{
+	begin(false);
+	thread(1, export_and_close);
+	thread(2, iterate);
+	if (third)
+		thread(3, third);
+	run_threads();
+	/* A buffer that is there all the time is found. */
+	CHECK(got[2] || third);
+	end(1 + (got[1] >= 0));
+}
+
+static void export_iterator(void) { iterate_against(NULL); }
+EX_SCENARIO(export_iterate, "export-iterate", "export and close against the iterator",
+	    export_iterator, 3, 2, 4, 3);
+static void export_close_iterator(void) { iterate_against(close_fd); }
+EX_SCENARIO(export_close_iterate, "export-close-iterate",
+	    "export and close, the last close of another buffer, and the iterator",
+	    export_close_iterator, 2, 0, 2, 1);
 
 /* --- names --- */
 
@@ -240,6 +264,15 @@ EX_SCENARIO(name_link, "name-link", "a name against a read of the link", name_li
 static void name_bufinfo(void) { against(set_name, read_bufinfo, NULL); }
 EX_SCENARIO(name_bufinfo, "name-bufinfo", "a name against a reader of bufinfo", name_bufinfo, 4, 3,
 	    6, 4);
+static void name_twice(void)
+{
+	set_name();
+	set_name();
+}
+
+static void name_holders(void) { against(name_twice, read_holders, NULL); }
+EX_SCENARIO(name_holders, "name-holders", "a name and another one against a walk of all holders",
+	    name_holders, 4, 3, 5, 4);
 static void name_close_link(void) { against(set_name, close_fd, read_link); }
 EX_SCENARIO(name_close_link, "name-close-link", "a name, the last close and a read of the link",
 	    name_close_link, 2, 1, 3, 2);

@@ -29,7 +29,7 @@ static void end(void)
 {
 	ex_files_end();
 	ex_join();
-	CHECK(storages_released == 1);
+	CHECK(atomic_read(&storages_released) == 1);
 }
 
 /* --- poll, as select() and poll() do it --- */
@@ -159,6 +159,16 @@ EX_SCENARIO(poll_close, "poll-close-signal", "poll and last close against a fenc
 static void poll_poll_close(void) { run(1, poll_only, close_fd, signal_first); }
 EX_SCENARIO(poll_poll_close, "poll-close-race", "a poll, the last close and a fence",
 	    poll_poll_close, 2, -1, 3, -1);
+
+/* The reference of the walk may be the last one while the watch is on the fence. */
+static void read_holders(void)
+{
+	ex_read_debugfs("holders");
+}
+
+static void poll_close_walk(void) { run(1, poll_and_close, signal_first, read_holders); }
+EX_SCENARIO(poll_close_holders, "poll-close-holders",
+	    "poll and last close, a fence and a walk of all holders", poll_close_walk, 2, 0, 2, 1);
 
 /*
  * Somebody else uses the reservation object, and drops the fence once it has signalled. The fence's

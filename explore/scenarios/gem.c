@@ -383,6 +383,24 @@ static void getfb_export_two(void)
 EX_SCENARIO(getfb_export, "getfb-export", "two handles of one object are exported",
 	    getfb_export_two, 3, 2, 4, 3);
 
+/* The object has no handle, and gets one by a framebuffer, and one by the open fd. */
+static void getfb_import_home(void)
+{
+	begin();
+	object = object_get(files[0], handle);
+	handle_close(files[0], handle);
+	thread(1, getfb_export);
+	thread(2, import_at_home);
+	run_threads();
+	/* Invariant 5: the fd is open all the time. */
+	CHECK(got[1] < 0 || buffer_of(got[1]) == buffer);
+	CHECK(got[2] < 0 || buffer_of(handle_to_fd(files[0], got[2])) == buffer);
+	end();
+}
+EX_SCENARIO(getfb_import, "getfb-import",
+	    "GETFB2 and export against an import, of an object without a handle",
+	    getfb_import_home, 2, 1, 3, 2);
+
 static void export_import_close(void)
 {
 	begin();

@@ -39,7 +39,7 @@ void run_threads(void)
 /* --- the exporter: it counts what the layer asks for, and is asked with the right lock --- */
 
 struct module exporter_module = { .state = MODULE_STATE_LIVE, .refcnt = ATOMIC_INIT(1) };
-int storages_released;
+atomic_t storages_released;
 
 /* Invariant 2, and what "DOC: locking" promises an exporter. */
 static struct storage *storage_of(struct dma_buf *dmabuf, bool locked)
@@ -184,7 +184,7 @@ static void storage_release(struct dma_buf *dmabuf)
 	CHECK(!file_count(dmabuf->file));
 	CHECK(!atomic_read(&st->attached) && !st->pinned && !st->vmapped);
 	st->released = true;
-	storages_released++;
+	atomic_inc(&storages_released);
 	kfree(st);
 }
 

@@ -44,7 +44,7 @@ void buffer_fault(int fd);
 /* A buffer of an exporter that can move it, if @dynamic. NULL without memory. */
 struct storage *storage_export(bool dynamic, struct dma_resv *resv);
 /* How many storages have been released. */
-extern int storages_released;
+extern atomic_t storages_released;
 /* The exporter moves the storage: it tells importers, with the lock held. */
 void storage_move(struct storage *st);
 

@@ -326,6 +326,37 @@ EX_SCENARIO(unbind_close, "late-unbind-close",
 static void remove_unbind(void) { announced(remove_narrow, unbind_narrow); }
 EX_SCENARIO(remove_unbind, "late-remove-unbind",
 	    "an announced device is removed while its driver leaves", remove_unbind, 4, -1, 6, -1);
+/* Device 1 is announced, is removed, and may be announced again. */
+static void remove_against(void (*other)(void), unsigned int devices)
+{
+	struct dma_buf_constraints_info info = { };
+
+	begin();
+	announce(1);
+	thread(1, remove_narrow);
+	thread(2, other);
+	run_threads();
+	/* It fails only if the fd is closed. */
+	CHECK(!got[1] || (got[1] == -EBADF && !ex_file(fd)));
+	CHECK(!ex_file(fd) || (!buffer_ioctl(DMA_BUF_IOCTL_GET_CONSTRAINTS, &info) &&
+			       info.devices <= devices));
+	end();
+}
+
+static void remove_add(void) { remove_against(announce_narrow, 1); }
+EX_SCENARIO(remove_add, "late-remove-add",
+	    "an announced device is removed while it is announced again", remove_add, 3, 2, 4, 3);
+static void remove_commit(void) { remove_against(commit_it, 0); }
+EX_SCENARIO(remove_commit, "late-remove-commit",
+	    "an announced device is removed against the commit", remove_commit, 3, 2, 4, 3);
+static void remove_use(void) { remove_against(use_wide, 0); }
+EX_SCENARIO(remove_use, "late-remove-use",
+	    "an announced device is removed against the first map of another", remove_use, 3, 2, 4,
+	    3);
+static void remove_close(void) { remove_against(close_fd, 0); }
+EX_SCENARIO(remove_close, "late-remove-close",
+	    "an announced device is removed against the last close", remove_close, 4, -1, 6, -1);
+
 static void unbind_use(void) { announced(unbind_narrow, use_wide); }
 EX_SCENARIO(unbind_use, "late-unbind-use",
 	    "the driver of an announced device leaves while another maps", unbind_use, 3, 2, 4, 3);
@@ -344,6 +375,21 @@ EX_SCENARIO(dynamic_use, "late-dynamic-use",
 static void dynamic_use_close(void) { run(use_dynamic, use_narrow, close_fd); }
 EX_SCENARIO(dynamic_use_close, "late-dynamic-use-close", "the same against the last close",
 	    dynamic_use_close, 2, 0, 2, 1);
+/* Storage is placed, and moves. */
+static void use_both(void)
+{
+	use_wide();
+	use_narrow();
+}
+
+static void read_holders(void)
+{
+	ex_read_debugfs("holders");
+}
+
+static void use_holders(void) { run(use_both, read_holders, NULL); }
+EX_SCENARIO(use_holders, "late-use-holders",
+	    "storage is placed and moves, against a walk of all holders", use_holders, 3, 1, 4, 2);
 static void vmap_use(void) { run(vmap_it, use_narrow, NULL); }
 EX_SCENARIO(vmap_use, "late-vmap-use",
 	    "a map for the kernel against a device that needs other storage", vmap_use, 3, 1, 4, 2);
