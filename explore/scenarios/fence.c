@@ -221,6 +221,14 @@ static int export_sync_file(void)
 	ret = file->f_op->unlocked_ioctl(file, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, (unsigned long)&arg);
 	/* Invariant 8. */
 	CHECK(ex_installed[ex_self()] == !ret && (!ret || ret == -ENOMEM));
+	if (!ret) {
+		struct dma_fence *fence = sync_file_get_fence(arg.fd);
+
+		/* It stands for all fences of the buffer, so it signals last. */
+		CHECK(!dma_fence_is_signaled(fence) ||
+		      dma_resv_test_signaled(buffer->resv, DMA_RESV_USAGE_READ));
+		dma_fence_put(fence);
+	}
 	fput(file);
 	ex_user_return();
 	return ret ?: arg.fd;
