@@ -965,13 +965,15 @@ static void scm_rights_in_flight(void)
 #define HOLDERS		"/sys/kernel/debug/dma_buf/holders"
 
 /*
- * Whether debugfs lists the buffer with a line of the holder, %d standing for this process.
- * All references that the buffer and its objects have must be found.
+ * Whether debugfs lists the buffer with a line of the holder, of this process or of none.
+ * There must not be two of them, nor a process with an attachment. All references that
+ * the buffer and its objects have must be found.
  */
 static bool held_by(uint64_t inode, const char *holder)
 {
 	char *text = read_text(HOLDERS), *line, *save, start[40], wanted[120], of_me[120];
-	bool ours = false, held = false;
+	unsigned int held = 0;
+	bool ours = false;
 	long has, found;
 
 	if (!text)
@@ -987,13 +989,17 @@ static bool held_by(uint64_t inode, const char *holder)
 		if (!ours)
 			continue;
 		printf("%s\n", line);
-		if (sums && sscanf(sums, ": %ld references, %ld found", &has, &found) == 2)
+		if (sums && sscanf(sums, ": %ld references, %ld found", &has, &found) == 2) {
 			check_eq(found, has);
-		else
-			held |= !strncmp(line, wanted, strlen(wanted)) &&
-				(!strstr(line, " in ") || strstr(line, of_me));
+			continue;
+		}
+		if (!strncmp(line, "\tattachment ", 12))
+			check(!strstr(line, " in "));
+		held += !strncmp(line, wanted, strlen(wanted)) &&
+			(!strstr(line, " in ") || strstr(line, of_me));
 	}
 	free(text);
+	check(held <= 1);
 	return held;
 }
 
@@ -1106,12 +1112,14 @@ static void *keeps_alone(void *data)
 
 /**
  * SUBTEST: holders-thread
- * Description: debugfs finds an fd that only one thread of the process has.
+ * Description: debugfs finds an fd that only one thread of the process has, and lists a
+ *  mapping of the process once.
  */
 static void holders_thread(void)
 {
 	struct alone alone = { .fd = any_dmabuf(1) };
 	uint64_t inode = inode_of(alone.fd);
+	void *map = map_shared(alone.fd, PAGE, PROT_READ, 0);
 	pthread_t thread;
 	char holder[40];
 
@@ -1122,6 +1130,7 @@ static void holders_thread(void)
 	close(alone.fd);
 	snprintf(holder, sizeof(holder), "fd %d in ", alone.copy);
 	check(held_by(inode, holder));
+	check_eq(held_by(inode, "mapping "), map != MAP_FAILED);
 	pthread_barrier_wait(&alone.barrier);
 	check_ok(pthread_join(thread, NULL));
 }
@@ -1280,19 +1289,27 @@ static void holders_message(void)
  */
 static void holders_handle(void)
 {
-	int drm = open_device(), other = open_other();
+	int drm = open_device(), other = open_other(), ends[2];
 	uint32_t handle, import;
 	int fd = make_dmabuf(drm, 1, &handle);
 	uint64_t inode = inode_of(fd);
-	char holder[80];
+	char holder[80], seen = 0;
 	pid_t pid;
 
 	snprintf(holder, sizeof(holder), "handle %u of %s minor ", handle, driver_name(drm));
 	check(held_by(inode, holder));
-	/* A file that two processes have open is shown for both. */
+	/* A file that two processes have open is shown for both. One looks at a time. */
+	check_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	pid = fork();
-	if (!pid)
-		_exit(!held_by(inode, holder));
+	if (!pid) {
+		close(ends[0]);
+		seen = held_by(inode, holder);
+		_exit(write(ends[1], &seen, 1) != 1 || read(ends[1], &seen, 1));
+	}
+	close(ends[1]);
+	check_eq(read(ends[0], &seen, 1), 1);
+	check(seen && held_by(inode, holder));
+	close(ends[0]);
 	await(pid);
 	check_ok(gem_close(drm, handle));
 	close(drm);

@@ -397,6 +397,25 @@ static void v4l2_mem2mem(void)
 }
 
 /**
+ * SUBTEST: v4l2-no-queue
+ * Description: A radio has no queue for buffers. Nothing is tried.
+ */
+static void v4l2_no_queue(void)
+{
+	struct mock_scene s = mock_scene(0, PAGES);
+	int camera = v4l2_open(V4L2_VMALLOC, false);
+	int radio = open("/dev/radio0", O_RDWR | O_CLOEXEC);
+
+	if (radio < 0)
+		prime_skip("vivid has no radio: %s", strerror(errno));
+	check_error(try_device(s.b.fd, radio, 0), EOPNOTSUPP);
+	check_eq(refusal_of(s.b.fd).error, 0);
+	close(radio);
+	close(camera);
+	mock_scene_end(&s);
+}
+
+/**
  * SUBTEST: v4l2-streaming
  * Description: A camera that streams goes on. Its own file may try, and others are told
  *  that it is busy.
@@ -645,17 +664,32 @@ static void wrong_file(void)
 	mock_scene_end(&s);
 }
 
+struct request {
+	int buffer, ret;
+	struct dma_buf_try_device *arg;
+};
+
+static void *request_of_thread(void *data)
+{
+	struct request *request = data;
+
+	request->ret = xioctl(request->buffer, DMA_BUF_IOCTL_TRY_DEVICE, request->arg);
+	return NULL;
+}
+
 /**
  * SUBTEST: wrong-argument
  * Description: Unknown flags and lengths, and memory that can't take the answer: nothing
- *  is tried.
+ *  is tried. If the memory changes meanwhile, the attempt ends with EFAULT.
  */
 static void wrong_argument(void)
 {
 	struct mock_scene s = mock_scene(0, PAGES);
 	struct dma_buf_try_device arg = { .device_fd = s.importer };
 	struct drm_prime_mock_stats before = stats_of(s.exporter, s.b.id);
+	struct request request = { .buffer = s.b.fd };
 	struct dma_buf_try_device *fixed;
+	pthread_t thread;
 
 	check_ok(try_device(s.b.fd, s.importer, DMA_BUF_TRY_IMPORT));
 	before = stats_of(s.exporter, s.b.id);
@@ -671,6 +705,16 @@ static void wrong_argument(void)
 	writable_page(fixed);
 	check_eq(mock_count(&s.b, PRIME_MOCK_MAP), before.calls[PRIME_MOCK_MAP]);
 	check_untouched(s.exporter, s.b.id, &before);
+
+	request.arg = fixed;
+	check_ok(mock_sleep(s.exporter, s.b.id, PRIME_MOCK_MAP, PRIME_MOCK_MAX_SLEEP_US, 0));
+	check_eq(pthread_create(&thread, NULL, request_of_thread, &request), 0);
+	mock_wait_calls(&s.b, PRIME_MOCK_MAP, before.calls[PRIME_MOCK_MAP] + 1);
+	check(!mprotect(fixed, PAGE, PROT_READ));
+	check_ok(mock_quiet(s.exporter, s.b.id, PRIME_MOCK_MAP));
+	check_eq(pthread_join(thread, NULL), 0);
+	check_error(request.ret, EFAULT);
+	check_untouched(s.exporter, s.b.id, &before);
 	mock_scene_end(&s);
 }
 
@@ -684,6 +728,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(v4l2_vmalloc),
 	SUBTEST(v4l2_mock),
 	SUBTEST(v4l2_mem2mem),
+	SUBTEST(v4l2_no_queue),
 	SUBTEST(v4l2_streaming),
 	SUBTEST(v4l2_lock),
 	SUBTEST(v4l2_mem2mem_lock),

@@ -10,7 +10,7 @@
 #define WAIT_MS			10000
 /* vivid's instances, in the order of enum v4l2_device. */
 #define VIVID_PARAMETERS \
-	"n_devs=3 allocators=0,1,1 multiplanar=1,1,2 node_types=0x101,0x101,0x101"
+	"n_devs=3 allocators=0,1,1 multiplanar=1,1,2 node_types=0x111,0x101,0x101"
 #define VIVID_OSD_TEXT_MODE	0x00f0f001	/* vivid's own control */
 #define VIVID_OSD_NONE		2
 #define VIM2M_TIME_MS		(V4L2_CID_USER_BASE + 0x1000)

@@ -36,8 +36,9 @@ struct list_fixture {
 	atomic_t exports;
 };
 
-/* debugfs need not be mounted, and there may be no program that reads it. */
-static int find_bufinfo(struct kunit *test, struct list_fixture *fix)
+/* What prints a file. debugfs need not be mounted, and there may be no program that reads it. */
+static int find_show(struct kunit *test, const char *name,
+		     int (**show)(struct seq_file *m, void *unused))
 {
 	struct vfsmount *mnt = kern_mount(get_fs_type("debugfs"));
 	struct path root;
@@ -45,9 +46,9 @@ static int find_bufinfo(struct kunit *test, struct list_fixture *fix)
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(mnt));
 	root = (struct path) { .mnt = mnt, .dentry = mnt->mnt_root };
-	file = file_open_root(&root, "dma_buf/bufinfo", O_RDONLY, 0);
+	file = file_open_root(&root, name, O_RDONLY, 0);
 	if (!IS_ERR(file)) {
-		fix->show = ((struct seq_file *)file->private_data)->op->show;
+		*show = ((struct seq_file *)file->private_data)->op->show;
 		__fput_sync(file);
 	}
 	kern_unmount(mnt);
@@ -66,7 +67,7 @@ static int list_init(struct kunit *test)
 	fix->exp = mock_exporter_create(test, false);
 	fix->dmabuf = mock_exporter_export(fix->exp);
 	test->priv = fix;
-	return find_bufinfo(test, fix);
+	return find_show(test, "dma_buf/bufinfo", &fix->show);
 }
 
 static const char *bufinfo(struct list_fixture *fix)
@@ -144,26 +145,14 @@ static void bufinfo_exporter(struct kunit *test)
 /* dma_buf/holders, printed into the fixture's text. */
 static const char *holders_text(struct kunit *test)
 {
+	int (*show)(struct seq_file *m, void *unused);
 	struct list_fixture *fix = test->priv;
-	struct vfsmount *mnt = kern_mount(get_fs_type("debugfs"));
-	struct seq_file *seq;
-	struct path root;
-	struct file *file;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(mnt));
-	root = (struct path) { .mnt = mnt, .dentry = mnt->mnt_root };
-	file = file_open_root(&root, "dma_buf/holders", O_RDONLY, 0);
-	if (!IS_ERR(file)) {
-		seq = file->private_data;
-		fix->m.private = seq->private;
-		fix->m.count = 0;
-		seq->op->show(&fix->m, NULL);
-		fix->m.buf[min(fix->m.count, TEXT_SIZE - 1)] = '\0';
-		__fput_sync(file);
-	}
-	kern_unmount(mnt);
-	if (IS_ERR(file))
+	if (find_show(test, "dma_buf/holders", &show))
 		kunit_skip(test, "the kernel has no dma_buf/holders");
+	fix->m.count = 0;
+	show(&fix->m, NULL);
+	fix->m.buf[min(fix->m.count, TEXT_SIZE - 1)] = '\0';
 	return fix->m.buf;
 }
 
@@ -201,7 +190,8 @@ static void holders_found(struct kunit *test)
 	get_dma_buf(fix->dmabuf);
 	attach = mock_importer_attach(imp, fix->dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
-	expect_sum(test, 3, 2, "\tattachment 0 of ");
+	snprintf(holder, sizeof(holder), "\tattachment 0 of %s\n", dev_name(imp->dev));
+	expect_sum(test, 3, 2, holder);
 	dma_buf_detach(fix->dmabuf, attach);
 	dma_buf_put(fix->dmabuf);
 	prime_test_close_fd(test, fd);
@@ -523,6 +513,7 @@ static void bufinfo_fences_change(struct kunit *test)
  * @fix: the fixture
  * @attach: an attachment to detach
  * @imp: a device to attach
+ * @holders: prints dma_buf/holders
  * @run: what has to wait
  * @begun: the thread is about to run it
  * @over: it has run
@@ -531,6 +522,7 @@ struct locked {
 	struct list_fixture *fix;
 	struct dma_buf_attachment *attach;
 	struct mock_importer *imp;
+	int (*holders)(struct seq_file *m, void *unused);
 	void (*run)(struct locked *locked);
 	atomic_t begun;
 	atomic_t over;
@@ -547,6 +539,12 @@ static void locked_fdinfo(struct locked *locked)
 static void locked_bufinfo(struct locked *locked)
 {
 	bufinfo(locked->fix);
+}
+
+static void locked_holders(struct locked *locked)
+{
+	locked->fix->m.count = 0;
+	locked->holders(&locked->fix->m, NULL);
 }
 
 static void locked_path(struct locked *locked)
@@ -620,6 +618,8 @@ static void name_lock(struct kunit *test)
 	set_name(test, "a name");
 	waits_for_name_lock(test, &locked, locked_fdinfo);
 	waits_for_name_lock(test, &locked, locked_bufinfo);
+	if (!find_show(test, "dma_buf/holders", &locked.holders))
+		waits_for_name_lock(test, &locked, locked_holders);
 	waits_for_name_lock(test, &locked, locked_path);
 #if IS_ENABLED(CONFIG_DRM_PRIME_LAYER)
 	waits_for_name_lock(test, &locked, locked_attach);

@@ -153,19 +153,25 @@ static int map_error(struct dma_buf_attachment *attach)
 }
 
 /* On 6.12 the storage is pinned and mapped at attach. The innermost step is told. */
-static void fail_to_map(struct kunit *test, enum mock_exporter_op op, int error)
+static void expect_map_error(struct kunit *test, int error)
 {
 	struct refusal_fixture *fix = test->priv;
-	struct dma_buf_attachment *attach;
+	struct dma_buf_attachment *attach = mock_importer_attach(fix->imp, fix->dmabuf);
 
-	mock_exporter_fail(fix->exp, op, 1, error);
-	attach = mock_importer_attach(fix->imp, fix->dmabuf);
 	if (IS_ERR(attach)) {
 		KUNIT_EXPECT_EQ(test, PTR_ERR(attach), error);
 		return;
 	}
 	KUNIT_EXPECT_EQ(test, map_error(attach), error);
 	dma_buf_detach(fix->dmabuf, attach);
+}
+
+static void fail_to_map(struct kunit *test, enum mock_exporter_op op, int error)
+{
+	struct refusal_fixture *fix = test->priv;
+
+	mock_exporter_fail(fix->exp, op, 1, error);
+	expect_map_error(test, error);
 }
 
 /* Asked how much such a device maps at a time, the DMA API of 7.3 says nothing at all. */
@@ -197,11 +203,42 @@ static void pin_is_told(struct kunit *test)
 	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, ENOSPC);
 }
 
+static const char *broken_fence_name(struct dma_fence *fence)
+{
+	return "broken-fence";
+}
+
+static signed long broken_fence_wait(struct dma_fence *fence, bool intr, signed long timeout)
+{
+	return -EIO;
+}
+
+static const struct dma_fence_ops broken_fence_ops = {
+	.get_driver_name = broken_fence_name,
+	.get_timeline_name = broken_fence_name,
+	.wait = broken_fence_wait,
+};
+
+static DEFINE_SPINLOCK(broken_fence_lock);
+
+/* The exporter maps it, and the core's wait for a move fails. Then the exporter fails, too. */
 static void map_is_told(struct kunit *test)
 {
+	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
 	struct refusal_fixture *fix = test->priv;
+	struct dma_buf_refusal why;
 
-	fail_to_map(test, MOCK_MAP, -EIO);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	dma_fence_init(fence, &broken_fence_ops, &broken_fence_lock, dma_fence_context_alloc(1), 1);
+	mock_resv_add(test, fix->dmabuf->resv, fence, DMA_RESV_USAGE_KERNEL);
+	expect_map_error(test, -EIO);
+	why = expect_step(test, DMA_BUF_STEP_TABLE, DMA_BUF_BY_CORE, -EIO, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, EIO);
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+
+	mock_exporter_fail(fix->exp, MOCK_MAP, 2, -EIO);
+	expect_map_error(test, -EIO);
 	expect_step(test, DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER, -EIO, fix->imp->dev);
 }
 
@@ -260,6 +297,12 @@ static void vmap_is_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fix->dmabuf, &map), -EINVAL);
 	why = expect_step(test, DMA_BUF_STEP_VMAP, DMA_BUF_BY_EXPORTER, -EINVAL, NULL);
 	expect_field(test, &why, DMA_BUF_FIELD_OPERATION, 1, 0);
+
+	/* That there is no vmap is no reason for another step to fail. */
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -EPERM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EPERM);
+	why = expect_step(test, DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER, -EPERM, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, EPERM);
 }
 
 static int mmap_pages(struct kunit *test, unsigned long pages)
@@ -546,6 +589,12 @@ static void size_is_found(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, why.alignment, c.alignment);
 	KUNIT_EXPECT_EQ(test, why.length_align, c.length_align);
 	KUNIT_EXPECT_EQ(test, why.wants, c.flags);
+
+	/* Nothing is guessed for ENODEV, also if the importer gives the buffer back later. */
+	fail_to_map(test, MOCK_MAP, -ENODEV);
+	why = expect_step(test, DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER, -ENODEV, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, ENODEV);
+	KUNIT_EXPECT_FALSE(test, why.flags & DMA_BUF_REFUSAL_GUESSED);
 }
 
 static void import_without_function(struct kunit *test)
@@ -584,6 +633,19 @@ static void handle_is_told(struct kunit *test)
 	expect_step(test, DMA_BUF_STEP_HANDLE, DMA_BUF_BY_CORE, -EACCES, import->to->dev);
 }
 
+/* Another buffer is refused before the import of this one ends. */
+static struct drm_gem_object *import_after_another(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	struct drm_gem_object *obj = drm_gem_prime_import(drm, dmabuf);
+	struct mock_exporter *exp = dmabuf->priv;
+	struct dma_buf *other = mock_exporter_export(exp);
+
+	mock_exporter_fail(exp, MOCK_ATTACH, MOCK_FAIL_ALWAYS, -EPERM);
+	KUNIT_EXPECT_EQ(exp->test, PTR_ERR(dma_buf_attach(other, drm->dev)), -EPERM);
+	KUNIT_EXPECT_EQ(exp->test, refusal_of(exp->test, other).step, DMA_BUF_STEP_ATTACH);
+	return obj;
+}
+
 /* The innermost step is told, not the ones that fail for it. */
 static void innermost_step(struct kunit *test)
 {
@@ -596,6 +658,11 @@ static void innermost_step(struct kunit *test)
 	mock_exporter_fail(fix->exp, MOCK_MAP, 1, -ENOSR);
 	KUNIT_EXPECT_EQ(test, import_do(import), -ENOSR);
 	expect_step(test, DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER, -ENOSR, import->to->dev);
+
+	import->to->driver.gem_prime_import = import_after_another;
+	mock_exporter_fail(fix->exp, MOCK_MAP, 2, -EIO);
+	KUNIT_EXPECT_EQ(test, import_do(import), -EIO);
+	expect_step(test, DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER, -EIO, import->to->dev);
 }
 
 /* A GEM object whose pages the device does not reach, and nobody bounces. */
