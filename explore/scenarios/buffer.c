@@ -135,7 +135,7 @@ EX_SCENARIO(close_readers, "close-readers", "last close, a reader of bufinfo and
 
 static void close_link_get(void) { against(close_fd, read_link, get_and_put); }
 EX_SCENARIO(close_link_get, "close-link-get", "last close, a read of the link and a lookup",
-	    close_link_get, 2, -1, 3, -1);
+	    close_link_get, 3, -1, 4, -1);
 
 static void close_link_bufinfo(void) { against(close_fd, read_link, read_bufinfo); }
 EX_SCENARIO(close_link_bufinfo, "close-link-bufinfo",

@@ -98,7 +98,7 @@ static void import_files(void)
 	end();
 }
 EX_SCENARIO(import_files, "import-files", "two files of a device import one buffer", import_files,
-	    2, 1, 3, 2);
+	    3, 1, 4, 2);
 
 static void import_devices(void)
 {

@@ -291,7 +291,7 @@ EX_SCENARIO(add_close, "late-add-close", "a device is announced against the last
 	    4, 2, 5, 3);
 static void add_unbind_close(void) { run(announce_narrow, unbind_narrow, close_fd); }
 EX_SCENARIO(add_unbind_close, "late-add-unbind-close",
-	    "a device is announced, its driver leaves, the last close", add_unbind_close, 2, 0, 2,
+	    "a device is announced, its driver leaves, the last close", add_unbind_close, 3, 0, 3,
 	    1);
 static void add_ask(void) { run(announce_narrow, ask, NULL); }
 EX_SCENARIO(add_ask, "late-add-ask",
