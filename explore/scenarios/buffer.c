@@ -72,12 +72,6 @@ static void read_bufinfo(void)
 	ex_read_debugfs("bufinfo");
 }
 
-/* No process is there, so this looks at the list of buffers only. */
-static void read_holders(void)
-{
-	ex_read_debugfs("holders");
-}
-
 static void read_fdinfo(void)
 {
 	struct file *file = fget(fd);

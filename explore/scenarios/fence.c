@@ -161,11 +161,6 @@ EX_SCENARIO(poll_poll_close, "poll-close-race", "a poll, the last close and a fe
 	    poll_poll_close, 2, -1, 3, -1);
 
 /* The reference of the walk may be the last one while the watch is on the fence. */
-static void read_holders(void)
-{
-	ex_read_debugfs("holders");
-}
-
 static void poll_close_walk(void) { run(1, poll_and_close, signal_first, read_holders); }
 EX_SCENARIO(poll_close_holders, "poll-close-holders",
 	    "poll and last close, a fence and a walk of all holders", poll_close_walk, 2, 0, 2, 1);

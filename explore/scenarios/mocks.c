@@ -226,6 +226,11 @@ struct storage *storage_export(bool dynamic, struct dma_resv *resv)
 	return NULL;
 }
 
+void read_holders(void)
+{
+	ex_read_debugfs("holders");
+}
+
 void storage_move(struct storage *st)
 {
 	dma_resv_lock(st->dmabuf->resv, NULL);

@@ -45,6 +45,8 @@ void buffer_fault(int fd);
 struct storage *storage_export(bool dynamic, struct dma_resv *resv);
 /* How many storages have been released. */
 extern atomic_t storages_released;
+/* A walk of all holders. Without processes (holders.c) it looks at the list of buffers only. */
+void read_holders(void);
 /* The exporter moves the storage: it tells importers, with the lock held. */
 void storage_move(struct storage *st);
 

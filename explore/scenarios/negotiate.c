@@ -382,11 +382,6 @@ static void use_both(void)
 	use_narrow();
 }
 
-static void read_holders(void)
-{
-	ex_read_debugfs("holders");
-}
-
 static void use_holders(void) { run(use_both, read_holders, NULL); }
 EX_SCENARIO(use_holders, "late-use-holders",
 	    "storage is placed and moves, against a walk of all holders", use_holders, 3, 1, 4, 2);

@@ -67,7 +67,7 @@ static const struct dma_buf_late_ops probe_late_ops = {
 	.storage = probe_storage,
 };
 
-/* The device with a reference, NULL if the import attaches none, or ERR_PTR, without memory. */
+/* The device with a reference; NULL if the import attaches none; or ERR_PTR: -ENOMEM, -ENFILE. */
 struct device *drm_dev_get_import_dev(struct drm_device *drm)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
