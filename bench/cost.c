@@ -71,6 +71,23 @@ static void floor_poll(const char *name)
 	close(s.fd);
 }
 
+/* An ioctl of DRM that only tells a number, and is copied in and out as FD_TO_HANDLE is. */
+static void op_drm_ioctl(void *arg)
+{
+	struct subject *s = arg;
+	struct drm_get_cap cap = { .capability = DRM_CAP_PRIME };
+
+	check_ok(xioctl(s->drm, DRM_IOCTL_GET_CAP, &cap));
+}
+
+static void floor_drm_ioctl(const char *name)
+{
+	struct subject s = { .drm = open_driver("vgem") };
+
+	bench_instructions(name, 0, bench_loop(op_drm_ioctl, &s, 2000));
+	close(s.drm);
+}
+
 /* --- export --- */
 
 static void op_create(void *arg)
@@ -343,6 +360,7 @@ static const struct bench table[] = {
 	{ "floor-dup", "dup() and close()", floor_dup },
 	{ "floor-eventfd", "eventfd() and close()", floor_eventfd },
 	{ "floor-poll", "poll() of an eventfd that can be read", floor_poll },
+	{ "floor-drm-ioctl", "an ioctl of DRM that only tells a number", floor_drm_ioctl },
 	{ "create", "create a buffer of one page and close it", create },
 	{ "create-export", "the same with an export and close of its fd", create_export },
 	{ "export", "the difference of the two", export },

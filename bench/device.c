@@ -37,13 +37,25 @@ static void op_vb2(struct importer *importer, int fd)
 	check_ok(v4l2_stop(&importer->queue));
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The median, since a timer's tick is several imports long. */
 static double import_each(struct importer *importer, const int *fds, unsigned int count)
 {
-	uint64_t start = bench_clock();
+	uint64_t start, took[MOST_BUFFERS];
 
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
+		start = bench_clock();
 		importer->op(importer, fds[i]);
-	return (double)bench_since(start) / count;
+		took[i] = bench_since(start);
+	}
+	qsort(took, count, sizeof(*took), compare);
+	return took[count / 2];
 }
 
 /* Each buffer is new to the importer, whose file has imported others before. */
@@ -100,14 +112,7 @@ static void import_vb2(const char *name)
 	close(importer.queue.fd);
 }
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The first import of a file: the median, since a timer's tick is several imports long. */
+/* The first import of a file; the median, too. */
 static void import_file(const char *name)
 {
 	enum { COUNT = 51 };
