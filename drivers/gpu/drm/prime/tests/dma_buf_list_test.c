@@ -161,9 +161,9 @@ static void expect_sum(struct kunit *test, long count, long found, const char *h
 	struct list_fixture *fix = test->priv;
 	u64 ino = d_inode(fix->dmabuf->file->f_path.dentry)->i_ino;
 	const char *text = holders_text(test), *at;
-	char head[40], sum[60];
+	char head[60], sum[60];
 
-	snprintf(head, sizeof(head), "buffer %llu: ", ino);
+	snprintf(head, sizeof(head), "buffer %llu: %zu bytes", ino, fix->dmabuf->size);
 	snprintf(sum, sizeof(sum), ": %ld references, %ld found\n", count, found);
 	at = strstr(text, head);
 	KUNIT_ASSERT_NOT_NULL(test, at);

@@ -20,6 +20,7 @@
 #include <linux/sched/task_stack.h> /* for current_pt_regs() of arm64 */
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
+#include <linux/tracepoint.h>
 #include <linux/uaccess.h>
 #include <linux/umh.h>
 #include <asm/syscall.h>
@@ -335,6 +336,12 @@ static void mmap_without_function(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmap_pages(test, 1), -EINVAL);
 	why = refusal_of(test, fix->dmabuf);
 	expect_field(test, &why, DMA_BUF_FIELD_OPERATION, 1, 0);
+
+	/* That there is no mmap is no reason for another step to fail. */
+	mock_exporter_fail(fix->exp, MOCK_ATTACH, 1, -EPERM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mock_importer_attach(fix->imp, fix->dmabuf)), -EPERM);
+	why = expect_step(test, DMA_BUF_STEP_ATTACH, DMA_BUF_BY_EXPORTER, -EPERM, fix->imp->dev);
+	expect_field(test, &why, DMA_BUF_FIELD_ERROR, 0, EPERM);
 }
 
 /* As a driver does it whose file has the memory of a buffer. */
@@ -663,6 +670,69 @@ static void innermost_step(struct kunit *test)
 	mock_exporter_fail(fix->exp, MOCK_MAP, 2, -EIO);
 	KUNIT_EXPECT_EQ(test, import_do(import), -EIO);
 	expect_step(test, DMA_BUF_STEP_MAP, DMA_BUF_BY_EXPORTER, -EIO, import->to->dev);
+}
+
+#ifdef CONFIG_TRACEPOINTS
+/* How often the trace event of a buffer came, with each step. */
+struct events {
+	u64 ino;
+	int of_step[DMA_BUF_STEP_COMMIT + 1];
+	struct tracepoint *tp;
+};
+
+static void count_event(void *data, u64 ino, const struct dma_buf_refusal *why)
+{
+	struct events *events = data;
+
+	if (ino == events->ino && why->step < ARRAY_SIZE(events->of_step))
+		events->of_step[why->step]++;
+}
+
+static void find_event(struct tracepoint *tp, void *data)
+{
+	struct events *events = data;
+
+	if (!strcmp(tp->name, "dma_buf_refusal"))
+		events->tp = tp;
+}
+
+static void events_end(void *data)
+{
+	struct events *events = data;
+
+	tracepoint_probe_unregister(events->tp, count_event, events);
+	tracepoint_synchronize_unregister();
+}
+#endif
+
+/* One event for each refusal, though the steps around the one that failed fail, too. */
+static void one_event_each(struct kunit *test)
+{
+#ifdef CONFIG_TRACEPOINTS
+	struct events *events = kunit_kzalloc(test, sizeof(*events), GFP_KERNEL);
+	struct refusal_fixture *fix = test->priv;
+	struct import *import = import_begin(test);
+	/* Only another errno separates the calls of a kernel thread. */
+	const int errors[] = { -EPERM, -EIO, -ENOSR };
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, events);
+	events->ino = d_inode(fix->dmabuf->file->f_path.dentry)->i_ino;
+	for_each_kernel_tracepoint(find_event, events);
+	if (!events->tp)
+		kunit_skip(test, "the kernel has no trace event dma_buf_refusal");
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(events->tp, count_event, events), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, events_end, events), 0);
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		mock_exporter_fail(fix->exp, MOCK_ATTACH, MOCK_FAIL_ALWAYS, errors[i]);
+		KUNIT_EXPECT_EQ(test, import_do(import), errors[i]);
+	}
+	KUNIT_EXPECT_EQ(test, events->of_step[DMA_BUF_STEP_ATTACH], ARRAY_SIZE(errors));
+	for (i = 0; i < ARRAY_SIZE(events->of_step); i++)
+		KUNIT_EXPECT_TRUE(test, i == DMA_BUF_STEP_ATTACH || !events->of_step[i]);
+#else
+	kunit_skip(test, "CONFIG_TRACEPOINTS is off");
+#endif
 }
 
 /* A GEM object whose pages the device does not reach, and nobody bounces. */
@@ -1114,6 +1184,7 @@ static struct kunit_case dma_buf_refusal_cases[] = {
 	KUNIT_CASE(import_of_driver),
 	KUNIT_CASE(handle_is_told),
 	KUNIT_CASE(innermost_step),
+	KUNIT_CASE(one_event_each),
 	KUNIT_CASE(dma_api_is_told),
 	KUNIT_CASE(wrong_sync_is_refused),
 	KUNIT_CASE(harmful_sync_is_left_out),
