@@ -449,14 +449,16 @@ static void v4l2_streaming(void)
 }
 
 struct attempt {
-	int buffer, device, ret;
+	int buffer, device;
+	uint32_t judged;
+	int ret;
 };
 
 static void *attempt_of_thread(void *data)
 {
 	struct attempt *attempt = data;
 
-	attempt->ret = try_device(attempt->buffer, attempt->device, DMA_BUF_TRY_MAPPING);
+	attempt->ret = try_device(attempt->buffer, attempt->device, attempt->judged);
 	return NULL;
 }
 
@@ -470,7 +472,7 @@ static void v4l2_lock(void)
 	struct v4l2_queue q = v4l2_capture(V4L2_CONTIG);
 	int exporter = mock_open(0);
 	struct mock_buffer b = picture_buffer(exporter, &q, 0, PRIME_MOCK_CONTIGUOUS);
-	struct attempt attempt = { b.fd, q.fd };
+	struct attempt attempt = { b.fd, q.fd, DMA_BUF_TRY_MAPPING };
 	pthread_t thread;
 
 	check_ok(try_device(b.fd, q.fd, DMA_BUF_TRY_MAPPING));
@@ -502,7 +504,7 @@ static void v4l2_mem2mem_lock(void)
 	int exporter = mock_open(0), fd = v4l2_open(V4L2_MEM2MEM, false);
 	struct v4l2_queue q = v4l2_queue_of(fd, V4L2_MEM2MEM, true);
 	struct mock_buffer b = picture_buffer(exporter, &q, 0, PRIME_MOCK_SCATTERED);
-	struct attempt attempt = { b.fd, fd };
+	struct attempt attempt = { b.fd, fd, DMA_BUF_TRY_MAPPING };
 	unsigned int vmaps = mock_count(&b, PRIME_MOCK_VMAP);
 	int other = v4l2_open(V4L2_MEM2MEM, false);
 	pthread_t thread;
@@ -519,6 +521,51 @@ static void v4l2_mem2mem_lock(void)
 	check_ok(attempt.ret);
 	check_ok(try_device(b.fd, other, DMA_BUF_TRY_MAPPING));
 	close(other);
+	close(fd);
+	mock_buffer_end(&b);
+	close(exporter);
+}
+
+#define VIM2M "/sys/bus/platform/drivers/vim2m"
+
+static void *unbind_of_thread(void *data)
+{
+	*(int *)data = write_text(VIM2M "/unbind", "vim2m.0");
+	return NULL;
+}
+
+/**
+ * SUBTEST: v4l2-mem2mem-unplugged
+ * Description: A memory-to-memory device goes while a buffer is tried in its first queue,
+ *  which takes it. The second queue is not asked, so ENODEV is no importer's answer.
+ */
+static void v4l2_mem2mem_unplugged(void)
+{
+	int exporter = mock_open(0), fd = v4l2_open(V4L2_MEM2MEM, false), unbound;
+	struct v4l2_queue q = v4l2_queue_of(fd, V4L2_MEM2MEM, true);
+	struct mock_buffer b = picture_buffer(exporter, &q, 0, PRIME_MOCK_SCATTERED);
+	struct attempt attempt = { b.fd, fd, 0 };
+	unsigned int vmaps = mock_count(&b, PRIME_MOCK_VMAP);
+	struct v4l2_capability cap;
+	pthread_t threads[2];
+
+	need_destructive("unbinding vim2m");
+	check_ok(try_device(b.fd, fd, DMA_BUF_TRY_MAPPING));
+	check_eq(mock_count(&b, PRIME_MOCK_VMAP), vmaps + 2);
+	check_ok(mock_sleep(exporter, b.id, PRIME_MOCK_VMAP, PRIME_MOCK_MAX_SLEEP_US, 0));
+	check_eq(pthread_create(&threads[0], NULL, attempt_of_thread, &attempt), 0);
+	mock_wait_calls(&b, PRIME_MOCK_VMAP, vmaps + 3);
+	undo_later(write_back, VIM2M "/bind", "vim2m.0");
+	check_eq(pthread_create(&threads[1], NULL, unbind_of_thread, &unbound), 0);
+	while (!xioctl(fd, VIDIOC_QUERYCAP, &cap))
+		usleep(1000);
+	check_ok(mock_quiet(exporter, b.id, PRIME_MOCK_VMAP));
+	for (int i = 0; i < 2; i++)
+		check_eq(pthread_join(threads[i], NULL), 0);
+	check_ok(unbound);
+	check_error(attempt.ret, ENODEV);
+	check_eq(mock_count(&b, PRIME_MOCK_VMAP), vmaps + 3);
+	check_error(try_device(b.fd, fd, 0), ENODEV);
 	close(fd);
 	mock_buffer_end(&b);
 	close(exporter);
@@ -732,6 +779,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(v4l2_streaming),
 	SUBTEST(v4l2_lock),
 	SUBTEST(v4l2_mem2mem_lock),
+	SUBTEST(v4l2_mem2mem_unplugged),
 	SUBTEST(landlock),
 	SUBTEST(landlock_v4l2),
 	SUBTEST(negotiated),
