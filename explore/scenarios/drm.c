@@ -71,10 +71,11 @@ static atomic_t mappings;
 int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
 		    unsigned long attrs)
 {
-	if (ex_choose(2, "dma_map_sgtable()"))
-		return -EIO;
-	atomic_inc(&mappings);
-	return 0;
+	int ret = mock_fails(-EIO, "dma_map_sgtable()");
+
+	if (!ret)
+		atomic_inc(&mappings);
+	return ret;
 }
 
 void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sg, int n,
@@ -97,11 +98,12 @@ static void object_free(struct drm_gem_object *obj)
 
 static int object_pin(struct drm_gem_object *obj)
 {
+	int ret;
+
 	dma_resv_assert_held(obj->resv);
-	if (ex_choose(2, "the driver's pin"))
-		return -ENOSPC;
-	to_object(obj)->pins++;
-	return 0;
+	ret = mock_fails(-ENOSPC, "the driver's pin");
+	to_object(obj)->pins += !ret;
+	return ret;
 }
 
 static void object_unpin(struct drm_gem_object *obj)
@@ -363,7 +365,10 @@ int fd_to_handle(struct drm_file *file, int fd)
 	int ret;
 
 	ex_note("fd %d to handle", fd);
+	mock_error[ex_self()] = 0;
 	ret = drm_prime_fd_to_handle_ioctl(file->minor->dev, &args, file);
+	/* The errno is that of what failed: exporter or driver, an allocation, or the fd. */
+	CHECK(!ret || ret == mock_error[ex_self()] || ret == -ENOMEM || ret == -EBADF);
 	ex_user_return();
 	ex_note("  gives %d", ret ?: (int)args.handle);
 	return ret ?: args.handle;

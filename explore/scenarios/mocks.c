@@ -36,6 +36,18 @@ void run_threads(void)
 	ex_quiet(1);
 }
 
+/* --- errors --- */
+
+int mock_error[EX_THREADS];
+
+int mock_fails(int error, const char *what)
+{
+	if (!ex_choose(2, what))
+		return 0;
+	mock_error[ex_self()] = error;
+	return error;
+}
+
 /* --- the exporter: it counts what the layer asks for, and is asked with the right lock --- */
 
 struct module exporter_module = { .state = MODULE_STATE_LIVE, .refcnt = ATOMIC_INIT(1) };
@@ -65,9 +77,10 @@ struct use {
 static int storage_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct storage *st = storage_of(dmabuf, false);
+	int ret = mock_fails(-EINVAL, "the exporter's attach");
 
-	if (ex_choose(2, "the exporter's attach"))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	attach->priv = kzalloc(sizeof(struct use), GFP_KERNEL);
 	if (!attach->priv)
 		return -ENOMEM;
@@ -88,9 +101,10 @@ static int storage_pin(struct dma_buf_attachment *attach)
 {
 	struct storage *st = storage_of(attach->dmabuf, true);
 	struct use *use = attach->priv;
+	int ret = mock_fails(-ENOSPC, "the exporter's pin");
 
-	if (ex_choose(2, "the exporter's pin"))
-		return -ENOSPC;
+	if (ret)
+		return ret;
 	st->pinned++;
 	use->pinned++;
 	return 0;
@@ -109,11 +123,13 @@ static struct sg_table *storage_map(struct dma_buf_attachment *attach, enum dma_
 	struct storage *st = storage_of(attach->dmabuf, true);
 	struct use *use = attach->priv;
 	struct sg_table *sgt;
+	int ret;
 
 	/* Storage that can move is pinned for an importer that does not follow. */
 	CHECK(st->dynamic <= (attach->importer_ops || use->pinned));
-	if (ex_choose(2, "the exporter's map"))
-		return ERR_PTR(-EIO);
+	ret = mock_fails(-EIO, "the exporter's map");
+	if (ret)
+		return ERR_PTR(ret);
 	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
 	if (!sgt)
 		return ERR_PTR(-ENOMEM);

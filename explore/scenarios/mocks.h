@@ -28,6 +28,13 @@ void thread(int id, void (*run)(void));
 /* Runs the threads until all have ended; then the rest of the scenario runs by itself. */
 void run_threads(void);
 
+/* --- errors of exporters and importers --- */
+
+/* Returns @error if it is the turn of this operation to fail, otherwise 0. */
+int mock_fails(int error, const char *what);
+/* The last such error of each thread, or 0. */
+extern int mock_error[EX_THREADS];
+
 /* --- a plain exporter --- */
 
 struct storage {

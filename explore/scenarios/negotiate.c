@@ -456,6 +456,35 @@ EX_SCENARIO(refuse_read, "refuse-read",
 	    "a driver says why it refuses, against a reader of all refusals", refuse_read, 3, -1, 4,
 	    -1);
 
+/* A driver tries something else when a step fails, and the call succeeds: it is no refusal. */
+static void call_succeeds(void)
+{
+	ex_call(0);
+	refuse();
+	ex_user_return();
+}
+
+/* Each refusal is a line that begins with the process. */
+static void no_refusal(const char *format, va_list args)
+{
+	CHECK(!strstarts(format, "%d"));
+}
+
+static void succeed_read(void)
+{
+	buffer = storage_export(false, NULL)->dmabuf;
+	fd = dma_buf_fd(buffer, O_CLOEXEC);
+	ex_printed = no_refusal;
+	thread(1, call_succeeds);
+	thread(2, read_refusals);
+	run_threads();
+	ex_files_end();
+	ex_join();
+}
+EX_SCENARIO(succeed_read, "refuse-succeed-read",
+	    "a call succeeds in which a step failed, against a reader of all refusals",
+	    succeed_read, 3, -1, 4, -1);
+
 /* Buffers that were refused before, the two of the threads, and what is told of each. */
 static struct dma_buf *buffers[10];
 
