@@ -10,7 +10,7 @@
 #include "../negotiate/internal.h"
 #include "dma_buf_device_test.h"
 
-struct device *dma_buf_device_told(struct kunit *test, struct mock_drm *mock)
+static struct device *told_by(struct kunit *test, struct mock_drm *mock, bool registered)
 {
 	struct device *(*ask)(struct file *file, unsigned int *how) =
 		symbol_request(dma_buf_device_of_drm);
@@ -19,12 +19,17 @@ struct device *dma_buf_device_told(struct kunit *test, struct mock_drm *mock)
 
 	if (!ask)
 		kunit_skip(test, "the kernel has no dma_buf_device_drm");
-	mock->drm->registered = true;
+	mock->drm->registered = registered;
 	dev = ask(mock_drm_open(mock), &how);
 	mock->drm->registered = false;
 	symbol_put(dma_buf_device_of_drm);
 	KUNIT_EXPECT_EQ(test, how, 0);
 	return dev;
+}
+
+struct device *dma_buf_device_told(struct kunit *test, struct mock_drm *mock)
+{
+	return told_by(test, mock, true);
 }
 
 void dma_buf_device_expect(struct kunit *test, struct mock_drm *mock, struct device *wanted)
@@ -55,9 +60,18 @@ static void imports_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_device_told(test, mock)), -EOPNOTSUPP);
 }
 
+/* The DRM device is gone, and its parent may have another driver. */
+static void unregistered(struct kunit *test)
+{
+	struct mock_drm *mock = mock_drm_create(test);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(told_by(test, mock, false)), -ENODEV);
+}
+
 static struct kunit_case dma_buf_device_cases[] = {
 	KUNIT_CASE(parent),
 	KUNIT_CASE(imports_nothing),
+	KUNIT_CASE(unregistered),
 	{}
 };
 

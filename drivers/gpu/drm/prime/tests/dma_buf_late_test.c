@@ -1035,6 +1035,20 @@ static void commit_sizes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arg.size, 3 * SIZE);
 }
 
+/* A commit that is killed while it places the storage leaves the size as it was. */
+static void commit_killed(struct kunit *test)
+{
+	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf_commit arg;
+
+	prime_test_kill_self();
+	KUNIT_EXPECT_EQ(test, commit(test, dmabuf, 2 * SIZE, &arg), -EINTR);
+	prime_test_signal_clear();
+	KUNIT_EXPECT_NULL(test, late_of(dmabuf)->storage);
+	KUNIT_EXPECT_EQ(test, dmabuf->size, SIZE);
+	KUNIT_EXPECT_EQ(test, late_of(dmabuf)->size, SIZE);
+}
+
 /* A driver's object has the size that the driver gave it. */
 static void commit_of_an_object(struct kunit *test)
 {
@@ -1263,6 +1277,7 @@ static struct kunit_case dma_buf_late_cases[] = {
 	KUNIT_CASE(commit_moves_first),
 	KUNIT_CASE(commit_before_fault),
 	KUNIT_CASE(commit_sizes),
+	KUNIT_CASE(commit_killed),
 	KUNIT_CASE(commit_of_an_object),
 	KUNIT_CASE(commit_of_a_device),
 	KUNIT_CASE(commit_sizes_for_devices),

@@ -861,6 +861,8 @@ static void fault_leaves_nothing(struct kunit *test)
 	struct dma_buf_device_use add = { .device_fd = fix->fd, .use = DMA_BUF_USE_READ };
 	void __user *arg = fix->arg;
 	unsigned int refs = kref_read(&fix->announced->kobj.kref);
+	struct file *file = fget(fix->fd);
+	const long file_refs = file_count(file);
 
 	fix->arg = (void __user *)prime_test_user_read_only(test, &add, sizeof(add));
 	KUNIT_EXPECT_EQ(test, request(fix, DMA_BUF_IOCTL_ADD_DEVICE), -EFAULT);
@@ -879,6 +881,8 @@ static void fault_leaves_nothing(struct kunit *test)
 	swap(fix->arg, arg);
 	KUNIT_EXPECT_EQ(test, constraints_of(test).devices, 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&fix->announced->kobj.kref), refs);
+	KUNIT_EXPECT_EQ(test, file_count(file), file_refs);
+	fput(file);
 }
 
 /* The program's memory ends behind the struct that this kernel knows. */

@@ -4,6 +4,7 @@
  * tables that are made of it.
  */
 #include <kunit/visibility.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -329,6 +330,34 @@ static void tables(struct kunit *test)
 	}
 }
 
+/* Boundaries are those of the addresses that the device gets, not those of memory. */
+static void tables_of_a_bus(struct kunit *test)
+{
+	static const struct bus_dma_region ranges[] = {
+		{ .dma_start = PAGE_SIZE, .size = SIZE_MAX >> 1 },
+		{ }
+	};
+	struct device *dev = prime_test_device(test);
+	struct dma_buf_constraints c;
+	struct dma_buf_storage *st;
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	unsigned int i;
+
+	dma_buf_constraints_init(&c);
+	st = storage_alloc(test, &c, SZ_1M);
+	c.segment_boundary = SZ_64K - 1;
+	dev->dma_range_map = ranges;
+	KUNIT_ASSERT_EQ(test, dma_buf_storage_table(st, dev, &c, &sgt), 0);
+	for_each_sgtable_sg(&sgt, sg, i) {
+		const u64 first = phys_to_dma(dev, sg_phys(sg)), last = first + sg->length - 1;
+
+		KUNIT_EXPECT_EQ(test, first / SZ_64K, last / SZ_64K);
+	}
+	dev->dma_range_map = NULL;
+	sg_free_table(&sgt);
+}
+
 /* Storage that is not what is wanted: the reason, and no address in it. */
 static void refused(struct kunit *test)
 {
@@ -426,6 +455,7 @@ static struct kunit_case dma_buf_storage_cases[] = {
 	KUNIT_CASE(straddles),
 	KUNIT_CASE(tables),
 	KUNIT_CASE(tables_to_be_joined),
+	KUNIT_CASE(tables_of_a_bus),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(impossible),
 	KUNIT_CASE(killed),
