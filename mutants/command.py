@@ -9,7 +9,10 @@ from lane import BUILD  # noqa: E402
 
 PRIME = os.path.join(BUILD, "src/drivers/gpu/drm/prime")
 KERNEL = os.path.join(BUILD, "soak")
+# Mutants are made of these by rule.
 FOLDERS = ("core", "gem", "account", "try")
+# Patches may change these, too.
+NAMED_ONLY = ("negotiate",)
 
 
 def kernel_command(path):
