@@ -7,6 +7,7 @@
  *   <tab>fd 3 in 214 (compositor)
  *   <tab>handle 1 of vkms minor 1 in 214 (compositor)
  *   <tab>object 0 of vkms: 1 references, 1 found		(what handles and framebuffers hold)
+ *   <tab>fence 0 of 12:7 renderer vgem unsignalled	(holds nothing; debugfs.c reads bufinfo's)
  *   2 locks were busy
  */
 #include "top.h"
@@ -83,7 +84,7 @@ static void parse(struct snapshot *s, const char *at, const char *end)
 		if (!stop)
 			stop = end;
 		if (get_word(&at, stop, "\t")) {
-			if (b && *at != 'o')
+			if (b && *at != 'o' && (*at != 'f' || at[1] != 'e'))
 				add_holder(s, b, at, stop);
 		} else if (get_word(&at, stop, "buffer ")) {
 			b = add_buffer(s, at, stop);

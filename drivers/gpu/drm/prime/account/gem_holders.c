@@ -82,13 +82,17 @@ static void drm_prime_holders_framebuffers(struct dma_buf_holders *h, struct drm
 	}
 }
 
-static void drm_prime_holders_file(struct dma_buf_holders *h, struct file *filp)
+/* Adds what a DRM file holds or, without @filp, the object that a buffer was exported from. */
+void drm_prime_holders_find(struct dma_buf_holders *h, struct file *filp, const void *object,
+			    u64 ino)
 {
-	struct drm_file *file = filp->private_data;
-	struct drm_gem_object *obj;
+	struct drm_file *file = filp ? filp->private_data : NULL;
+	struct drm_gem_object *obj = (struct drm_gem_object *)object;
 	int handle;
 
-	if (!drm_core_check_feature(file->minor->dev, DRIVER_GEM))
+	if (!file)
+		drm_prime_holders_object(h, obj, ino, 0);
+	if (!file || !drm_core_check_feature(file->minor->dev, DRIVER_GEM))
 		return;
 
 	drm_prime_holders_framebuffers(h, file);
@@ -105,15 +109,5 @@ static void drm_prime_holders_file(struct dma_buf_holders *h, struct file *filp)
 		drm_gem_object_put(obj);
 		cond_resched();
 	}
-}
-
-/* Adds what a DRM file holds or, without @file, the object that a buffer was exported from. */
-void drm_prime_holders_find(struct dma_buf_holders *h, struct file *file, const void *object,
-			    u64 ino)
-{
-	if (file)
-		drm_prime_holders_file(h, file);
-	else
-		drm_prime_holders_object(h, (struct drm_gem_object *)object, ino, 0);
 }
 EXPORT_SYMBOL_GPL(drm_prime_holders_find);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * debugfs' dma_buf/holders: who holds which buffer, for root. It has a line for
- * each holder of a buffer. For the buffer's file and for each of its GEM objects
- * it has the number of references, and how many of them the holders explain.
+ * each holder and each pending fence of a buffer. For the buffer's file and for
+ * each of its GEM objects it has the number of references, and how many of them
+ * the holders explain.
  *
  * An open of the file looks at everything once: all processes with their fds
  * and mappings, the sockets of AF_UNIX, the DRM files among the fds and
@@ -239,6 +240,8 @@ static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_obj
 	struct dma_buf_holder record = { .what = "buffer", .head = 2, .ino = obj->ino };
 	struct file *file = get_file_active(&obj->base.file);
 	struct dma_buf_attachment *attach;
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
 
 	if (file) {
 		record.count = file_count(file) - 1;
@@ -250,6 +253,22 @@ static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_obj
 	/* The buffer keeps the GEM object that it was recorded for. */
 	if (h->gem && READ_ONCE(obj->key))
 		h->gem(h, NULL, READ_ONCE(obj->key), obj->ino);
+
+	/*
+	 * A pending fence holds nothing, but the buffer is in use. A fence that the
+	 * iterator shows twice is one line.
+	 */
+	record = (struct dma_buf_holder){ .what = "fence", .ino = obj->ino };
+	dma_resv_iter_begin(&cursor, obj->base.resv, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		struct seq_file text = { .buf = record.where, .size = sizeof(record.where) };
+
+		dma_fence_describe(fence, &text);
+		record.where[text.count - 1] = '\0';
+		record.owner = fence;
+		h->add(h, record);
+	}
+	dma_resv_iter_end(&cursor);
 
 	/* An importer holds the file for each attachment. */
 	record = (struct dma_buf_holder){ .what = "attachment", .files = 1, .ino = obj->ino };

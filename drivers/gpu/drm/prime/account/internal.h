@@ -35,7 +35,7 @@ struct dma_buf_holder {
 	u8 files, objects, head;
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
-	char where[40];
+	char where[64];
 };
 
 /**

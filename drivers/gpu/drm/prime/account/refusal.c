@@ -47,8 +47,7 @@ struct refusal {
 	bool queued;
 	struct pid *pid;
 	struct task_struct *task;
-	u64 ino;
-	u64 age;
+	u64 ino, age;
 	struct dma_buf_refusal why;
 };
 

@@ -198,6 +198,38 @@ static void holders_found(struct kunit *test)
 	expect_sum(test, 1, 0, NULL);
 }
 
+/*
+ * Pending fences of every usage are named. They hold nothing, and are gone when they have
+ * signalled.
+ */
+static void holders_fences(struct kunit *test)
+{
+	static const char line[] = "\tfence 0 of ";
+	struct list_fixture *fix = test->priv;
+	u64 ino = d_inode(fix->dmabuf->file->f_path.dentry)->i_ino;
+	struct mock_fence *write = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	struct mock_fence *other = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
+	const char *at, *end;
+	char head[30];
+	int n = 0;
+
+	expect_sum(test, 1, 0, line);
+	snprintf(head, sizeof(head), "buffer %llu: ", ino);
+	at = strstr(fix->m.buf, head);
+	end = strstr(at, "\nbuffer ") ?: strchr(at, '\0');
+	for (; (at = strnstr(at, line, end - at)); at++, n++)
+		KUNIT_EXPECT_NOT_NULL(test, strnstr(at, "mock-fence mock-fence",
+						    strchrnul(at, '\n') - at));
+	KUNIT_EXPECT_EQ(test, n, 2);
+
+	dma_fence_signal(&write->base);
+	dma_fence_signal(&other->base);
+	at = strstr(holders_text(test), head);
+	KUNIT_ASSERT_NOT_NULL(test, at);
+	end = strstr(at, "\nbuffer ") ?: strchr(at, '\0');
+	KUNIT_EXPECT_NULL(test, strnstr(at, line, end - at));
+}
+
 static const struct file_operations node_fops = {
 	.owner = THIS_MODULE,
 };
@@ -673,6 +705,7 @@ static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_line),
 	KUNIT_CASE(bufinfo_exporter),
 	KUNIT_CASE(holders_found),
+	KUNIT_CASE(holders_fences),
 	KUNIT_CASE(holders_only_of_drm),
 	KUNIT_CASE(bufinfo_fences),
 	KUNIT_CASE(bufinfo_fences_signalled),
