@@ -349,7 +349,7 @@ static void dma_buf_holders_print(struct dma_buf_holders *h, struct seq_file *s)
 		else
 			seq_printf(s, "\t%s %llu", r->what, r->number);
 		if (r->where[0])
-			seq_printf(s, " of %s", r->where);
+			seq_printf(s, " of %*pEs", (int)strlen(r->where), r->where);
 		if (r->head)
 			seq_printf(s, ": %ld references, %ld found\n", r->count, r->found);
 		else

@@ -540,6 +540,33 @@ static void bufinfo_fences_change(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, strstr(first + 1, "changing changing"));
 }
 
+static const char *forged_name(struct dma_fence *fence)
+{
+	return "x\n\tfd 3 in 1";
+}
+
+static const struct dma_fence_ops forged_ops = {
+	.get_driver_name = forged_name,
+	.get_timeline_name = forged_name,
+};
+
+/* A program can name a timeline (sw_sync). A line break in the name is escaped. */
+static void holders_fence_forges_nothing(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct change *change = kzalloc(sizeof(*change), GFP_KERNEL);
+	const char *text;
+
+	KUNIT_ASSERT_NOT_NULL(test, change);
+	spin_lock_init(&change->lock);
+	dma_fence_init(&change->base, &forged_ops, &change->lock, dma_fence_context_alloc(1), 1);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, signal_change, &change->base), 0);
+	mock_resv_add(test, fix->dmabuf->resv, &change->base, DMA_RESV_USAGE_READ);
+	text = holders_text(test);
+	KUNIT_EXPECT_NULL(test, strstr(text, "\tfd 3 in 1"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "x\\n\\tfd 3 in 1"));
+}
+
 /**
  * struct locked - what has to wait for a lock
  * @fix: the fixture
@@ -706,6 +733,7 @@ static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_exporter),
 	KUNIT_CASE(holders_found),
 	KUNIT_CASE(holders_fences),
+	KUNIT_CASE(holders_fence_forges_nothing),
 	KUNIT_CASE(holders_only_of_drm),
 	KUNIT_CASE(bufinfo_fences),
 	KUNIT_CASE(bufinfo_fences_signalled),
