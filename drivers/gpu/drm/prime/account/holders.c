@@ -13,8 +13,8 @@
  * Nobody waits for a reader. It holds a spinlock for some hundred fds or the
  * sockets of one hash bucket, never waits for mmap_lock or a mutex of DRM, and
  * takes no reservation object. It takes references to a process, to its memory,
- * and to one DRM file or buffer at a time. If its reference is the last one, the
- * target is released at once: memory by a work item, everything else by the
+ * and to one DRM file, buffer or fence at a time. If its reference is the last one,
+ * the target is released at once: memory by a work item, everything else by the
  * reader. Only what a released DRM file had imported waits until the reader
  * returns to user space.
  * Records hold nothing: they have numbers, and pointers that are only compared.
@@ -46,9 +46,7 @@ static void dma_buf_holders_add(struct dma_buf_holders *h, struct dma_buf_holder
 /* The inode number of a dma-buf file; 0 for a file of another kind. */
 static u64 dma_buf_holders_ino(struct file *file)
 {
-	struct inode *inode = file_inode(file);
-
-	return inode->i_sb->s_magic == DMA_BUF_MAGIC ? inode->i_ino : 0;
+	return file_inode(file)->i_sb->s_magic == DMA_BUF_MAGIC ? file_inode(file)->i_ino : 0;
 }
 
 /*
@@ -263,6 +261,8 @@ static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_obj
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
 		struct seq_file text = { .buf = record.where, .size = sizeof(record.where) };
 
+		/* Linux 6.12 reads the names without it. */
+		guard(rcu)();
 		dma_fence_describe(fence, &text);
 		record.where[text.count - 1] = '\0';
 		record.owner = fence;

@@ -221,6 +221,7 @@ static void holders_fences(struct kunit *test)
 		KUNIT_EXPECT_NOT_NULL(test, strnstr(at, "mock-fence mock-fence",
 						    strchrnul(at, '\n') - at));
 	KUNIT_EXPECT_EQ(test, n, 2);
+	KUNIT_EXPECT_NULL(test, strnstr(fix->m.buf, "\n\n", end - fix->m.buf));
 
 	dma_fence_signal(&write->base);
 	dma_fence_signal(&other->base);
