@@ -38,9 +38,8 @@ static void dma_buf_holders_add(struct dma_buf_holders *h, struct dma_buf_holder
 {
 	record.pid = h->pid;
 	strscpy(record.comm, h->comm);
-	if (h->used < h->room)
-		h->records[h->used] = record;
-	h->used++;
+	if (h->used++ < h->room)
+		h->records[h->used - 1] = record;
 }
 
 /* The inode number of a dma-buf file; 0 for a file of another kind. */
@@ -258,16 +257,17 @@ static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_obj
 	 */
 	record = (struct dma_buf_holder){ .what = "fence", .ino = obj->ino };
 	dma_resv_iter_begin(&cursor, obj->base.resv, DMA_RESV_USAGE_BOOKKEEP);
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		struct seq_file text = { .buf = record.where, .size = sizeof(record.where) };
+	if (rcu_access_pointer(obj->base.resv->fences))
+		dma_resv_for_each_fence_unlocked(&cursor, fence) {
+			struct seq_file text = { .buf = record.where, .size = sizeof(record.where) };
 
-		/* Linux 6.12 reads the names without it. */
-		guard(rcu)();
-		dma_fence_describe(fence, &text);
-		record.where[text.count - 1] = '\0';
-		record.owner = fence;
-		h->add(h, record);
-	}
+			/* Linux 6.12 reads the names without it. */
+			guard(rcu)();
+			dma_fence_describe(fence, &text);
+			record.where[text.count - 1] = '\0';
+			record.owner = fence;
+			h->add(h, record);
+		}
 	dma_resv_iter_end(&cursor);
 
 	/* An importer holds the file for each attachment. */
