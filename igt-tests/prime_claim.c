@@ -91,6 +91,8 @@ static void import_asleep(struct import *import, const struct mock_buffer *b)
 {
 	import_start(import, drm, b->fd);
 	mock_wait_calls(b, PRIME_MOCK_ATTACH, 1);
+	/* A call counts before it sleeps. */
+	await_threads_asleep(1, SYS_ioctl);
 }
 
 /* Nothing above has waited for the slow import, which is still in the exporter. */
