@@ -259,12 +259,12 @@ static void dma_buf_holders_buffer(struct dma_buf_holders *h, struct dma_buf_obj
 	dma_resv_iter_begin(&cursor, obj->base.resv, DMA_RESV_USAGE_BOOKKEEP);
 	if (rcu_access_pointer(obj->base.resv->fences))
 		dma_resv_for_each_fence_unlocked(&cursor, fence) {
-			struct seq_file text = { .buf = record.where, .size = sizeof(record.where) };
+			struct seq_file s = { .buf = record.where, .size = sizeof(record.where) };
 
 			/* Linux 6.12 reads the names without it. */
 			guard(rcu)();
-			dma_fence_describe(fence, &text);
-			record.where[text.count - 1] = '\0';
+			dma_fence_describe(fence, &s);
+			record.where[s.count - 1] = '\0';
 			record.owner = fence;
 			h->add(h, record);
 		}
