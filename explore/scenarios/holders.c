@@ -35,8 +35,9 @@ static void printed(const char *format, va_list args)
 	if (!strncmp(format, "buffer ", 7)) {
 		buffers[ex_self()]++;
 		named = false;
-	} else if (at_rest && !strcmp(format, " of %s")) {
-		named = !strcmp(va_arg(args, const char *), "explore");
+	} else if (at_rest && !strcmp(format, " of %*pEs")) {
+		count = va_arg(args, int);
+		named = count == strlen("explore") && !strcmp(va_arg(args, const char *), "explore");
 	} else if (strstr(format, "locks were busy")) {
 		ends[ex_self()]++;
 		if (at_rest)
