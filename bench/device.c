@@ -44,7 +44,13 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median, since a timer's tick is several imports long. */
+/* A mean would have a timer's tick in it, which is several imports long. */
+static double median(uint64_t *took, unsigned int count)
+{
+	qsort(took, count, sizeof(*took), compare);
+	return took[count / 2];
+}
+
 static double import_each(struct importer *importer, const int *fds, unsigned int count)
 {
 	uint64_t start, took[MOST_BUFFERS];
@@ -54,8 +60,7 @@ static double import_each(struct importer *importer, const int *fds, unsigned in
 		importer->op(importer, fds[i]);
 		took[i] = bench_since(start);
 	}
-	qsort(took, count, sizeof(*took), compare);
-	return took[count / 2];
+	return median(took, count);
 }
 
 /* Each buffer is new to the importer, whose file has imported others before. */
@@ -112,7 +117,7 @@ static void import_vb2(const char *name)
 	close(importer.queue.fd);
 }
 
-/* The first import of a file; the median, too. */
+/* The first import of a file. */
 static void import_file(const char *name)
 {
 	enum { COUNT = 51 };
@@ -128,8 +133,7 @@ static void import_file(const char *name)
 		took[i] = bench_since(start);
 		close(importer.drm);
 	}
-	qsort(took, COUNT, sizeof(*took), compare);
-	bench_instructions(name, 0, took[COUNT / 2]);
+	bench_instructions(name, 0, median(took, COUNT));
 	close(fd);
 	close(drm);
 }

@@ -509,21 +509,30 @@ static void signal_change(void *data)
 	dma_fence_put(data);
 }
 
-/* Fences that change while they are printed are printed once, as they are then. */
-static void bufinfo_fences_change(struct kunit *test)
+/* The buffer gets a fence with these names, until the case ends. */
+static struct change *change_add(struct kunit *test, const struct dma_fence_ops *ops)
 {
 	struct list_fixture *fix = test->priv;
 	struct change *change = kzalloc(sizeof(*change), GFP_KERNEL);
-	struct reader reader = { .fix = fix };
-	const char *first;
-	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, change);
 	change->fix = fix;
 	spin_lock_init(&change->lock);
-	dma_fence_init(&change->base, &change_ops, &change->lock, dma_fence_context_alloc(1), 1);
+	dma_fence_init(&change->base, ops, &change->lock, dma_fence_context_alloc(1), 1);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, signal_change, &change->base), 0);
 	mock_resv_add(test, fix->dmabuf->resv, &change->base, DMA_RESV_USAGE_READ);
+	return change;
+}
+
+/* Fences that change while they are printed are printed once, as they are then. */
+static void bufinfo_fences_change(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	struct change *change = change_add(test, &change_ops);
+	struct reader reader = { .fix = fix };
+	const char *first;
+	int i;
+
 	if (num_online_cpus() < 2)
 		atomic_set(&change->printing, 1);
 
@@ -554,15 +563,9 @@ static const struct dma_fence_ops forged_ops = {
 /* A program can name a timeline (sw_sync). A line break in the name is escaped. */
 static void holders_fence_forges_nothing(struct kunit *test)
 {
-	struct list_fixture *fix = test->priv;
-	struct change *change = kzalloc(sizeof(*change), GFP_KERNEL);
 	const char *text;
 
-	KUNIT_ASSERT_NOT_NULL(test, change);
-	spin_lock_init(&change->lock);
-	dma_fence_init(&change->base, &forged_ops, &change->lock, dma_fence_context_alloc(1), 1);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, signal_change, &change->base), 0);
-	mock_resv_add(test, fix->dmabuf->resv, &change->base, DMA_RESV_USAGE_READ);
+	change_add(test, &forged_ops);
 	text = holders_text(test);
 	KUNIT_EXPECT_NULL(test, strstr(text, "\tfd 3 in 1"));
 	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "x\\n\\tfd 3 in 1"));
