@@ -198,6 +198,21 @@ static void holders_found(struct kunit *test)
 	expect_sum(test, 1, 0, NULL);
 }
 
+/* The lines of the buffer in dma_buf/holders, up to *@end. */
+static const char *holders_lines(struct kunit *test, const char **end)
+{
+	struct list_fixture *fix = test->priv;
+	const char *text = holders_text(test), *at;
+	char head[30];
+
+	snprintf(head, sizeof(head), "buffer %llu: ",
+		 (u64)d_inode(fix->dmabuf->file->f_path.dentry)->i_ino);
+	at = strstr(text, head);
+	KUNIT_ASSERT_NOT_NULL(test, at);
+	*end = strstr(at, "\nbuffer ") ?: strchr(at, '\0');
+	return at;
+}
+
 /*
  * Pending fences of every usage are named. They hold nothing, and are gone when they have
  * signalled.
@@ -206,17 +221,13 @@ static void holders_fences(struct kunit *test)
 {
 	static const char line[] = "\tfence 0 of ";
 	struct list_fixture *fix = test->priv;
-	u64 ino = d_inode(fix->dmabuf->file->f_path.dentry)->i_ino;
 	struct mock_fence *write = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	struct mock_fence *other = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
 	const char *at, *end;
-	char head[30];
 	int n = 0;
 
 	expect_sum(test, 1, 0, line);
-	snprintf(head, sizeof(head), "buffer %llu: ", ino);
-	at = strstr(fix->m.buf, head);
-	end = strstr(at, "\nbuffer ") ?: strchr(at, '\0');
+	at = holders_lines(test, &end);
 	for (; (at = strnstr(at, line, end - at)); at++, n++)
 		KUNIT_EXPECT_NOT_NULL(test, strnstr(at, "mock-fence mock-fence",
 						    strchrnul(at, '\n') - at));
@@ -225,9 +236,7 @@ static void holders_fences(struct kunit *test)
 
 	dma_fence_signal(&write->base);
 	dma_fence_signal(&other->base);
-	at = strstr(holders_text(test), head);
-	KUNIT_ASSERT_NOT_NULL(test, at);
-	end = strstr(at, "\nbuffer ") ?: strchr(at, '\0');
+	at = holders_lines(test, &end);
 	KUNIT_EXPECT_NULL(test, strnstr(at, line, end - at));
 }
 
