@@ -246,32 +246,33 @@ static bool range_movable(struct zone *zone, unsigned long pfn, unsigned long nr
 	for (; nr; nr--, pfn++) {
 		page = pfn_to_online_page(pfn);
 		if (!page || page_zone(page) != zone || PageReserved(page) ||
-		    PageSlab(page) || PageHuge(page))
+		    PageSlab(page) || PageHuge(page) || is_migrate_cma_page(page))
 			return false;
 	}
 	return true;
 }
 
-/* How many ranges that seem movable are tried in each zone. */
-#define RANGE_TRIES 16
-
-/* Returns the highest free or emptied range below @top, cleared and charged. */
+/*
+ * Returns the highest free or emptied range below @top, cleared and charged.
+ * alloc_contig_range() refuses a pageblock for one page that can't be moved. So
+ * when it fails, no other range of the block is tried.
+ */
 static struct page *block_below(struct zone *zone, unsigned long top,
 				unsigned long nr, unsigned long align)
 {
 	unsigned long pfn = round_down(top, align);
-	unsigned int tries = RANGE_TRIES;
+	unsigned int tries = 64;
 
-	while (tries && pfn >= zone->zone_start_pfn + align) {
+	while (tries && pfn >= zone->zone_start_pfn + align && !fatal_signal_pending(current)) {
 		cond_resched();
 		pfn -= align;
-		if (fatal_signal_pending(current))
-			return NULL;
 		if (!range_movable(zone, pfn, nr))
 			continue;
 		tries--;
-		if (alloc_contig_range(pfn, pfn + nr, ACR_FLAGS_NONE, GFP_KERNEL | __GFP_NOWARN))
+		if (alloc_contig_range(pfn, pfn + nr, ACR_FLAGS_NONE, GFP_KERNEL | __GFP_NOWARN)) {
+			pfn = pageblock_start_pfn(pfn);
 			continue;
+		}
 
 		if (!block_finish(pfn_to_page(pfn), nr))
 			return pfn_to_page(pfn);

@@ -284,57 +284,48 @@ static void tables_differ(struct kunit *test)
 
 /* --- when it moves --- */
 
-/* Hold what is given out first, which may be low memory. */
-static void hold_first(struct list_head *held)
+/* A filled buffer beyond @mask. Low memory may be given out first: other buffers take it. */
+static struct dma_buf *place_high(struct kunit *test, u64 mask)
 {
-	struct page *page;
-	int i;
-
-	for (i = 0; i < SZ_128M / SIZE; i++) {
-		page = alloc_pages(GFP_USER | __GFP_NOWARN, get_order(SIZE));
-		if (!page)
-			break;
-		list_add(&page->lru, held);
-	}
-}
-
-static void release_held(struct list_head *held)
-{
-	struct page *page, *next;
-
-	list_for_each_entry_safe(page, next, held, lru) {
-		list_del(&page->lru);
-		__free_pages(page, get_order(SIZE));
-	}
-}
-
-/* Storage beyond @mask. */
-static void place_high(struct kunit *test, struct dma_buf *dmabuf, u64 mask)
-{
+	const unsigned int most = SZ_128M / SIZE;
+	struct dma_buf **low = kunit_kcalloc(test, most, sizeof(*low), GFP_KERNEL);
 	struct dma_buf_conflict conflict;
 	struct dma_buf_constraints c;
-	LIST_HEAD(held);
+	struct dma_buf *dmabuf;
+	struct iosys_map map;
+	unsigned int n = 0;
 
-	hold_first(&held);
-	fill(test, dmabuf, 3);
-	release_held(&held);
+	KUNIT_ASSERT_NOT_NULL(test, low);
 	dma_buf_constraints_init(&c);
 	c.dma_mask = mask;
-	if (dma_buf_storage_suits(late_of(dmabuf)->storage, &c, &conflict))
-		kunit_skip(test, "storage is below %u bits anyway", fls64(mask));
+	for (;;) {
+		dmabuf = buffer_of(test, NULL);
+		KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+		if (!dma_buf_storage_suits(late_of(dmabuf)->storage, &c, &conflict))
+			break;
+		if (n == most)
+			kunit_skip(test, "all storage is below %u bits", fls64(mask));
+		low[n++] = dmabuf;
+	}
+	while (n)
+		kunit_release_action(test, buffer_end, low[--n]);
+	flush_delayed_fput();
+	fill(test, dmabuf, 3);
+	return dmabuf;
 }
 
 /* For a device that joins now and does not reach what place_high() placed. */
-static void comes_low(struct kunit *test, struct dma_buf *dmabuf)
+static void comes_low(struct kunit *test, struct dma_buf *dmabuf, u64 mask)
 {
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 
-	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, mask), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	sgt = map_for(attach);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
-	KUNIT_EXPECT_TRUE(test, all_below(sgt, prime_test_low_mask(24)));
+	KUNIT_EXPECT_TRUE(test, all_below(sgt, mask));
 	KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
 	unmap_for(attach, sgt);
 	dma_buf_detach(dmabuf, attach);
@@ -342,21 +333,21 @@ static void comes_low(struct kunit *test, struct dma_buf *dmabuf)
 
 static void moves_when_unused(struct kunit *test)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	const u64 mask = prime_test_low_mask(24);
+	struct dma_buf *dmabuf = place_high(test, mask);
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
-	comes_low(test, dmabuf);
+	comes_low(test, dmabuf, mask);
 }
 
 static void stays_while_mapped(struct kunit *test)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
-	struct mock_importer *low = importer_below(test, false, prime_test_low_mask(24));
+	const u64 mask = prime_test_low_mask(24);
+	struct dma_buf *dmabuf = place_high(test, mask);
+	struct mock_importer *low = importer_below(test, false, mask);
 	struct dma_buf_attachment *first, *attach;
 	struct dma_buf_storage *st;
 	struct sg_table *sgt;
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
 	first = mock_importer_attach(mock_importer_create(test, false), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(first));
 	sgt = map_for(first);
@@ -376,13 +367,13 @@ static void stays_while_mapped(struct kunit *test)
 
 static void stays_while_vmapped(struct kunit *test)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	const u64 mask = prime_test_low_mask(24);
+	struct dma_buf *dmabuf = place_high(test, mask);
 	struct dma_buf_attachment *attach;
 	struct iosys_map map;
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
-	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, mask), dmabuf);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), -EBUSY);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 }
@@ -390,13 +381,13 @@ static void stays_while_vmapped(struct kunit *test)
 /* The device joins while the storage can move, and maps when it can't any more. */
 static void busy_for(struct kunit *test, bool dynamic)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	const u64 mask = prime_test_low_mask(24);
+	struct dma_buf *dmabuf = place_high(test, mask);
 	struct dma_buf_attachment *attach;
 	struct iosys_map map;
 	struct sg_table *sgt;
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
-	attach = mock_importer_attach(importer_below(test, dynamic, prime_test_low_mask(24)),
+	attach = mock_importer_attach(importer_below(test, dynamic, mask),
 				      dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
@@ -425,25 +416,25 @@ static void busy_for_followers(struct kunit *test)
 /* An importer that follows moves is told, and keeps its mapping of the old pages. */
 static void moves_for_followers(struct kunit *test)
 {
+	const u64 mask = prime_test_low_mask(24);
 	const bool moves = DMA_BUF_FOLLOWS_MOVES;
 	struct mock_importer *follows = mock_importer_create(test, true);
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf *dmabuf = place_high(test, mask);
 	struct dma_buf_attachment *first, *attach;
 	struct sg_table *old, *sgt;
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
 	first = mock_importer_attach(follows, dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(first));
 	old = map_for(first);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(old));
 
-	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, mask), dmabuf);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), moves ? 0 : -EBUSY);
 	if (moves && !IS_ERR(attach)) {
 		sgt = map_for(attach);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(sgt));
 		KUNIT_EXPECT_PTR_EQ(test, follows->notified, first);
-		KUNIT_EXPECT_TRUE(test, all_below(sgt, prime_test_low_mask(24)));
+		KUNIT_EXPECT_TRUE(test, all_below(sgt, mask));
 		KUNIT_EXPECT_EQ(test, filled(test, dmabuf, 3), SIZE);
 		unmap_for(attach, sgt);
 		dma_buf_detach(dmabuf, attach);
@@ -455,15 +446,15 @@ static void moves_for_followers(struct kunit *test)
 /* A move waits for everybody's work, and a signal leaves all as it was. */
 static void move_waits(struct kunit *test)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	const u64 mask = prime_test_low_mask(24);
+	struct dma_buf *dmabuf = place_high(test, mask);
 	struct dma_buf_attachment *attach;
 	struct dma_buf_storage *st;
 	struct mock_fence *fence;
 	struct sg_table *sgt;
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
 	st = late_of(dmabuf)->storage;
-	attach = mock_importer_attach(importer_below(test, false, prime_test_low_mask(24)), dmabuf);
+	attach = mock_importer_attach(importer_below(test, false, mask), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
 
@@ -499,16 +490,16 @@ static unsigned long map_object(struct kunit *test, struct dma_buf *dmabuf, size
 /* A program's mapping shows the content before and after, and writes to the new place. */
 static void moves_below_a_mapping(struct kunit *test)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	const u64 mask = prime_test_low_mask(24);
+	struct dma_buf *dmabuf = place_high(test, mask);
 	struct iosys_map map;
 	unsigned long at;
 	u8 byte = 0;
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
 	at = map_object(test, dmabuf, SIZE, 0);
 	KUNIT_EXPECT_EQ(test, copy_from_user(&byte, (void __user *)at, 1), 0);
 	KUNIT_EXPECT_EQ(test, byte, 3);
-	comes_low(test, dmabuf);
+	comes_low(test, dmabuf, mask);
 	byte = 9;
 	KUNIT_EXPECT_EQ(test, copy_to_user((void __user *)at, &byte, 1), 0);
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
@@ -522,9 +513,8 @@ static void moves_below_a_mapping(struct kunit *test)
 /* A buffer beyond 4 GiB that a kernel mapping holds there, filled with @seed. */
 static struct dma_buf *high_buffer(struct kunit *test, u8 seed, struct iosys_map *map)
 {
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf *dmabuf = place_high(test, DMA_BIT_MASK(32));
 
-	place_high(test, dmabuf, DMA_BIT_MASK(32));
 	fill(test, dmabuf, seed);
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, map), 0);
 	return dmabuf;
@@ -603,15 +593,15 @@ static void mask_is_refused(struct kunit *test)
 /* Without swiotlb, too: the reason is BOUNCE, and not the DMA API's I/O error. */
 static void out_of_reach_is_refused(struct kunit *test)
 {
+	const u64 mask = prime_test_low_mask(24);
 	struct mock_importer *imp = mock_importer_create(test, false);
-	struct dma_buf *dmabuf = buffer_of(test, NULL);
+	struct dma_buf *dmabuf = place_high(test, mask);
 	struct dma_buf_attachment *attach;
 	struct dma_buf_constraints c;
 
-	place_high(test, dmabuf, prime_test_low_mask(24));
 	dma_buf_constraints_init(&c);
 	KUNIT_ASSERT_EQ(test, devm_dma_buf_constraints_set(imp->dev, &c), 0);
-	*imp->dev->dma_mask = prime_test_low_mask(24);
+	*imp->dev->dma_mask = mask;
 	attach = attach_to(test, imp, dmabuf);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);
 	KUNIT_EXPECT_EQ(test, refusal_of(test, dmabuf).field, DMA_BUF_FIELD_BOUNCE);

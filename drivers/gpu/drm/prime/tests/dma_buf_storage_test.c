@@ -207,6 +207,49 @@ static void long_block_is_high(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_zonenum(storage_alloc(test, &c, 72 * SZ_1M)->pages[0]), highest);
 }
 
+static void block_end(void *page)
+{
+	__free_pages(page, MAX_PAGE_ORDER);
+}
+
+/*
+ * Right below the mask is memory of the kernel, which can't be moved away. Nothing
+ * else is tested if the page allocator gives low memory, as with several zones.
+ */
+static void below_kernel_memory(struct kunit *test)
+{
+	const size_t size = PAGE_SIZE << MAX_PAGE_ORDER;
+	struct dma_buf_constraints c, any;
+	struct dma_buf_storage *st;
+	struct page *page[9];
+	unsigned int i;
+
+	if (!IS_ENABLED(CONFIG_CONTIG_ALLOC) || size > SZ_4M)
+		kunit_skip(test, "needs CONTIG_ALLOC, and pageblocks of 4 MiB or less");
+	/* The highest of them stays, so eight free ones are below it. */
+	for (i = 0; i < ARRAY_SIZE(page); i++) {
+		page[i] = alloc_pages(GFP_KERNEL, MAX_PAGE_ORDER);
+		KUNIT_ASSERT_NOT_NULL(test, page[i]);
+		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, block_end, page[i]), 0);
+		if (page[i] > page[0])
+			swap(page[i], page[0]);
+	}
+	for (i = 1; i < ARRAY_SIZE(page); i++)
+		kunit_release_action(test, block_end, page[i]);
+
+	dma_buf_constraints_init(&any);
+	any.flags = DMA_BUF_CONSTRAINT_CONTIGUOUS;
+	c = any;
+	c.dma_mask = page_to_phys(page[0]) + size - 1;
+	/* The page allocator may give low memory by chance, until some of it is taken. */
+	for (i = 0; i < 4 * size / SZ_64K; i++) {
+		st = storage_alloc(test, &any, SZ_64K);
+		if (page_to_phys(st->pages[0]) > c.dma_mask)
+			break;
+	}
+	storage_alloc(test, &c, SZ_64K);
+}
+
 /* The pages of another storage from @first on, in the order of @order, if given. */
 static struct dma_buf_storage *part_of(struct kunit *test, const struct dma_buf_storage *st,
 				       unsigned long first, unsigned long nr,
@@ -455,6 +498,7 @@ static struct kunit_case dma_buf_storage_cases[] = {
 	KUNIT_CASE(zeroed),
 	KUNIT_CASE(zones),
 	KUNIT_CASE(long_block_is_high),
+	KUNIT_CASE(below_kernel_memory),
 	KUNIT_CASE(straddles),
 	KUNIT_CASE(tables),
 	KUNIT_CASE(tables_to_be_joined),

@@ -161,24 +161,36 @@ struct device *prime_test_device(struct kunit *test)
 }
 
 /*
+ * How much memory is free below @end, in bytes. Only blocks count from which
+ * alloc_contig_range() takes some: it takes none from a pageblock with a page of the
+ * kernel.
+ */
+u64 prime_test_free_below(u64 end)
+{
+	const unsigned int least = min(pageblock_order, get_order(SZ_4M));
+	unsigned long pfn, n = 0;
+
+	for (pfn = 0; pfn < PHYS_PFN(end); pfn += 1UL << least) {
+		struct page *page = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+		/* Read once: somebody may take the block meanwhile. */
+		unsigned long order = page && PageBuddy(page) ? READ_ONCE(page->private) : 0;
+
+		if (order >= least && order <= MAX_PAGE_ORDER)
+			n += 1UL << order;
+	}
+	return PFN_PHYS(n);
+}
+
+/*
  * The mask of @bits, or of as many more as it takes until memory is free below
  * it: machines differ in where theirs begins, and some have the kernel there.
  */
 u64 prime_test_low_mask(unsigned int bits)
 {
-	unsigned long wanted = min_t(u64, BIT_ULL(min(bits, 63u)) / 2, SZ_64M) >> PAGE_SHIFT;
-	unsigned long pfn;
+	const u64 wanted = min_t(u64, BIT_ULL(min(bits, 63u)) / 2, SZ_64M);
 
-	for (pfn = 0; bits < 32; bits++) {
-		for (; wanted && pfn < BIT(bits - PAGE_SHIFT); pfn++) {
-			struct page *page = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
-
-			if (page && PageBuddy(page))
-				wanted -= min(wanted, 1UL << page_private(page));
-		}
-		if (!wanted)
-			break;
-	}
+	while (bits < 32 && prime_test_free_below(BIT_ULL(bits)) < wanted)
+		bits++;
 	return DMA_BIT_MASK(bits);
 }
 

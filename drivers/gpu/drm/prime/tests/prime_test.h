@@ -62,6 +62,7 @@ struct vm_area_struct *prime_test_vma(struct kunit *test, struct file *file,
 struct file *prime_test_file(struct kunit *test);
 struct module *prime_test_module(struct kunit *test, enum module_state state);
 struct device *prime_test_device(struct kunit *test);
+u64 prime_test_free_below(u64 end);
 u64 prime_test_low_mask(unsigned int bits);
 void prime_test_signal_self(void);
 void prime_test_kill_self(void);
