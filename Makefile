@@ -24,7 +24,7 @@ phase := scripts/phase
 test := $(phase) --test
 kernels := $(or $(KERNELS),$(if $(filter %-debug,$(PRIME_TARGET)),debug kmemleak kcsan,$(if $(filter %-ours,$(PRIME_TARGET)),,stock )ours))
 
-builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage fuzz fuzz-stock explore arm64 arm64-64k users-stock users-ours mixed farm soak soak-stock sleep)
+builds := $(addprefix built-,stock ours bare debug kmemleak kcsan quick coverage fuzz fuzz-stock explore arm64 arm64-64k users-stock users-ours mixed farm um sleep)
 runs := negotiate-host top-host $(foreach suite,kunit uapi edu negotiate top igt,$(addprefix $(suite)-,stock ours bare debug kmemleak kcsan))
 
 # --- set-up ---
@@ -83,17 +83,17 @@ kunit-quick kunit-arm64 kunit-arm64-64k: kunit-%: built-%
 	@$(test) $@ scripts/kunit $*
 coverage: built-coverage ## which lines and branches of the layer KUnit and igt-tests/ reach, on user-mode Linux; MORE=folder of gcov's or lcov's files
 	@$(test) $@ scripts/coverage
-mutants mutants-draw: built-soak built-explore
+mutants mutants-draw: built-um built-explore
 mutants: ## faults put in on purpose, which the tests must notice (Linux 7.3); FRESH=1
 	@$(test) mutants mutants/run $(if $(FRESH),--fresh)
 mutants-draw:
 	@$(test) mutants mutants/run --draw 30
 soak: $(patsubst %,soak-%,$(or $(KERNELS),ours)) ## remove devices while their buffers are used, and repeat quick to find flakes; MINUTES=60, KERNELS=ours
-soak-ours: built-soak built-debug built-ours built-quick root
-soak-stock: built-soak-stock built-stock root
+soak-ours: built-fuzz built-debug built-ours built-quick root
+soak-stock: built-fuzz-stock built-stock root
 soak-ours soak-stock:
 	@MINUTES=$(MINUTES) $(test) $@ scripts/soak $(@:soak-%=%)
-soak-short: built-soak built-quick
+soak-short: built-fuzz built-quick
 	@MINUTES=5 $(test) soak-ours scripts/soak ours unplug quick
 soak-sleep: built-sleep root
 	@MINUTES=5 $(test) $@ scripts/soak ours sleep

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How the kernel "soak" compiles a file of the layer."""
+"""How the kernel "um" compiles a file of the layer."""
 import os
 import shlex
 import sys
@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from lane import BUILD  # noqa: E402
 
 PRIME = os.path.join(BUILD, "src/drivers/gpu/drm/prime")
-KERNEL = os.path.join(BUILD, "soak")
+KERNEL = os.path.join(BUILD, "um")
 # Mutants are made of these by rule.
 FOLDERS = ("core", "gem", "account", "try")
 # Patches may change these, too.
