@@ -236,7 +236,7 @@ static void holders_file_file(void)
 }
 EX_SCENARIO(holders_file_file, "holders-files-close",
 	    "a walk, the close of the importer's file and of the exporter's", holders_file_file,
-	    1, 0, 1, 0);
+	    1, 0, 2, 0);
 
 /* --- framebuffers --- */
 
@@ -270,7 +270,7 @@ static void holders_fb_handle(void)
 }
 EX_SCENARIO(holders_fb_handle, "holders-fb-close-import",
 	    "a walk, the removal of a framebuffer and the close of its object's handle",
-	    holders_fb_handle, 1, 0, 1, 0);
+	    holders_fb_handle, 1, 0, 2, 0);
 
 /* --- descriptors, mappings and processes --- */
 
@@ -337,7 +337,7 @@ static void holders_exit_close(void)
 }
 EX_SCENARIO(holders_exit_close, "holders-exit-close",
 	    "a walk, the exit of a process and a close, which share the file", holders_exit_close,
-	    1, 0, 1, 0);
+	    1, 0, 2, 0);
 
 static void kill_walk(void)
 {
@@ -495,4 +495,4 @@ static void holders_socket(void)
 	end_message();
 }
 EX_SCENARIO(holders_socket, "holders-receive-close",
-	    "a walk, a receiver and the close of its socket", holders_socket, 1, 0, 1, 0);
+	    "a walk, a receiver and the close of its socket", holders_socket, 1, 0, 2, 0);
