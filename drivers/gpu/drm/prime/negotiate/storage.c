@@ -255,7 +255,8 @@ static bool range_movable(struct zone *zone, unsigned long pfn, unsigned long nr
 /*
  * Returns the highest free or emptied range below @top, cleared and charged.
  * alloc_contig_range() refuses a pageblock for one page that can't be moved. So
- * when it fails, no other range of the block is tried.
+ * when it fails, no other range of the block is tried. After 64 failures it is
+ * not likely that one succeeds, and each may have moved pages for nothing.
  */
 static struct page *block_below(struct zone *zone, unsigned long top,
 				unsigned long nr, unsigned long align)

@@ -387,8 +387,7 @@ static void busy_for(struct kunit *test, bool dynamic)
 	struct iosys_map map;
 	struct sg_table *sgt;
 
-	attach = mock_importer_attach(importer_below(test, dynamic, mask),
-				      dmabuf);
+	attach = mock_importer_attach(importer_below(test, dynamic, mask), dmabuf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(attach));
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(map_for(attach)), -EBUSY);

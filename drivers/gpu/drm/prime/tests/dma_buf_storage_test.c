@@ -213,8 +213,9 @@ static void block_end(void *page)
 }
 
 /*
- * Right below the mask is memory of the kernel, which can't be moved away. Nothing
- * else is tested if the page allocator gives low memory, as with several zones.
+ * Right below the mask is memory of the kernel, which can't be moved away. If the page
+ * allocator gives low memory by itself, as with several zones, the search for a range
+ * does not run.
  */
 static void below_kernel_memory(struct kunit *test)
 {
