@@ -391,6 +391,37 @@ static void eight_pollers_one_event(void)
 }
 
 /**
+ * SUBTEST: poll-restarted
+ * Description: A signal that nobody handles interrupts a poll. The kernel restarts it,
+ *  and the fence still wakes it.
+ */
+static void poll_restarted(void)
+{
+	struct scene s = scene_open();
+	struct poller poller = { .fd = s.fd, .events = POLLOUT };
+	sigset_t urgent, pending;
+	double end;
+
+	scene_fence(&s, DMA_BUF_SYNC_WRITE);
+	pthread_create(&poller.thread, NULL, poller_run, &poller);
+	await_threads_asleep(1, CALL_POLL);
+	/* Blocked by this thread, so that the other one gets it. */
+	sigemptyset(&urgent);
+	sigaddset(&urgent, SIGURG);
+	check_eq(pthread_sigmask(SIG_BLOCK, &urgent, NULL), 0);
+	check_ok(kill(getpid(), SIGURG) ? -errno : 0);
+	end = now() + 10;
+	do {
+		check(now() < end);
+		check_ok(sigpending(&pending) ? -errno : 0);
+	} while (sigismember(&pending, SIGURG));
+	await_threads_asleep(1, CALL_POLL);
+	scene_signal(&s);
+	pthread_join(poller.thread, NULL);
+	check_eq(poller.found, POLLOUT);
+}
+
+/**
  * SUBTEST: close-while-polled
  * Description: The last fd is closed while a thread sleeps in poll. The fence still
  *  wakes the thread, which finds its fd closed, and the buffer is freed.
@@ -1325,6 +1356,7 @@ static const struct prime_subtest subtests[] = {
 	SUBTEST(poll_interrupted),
 	SUBTEST(two_pollers),
 	SUBTEST(eight_pollers_one_event),
+	SUBTEST(poll_restarted),
 	SUBTEST(close_while_polled),
 	SUBTEST(close_after_poll),
 	SUBTEST(close_after_poll_frees),
