@@ -30,6 +30,8 @@ struct field {
 	size_t offset, size;
 	enum kind kind;
 	struct choices choices;
+	/* How many bits of a number are changed at random; 0: all. */
+	unsigned int bits;
 };
 
 typedef int64_t (*helper_fn)(int64_t a, int64_t b, int64_t c);

@@ -55,7 +55,7 @@ static uint64_t draw_number(const struct field *field)
 		return value;
 	if (random_chance(50))
 		return value + random_below(5) - 2;
-	return value ^ 1ull << random_below(field->size * 8);
+	return value ^ 1ull << random_below(field->bits ?: field->size * 8);
 }
 
 /* Was @giver called on the file that @call is called on? Then its handle means something there. */

@@ -95,7 +95,8 @@ const struct call_type call_types[] = {
 
 	/* --- exporters without a device --- */
 	{ IOCTL(heap_allocate, HEAP, DMA_HEAP_IOCTL_ALLOC, dma_heap_allocation_data), .weight = 6,
-	  .in = { N(dma_heap_allocation_data, len, SIZES),
+	  /* The heap "system" would take all memory, and the kernel would kill prime-fuzz. */
+	  .in = { { PLACE(dma_heap_allocation_data, len), NUMBER, OF(SIZES), 26 },
 		  N(dma_heap_allocation_data, fd_flags, 0x80002, 0x80000) },
 	  .out = { IS(dma_heap_allocation_data, fd, DMABUF) } },
 	{ IOCTL(udmabuf_make, UDMABUF, UDMABUF_CREATE, udmabuf_create), .weight = 6,
