@@ -233,6 +233,8 @@ static void holders_fences(struct kunit *test)
 						    strchrnul(at, '\n') - at));
 	KUNIT_EXPECT_EQ(test, n, 2);
 	KUNIT_EXPECT_NULL(test, strnstr(fix->m.buf, "\n\n", end - fix->m.buf));
+	/* The text of a fence ends with a line break, which is cut off and not escaped. */
+	KUNIT_EXPECT_NULL(test, strnstr(fix->m.buf, "\\n", end - fix->m.buf));
 
 	dma_fence_signal(&write->base);
 	dma_fence_signal(&other->base);
@@ -559,6 +561,15 @@ static void bufinfo_fences_change(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, strstr(first + 1, "changing changing"));
 }
 
+static void holders_fences_change(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+
+	if (find_show(test, "dma_buf/holders", &fix->show))
+		kunit_skip(test, "the kernel has no dma_buf/holders");
+	bufinfo_fences_change(test);
+}
+
 static const char *forged_name(struct dma_fence *fence)
 {
 	return "x\n\tfd 3 in 1";
@@ -758,6 +769,7 @@ static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_without_file),
 	KUNIT_CASE(bufinfo_waits_for_nobody),
 	KUNIT_CASE(bufinfo_fences_change),
+	KUNIT_CASE(holders_fences_change),
 	KUNIT_CASE(name_lock),
 	KUNIT_CASE(list_race),
 	{}
