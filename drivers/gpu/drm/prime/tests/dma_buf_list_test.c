@@ -142,14 +142,20 @@ static void bufinfo_exporter(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, strncmp(rest - strlen(wanted), wanted, strlen(wanted)), 0);
 }
 
+/* Skips the case if there is no dma_buf/holders. */
+static void find_holders(struct kunit *test, int (**show)(struct seq_file *m, void *unused))
+{
+	if (find_show(test, "dma_buf/holders", show))
+		kunit_skip(test, "the kernel has no dma_buf/holders");
+}
+
 /* dma_buf/holders, printed into the fixture's text. */
 static const char *holders_text(struct kunit *test)
 {
 	int (*show)(struct seq_file *m, void *unused);
 	struct list_fixture *fix = test->priv;
 
-	if (find_show(test, "dma_buf/holders", &show))
-		kunit_skip(test, "the kernel has no dma_buf/holders");
+	find_holders(test, &show);
 	fix->m.count = 0;
 	show(&fix->m, NULL);
 	fix->m.buf[min(fix->m.count, TEXT_SIZE - 1)] = '\0';
@@ -561,12 +567,12 @@ static void bufinfo_fences_change(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, strstr(first + 1, "changing changing"));
 }
 
+/* The same, with what prints dma_buf/holders in place of bufinfo. */
 static void holders_fences_change(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;
 
-	if (find_show(test, "dma_buf/holders", &fix->show))
-		kunit_skip(test, "the kernel has no dma_buf/holders");
+	find_holders(test, &fix->show);
 	bufinfo_fences_change(test);
 }
 
