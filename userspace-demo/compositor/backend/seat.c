@@ -60,17 +60,20 @@ static const struct libseat_seat_listener listener = {
 	.disable_seat = on_disable,
 };
 
+/*
+ * libseat's own answer is not enough: libseat_dispatch() of 0.9 gives 0, and not an error, when
+ * the other end is gone, so this would be called again and again. It reads what was said before.
+ */
 static int on_readable(int fd, uint32_t mask, void *data)
 {
 	(void)fd;
-	(void)mask;
 	(void)data;
-	if (libseat_dispatch(libseat, 0) >= 0)
+	if (libseat_dispatch(libseat, 0) >= 0 && !(mask & (WL_EVENT_HANGUP | WL_EVENT_ERROR)))
 		return 0;
 	/* Nobody is left who could bring this session to the front again. */
 	if (!seat.active)
-		err(1, "seat: lost while another session is in front");
-	say("seat: %s; keeping the devices that are open", strerror(errno));
+		errx(1, "seat: lost while another session is in front");
+	say("seat: lost; keeping the devices that are open");
 	wl_event_source_remove(source);
 	source = NULL;
 	return 0;
