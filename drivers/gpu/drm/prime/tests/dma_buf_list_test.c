@@ -493,7 +493,7 @@ static void bufinfo_waits_for_nobody(struct kunit *test)
  * @lock: its lock
  * @fix: where
  * @printing: somebody prints @base
- * @added: the other fence is there
+ * @added: the other fence is there, or cannot be added before @base is printed
  */
 struct change {
 	struct dma_fence base;
@@ -508,9 +508,9 @@ static const char *change_name(struct dma_fence *fence)
 	struct change *change = container_of(fence, struct change, base);
 	int i;
 
-	/* Under RCU: the other thread has another processor. */
+	/* Under RCU: the other thread has another processor. Ten seconds, if the host is busy. */
 	if (!atomic_xchg(&change->printing, 1))
-		for (i = 0; i < 200000 && !atomic_read(&change->added); i++)
+		for (i = 0; i < 2000000 && !atomic_read(&change->added); i++)
 			udelay(5);
 	return "changing";
 }
@@ -541,13 +541,17 @@ static struct change *change_add(struct kunit *test, const struct dma_fence_ops 
 	return change;
 }
 
-/* Fences that change while they are printed are printed once, as they are then. */
-static void bufinfo_fences_change(struct kunit *test)
+/*
+ * The buffer's fences change while another thread prints one of them; if they are @gone, none is
+ * pending afterwards. Returns whether the thread held the reservation object.
+ */
+static bool read_while_changing(struct kunit *test, bool gone)
 {
 	struct list_fixture *fix = test->priv;
 	struct change *change = change_add(test, &change_ops);
 	struct reader reader = { .fix = fix };
-	const char *first;
+	struct mock_fence *added[8];
+	bool locked;
 	int i;
 
 	if (num_online_cpus() < 2)
@@ -557,17 +561,49 @@ static void bufinfo_fences_change(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(reader_thread, &reader, "prime-reader")));
 	while (!atomic_read(&change->printing))
 		msleep(20);
-	/* So many that the reservation object needs a larger array. */
-	for (i = 0; i < 8; i++)
-		mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
+	locked = !dma_resv_trylock(fix->dmabuf->resv);
+	if (locked)
+		atomic_set(&change->added, 1);
+	else
+		dma_resv_unlock(fix->dmabuf->resv);
+	/* So many pending ones that the reservation object needs a larger array. */
+	for (i = 0; i < ARRAY_SIZE(added); i++)
+		added[i] = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
+	for (i = 0; gone && i < ARRAY_SIZE(added); i++)
+		dma_fence_signal(&added[i]->base);
+	if (gone)
+		dma_fence_signal(&change->base);
 	atomic_set(&change->added, 1);
 	wait_for_completion(&reader.done);
+	return locked;
+}
+
+/* Fences that change while they are printed are printed once, as they are then. */
+static void bufinfo_fences_change(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+	const char *first;
+
+	read_while_changing(test, false);
 	first = strstr(fix->m.buf, "changing changing");
 	KUNIT_ASSERT_NOT_NULL(test, first);
 	KUNIT_EXPECT_NULL(test, strstr(first + 1, "changing changing"));
 }
 
-/* The same, with what prints dma_buf/holders in place of bufinfo. */
+/* The same, when no fence is pending any more. */
+static void bufinfo_fences_gone(struct kunit *test)
+{
+	struct list_fixture *fix = test->priv;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two processors");
+	if (read_while_changing(test, true))
+		kunit_skip(test, "who prints fences holds the reservation object");
+	KUNIT_EXPECT_NULL(test, strstr(fix->m.buf, "changing"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(fix->m.buf, "\tfences signalled\n"));
+}
+
+/* As bufinfo_fences_change(), with what prints dma_buf/holders in place of bufinfo. */
 static void holders_fences_change(struct kunit *test)
 {
 	struct list_fixture *fix = test->priv;
@@ -775,6 +811,7 @@ static struct kunit_case dma_buf_list_cases[] = {
 	KUNIT_CASE(bufinfo_without_file),
 	KUNIT_CASE(bufinfo_waits_for_nobody),
 	KUNIT_CASE(bufinfo_fences_change),
+	KUNIT_CASE(bufinfo_fences_gone),
 	KUNIT_CASE(holders_fences_change),
 	KUNIT_CASE(name_lock),
 	KUNIT_CASE(list_race),
