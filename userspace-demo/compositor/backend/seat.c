@@ -62,7 +62,8 @@ static const struct libseat_seat_listener listener = {
 
 /*
  * libseat's own answer is not enough: libseat_dispatch() of 0.9 gives 0, and not an error, when
- * the other end is gone, so this would be called again and again. It reads what was said before.
+ * the other end is gone, so this would be called again and again. It still reads what the other
+ * end said before.
  */
 static int on_readable(int fd, uint32_t mask, void *data)
 {
