@@ -103,7 +103,7 @@ const struct call_type call_types[] = {
 	  .gives = DMABUF,
 	  .in = { IS(udmabuf_create, memfd, MEMFD), N(udmabuf_create, flags, 1, 1, 0),
 		  N(udmabuf_create, offset, 0, 0, 0x1000),
-		  /* Above 1 TiB the kernel warns: reproducers/22-udmabuf-warns. */
+		  /* From 1 TiB on the kernel warns: reproducers/22-udmabuf-warns. */
 		  { PLACE(udmabuf_create, size), NUMBER, OF(0x1000, 0x4000, 0), 26 } } },
 
 	/* --- fences --- */

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <libseat.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "../../common.h"

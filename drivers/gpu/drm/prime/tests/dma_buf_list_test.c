@@ -508,7 +508,10 @@ static const char *change_name(struct dma_fence *fence)
 	struct change *change = container_of(fence, struct change, base);
 	int i;
 
-	/* Under RCU: the other thread has another processor. Ten seconds, if the host is busy. */
+	/*
+	 * Under RCU: the other thread has another processor. Up to ten seconds, since the
+	 * host may be busy.
+	 */
 	if (!atomic_xchg(&change->printing, 1))
 		for (i = 0; i < 2000000 && !atomic_read(&change->added); i++)
 			udelay(5);
@@ -550,7 +553,7 @@ static bool read_while_changing(struct kunit *test, bool gone)
 	struct list_fixture *fix = test->priv;
 	struct change *change = change_add(test, &change_ops);
 	struct reader reader = { .fix = fix };
-	struct mock_fence *added[8];
+	struct mock_fence *others[8];
 	bool locked;
 	int i;
 
@@ -567,12 +570,13 @@ static bool read_while_changing(struct kunit *test, bool gone)
 	else
 		dma_resv_unlock(fix->dmabuf->resv);
 	/* So many pending ones that the reservation object needs a larger array. */
-	for (i = 0; i < ARRAY_SIZE(added); i++)
-		added[i] = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
-	for (i = 0; gone && i < ARRAY_SIZE(added); i++)
-		dma_fence_signal(&added[i]->base);
-	if (gone)
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		others[i] = mock_fence_add(test, fix->dmabuf->resv, DMA_RESV_USAGE_READ);
+	if (gone) {
+		for (i = 0; i < ARRAY_SIZE(others); i++)
+			dma_fence_signal(&others[i]->base);
 		dma_fence_signal(&change->base);
+	}
 	atomic_set(&change->added, 1);
 	wait_for_completion(&reader.done);
 	return locked;
